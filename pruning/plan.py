@@ -1,0 +1,181 @@
+"""A plan: the share of weights to remove from each group. Numbers only, no torch.
+
+A group is (layer, kind); its level is the share of its weights that goes, 0 (dense) to 0.95. Plans are
+written as short settings, `up=0.5` or `down@0-3,7=0.1`, in which a later setting wins over an earlier one.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from pruning.errors import PruningError
+
+KINDS = ("qkv", "attn_out", "gate", "up", "down")
+MAX_LEVEL = 0.95
+
+Group = tuple[int, str]
+Plan = dict[Group, float]
+
+PRESETS = {
+    "uniform": "The same level in every group.",
+    "guide": "Attention light (QKV 10 %, output 25 %), gate and up at 1.5 times the level, down at half of it.",
+    "protect_ends": "The same level everywhere, but a quarter of it in the first two and last two layers.",
+}
+
+
+def parse_settings(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
+    """The plan that settings such as `up=0.5`, `down@0-3,7=0.1` or `all=0.3` describe for a model's groups.
+
+    Later settings win. Groups at level 0 are left out of the plan. Raises PruningError for a setting that
+    cannot be read, a kind or layer that the model has not, and a level outside 0..0.95.
+    """
+    plan: Plan = {}
+    for setting in settings:
+        kind, layers, level = _read_setting(setting)
+        plan.update(dict.fromkeys(select(groups, kind, layers, f'Setting "{setting}"'), level))
+    return {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
+
+
+def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
+    """The shortest settings that `parse_settings` reads back as `plan`: a default a kind, then exceptions."""
+    defaults, exceptions = summarise(plan, groups)
+    if len(defaults) > 1 and len(set(defaults.values())) == 1:
+        defaults = {"all": next(iter(defaults.values()))}
+    return [f"{kind}={_text(level)}" for kind, level in defaults.items() if level > 0.0] + [
+        f"{kind}@{layers}={_text(level)}" for kind, layers, level in exceptions
+    ]
+
+
+def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], list[tuple[str, str, float]]]:
+    """A plan in the form people read: the commonest level of each kind, and (kind, layers, level) for the rest.
+
+    Every kind that the model has gets a default, 0 where most of its groups stay dense.
+    """
+    strangers = sorted(set(plan) - set(groups))
+    if strangers:
+        layer, kind = strangers[0]
+        raise PruningError(
+            f"The plan names layer {layer} {kind}, which this model has not. Use a plan made for this model."
+        )
+    defaults: dict[str, float] = {}
+    exceptions: list[tuple[str, str, float]] = []
+    for kind in KINDS:
+        levels = {layer: plan.get((layer, kind), 0.0) for layer, other in groups if other == kind}
+        if not levels:
+            continue
+        counts = Counter(levels.values())
+        default = min(counts, key=lambda level: (-counts[level], level))
+        defaults[kind] = default
+        for level in sorted(set(counts) - {default}):
+            layers = [layer for layer, own in levels.items() if own == level]
+            exceptions.append((kind, format_layers(layers), level))
+    return defaults, exceptions
+
+
+def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -> list[Group]:
+    """The groups of one kind ("all" for every kind) in some layers ("0-3,7"; None for every layer).
+
+    `where` opens the sentence of the PruningError raised when the model has no such kind or layer.
+    """
+    if kind not in (*KINDS, "all"):
+        raise PruningError(f'{where}: there is no group "{kind}". Use one of {", ".join(KINDS)}, or all.')
+    present = [name for name in KINDS if any(name == other for _, other in groups)]
+    if kind != "all" and kind not in present:
+        raise PruningError(f'{where}: this model has no group "{kind}". It has {", ".join(present)}.')
+    wanted = None if layers is None else parse_layers(layers, where)
+    last = max((layer for layer, _ in groups), default=-1)
+    if wanted is not None and max(wanted) > last:
+        raise PruningError(f"{where}: there is no layer {max(wanted)}. This model's layers are 0 to {last}.")
+    chosen = [
+        (layer, other)
+        for layer, other in groups
+        if kind in (other, "all") and (wanted is None or layer in wanted)
+    ]
+    if not chosen:
+        raise PruningError(f"{where}: no group of this model matches. Name other layers or another group.")
+    return chosen
+
+
+def parse_layers(text: str, where: str = "Layers") -> list[int]:
+    """The layer numbers in text such as `0-3,7`, ascending. Raises PruningError where it cannot be read."""
+    layers: set[int] = set()
+    for piece in text.split(","):
+        first, dash, last = (part.strip() for part in piece.partition("-"))
+        numbers = [first, last] if dash else [first]
+        if not all(number.isascii() and number.isdigit() and len(number) < 6 for number in numbers):
+            raise PruningError(f'{where}: "{text}" is not a list of layers. Write them like 0-3,7.')
+        start, stop = int(numbers[0]), int(numbers[-1])
+        if start > stop:
+            raise PruningError(f'{where}: the range "{piece.strip()}" runs backwards. Write {stop}-{start}.')
+        layers.update(range(start, stop + 1))
+    return sorted(layers)
+
+
+def format_layers(layers: Iterable[int]) -> str:
+    """Layer numbers as text with ranges: 0, 1, 2, 3 and 7 become `0-3,7`."""
+    runs: list[tuple[int, int]] = []
+    for layer in sorted(set(layers)):
+        if runs and runs[-1][1] == layer - 1:
+            runs[-1] = (runs[-1][0], layer)
+        else:
+            runs.append((layer, layer))
+    return ",".join(str(start) if start == stop else f"{start}-{stop}" for start, stop in runs)
+
+
+def check_level(level: float, where: str) -> float:
+    """`level` itself when it is within 0..0.95; PruningError opening with `where` when it is not."""
+    if not 0.0 <= level <= MAX_LEVEL:
+        raise PruningError(
+            f"{where}: the level {level:g} is outside 0 to {MAX_LEVEL:g}. "
+            "It is the share of a group's weights to remove, so 0.5 means half."
+        )
+    return level
+
+
+def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
+    """The plan of one of `PRESETS` around an overall level (0..0.95) for a model's groups."""
+    if name not in PRESETS:
+        raise PruningError(f'There is no preset "{name}". Use one of {", ".join(PRESETS)}.')
+    check_level(level, f'Preset "{name}"')
+    first, last = (
+        min((layer for layer, _ in groups), default=0),
+        max((layer for layer, _ in groups), default=0),
+    )
+    guide = {"qkv": 0.1, "attn_out": 0.25, "gate": 1.5 * level, "up": 1.5 * level, "down": 0.5 * level}
+    plan: Plan = {}
+    for layer, kind in groups:
+        if name == "guide":
+            own = guide[kind]
+        elif name == "protect_ends" and (layer < first + 2 or layer > last - 2):
+            own = 0.25 * level
+        else:
+            own = level
+        plan[layer, kind] = round(min(own, MAX_LEVEL), 6)
+    return {group: own for group, own in plan.items() if own > 0.0}
+
+
+def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:
+    """The share of all prunable weights that the plan removes, 0..1; `parameters` counts each group's weights."""
+    total = sum(parameters.values())
+    removed = sum(level * parameters[group] for group, level in plan.items())
+    return removed / total if total else 0.0
+
+
+def _read_setting(setting: str) -> tuple[str, str | None, float]:
+    """(kind, layers or None, level) of one setting."""
+    target, equals, number = setting.partition("=")
+    kind, at, layers = target.partition("@")
+    try:
+        level = float(number)
+    except ValueError:
+        level = None
+    if not equals or not kind.strip() or level is None or (at and not layers.strip()):
+        raise PruningError(
+            f'Setting "{setting}" cannot be read. Write KIND=LEVEL or KIND@LAYERS=LEVEL, '
+            "like up=0.5 or down@0-3,7=0.1."
+        )
+    return kind.strip(), layers if at else None, check_level(level, f'Setting "{setting}"')
+
+
+def _text(level: float) -> str:
+    """A level as the shortest text that reads back as the same number."""
+    return repr(float(level)).removesuffix(".0")
