@@ -17,7 +17,7 @@ Plan = dict[Group, float]
 
 PRESETS = {
     "uniform": "The same level in every group.",
-    "guide": "Attention light (QKV 10 %, output 25 %), gate and up at 1.5 times the level, down at half of it.",
+    "guide": "Light on attention (QKV 10 %, output 25 %); gate and up 1.5 times the level, down half of it.",
     "protect_ends": "The same level everywhere, but a quarter of it in the first two and last two layers.",
 }
 
@@ -46,7 +46,7 @@ def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
 
 
 def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], list[tuple[str, str, float]]]:
-    """A plan in the form people read: the commonest level of each kind, and (kind, layers, level) for the rest.
+    """A plan as people read it: the commonest level of each kind, and (kind, layers, level) for the rest.
 
     Every kind that the model has gets a default, 0 where most of its groups stay dense.
     """
@@ -154,7 +154,7 @@ def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
 
 
 def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:
-    """The share of all prunable weights that the plan removes, 0..1; `parameters` counts each group's weights."""
+    """The share of all prunable weights that the plan removes, 0..1; `parameters` is weights per group."""
     total = sum(parameters.values())
     removed = sum(level * parameters[group] for group, level in plan.items())
     return removed / total if total else 0.0
