@@ -1,4 +1,4 @@
-"""The groups of a model: for every decoder layer the weights that are attention qkv, attn_out, gate, up, down.
+"""The groups of a model: in every decoder layer the weights of qkv, attn_out, gate, up, down.
 
 They are found from the structure: which linear layers a decoder layer has, in which order they are called,
 what goes into them and what comes out of them. No name of one model family is used.
@@ -76,20 +76,18 @@ def find_groups(model: nn.Module) -> list[GroupInfo]:
                 raise _not_understood(name, "the layer is not used in a forward pass")
             args, kwargs = layer_arguments[name]
             kinds = _layer_kinds(name, layer, list(calls[name]), partial(layer, *args, **kwargs))
-            groups += [
-                GroupInfo(
-                    index, kind, kinds[kind], sum(weight_view(model, part).numel() for part in kinds[kind])
-                )
-                for kind in KINDS
-                if kind in kinds
-            ]
+            groups += [_group(model, index, kind, kinds[kind]) for kind in KINDS if kind in kinds]
     return groups
+
+
+def _group(model: nn.Module, layer: int, kind: str, parts: tuple[Part, ...]) -> GroupInfo:
+    return GroupInfo(layer, kind, parts, sum(weight_view(model, part).numel() for part in parts))
 
 
 def weight_view(model: nn.Module, part: Part) -> torch.Tensor:
     """The weight of `part` as [out, in], sharing memory with the model: in-place writes change the model."""
     module = model.get_submodule(part.module)
-    weight: torch.Tensor = module.weight.detach()  # type: ignore[union-attr, operator]
+    weight: torch.Tensor = module.weight.detach()  # type: ignore[operator]
     if isinstance(module, Conv1D):
         weight = weight.T
     return weight if part.rows is None else weight[part.rows[0] : part.rows[1]]
@@ -101,22 +99,14 @@ def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     They are the outermost module list all of whose members hold an attention module. Raises PruningError
     when there is no such list, or more than one.
     """
-    found = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module)
-        and all(_attention_name(child) for child in module)
-    ]
+    lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    found = [(name, layers) for name, layers in lists if len(layers) and all(map(_attention_name, layers))]
     if len(found) != 1:
-        what = (
-            "no list of decoder layers"
-            if not found
-            else "several lists of layers: " + ", ".join(n for n, _ in found)
-        )
+        names = ", ".join(name for name, _ in found)
+        what = f"several lists of layers ({names})" if found else "no list of decoder layers"
         raise PruningError(
-            f"{type(model).__name__} has {what}. Only decoder-only language models, with attention in every layer, "
-            "can be pruned."
+            f"{type(model).__name__} has {what}. Only decoder-only language models, with attention in every "
+            "layer, can be pruned."
         )
     name, layers = found[0]
     return [(f"{name}.{index}", layer) for index, layer in enumerate(layers)]
@@ -164,23 +154,12 @@ def _watched(
         for layer_name, layer in layers:
 
             def keep(_: nn.Module, args: tuple, kwargs: dict, layer_name: str = layer_name) -> None:
-                arguments.setdefault(layer_name, (args, kwargs))
+                arguments[layer_name] = (args, kwargs)
 
             stack.callback(layer.register_forward_pre_hook(keep, with_kwargs=True).remove)
             for name, module in layer.named_modules():
-                if not _is_linear(module):
-                    continue
-
-                def note(
-                    module: nn.Module,
-                    args: tuple,
-                    result: torch.Tensor,
-                    layer_name: str = layer_name,
-                    name: str = name,
-                ) -> None:
-                    calls[layer_name].append(_Call(name, module, args[0], result))
-
-                stack.callback(module.register_forward_hook(note).remove)
+                if _is_linear(module):
+                    stack.callback(module.register_forward_hook(_noting(calls[layer_name], name)).remove)
         try:
             for module in training:
                 module.training = False  # dropout would blur which way things go
@@ -188,6 +167,13 @@ def _watched(
         finally:
             for module in training:
                 module.training = True
+
+
+def _noting(calls: list[_Call], name: str) -> Callable[[nn.Module, tuple, torch.Tensor], None]:
+    def note(module: nn.Module, args: tuple, result: torch.Tensor) -> None:
+        calls.append(_Call(name, module, args[0], result))
+
+    return note
 
 
 def _run_few_tokens(model: nn.Module) -> None:
@@ -223,9 +209,7 @@ def _check_all_known(layer_name: str, layer: nn.Module, calls: list[_Call]) -> N
     for name, parameter in layer.named_parameters():
         if parameter.ndim >= 2 and name not in known:
             shape = " x ".join(map(str, parameter.shape))
-            raise _not_understood(
-                f"{layer_name}.{name}", f"its {shape} weights are not those of a linear module"
-            )
+            raise _not_understood(f"{layer_name}.{name}", f"its {shape} weights are not in a linear module")
 
 
 def _attention_kinds(layer_name: str, calls: list[_Call]) -> dict[str, list[_Piece]]:
@@ -237,9 +221,8 @@ def _attention_kinds(layer_name: str, calls: list[_Call]) -> dict[str, list[_Pie
         if not _same_tensor(call.given, qkv[0].given):
             raise _not_understood(f"{layer_name}.{call.name}", "its input is not the input of the attention")
     if _same_tensor(out.given, qkv[0].given) or out.shape[0] != qkv[0].shape[1]:
-        raise _not_understood(
-            f"{layer_name}.{out.name}", "it does not lead from the heads to the hidden states"
-        )
+        reason = "it does not lead from the heads to the hidden states"
+        raise _not_understood(f"{layer_name}.{out.name}", reason)
     return {"qkv": [(call, None) for call in qkv], "attn_out": [(out, None)]}
 
 
@@ -262,9 +245,8 @@ def _mlp_kinds(
     elif widths == [2 * width]:
         halves = [(first[0], (0, width)), (first[0], (width, 2 * width))]
     else:
-        raise _not_understood(
-            f"{layer_name}.{down.name}", f"{width} inputs do not fit outputs of {widths} before it"
-        )
+        reason = f"its {width} inputs do not fit the {widths} outputs before it"
+        raise _not_understood(f"{layer_name}.{down.name}", reason)
     gate, up = _gate_and_up(layer_name, halves, down, [*attention, *calls], rerun)
     return {"gate": [gate], "up": [up], "down": [(down, None)]}
 
@@ -278,10 +260,8 @@ def _gate_and_up(
     that negates the input of down, the half is up.
     """
     plain = _down_input((1.0, 1.0), halves, down, calls, rerun)
-    linear = [
-        torch.equal(_down_input(signs, halves, down, calls, rerun), -plain)
-        for signs in ((-1.0, 1.0), (1.0, -1.0))
-    ]
+    changed = (_down_input(signs, halves, down, calls, rerun) for signs in ((-1.0, 1.0), (1.0, -1.0)))
+    linear = [torch.equal(given, -plain) for given in changed]
     if linear == [False, True]:
         return halves[0], halves[1]
     if linear == [True, False]:
@@ -322,13 +302,13 @@ def _down_input(
 @contextmanager
 def _forward_replaced(module: nn.Module, forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
     before = module.__dict__.get("forward")
-    module.forward = forward  # type: ignore[method-assign]
+    module.forward = forward
     try:
         yield
     finally:
         del module.forward
         if before is not None:
-            module.forward = before  # type: ignore[method-assign]
+            module.forward = before
 
 
 def _same_tensor(one: torch.Tensor, other: torch.Tensor) -> bool:
