@@ -4,6 +4,7 @@ A group is (layer, kind); its level is the share of its weights that goes, 0 (de
 written as short settings, `up=0.5` or `down@0-3,7=0.1`, in which a later setting wins over an earlier one.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,6 +12,7 @@ from pruning.errors import PruningError
 
 KINDS = ("qkv", "attn_out", "gate", "up", "down")
 MAX_LEVEL = 0.95
+MIN_STEP = 0.001
 
 Group = tuple[int, str]
 Plan = dict[Group, float]
@@ -129,6 +131,43 @@ def check_level(level: float, where: str) -> float:
             "It is the share of a group's weights to remove, so 0.5 means half."
         )
     return level
+
+
+def parse_levels(text: str) -> list[float]:
+    """The levels in text such as `0.1:0.9:0.1` (start:stop:step, both ends included) or `0.3,0.5`, ascending.
+
+    Raises PruningError where it cannot be read, and for levels outside 0..0.95.
+    """
+    ranged = ":" in text
+    pieces = text.split(":" if ranged else ",")
+    try:
+        numbers = [float(piece) for piece in pieces]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(math.isfinite(number) for number in numbers) or (ranged and len(numbers) != 3):
+        raise PruningError(f'Levels: "{text}" cannot be read. Write 0.1:0.9:0.1 or 0.3,0.5.')
+    if ranged:
+        start, stop, step = numbers
+        if step < MIN_STEP or start > stop:
+            raise PruningError(
+                f'Levels: "{text}" holds no levels. Write start:stop:step, step {MIN_STEP:g} or more.'
+            )
+        for end in (start, stop):
+            check_level(end, f'Levels "{text}"')
+        # Six decimals take off what adding steps of 0.1 leaves behind.
+        numbers = [round(start + i * step, 6) for i in range(int((stop - start) / step + 1e-6) + 1)]
+    return sorted({check_level(number, f'Levels "{text}"') for number in numbers})
+
+
+def format_levels(levels: Sequence[float]) -> str:
+    """Levels as the text that `parse_levels` reads back, as a range where they are evenly spaced."""
+    ordered = sorted(levels)
+    if len(ordered) > 2:
+        step = round((ordered[-1] - ordered[0]) / (len(ordered) - 1), 6)
+        text = ":".join(_text(number) for number in (ordered[0], ordered[-1], step))
+        if step >= MIN_STEP and parse_levels(text) == ordered:
+            return text
+    return ",".join(_text(level) for level in ordered)
 
 
 def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:

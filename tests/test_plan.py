@@ -9,8 +9,10 @@ from pruning.plan import (
     KINDS,
     PRESETS,
     format_layers,
+    format_levels,
     format_settings,
     parse_layers,
+    parse_levels,
     parse_settings,
     preset,
     sparsity,
@@ -100,6 +102,38 @@ def test_layers_as_text_and_back():
         layers = sorted(generator.sample(range(40), generator.randint(1, 40)))
         assert parse_layers(format_layers(layers)) == layers
     assert format_layers([7, 0, 1, 2, 3]) == "0-3,7"
+
+
+def test_levels_as_text_and_back():
+    nine = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert parse_levels("0.1:0.9:0.1") == nine
+    assert format_levels(nine) == "0.1:0.9:0.1"
+    assert parse_levels("0.5, 0.3,0.5") == [0.3, 0.5]
+    assert parse_levels("0.3:0.5:0.15") == [0.3, 0.45]
+    generator = random.Random(11)
+    for _ in range(100):
+        levels = sorted({generator.uniform(0, 0.95) for _ in range(generator.randint(1, 12))})
+        assert parse_levels(format_levels(levels)) == levels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "0.1:0.9",
+        "0.1:0.9:0",
+        "0.9:0.1:0.1",
+        "0.5,1.2",
+        "0:2:0.1",
+        "nan",
+        "0.1:inf:0.1",
+        "0:0.9:1e-9",
+    ],
+)
+def test_bad_levels_are_refused(text):
+    with pytest.raises(PruningError, match="Levels"):
+        parse_levels(text)
 
 
 def test_presets_do_what_they_say():

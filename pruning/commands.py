@@ -1,0 +1,125 @@
+"""The shell commands that do what a request of the dashboard does."""
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from pruning.plan import format_layers, format_levels
+from pruning.recipe import Recipe
+
+RECIPE_FILE = "recipe.yaml"
+
+
+def command_line(request: dict[str, Any]) -> str:
+    """The command, or the two commands on a line each, that repeat a request outside the dashboard.
+
+    `request` is {"task", "model", "arguments"}. What equals the commands' own default is left out.
+    """
+    task, model, arguments = request["task"], request["model"], request["arguments"]
+    return _WRITERS[task](model, arguments)
+
+
+def _inspect(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("inspect", model)
+
+
+def _baseline(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("baseline", model, *_data(arguments))
+
+
+def _map(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("map", model, *_scored(arguments), *_levels(arguments), *_data(arguments), *_out(arguments))
+
+
+def _sweep(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    layers, kinds = arguments.get("layers"), arguments.get("kinds")
+    return _line(
+        "sweep",
+        model,
+        *_scored(arguments),
+        *_levels(arguments),
+        *(["--layers", format_layers(layers)] if layers else []),
+        *(["--kinds", ",".join(kinds)] if kinds else []),
+        *_data(arguments),
+        *_out(arguments),
+    )
+
+
+def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    # `measure` takes the data that the recipe names.
+    written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), _data(arguments))
+    return f"{written}\n{_line('measure', model, RECIPE_FILE)}"
+
+
+def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    recipe = Recipe.from_dict(arguments["recipe"])
+    told = [
+        *_data({"data": recipe.data.name}),
+        *(["--name", recipe.name] if recipe.name else []),
+        *(["--notes", recipe.notes] if recipe.notes else []),
+    ]
+    written = _recipe(model, recipe.settings(), recipe.criterion, told)
+    out = arguments.get("out") or arguments.get("name") or "pruned-model"
+    return f"{written}\n{_line('export', model, RECIPE_FILE, '--out', str(out))}"
+
+
+def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    tokens = arguments.get("max_new_tokens", 40)
+    return _line(
+        "generate",
+        model,
+        "--prompt",
+        arguments["prompt"],
+        *_scored(arguments),
+        *_set(arguments["settings"]),
+        *(["--max-new-tokens", str(tokens)] if tokens != 40 else []),
+    )
+
+
+_WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
+    "inspect": _inspect,
+    "baseline": _baseline,
+    "map": _map,
+    "sweep": _sweep,
+    "measure": _measure,
+    "export": _export,
+    "generate": _generate,
+}
+
+
+def _recipe(model: dict[str, Any], settings: list[str], criterion: str, more: list[str]) -> str:
+    return _line("recipe", model, "--criterion", criterion, *_set(settings), *more, "--out", RECIPE_FILE)
+
+
+def _line(command: str, model: dict[str, Any], *rest: str) -> str:
+    """One shell line; the model's own options come last."""
+    dtype, device = model.get("dtype", "float32"), model.get("device", "auto")
+    words = ["prunescope", command, model["reference"], *rest]
+    words += ["--dtype", dtype] if dtype != "float32" else []
+    words += ["--device", device] if device != "auto" else []
+    words += ["--trust-remote-code"] if model.get("trust_remote_code") else []
+    words += ["--allow-pickle"] if model.get("allow_pickle") else []
+    return shlex.join(words)
+
+
+def _scored(arguments: dict[str, Any]) -> list[str]:
+    criterion = arguments.get("criterion", "fisher")
+    return ["--criterion", criterion] if criterion != "fisher" else []
+
+
+def _levels(arguments: dict[str, Any]) -> list[str]:
+    text = format_levels(arguments.get("levels") or [])
+    return ["--levels", text] if text not in ("", "0.1:0.9:0.1") else []
+
+
+def _data(arguments: dict[str, Any]) -> list[str]:
+    data = arguments.get("data", "demo")
+    return ["--data", data] if data != "demo" else []
+
+
+def _out(arguments: dict[str, Any]) -> list[str]:
+    return ["--out", str(arguments["out"])] if arguments.get("out") else []
+
+
+def _set(settings: list[str]) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
