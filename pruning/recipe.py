@@ -161,6 +161,7 @@ class Recipe(BaseModel):
         name: str | None = None,
         notes: str | None = None,
         created: datetime | None = None,
+        criteria: Sequence[str] | None = None,
     ) -> Self:
         """The recipe of a plan for a model whose groups are given: the commonest level of each kind, then
         the layers that differ."""
@@ -176,7 +177,7 @@ class Recipe(BaseModel):
             "sparsity": defaults,
             "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
         }
-        return cls.from_dict(value)
+        return cls.from_dict(value, criteria)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (JSON-able) that `from_dict` reads back, without the entries that are not set."""

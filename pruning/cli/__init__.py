@@ -1,0 +1,38 @@
+"""The command line: thin commands that parse their words and call `pruning.tasks` in this process.
+
+Each ends its standard output with one line of JSON; progress and errors go to standard error.
+"""
+
+import click
+
+from pruning import __version__
+from pruning.cli.dashboard import app
+from pruning.cli.looking import baseline, demo, generate, inspect
+from pruning.cli.measuring import bench, forecast, map_, measure, sweep
+from pruning.cli.writing import export, recipe
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="prunescope", help="Show the version and exit.")
+def main() -> None:
+    """See what pruning a transformer would cost, layer by layer, before you do it; then do it.
+
+    MODEL is `demo`, a hub id, a folder or a GGUF file.
+    """
+
+
+for command in (
+    demo,
+    inspect,
+    baseline,
+    map_,
+    sweep,
+    recipe,
+    forecast,
+    measure,
+    export,
+    generate,
+    app,
+    bench,
+):
+    main.add_command(command)

@@ -1,0 +1,113 @@
+"""Commands that look at a model: fetch the demo one, say what it is made of, how good it is, what it says."""
+
+from typing import Any
+
+import click
+
+from pruning.cli.shared import (
+    criterion_option,
+    data_option,
+    errors_as_sentences,
+    figures,
+    finish,
+    model_argument,
+    model_options,
+    run_task,
+    settings_option,
+    terminal_progress,
+)
+
+
+@click.command()
+@errors_as_sentences
+def demo() -> None:
+    """Fetch the demo model (SmolLM2-135M-Instruct) once and print where it is."""
+    import json
+
+    from pruning.demo import demo_model
+
+    with terminal_progress() as progress:
+        path = demo_model(progress)
+    origin = json.loads((path / "prunescope.json").read_text(encoding="utf-8"))["origin"]
+    finish({"model": str(path), "origin": origin})
+
+
+@click.command()
+@model_argument
+@model_options
+@errors_as_sentences
+def inspect(model: str, how: dict[str, Any]) -> None:
+    """Say what a model is made of: its layers, and the groups that can be pruned."""
+    result = run_task("inspect", model, how)
+    finish(
+        result,
+        figures(
+            result,
+            {
+                "architecture": "architecture",
+                "parameters": "parameters",
+                "prunable_parameters": "of these prunable",
+                "layers": "layers",
+                "fingerprint": "fingerprint",
+            },
+        ),
+    )
+
+
+@click.command()
+@model_argument
+@data_option
+@model_options
+@errors_as_sentences
+def baseline(model: str, data: str, how: dict[str, Any]) -> None:
+    """Measure the dense model: perplexity, accuracy, size and speed."""
+    result = run_task("baseline", model, how, data=data)
+    finish(
+        result,
+        figures(
+            result,
+            {
+                "perplexity": "perplexity",
+                "accuracy": "next-token accuracy",
+                "probe_accuracy": "multiple-choice accuracy",
+                "bytes": "bytes",
+                "prefill_ms": "prefill, ms",
+                "decode_ms": "decode, ms a token",
+            },
+        ),
+    )
+
+
+@click.command()
+@model_argument
+@click.option("--prompt", required=True, help="The text to go on from.")
+@settings_option
+@criterion_option
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(1, 4096),
+    default=40,
+    show_default=True,
+    help="How many tokens to add at most.",
+)
+@model_options
+@errors_as_sentences
+def generate(
+    model: str,
+    prompt: str,
+    settings: tuple[str, ...],
+    criterion: str,
+    max_new_tokens: int,
+    how: dict[str, Any],
+) -> None:
+    """Let the dense and the pruned model answer the same prompt."""
+    result = run_task(
+        "generate",
+        model,
+        how,
+        prompt=prompt,
+        settings=list(settings),
+        criterion=criterion,
+        max_new_tokens=max_new_tokens,
+    )
+    finish(result, [f"dense   {result['dense']}", f"pruned  {result['pruned']}"])

@@ -1,0 +1,201 @@
+"""Commands that forecast or measure what pruning costs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pruning.cli.shared import (
+    criterion_option,
+    data_option,
+    errors_as_sentences,
+    figures,
+    finish,
+    load,
+    model_argument,
+    model_options,
+    run_on,
+    run_task,
+    terminal_progress,
+)
+from pruning.errors import PruningError
+from pruning.plan import KINDS, parse_layers, parse_levels, parse_settings
+from pruning.recipe import Recipe
+from pruning.store import Store
+
+levels_option = click.option(
+    "--levels",
+    default="0.1:0.9:0.1",
+    show_default=True,
+    help="Shares of weights to remove: start:stop:step, or a list like 0.3,0.5.",
+)
+
+
+@click.command("map")
+@model_argument
+@criterion_option
+@levels_option
+@data_option
+@click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
+@model_options
+@errors_as_sentences
+def map_(model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]) -> None:
+    """Forecast the cost of pruning each layer and group at each level."""
+    wanted = parse_levels(levels)
+    result = run_task("map", model, how, criterion=criterion, levels=wanted, data=data, out=out)
+    result = {key: value for key, value in result.items() if key != "map"}
+    named = {"points": "points", "seconds": "seconds", "dense_forwards": "dense forward passes", "out": "map"}
+    finish(result, figures(result, named))
+
+
+@click.command()
+@model_argument
+@criterion_option
+@levels_option
+@click.option("--layers", help="Only these layers, like 0-3,7.")
+@click.option("--kinds", help="Only these groups, like up,down.")
+@data_option
+@click.option("--out", help="The JSON file to write the points to.")
+@model_options
+@errors_as_sentences
+def sweep(
+    model: str,
+    criterion: str,
+    levels: str,
+    layers: str | None,
+    kinds: str | None,
+    data: str,
+    out: str | None,
+    how: dict[str, Any],
+) -> None:
+    """Measure each layer and group at each level, one by one; resumes where it stopped."""
+    names = None if kinds is None else [name.strip() for name in kinds.split(",")]
+    strange = set(names or ()) - set(KINDS)
+    if strange:
+        raise PruningError(
+            f'--kinds: there is no group "{min(strange)}". Use some of {", ".join(KINDS)}, like up,down.'
+        )
+    result = run_task(
+        "sweep",
+        model,
+        how,
+        criterion=criterion,
+        levels=parse_levels(levels),
+        layers=None if layers is None else parse_layers(layers, "--layers"),
+        kinds=names,
+        data=data,
+        out=out,
+    )
+    lines = [
+        f"layer {point['layer']:>3}  {point['kind']:<8}  level {point['level']:.3g}  KL {point['kl']:.5f}"
+        for point in result["points"]
+    ]
+    finish(result, lines)
+
+
+@click.command()
+@click.argument("map_file", metavar="MAP")
+@click.argument("recipe_file", metavar="RECIPE")
+@errors_as_sentences
+def forecast(map_file: str, recipe_file: str) -> None:
+    """Forecast what a recipe costs, from a MAP file; calibrated by what was measured before."""
+    from pruning import forecast as forecasts
+
+    table = forecasts.SensitivityMap.load(Path(map_file))
+    recipe = Recipe.load(recipe_file)
+    recipe.check_model(table.fingerprint)
+    for name, wanted, made in (
+        ("criterion", recipe.criterion, table.criterion),
+        ("data", recipe.data.name, table.data),
+    ):
+        if wanted != made:
+            raise PruningError(
+                f"The recipe's {name} is {wanted} but the map's is {made}. "
+                f"Make a map with `prunescope map MODEL --{name} {wanted}`."
+            )
+    plan = recipe.to_plan(table.groups)
+    rows = Store().find("measure", fingerprint=table.fingerprint, criterion=table.criterion, data=table.data)
+    measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
+    calibration = forecasts.calibrate(table, measured)
+    made = forecasts.forecast(table, plan, calibration)
+    result = {
+        "kl": made.kl,
+        "kl_low": made.kl_low,
+        "kl_high": made.kl_high,
+        "perplexity": made.perplexity,
+        "perplexity_low": made.perplexity_low,
+        "perplexity_high": made.perplexity_high,
+        "bytes": made.bytes,
+        "sparsity": made.sparsity,
+        "measured": calibration.measured,
+    }
+    lines = figures(
+        result, {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
+    )
+    finish(result, [*lines, f"calibrated by {calibration.measured} measured recipes"])
+
+
+@click.command()
+@model_argument
+@click.argument("recipe_file", metavar="RECIPE")
+@click.option("--data", help="Text to score with instead of the recipe's.")
+@model_options
+@errors_as_sentences
+def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
+    """Prune as a recipe says, in memory, and measure what it costs."""
+    recipe = Recipe.load(recipe_file)
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        recipe.check_model(loaded.fingerprint)
+        result = run_on(
+            loaded,
+            "measure",
+            progress,
+            settings=recipe.settings(),
+            criterion=recipe.criterion,
+            data=data or recipe.data.name,
+        )
+    named = {
+        "kl": "measured KL",
+        "perplexity": "measured perplexity",
+        "agreement": "same top token",
+        "accuracy": "next-token accuracy",
+        "probe_accuracy": "multiple-choice accuracy",
+        "bytes": "bytes, zeros packed",
+        "file_bytes": "bytes, ordinary file",
+        "sparsity": "sparsity",
+    }
+    finish(result, figures(result, named))
+
+
+@click.group()
+def bench() -> None:
+    """Check the forecast against measurements, and time it."""
+
+
+def _bench(name: str, model: str, how: dict[str, Any]) -> None:
+    from pruning import bench as benches
+
+    work = {"map": benches.bench_map, "forecast": benches.bench_forecast}[name]
+    with terminal_progress() as progress:
+        result = work(load(model, how, progress), Store(), progress)
+    numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
+    finish(result, figures(result, numbers) if numbers else ())
+
+
+@bench.command("map")
+@click.argument("model", default="demo")
+@model_options
+@errors_as_sentences
+def bench_map(model: str, how: dict[str, Any]) -> None:
+    """Time a full map in dense forward passes, and compare its order with measured points."""
+    _bench("map", model, how)
+
+
+@bench.command("forecast")
+@click.argument("model", default="demo")
+@model_options
+@errors_as_sentences
+def bench_forecast(model: str, how: dict[str, Any]) -> None:
+    """Compare forecasts of whole recipes with measurements of them."""
+    _bench("forecast", model, how)
