@@ -1,0 +1,1 @@
+"""How much each group matters: the map forecasts it, the sweep measures it."""

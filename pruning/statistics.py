@@ -1,0 +1,288 @@
+"""The Fisher statistics A and G of every group: what forecasts and criteria are computed from."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pruning.errors import PruningError
+from pruning.groups import GroupInfo, Part
+from pruning.passes import Head, batches, device_of, head_of, hidden_states
+from pruning.plan import Group
+from pruning.progress import Progress, silent
+
+SAMPLED_POSITIONS = 512
+SCORE_EVERY = 2
+CHUNK = 256
+BATCH_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """What the calibration tokens say of one group with weight [out, in].
+
+    `score_inputs` [in] and `score_outputs` [out]: mean x_j² and mean g_i² over the scoring windows; they
+    decide which weights go. `inputs` [in, in] = A = mean x xᵀ and `outputs` [out] = diag G, with
+    G = (1/T) Σ_p g gᵀ over the T scored tokens of the *other* windows; they price what has gone.
+    `sample_inputs` [n, in], `sample_outputs` [n, out] and `sample_weights` [n]: single positions of the
+    pricing windows, weighted so that Σ weight · f(x, g) estimates (1/T) Σ_p f(x_p, g_p).
+    """
+
+    score_inputs: torch.Tensor
+    score_outputs: torch.Tensor
+    inputs: torch.Tensor
+    outputs: torch.Tensor
+    sample_inputs: torch.Tensor
+    sample_outputs: torch.Tensor
+    sample_weights: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The statistics of every group of one model on one set of calibration tokens."""
+
+    fingerprint: str
+    data_fingerprint: str
+    tokens: int
+    groups: dict[Group, GroupStatistics]
+
+
+@dataclass
+class _Site:
+    """Running sums for one group; the output sums are kept by (fold, part) and sample lists by part."""
+
+    same_inputs_as: "_Site | None" = None
+    score_inputs: torch.Tensor | None = None
+    inputs: torch.Tensor | None = None
+    inputs_mean: torch.Tensor | None = None
+    input_samples: list[torch.Tensor] = field(default_factory=list)
+    outputs: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+    output_samples: dict[int, list[torch.Tensor]] = field(default_factory=dict)
+
+
+@dataclass
+class _Batch:
+    """The batch in flight: which fold it belongs to and which of its positions are sampled."""
+
+    fold: int
+    sampled: torch.Tensor
+    last_input: torch.Tensor | None = None
+    last_site: _Site | None = None
+
+
+def collect(
+    model: nn.Module,
+    groups: list[GroupInfo],
+    calibration: torch.Tensor,
+    fingerprint: str,
+    data_fingerprint: str,
+    progress: Progress = silent,
+    seed: int = 0,
+) -> Statistics:
+    """One forward and one backward pass over `calibration` [n, length] for the statistics of all groups.
+
+    Labels are sampled from the model itself, which makes G the true Fisher's factor and not the empirical
+    one's (Kunstner et al. 2019). Even windows score, odd windows price, so that a criterion is not priced
+    with the noise it was chosen by. Weights get no gradients and are not changed. Memory: the
+    activations of one batch, A of every group, and `CHUNK` rows of logits.
+    """
+    if len(calibration) < 2:
+        raise PruningError("The calibration text fills only one window; two are needed. Give a longer text.")
+    head = head_of(model)
+    generator = torch.Generator().manual_seed(seed)
+    sites = {(group.layer, group.kind): _Site() for group in groups}
+    folds = [calibration[0::2], calibration[1::2]]
+    picked, weights = _sample_positions(folds[1], generator)
+    scored, done = [0, 0], 0
+    batch = _Batch(0, picked[:0])
+    with _gradients_from_embeddings(model), _recorded(model, groups, sites, batch):
+        for fold, windows in enumerate(folds):
+            offset = 0
+            for ids in batches(windows, BATCH_TOKENS):
+                inside = (picked >= offset) & (picked < offset + ids.numel()) & (fold == 1)
+                batch.fold, batch.sampled = fold, (picked[inside] - offset).to(device_of(model))
+                scored[fold] += _backward(model, head, ids, generator)
+                offset += ids.numel()
+                done += ids.numel()
+                progress(done, calibration.numel(), "Reading the calibration text")
+    positions = [fold.numel() for fold in folds]
+    finished = {key: _finish(site, positions, scored, weights) for key, site in sites.items()}
+    return Statistics(fingerprint, data_fingerprint, calibration.numel(), finished)
+
+
+def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flat positions whose (x, g) are kept, and how many positions each stands for.
+
+    The first position of each window is always kept: attention sinks give it activations hundreds of
+    times larger than any other, and a plain sample would hit or miss it.
+    """
+    count, length = windows.shape
+    flat = torch.arange(count * length)
+    first = flat[flat % length == 0]
+    rest = flat[flat % length != 0]
+    take = min(len(rest), max(1, SAMPLED_POSITIONS - len(first)))
+    chosen = rest[torch.randperm(len(rest), generator=generator)[:take]]
+    positions = torch.cat([first, chosen])
+    weights = torch.cat([torch.ones(len(first)), torch.full((take,), len(rest) / take)])
+    order = positions.argsort()
+    return positions[order], weights[order]
+
+
+@contextmanager
+def _gradients_from_embeddings(model: nn.Module) -> Iterator[None]:
+    """Let gradients flow back to the embeddings' output although no weight takes part."""
+    embeddings: nn.Module = model.get_input_embeddings()  # type: ignore[operator]
+    handle = embeddings.register_forward_hook(lambda _module, _args, output: output.requires_grad_(True))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _recorded(
+    model: nn.Module, groups: list[GroupInfo], sites: dict[Group, _Site], batch: _Batch
+) -> Iterator[None]:
+    """Accumulate the inputs and output gradients of every group while open."""
+    users: dict[str, list[tuple[_Site, int, Part]]] = {}
+    for group in groups:
+        for index, part in enumerate(group.parts):
+            users.setdefault(part.module, []).append((sites[group.layer, group.kind], index, part))
+    with ExitStack() as stack:
+        for name, uses in users.items():
+
+            def record(
+                _: nn.Module, args: tuple, output: torch.Tensor, uses: list[tuple[_Site, int, Part]] = uses
+            ) -> None:
+                for site, index, part in uses:
+                    if index == 0:
+                        _add_inputs(site, args[0], batch)
+                    output.register_hook(_gradient_hook(site, index, part, batch))
+
+            stack.callback(model.get_submodule(name).register_forward_hook(record).remove)
+        yield
+
+
+def _add_inputs(site: _Site, given: torch.Tensor, batch: _Batch) -> None:
+    """Add x of one batch; groups given the very same tensor (gate and up) share one set of sums."""
+    if given is batch.last_input and batch.last_site is not site:
+        site.same_inputs_as = batch.last_site
+        return
+    batch.last_input, batch.last_site = given, site
+    x = given.detach().flatten(0, -2).float()
+    if batch.fold == 0:
+        site.score_inputs = _plus(site.score_inputs, x.square().sum(0))
+    else:
+        site.inputs = _plus(site.inputs, x.T @ x)
+        site.input_samples.append(x[batch.sampled].bfloat16())
+
+
+def _gradient_hook(site: _Site, index: int, part: Part, batch: _Batch) -> Callable[[torch.Tensor], None]:
+    def hook(gradient: torch.Tensor) -> None:
+        g = gradient.detach().flatten(0, -2)
+        g = (g if part.rows is None else g[:, slice(*part.rows)]).float()
+        key = (batch.fold, index)
+        site.outputs[key] = _plus(site.outputs.get(key), g.square().sum(0))
+        if batch.fold == 1:
+            site.output_samples.setdefault(index, []).append(g[batch.sampled].bfloat16())
+
+    return hook
+
+
+def _plus(total: torch.Tensor | None, more: torch.Tensor) -> torch.Tensor:
+    return more if total is None else total.add_(more)
+
+
+def _backward(model: nn.Module, head: Head, ids: torch.Tensor, generator: torch.Generator) -> int:
+    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over every `SCORE_EVERY`-th position of `ids`.
+
+    The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
+    Returns how many positions were scored.
+    """
+    with torch.enable_grad():
+        hidden = hidden_states(model, ids)
+    scored = hidden.detach()[:, SCORE_EVERY - 1 :: SCORE_EVERY]
+    flat = scored.flatten(0, -2)
+    gradients = []
+    for chunk in flat.split(CHUNK):
+        chunk = chunk.clone().requires_grad_(True)
+        with torch.enable_grad():
+            logs = torch.log_softmax(head(chunk).float(), dim=-1)
+            labels = _draw(logs.detach(), generator)
+            loss = -logs.gather(1, labels.unsqueeze(1)).sum()
+        gradients.append(torch.autograd.grad(loss, chunk)[0])
+    sent = torch.zeros_like(hidden)
+    sent[:, SCORE_EVERY - 1 :: SCORE_EVERY] = torch.cat(gradients).view_as(scored)
+    hidden.backward(sent)
+    return len(flat)
+
+
+def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One label for each row of log-probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
+    uniform = torch.rand(len(logs), 1, generator=generator).to(logs.device)
+    cumulative = logs.exp().cumsum(-1)
+    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1).clamp_max(logs.shape[1] - 1)
+
+
+def _finish(site: _Site, positions: list[int], scored: list[int], weights: torch.Tensor) -> GroupStatistics:
+    source = site.same_inputs_as or site
+    parts = sorted(site.output_samples)
+    if source.score_inputs is None or source.inputs is None:
+        raise PruningError("A group's modules were never called on the calibration text; it cannot be priced.")
+    if source.inputs_mean is None:
+        source.inputs_mean = source.inputs / positions[1]
+    return GroupStatistics(
+        score_inputs=source.score_inputs / positions[0],
+        score_outputs=torch.cat([site.outputs[0, part] for part in parts]) / scored[0],
+        inputs=source.inputs_mean,
+        outputs=torch.cat([site.outputs[1, part] for part in parts]) / scored[1],
+        sample_inputs=torch.cat(source.input_samples),
+        sample_outputs=torch.cat([torch.cat(site.output_samples[part]) for part in parts], dim=1),
+        sample_weights=weights.to(source.inputs.device) / scored[1],
+    )
+
+
+def save(statistics: Statistics, path: Path) -> None:
+    """Write to a safetensors file, whole or not at all; tensors that groups share are written once."""
+    tensors: dict[str, torch.Tensor] = {}
+    names: dict[int, str] = {}
+    index: dict[str, dict[str, str]] = {}
+    for (layer, kind), group in statistics.groups.items():
+        entry = index.setdefault(f"{layer}.{kind}", {})
+        for item in fields(group):
+            tensor = getattr(group, item.name)
+            name = names.setdefault(id(tensor), f"{layer}.{kind}.{item.name}")
+            tensors[name] = tensor.contiguous().cpu()
+            entry[item.name] = name
+    about = {"fingerprint": statistics.fingerprint, "data_fingerprint": statistics.data_fingerprint}
+    metadata = {**about, "tokens": str(statistics.tokens), "index": json.dumps(index)}
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, part, metadata=metadata)
+        os.replace(part, path)
+    except (OSError, SafetensorError) as error:
+        raise PruningError(f"The statistics could not be written to {path.parent}: {error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> Statistics:
+    """Read what `save` wrote. Raises PruningError when the file is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+        tensors = load_file(path, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise PruningError(f"The statistics in {path} cannot be read ({error}); make the map again.") from None
+    groups: dict[Group, GroupStatistics] = {}
+    for key, entry in json.loads(metadata["index"]).items():
+        layer, kind = key.split(".")
+        groups[int(layer), kind] = GroupStatistics(**{field: tensors[name] for field, name in entry.items()})
+    return Statistics(metadata["fingerprint"], metadata["data_fingerprint"], int(metadata["tokens"]), groups)
