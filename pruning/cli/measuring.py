@@ -143,7 +143,9 @@ def forecast(map_file: str, recipe_file: str) -> None:
 @errors_as_sentences
 def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
     """Prune as a recipe says, in memory, and measure what it costs."""
-    recipe = Recipe.load(recipe_file)
+    from pruning.criteria import CRITERIA
+
+    recipe = Recipe.load(recipe_file, list(CRITERIA))
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -151,7 +151,7 @@ def write_text(path: str | Path, text: str) -> None:
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
     """Progress on standard error: one line written over on a terminal, a line now and then elsewhere."""
-    stream = click.get_text_stream("stderr")
+    stream: TextIO = sys.stderr
     clock = TimeLeft()
     live = stream.isatty()
     shown_at, width = -math.inf, 0

@@ -1,0 +1,332 @@
+"""The command line: every command on a tiny model, its words, and what it says to bad input."""
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pruning.cli import main
+from pruning.cli.shared import terminal_progress
+from pruning.commands import command_line
+from pruning.errors import Cancelled, PruningError
+from pruning.recipe import Recipe
+
+ROOT = Path(__file__).parent.parent
+MODEL = {"reference": "demo", "dtype": "float32", "device": "auto"}
+
+
+def commands(group=main, path=()):
+    """Every command with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+ALL = dict(commands())
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """One workspace for the commands of this file, with a text long enough to score with."""
+    folder = tmp_path_factory.mktemp("workspace")
+    words = "the quick brown fox jumps over the lazy dog and the river runs to the sea while "
+    lines = [f"{number} {words[number % 40 :]}{words}" for number in range(400)]
+    (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def call(workspace, monkeypatch):
+    """Run a command; on success the JSON of its last line of standard output."""
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(workspace / "home"))
+
+    def run(*words, fails=False):
+        result = CliRunner().invoke(main, [str(word) for word in words])
+        if fails:
+            assert result.exit_code == 1, result.output
+            assert isinstance(result.exception, SystemExit)
+            assert result.stdout == ""
+            return result.stderr
+        assert result.exit_code == 0, result.output + repr(result.exception)
+        return json.loads(result.stdout.splitlines()[-1])
+
+    return run
+
+
+# ---- words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_and_option_has_help(path):
+    command = ALL[path]
+    assert command.help
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_is_in_the_readme(path):
+    assert f"prunescope {' '.join(path)}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+REQUESTS = [
+    ("inspect", {}, {}),
+    ("baseline", {"data": "my text.txt"}, {"data": "my text.txt"}),
+    (
+        "map",
+        {"criterion": "wanda", "levels": [0.1, 0.2, 0.3]},
+        {"criterion": "wanda", "levels": "0.1:0.3:0.1"},
+    ),
+    (
+        "sweep",
+        {"layers": [0, 1, 5], "kinds": ["up"]},
+        {"layers": "0-1,5", "kinds": "up", "criterion": "fisher"},
+    ),
+    ("generate", {"prompt": "It's", "settings": ["up=0.5"]}, {"prompt": "It's", "settings": ("up=0.5",)}),
+]
+
+
+def parsed(line):
+    """What click makes of one shell line."""
+    program, name, *words = shlex.split(line)
+    assert program == "prunescope"
+    return name, main.commands[name].make_context(name, words).params
+
+
+@pytest.mark.parametrize(("task", "arguments", "expected"), REQUESTS)
+def test_the_command_of_a_request_is_understood(task, arguments, expected):
+    model = {"reference": "a b", "dtype": "bfloat16", "device": "cpu", "trust_remote_code": True}
+    line = command_line({"task": task, "model": model, "arguments": arguments})
+    name, found = parsed(line)
+    assert name == task
+    expected = {**expected, "model": "a b", "dtype": "bfloat16", "device": "cpu", "trust_remote_code": True}
+    assert expected.items() <= found.items()
+
+
+def test_defaults_are_left_out_of_a_command():
+    arguments = {"criterion": "fisher", "data": "demo", "levels": [i / 10 for i in range(1, 10)]}
+    assert command_line({"task": "map", "model": MODEL, "arguments": arguments}) == "prunescope map demo"
+
+
+def test_a_measurement_is_two_commands():
+    arguments = {"settings": ["up=0.5", "down@0-3=0.1"], "criterion": "wanda", "data": "d"}
+    first, second = command_line({"task": "measure", "model": MODEL, "arguments": arguments}).splitlines()
+    name, found = parsed(first)
+    assert name == "recipe"
+    assert {
+        "settings": ("up=0.5", "down@0-3=0.1"),
+        "criterion": "wanda",
+        "data": "d",
+    }.items() <= found.items()
+    name, again = parsed(second)
+    assert name == "measure"
+    assert again["recipe_file"] == found["out"]
+
+
+def test_an_export_repeats_the_recipe():
+    groups = [(layer, kind) for layer in range(3) for kind in ("qkv", "up")]
+    recipe = Recipe.from_plan(
+        {(0, "up"): 0.5},
+        groups,
+        reference="demo",
+        fingerprint="f",
+        criterion="fisher",
+        data="demo",
+        name="half up",
+    )
+    arguments = {"recipe": recipe.to_dict(), "out": None, "name": "half-up"}
+    first, second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()
+    assert parsed(first)[1]["settings"] == ("up@0=0.5",)
+    assert parsed(first)[1]["name"] == "half up"
+    assert parsed(second)[1]["out"] == "half-up"
+
+
+# ---- the whole road on a tiny model -----------------------------------------------------------------
+
+
+def test_inspect(call, llama_folder):
+    found = call("inspect", llama_folder)
+    assert found["layers"] == 3
+    assert [group["kind"] for group in found["groups"]] == ["qkv", "attn_out", "gate", "up", "down"] * 3
+    assert found["prunable_parameters"] == sum(group["parameters"] for group in found["groups"])
+    assert found["parameters"] > found["prunable_parameters"]
+
+
+def test_baseline(call, llama_folder, workspace):
+    found = call("baseline", llama_folder, "--data", workspace / "text.txt")
+    assert found["perplexity"] > 1
+    assert {"accuracy", "bytes", "prefill_ms", "decode_ms"} <= set(found)
+
+
+def test_map_recipe_forecast_measure_export(call, llama_folder, workspace):
+    text, table, recipe = workspace / "text.txt", workspace / "map.json", workspace / "recipe.yaml"
+    made = call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
+    assert made["points"] == 3 * 5 * 2
+    assert made["out"] == str(table)
+    assert "map" not in made
+
+    settings = ["--set", "up=0.5", "--set", "down@0-1=0.1"]
+    written = call(
+        "recipe", llama_folder, "--criterion", "fisher", *settings, "--data", text, "--out", recipe
+    )
+    assert written["settings"] == ["up=0.5", "down=0.1", "down@2=0"]
+
+    before = call("forecast", table, recipe)
+    assert before["measured"] == 0
+    assert before["kl_low"] <= before["kl"] <= before["kl_high"]
+    assert before["sparsity"] == pytest.approx(written["sparsity"])
+
+    measured = call("measure", llama_folder, recipe)
+    assert measured["kl"] > 0
+    assert {"perplexity", "agreement", "accuracy", "bytes", "sparsity"} <= set(measured)
+    after = call("forecast", table, recipe)
+    assert after["measured"] == 1
+    assert abs(after["kl"] - measured["kl"]) <= abs(before["kl"] - measured["kl"])
+
+    written = call("export", llama_folder, recipe, "--out", workspace / "pruned")
+    assert written["verified"] is True
+    assert written["out"] == str(workspace / "pruned")
+    assert Recipe.load(workspace / "pruned" / "recipe.yaml").settings() == Recipe.load(recipe).settings()
+    assert call("inspect", workspace / "pruned")["layers"] == 3
+
+
+def test_sweep_streams_and_resumes(call, llama_folder, workspace):
+    words = ["--levels", "0.5", "--layers", "0-1", "--kinds", "up,down", "--data", workspace / "text.txt"]
+    out = workspace / "sweep.json"
+    found = call("sweep", llama_folder, *words, "--out", out)
+    assert {(point["layer"], point["kind"]) for point in found["points"]} == {
+        (layer, kind) for layer in (0, 1) for kind in ("up", "down")
+    }
+    assert out.exists()
+    assert call("sweep", llama_folder, *words)["points"] == found["points"]
+
+
+def test_generate(call, llama_folder):
+    found = call(
+        "generate", llama_folder, "--prompt", "the", "--criterion", "magnitude", "--max-new-tokens", "4"
+    )
+    assert found["dense"] == found["pruned"]
+
+
+# ---- bad input --------------------------------------------------------------------------------------
+
+
+def test_a_model_that_does_not_exist(call, tmp_path):
+    said = call("inspect", tmp_path / "nothing", fails=True)
+    assert said.startswith("Error: ")
+    assert "nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"up: 0.5": "up: 1.2"}, "the level 1.2 is outside"),
+        ({"structure:": "strukture:"}, "strukture: is no key of a recipe"),
+        ({"fingerprint: ": "fingerprint: another-"}, "made for another model"),
+        ({"criterion: fisher": "criterion: wonda"}, "wonda"),
+    ],
+)
+def test_a_recipe_with_a_mistake(call, llama_folder, tmp_path, change, words):
+    recipe = tmp_path / "recipe.yaml"
+    call("recipe", llama_folder, "--set", "up=0.5", "--out", recipe)
+    text = recipe.read_text(encoding="utf-8")
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text.replace("fingerprint: another-'", "fingerprint: 'another-"), encoding="utf-8")
+    out = tmp_path / "pruned"
+    assert words in call("export", llama_folder, recipe, "--out", out, fails=True)
+    assert words in call("measure", llama_folder, recipe, fails=True)
+    assert not out.exists()
+
+
+def test_settings_that_the_model_has_not(call, llama_folder, tmp_path):
+    out = tmp_path / "recipe.yaml"
+    assert "layers are 0 to 2" in call("recipe", llama_folder, "--set", "up@7=0.5", "--out", out, fails=True)
+    assert "wonda" in call("recipe", llama_folder, "--criterion", "wonda", "--out", out, fails=True)
+    assert not out.exists()
+
+
+def test_words_are_checked_before_the_model_is_loaded(call, tmp_path):
+    assert "Levels" in call("map", "demo", "--levels", "0.1:2:0.1", fails=True)
+    assert '"mlp"' in call("sweep", "demo", "--kinds", "up,mlp", fails=True)
+    assert "not a list of layers" in call("sweep", "demo", "--layers", "a", fails=True)
+    assert "cannot be read" in call("measure", "demo", tmp_path / "none.yaml", fails=True)
+    assert "none.json" in call("forecast", tmp_path / "none.json", tmp_path / "none.yaml", fails=True)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
+def test_a_stopped_command_says_so(error, monkeypatch):
+    def stop(*_):
+        raise error
+
+    monkeypatch.setattr("pruning.cli.shared.load", stop)
+    result = CliRunner().invoke(main, ["inspect", "demo"])
+    assert result.exit_code == 130
+    assert "Stopped" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_error_is_one_sentence_without_a_traceback(monkeypatch):
+    def refuse(*_):
+        raise PruningError("There is no such model.")
+
+    monkeypatch.setattr("pruning.cli.shared.load", refuse)
+    result = CliRunner().invoke(main, ["inspect", "x"])
+    assert (result.exit_code, result.stderr) == (1, "Error: There is no such model.\n")
+
+
+# ---- progress and the dashboard ---------------------------------------------------------------------
+
+
+def test_progress_off_a_terminal_is_sparse(capsys):
+    with terminal_progress() as progress:
+        for step in range(1000):
+            progress(step + 1, 1000, f"step {step}")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1].startswith("100 %  step 999")
+    assert len(said.err.splitlines()) < 20
+
+
+def test_the_dashboard_starts_here_alone_and_prints_its_address(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pruning", "app", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            health = f"http://127.0.0.1:{port}/_stcore/health"
+            deadline = time.monotonic() + 60
+            while not answers(health):
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            taken = CliRunner().invoke(main, ["app", "--port", str(port)])
+            assert taken.exit_code == 1
+            assert f"Port {port} cannot be used" in taken.stderr
+        finally:
+            server.send_signal(signal.SIGTERM)
+            said = server.communicate(timeout=30)[0]
+    assert json.loads(said.splitlines()[-1]) == {"address": f"http://127.0.0.1:{port}"}
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=1) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
