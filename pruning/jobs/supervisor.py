@@ -1,0 +1,107 @@
+"""The runner: what the pages talk to. It queues requests in the store and keeps one lane for each device."""
+
+import atexit
+import os
+import threading
+import uuid
+from typing import Any
+
+import psutil
+
+from pruning.errors import PruningError
+from pruning.jobs.lane import Lane
+from pruning.jobs.process import Engine, EngineProcess
+from pruning.store import Store
+
+REMEMBERED = 50
+
+
+class Runner:
+    """Runs the jobs submitted through it, in order, in one child process for each device.
+
+    Other runners on the same workspace keep their own jobs. `grace` is how many seconds a cancelled task
+    has to stop by itself before its process is ended.
+    """
+
+    def __init__(self, store: Store, engine: Engine | None = None, grace: float = 5.0) -> None:
+        self.store = store
+        self.closed = False
+        self._id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._engine = engine or Engine()
+        self._grace = grace
+        self._lock = threading.Lock()
+        self._lanes: dict[str, Lane] = {}
+        self._partials: dict[int, list[dict[str, Any]]] = {}
+        store.add_runner(self._id, os.getpid(), psutil.Process().create_time())
+        store.fail_interrupted()
+        atexit.register(self.shutdown)
+
+    def submit(self, request: dict[str, Any]) -> int:
+        """Queue {"task", "model": {"reference", "device", ...}, "arguments"} and return the job's id."""
+        with self._lock:
+            if self.closed:
+                raise PruningError("The dashboard is stopping and takes no more jobs. Start it again.")
+            job_id = self.store.add_job(request, self._id)
+            device = str((request.get("model") or {}).get("device") or "auto")
+            lane = self._lanes.get(device)
+            if lane is None:
+                lane = self._lanes[device] = Lane(
+                    self.store,
+                    self._id,
+                    device,
+                    start=lambda: EngineProcess(self._engine, self.store.root, device),
+                    on_partial=self._keep,
+                    grace=self._grace,
+                )
+        lane.wake()
+        return job_id
+
+    def cancel(self, job_id: int) -> None:
+        """Stop the job: at once if it is queued, else when the task lets go or its process is ended.
+
+        A finished job stays as it is. Raises PruningError for a job of another running dashboard.
+        """
+        job = self.store.job(job_id)
+        if job.state not in ("queued", "running"):
+            return
+        if job.runner != self._id:
+            raise PruningError(f"Job {job_id} belongs to another running dashboard. Cancel it there.")
+        if self.store.cancel_queued(job_id):
+            return
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.cancel(job_id)
+
+    def partials(self, job_id: int) -> list[dict[str, Any]]:
+        """Everything the job has streamed so far (kept in memory for the latest jobs of this runner)."""
+        with self._lock:
+            return list(self._partials.get(job_id, ()))
+
+    def shutdown(self) -> None:
+        """Cancel what is queued and running, and end the child processes. A second call does nothing."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            lanes = list(self._lanes.values())
+        atexit.unregister(self.shutdown)
+        for lane in lanes:
+            lane.close()
+        for lane in lanes:
+            lane.join()
+        try:
+            for job in self.store.jobs(["queued"], limit=10_000):
+                if job.runner == self._id:
+                    self.store.cancel_queued(job.id)
+            self.store.remove_runner(self._id)
+        except PruningError:
+            # A workspace that was deleted or filled up must not keep the server from stopping; what is
+            # left over is marked as interrupted by the next start.
+            return
+
+    def _keep(self, job_id: int, partial: dict[str, Any]) -> None:
+        with self._lock:
+            self._partials.setdefault(job_id, []).append(partial)
+            while len(self._partials) > REMEMBERED:
+                del self._partials[next(iter(self._partials))]
