@@ -7,6 +7,8 @@ PORT ?=
 PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# A .venv or stamp that was cut short is made again.
+.DELETE_ON_ERROR:
 .PHONY: app test check bench screenshots browser
 
 app: .venv/app.stamp
@@ -41,10 +43,12 @@ screenshots: .venv/dev.stamp browser
 	echo "Prunescope needs Python 3.11 or newer with its venv module. Install it (Debian, Ubuntu: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2; exit 1
 
 .venv/app.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing what Prunescope needs (a few minutes, the first time only)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
 .venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing what Prunescope and its tests need (a few minutes, the first time only)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/app.stamp
 
