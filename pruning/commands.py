@@ -72,6 +72,7 @@ def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
         arguments["prompt"],
         *_scored(arguments),
         *_set(arguments["settings"]),
+        *_data(arguments),
         *(["--max-new-tokens", str(tokens)] if tokens != 40 else []),
     )
 

@@ -83,6 +83,7 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 @click.option("--prompt", required=True, help="The text to go on from.")
 @settings_option
 @criterion_option
+@data_option
 @click.option(
     "--max-new-tokens",
     type=click.IntRange(1, 4096),
@@ -97,6 +98,7 @@ def generate(
     prompt: str,
     settings: tuple[str, ...],
     criterion: str,
+    data: str,
     max_new_tokens: int,
     how: dict[str, Any],
 ) -> None:
@@ -108,6 +110,7 @@ def generate(
         prompt=prompt,
         settings=list(settings),
         criterion=criterion,
+        data=data,
         max_new_tokens=max_new_tokens,
     )
     finish(result, [f"dense   {result['dense']}", f"pruned  {result['pruned']}"])

@@ -117,16 +117,16 @@ def forecast(map_file: str, recipe_file: str) -> None:
     rows = Store().find("measure", fingerprint=table.fingerprint, criterion=table.criterion, data=table.data)
     measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
     calibration = forecasts.calibrate(table, measured)
-    made = forecasts.forecast(table, plan, calibration)
+    told = forecasts.forecast(table, plan, calibration)
     result = {
-        "kl": made.kl,
-        "kl_low": made.kl_low,
-        "kl_high": made.kl_high,
-        "perplexity": made.perplexity,
-        "perplexity_low": made.perplexity_low,
-        "perplexity_high": made.perplexity_high,
-        "bytes": made.bytes,
-        "sparsity": made.sparsity,
+        "kl": told.kl,
+        "kl_low": told.kl_low,
+        "kl_high": told.kl_high,
+        "perplexity": told.perplexity,
+        "perplexity_low": told.perplexity_low,
+        "perplexity_high": told.perplexity_high,
+        "bytes": told.bytes,
+        "sparsity": told.sparsity,
         "measured": calibration.measured,
     }
     lines = figures(
