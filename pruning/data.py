@@ -96,7 +96,9 @@ def _read_file(path: Path) -> list[str]:
             return _parquet_texts(path)
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PruningError(f"{path} cannot be read as UTF-8 text: {error}. Save it as UTF-8 and try again.") from None
+        raise PruningError(
+            f"{path} cannot be read as UTF-8 text: {error}. Save it as UTF-8 and try again."
+        ) from None
     if path.suffix == ".jsonl":
         return _jsonl_texts(path, text)
     if not text.strip():
@@ -168,13 +170,17 @@ def _from_hub(data: str) -> tuple[list[str], list[str]]:
 
 def _column(split: Any, name: str) -> list[str]:
     if "text" not in split.column_names:
-        raise PruningError(f'The dataset {name} has no "text" column; it has {", ".join(split.column_names)}.')
+        raise PruningError(
+            f'The dataset {name} has no "text" column; it has {", ".join(split.column_names)}.'
+        )
     # 20,000 rows are far more than the windows need, and keep a huge dataset from being tokenized whole.
     rows: Iterable[Any] = split.select(range(min(len(split), 20_000)))["text"]
     return [text for text in rows if isinstance(text, str) and text.strip()]
 
 
-def _windows(tokenizer: Any, documents: Sequence[str], length: int, tokens: int, data: str, split: str) -> torch.Tensor:
+def _windows(
+    tokenizer: Any, documents: Sequence[str], length: int, tokens: int, data: str, split: str
+) -> torch.Tensor:
     encoded = tokenizer(list(documents), add_special_tokens=False)["input_ids"]
     between = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
     stream = [token for ids in encoded for token in [*ids, *between]]
@@ -183,7 +189,8 @@ def _windows(tokenizer: Any, documents: Sequence[str], length: int, tokens: int,
     available = len(stream) // body
     if available == 0:
         raise PruningError(
-            f"The {split} part of {data} has {len(stream)} tokens, less than one window of {body}. Give a longer text."
+            f"The {split} part of {data} has {len(stream)} tokens, less than one window of {body}. "
+            "Give a longer text."
         )
     wanted = min(available, max(1, tokens // length))
     starts = [(index * available // wanted) * body for index in range(wanted)]

@@ -18,11 +18,15 @@ def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
     return torch.cat([weight_view(model, part).detach().float() for part in group.parts])
 
 
-def group_scores(criterion: Criterion, weight: torch.Tensor, statistics: GroupStatistics | None) -> torch.Tensor:
+def group_scores(
+    criterion: Criterion, weight: torch.Tensor, statistics: GroupStatistics | None
+) -> torch.Tensor:
     """Scores [out, in] of a group's weight [out, in], higher = keep."""
     if statistics is None:
         if criterion.needs_statistics:
-            raise PruningError(f"The criterion {criterion.name} needs statistics of the model; make a map first.")
+            raise PruningError(
+                f"The criterion {criterion.name} needs statistics of the model; make a map first."
+            )
         empty = weight.new_empty(0)
         return criterion.score(weight, empty, empty)
     return criterion.score(weight, statistics.score_inputs, statistics.score_outputs)
@@ -67,7 +71,9 @@ def plan_masks(
 
 
 @contextmanager
-def masked(model: nn.Module, groups: Sequence[GroupInfo], masks: Mapping[Group, torch.Tensor]) -> Iterator[None]:
+def masked(
+    model: nn.Module, groups: Sequence[GroupInfo], masks: Mapping[Group, torch.Tensor]
+) -> Iterator[None]:
     """Set the removed weights to zero while open; the dense weights come back bit for bit."""
     saved: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     try:

@@ -49,7 +49,9 @@ def compare(
     after = pruned[:, keep.to(device)].flatten(0, 1)
     totals = torch.zeros(4, dtype=torch.float64)
     with torch.no_grad():
-        for old, new, target in zip(before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True):
+        for old, new, target in zip(
+            before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True
+        ):
             totals += _chunk_totals(head(old), head(new), target)
     means = (totals / len(targets)).tolist()
     return Quality(max(0.0, means[0]), means[1], means[2], means[3], len(targets))
@@ -89,7 +91,9 @@ def _choice_scores(
 ) -> torch.Tensor:
     """Mean log-likelihood per token [questions, choices] of each choice after its question."""
     device, base = device_of(model), model.base_model
-    choices = [tokenizer(text, add_special_tokens=False)["input_ids"] for probe, _ in some for text in probe.choices]
+    choices = [
+        tokenizer(text, add_special_tokens=False)["input_ids"] for probe, _ in some for text in probe.choices
+    ]
     repeats, width = len(some[0][0].choices), max(map(len, choices))
     padded = torch.tensor([ids + [0] * (width - len(ids)) for ids in choices], device=device)
     real = torch.tensor([[True] * len(ids) + [False] * (width - len(ids)) for ids in choices], device=device)

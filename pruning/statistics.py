@@ -228,14 +228,18 @@ def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """One label for each row of log-probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
     uniform = torch.rand(len(logs), 1, generator=generator).to(logs.device)
     cumulative = logs.exp().cumsum(-1)
-    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1).clamp_max(logs.shape[1] - 1)
+    return (
+        torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1).clamp_max(logs.shape[1] - 1)
+    )
 
 
 def _finish(site: _Site, positions: list[int], scored: list[int], weights: torch.Tensor) -> GroupStatistics:
     source = site.same_inputs_as or site
     parts = sorted(site.output_samples)
     if source.score_inputs is None or source.inputs is None:
-        raise PruningError("A group's modules were never called on the calibration text; it cannot be priced.")
+        raise PruningError(
+            "A group's modules were never called on the calibration text; it cannot be priced."
+        )
     if source.inputs_mean is None:
         source.inputs_mean = source.inputs / positions[1]
     return GroupStatistics(
@@ -280,7 +284,9 @@ def load(path: Path, device: torch.device | str = "cpu") -> Statistics:
             metadata = file.metadata()
         tensors = load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:
-        raise PruningError(f"The statistics in {path} cannot be read ({error}); make the map again.") from None
+        raise PruningError(
+            f"The statistics in {path} cannot be read ({error}); make the map again."
+        ) from None
     groups: dict[Group, GroupStatistics] = {}
     for key, entry in json.loads(metadata["index"]).items():
         layer, kind = key.split(".")

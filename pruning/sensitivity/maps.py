@@ -48,7 +48,9 @@ def price_levels(
     results = []
     for threshold in thresholds:
         change = weight * (scores <= threshold)
-        results.append((kronecker_cost(change, known), token_cost(change, known, sample_inputs, sample_outputs)))
+        results.append(
+            (kronecker_cost(change, known), token_cost(change, known, sample_inputs, sample_outputs))
+        )
     costs = np.array([[float(value) for value in pair] for pair in results])
     return costs[:, 0], costs[:, 1]
 

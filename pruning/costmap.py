@@ -1,0 +1,140 @@
+"""The sensitivity map as data: costs of every group and level, as a JSON file. Pure numpy."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pruning.errors import PruningError
+from pruning.plan import Group, Plan
+
+VERSION = 1
+_LEAST = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class SensitivityMap:
+    """The forecast cost of every group at every level, with what is needed to price a whole plan.
+
+    `kronecker` and `token` [groups, levels]: KL in nats per token, before κ, by the two estimators.
+    `parameters` [groups]: prunable weights. `dense`: measured figures of the dense model, `perplexity`,
+    `accuracy` (next token, 0..1), `bytes` (its file), `parameters` and `weight_bytes` (bytes per weight).
+    """
+
+    model: str
+    fingerprint: str
+    criterion: str
+    data: str
+    data_fingerprint: str
+    levels: tuple[float, ...]
+    groups: tuple[Group, ...]
+    parameters: np.ndarray
+    kronecker: np.ndarray
+    token: np.ndarray
+    dense: Mapping[str, float]
+    seconds: float
+    dense_forwards: float
+
+    @cached_property
+    def cost(self) -> np.ndarray:
+        """The estimate used for forecasts [groups, levels]: the geometric mean of the two."""
+        return np.sqrt(np.maximum(self.kronecker, _LEAST) * np.maximum(self.token, _LEAST))
+
+    @cached_property
+    def disagreement(self) -> np.ndarray:
+        """How far the two estimators part, as a factor of 1 or more [groups, levels]."""
+        return np.exp(np.abs(np.log(np.maximum(self.kronecker, _LEAST) / np.maximum(self.token, _LEAST))))
+
+    @cached_property
+    def logs(self) -> tuple[np.ndarray, np.ndarray]:
+        """log levels [levels] and log costs [groups, levels], made to rise with the level."""
+        return np.log(np.array(self.levels)), np.log(np.maximum.accumulate(self.cost, axis=1))
+
+    @cached_property
+    def _rows(self) -> dict[Group, int]:
+        return {group: row for row, group in enumerate(self.groups)}
+
+    def levels_of(self, plan: Plan) -> np.ndarray:
+        """The plan as an array [groups]. Raises PruningError for a group the map does not know."""
+        values = np.zeros(len(self.groups))
+        for group, level in plan.items():
+            row = self._rows.get(group)
+            if row is None:
+                raise PruningError(
+                    f"The map has no group {group[1]} in layer {group[0]}; make a map of this model."
+                )
+            values[row] = level
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_dict` reads it back."""
+        return {
+            "version": VERSION,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "criterion": self.criterion,
+            "data": self.data,
+            "data_fingerprint": self.data_fingerprint,
+            "levels": list(self.levels),
+            "groups": [list(group) for group in self.groups],
+            "parameters": self.parameters.tolist(),
+            "kronecker": self.kronecker.tolist(),
+            "token": self.token.tolist(),
+            "dense": dict(self.dense),
+            "seconds": self.seconds,
+            "dense_forwards": self.dense_forwards,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "SensitivityMap":
+        """Read what `to_dict` made. Raises PruningError when it is no map of this version."""
+        try:
+            if value["version"] != VERSION:
+                raise PruningError(
+                    f"This map has version {value['version']}, not {VERSION}. Make the map again."
+                )
+            names = ("model", "fingerprint", "criterion", "data", "data_fingerprint", "dense", "seconds")
+            return cls(
+                **{name: value[name] for name in names},
+                dense_forwards=value["dense_forwards"],
+                levels=tuple(value["levels"]),
+                groups=tuple((int(layer), str(kind)) for layer, kind in value["groups"]),
+                parameters=np.array(value["parameters"], dtype=np.int64),
+                kronecker=np.array(value["kronecker"], dtype=float),
+                token=np.array(value["token"], dtype=float),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PruningError(
+                f"This is not a sensitivity map ({error!r}). Make one with `prunescope map`."
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(self.to_dict()), encoding="utf-8")
+            os.replace(part, path)
+        except OSError as error:
+            raise PruningError(f"The map could not be written to {path}: {error.strerror}.") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SensitivityMap":
+        """Read a map file. Raises PruningError when it is missing or no map."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PruningError(
+                f"The map {path} cannot be read: {error}. Make one with `prunescope map`."
+            ) from None
+        if not isinstance(value, dict):
+            raise PruningError(f"{path} is not a sensitivity map. Make one with `prunescope map`.")
+        return cls.from_dict(value)

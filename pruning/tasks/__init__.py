@@ -1,0 +1,23 @@
+"""What can be asked of a loaded model; the command line and the dashboard's worker call the same functions.
+
+Every task is `task(loaded, store, progress, **arguments) -> dict` of plain data, leaves the model as it
+found it, and stores what it found before it returns.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pruning.tasks.exporting import export_model
+from pruning.tasks.looking import baseline, generate, inspect_model
+from pruning.tasks.pricing import make_map, run_sweep
+from pruning.tasks.quality import measure
+
+TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "inspect": inspect_model,
+    "baseline": baseline,
+    "map": make_map,
+    "sweep": run_sweep,
+    "measure": measure,
+    "export": export_model,
+    "generate": generate,
+}

@@ -1,0 +1,104 @@
+"""The task that writes the pruned model, with its recipe and a card of measured figures."""
+
+from pathlib import Path
+from typing import Any
+
+from pruning.cost import dense_bytes
+from pruning.criteria import CRITERIA
+from pruning.criteria import criterion as named_criterion
+from pruning.errors import PruningError
+from pruning.export import write_model
+from pruning.masks import masked, plan_masks
+from pruning.models import Loaded
+from pruning.progress import Progress
+from pruning.recipe import Recipe
+from pruning.store import Store
+from pruning.tasks.prepare import normal, statistics_for, windows_of
+from pruning.tasks.quality import measure
+
+
+def export_model(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    recipe: dict[str, Any],
+    out: str | None = None,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it."""
+    chosen = Recipe.from_dict(recipe, list(CRITERIA))
+    chosen.check_model(loaded.fingerprint)
+    folder = _folder(store, out, name or chosen.name)
+    if folder.exists():
+        raise PruningError(f"{folder} exists already. Choose another name or remove it first.")
+    data, criterion = chosen.data.name, named_criterion(chosen.criterion)
+    plan, spelled = normal(loaded, chosen.settings())
+    figures = measured(loaded, store, progress, spelled, chosen.criterion, data)
+    known = statistics_for(loaded, store, data, criterion, progress)
+    masks = plan_masks(loaded.model, loaded.groups, criterion, plan, known)
+    texts = {"recipe.yaml": chosen.dumps(), "README.md": _card(chosen, figures)}
+    with masked(loaded.model, loaded.groups, masks):
+        size = write_model(
+            loaded.model,
+            loaded.tokenizer,
+            folder,
+            texts,
+            windows_of(loaded, data).evaluation[:2],
+            dense_bytes(loaded.model),
+            lambda note: progress(3, 4, note),
+        )
+    value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
+    value["recipe"] = chosen.to_dict()
+    store.put("export", {"fingerprint": loaded.fingerprint, "out": str(folder)}, value)
+    return value
+
+
+def measured(
+    loaded: Loaded, store: Store, progress: Progress, spelled: list[str], criterion: str, data: str
+) -> dict[str, Any]:
+    """The plan's measured figures: from the store when they are of this very text, else measured now."""
+    key = {"fingerprint": loaded.fingerprint, "data": data, "criterion": criterion, "settings": spelled}
+    stored = store.get("measure", key)
+    if stored is not None and stored["data_fingerprint"] == windows_of(loaded, data).fingerprint:
+        return stored
+    return measure(loaded, store, progress, spelled, criterion, data)
+
+
+def _folder(store: Store, out: str | None, name: str | None) -> Path:
+    if out:
+        return Path(out)
+    if not name:
+        raise PruningError("The exported model needs a name. Give one, such as demo-half.")
+    return store.child("exports", name)
+
+
+def _card(recipe: Recipe, figures: dict[str, Any]) -> str:
+    """The model card: what was done, and what was measured."""
+    questions = "\n".join(
+        f"| questions: {name} | {value:.1%} right |" for name, value in figures["probes"].items()
+    )
+    return f"""---
+tags: [pruned, prunescope]
+---
+
+# {recipe.name or "Pruned model"}
+
+{recipe.model.reference}, with {figures["sparsity"]:.1%} of the weights of its decoder layers set to zero by
+Prunescope (criterion: {recipe.criterion}). The file `recipe.yaml` beside this one repeats it. The licence of the
+original model applies.
+
+All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).
+
+| figure | value |
+| --- | --- |
+| KL to the dense model | {figures["kl"]:.4f} nats per token |
+| perplexity | {figures["perplexity"]:.2f} (dense: {figures["dense_perplexity"]:.2f}) |
+| same most likely token as the dense model | {figures["agreement"]:.1%} |
+| next-token accuracy | {figures["accuracy"]:.1%} (dense: {figures["dense_accuracy"]:.1%}) |
+| questions: all | {figures["probe_accuracy"]:.1%} right |
+{questions}
+| weights, as an ordinary file | {figures["file_bytes"] / 1e6:.1f} MB |
+| weights, with zeros stored as one bit | {figures["bytes"] / 1e6:.1f} MB |
+
+Zeros alone do not make today's engines faster: expect the dense model's speed.
+"""

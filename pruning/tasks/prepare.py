@@ -1,0 +1,107 @@
+"""What several tasks need before they start, kept with the model so that it is made once."""
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from pruning import statistics
+from pruning.criteria import Criterion
+from pruning.data import Windows, load_windows
+from pruning.metrics import Quality, compare
+from pruning.models import Loaded
+from pruning.passes import Head, head_of, run
+from pruning.plan import Group, Plan, format_settings, parse_settings
+from pruning.progress import Progress
+from pruning.statistics import Statistics
+from pruning.store import Store
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, and its quality."""
+
+    windows: Windows
+    head: Head
+    hidden: torch.Tensor
+    quality: Quality
+
+
+@dataclass
+class _Kept:
+    """The latest of each for one model; another text takes the place of the one before."""
+
+    windows: Windows | None = None
+    reference: Reference | None = None
+    statistics: Statistics | None = None
+
+
+_KEPT: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+
+
+def windows_of(loaded: Loaded, data: str) -> Windows:
+    """The text `data` in the model's tokens."""
+    kept = _KEPT.setdefault(loaded.model, _Kept())
+    # A file may have changed under the same name; only what ships with the program is sure to stay.
+    if kept.windows is None or kept.windows.name != data or data != "demo":
+        kept.windows = load_windows(loaded.tokenizer, data)
+    return kept.windows
+
+
+def reference_of(loaded: Loaded, data: str, progress: Progress) -> Reference:
+    """The dense model's hidden states and quality on the evaluation part of `data`."""
+    windows = windows_of(loaded, data)
+    kept = _KEPT[loaded.model]
+    if kept.reference is None or kept.reference.windows.fingerprint != windows.fingerprint:
+        progress(0, 1, "Running the dense model")
+        head = head_of(loaded.model)
+        hidden = run(loaded.model, windows.evaluation)
+        kept.reference = Reference(windows, head, hidden, compare(head, hidden, hidden, windows.evaluation))
+    return kept.reference
+
+
+def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -> tuple[Statistics, bool]:
+    """The Fisher statistics of `data`, and whether they had to be collected now.
+
+    Looked for with the model, then in the workspace; what is collected is written there.
+    """
+    windows = windows_of(loaded, data)
+    kept = _KEPT[loaded.model]
+    names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
+    if kept.statistics is not None and kept.statistics.data_fingerprint == windows.fingerprint:
+        return kept.statistics, False
+    path = store.file("statistics", names, ".safetensors")
+    if path.exists():
+        kept.statistics = statistics.load(path, loaded.device)
+        return kept.statistics, False
+    kept.statistics = statistics.collect(
+        loaded.model, loaded.groups, windows.calibration, **names, progress=progress
+    )
+    statistics.save(kept.statistics, path)
+    return kept.statistics, True
+
+
+def statistics_for(
+    loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress
+) -> Statistics | None:
+    """The statistics if the criterion asks for them."""
+    return statistics_of(loaded, store, data, progress)[0] if criterion.needs_statistics else None
+
+
+def groups_of(loaded: Loaded) -> list[Group]:
+    """The model's groups as plans name them."""
+    return [(group.layer, group.kind) for group in loaded.groups]
+
+
+def normal(loaded: Loaded, settings: list[str]) -> tuple[Plan, list[str]]:
+    """The plan of `settings`, and its one shortest spelling. Raises PruningError for what cannot be read."""
+    groups = groups_of(loaded)
+    plan = parse_settings(settings, groups)
+    return plan, format_settings(plan, groups)
+
+
+def same_text(loaded: Loaded, data: str) -> dict[str, Any]:
+    """The part of a result's key that says which model and which text it is about."""
+    return {"fingerprint": loaded.fingerprint, "data": data}
