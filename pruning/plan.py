@@ -42,8 +42,8 @@ def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
     defaults, exceptions = summarise(plan, groups)
     if len(defaults) > 1 and len(set(defaults.values())) == 1:
         defaults = {"all": next(iter(defaults.values()))}
-    return [f"{kind}={_text(level)}" for kind, level in defaults.items() if level > 0.0] + [
-        f"{kind}@{layers}={_text(level)}" for kind, layers, level in exceptions
+    return [f"{kind}={format_level(level)}" for kind, level in defaults.items() if level > 0.0] + [
+        f"{kind}@{layers}={format_level(level)}" for kind, layers, level in exceptions
     ]
 
 
@@ -164,10 +164,10 @@ def format_levels(levels: Sequence[float]) -> str:
     ordered = sorted(levels)
     if len(ordered) > 2:
         step = round((ordered[-1] - ordered[0]) / (len(ordered) - 1), 6)
-        text = ":".join(_text(number) for number in (ordered[0], ordered[-1], step))
+        text = ":".join(format_level(number) for number in (ordered[0], ordered[-1], step))
         if step >= MIN_STEP and parse_levels(text) == ordered:
             return text
-    return ",".join(_text(level) for level in ordered)
+    return ",".join(format_level(level) for level in ordered)
 
 
 def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
@@ -215,6 +215,6 @@ def _read_setting(setting: str) -> tuple[str, str | None, float]:
     return kind.strip(), layers if at else None, check_level(level, f'Setting "{setting}"')
 
 
-def _text(level: float) -> str:
+def format_level(level: float) -> str:
     """A level as the shortest text that reads back as the same number."""
     return repr(float(level)).removesuffix(".0")

@@ -22,7 +22,16 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
-from pruning.plan import MAX_LEVEL, Group, Plan, check_level, parse_layers, parse_settings, summarise
+from pruning.plan import (
+    MAX_LEVEL,
+    Group,
+    Plan,
+    check_level,
+    format_level,
+    parse_layers,
+    parse_settings,
+    summarise,
+)
 
 VERSION = 1
 
@@ -197,8 +206,8 @@ class Recipe(BaseModel):
 
     def settings(self) -> list[str]:
         """The same levels as settings, such as `up=0.5` and `down@0-3=0.1`."""
-        return [f"{kind}={level!r}" for kind, level in self.sparsity.items() if level > 0.0] + [
-            f"{entry.kind}@{entry.layers}={entry.level!r}" for entry in self.exceptions
+        return [f"{kind}={format_level(level)}" for kind, level in self.sparsity.items() if level > 0.0] + [
+            f"{entry.kind}@{entry.layers}={format_level(entry.level)}" for entry in self.exceptions
         ]
 
     def to_plan(self, groups: Sequence[Group]) -> Plan:
