@@ -1,9 +1,11 @@
 """Commands that look at a model: fetch the demo one, say what it is made of, how good it is, what it says."""
 
+import json
 from typing import Any
 
 import click
 
+from pruning.checkpoint import demo_folder
 from pruning.cli.shared import (
     criterion_option,
     data_option,
@@ -22,12 +24,13 @@ from pruning.cli.shared import (
 @errors_as_sentences
 def demo() -> None:
     """Fetch the demo model (SmolLM2-135M-Instruct) once and print where it is."""
-    import json
+    path = demo_folder()
+    # `make app` asks every time: what is there already should not wait for torch to be imported.
+    if not path.is_dir():
+        from pruning.demo import demo_model
 
-    from pruning.demo import demo_model
-
-    with terminal_progress() as progress:
-        path = demo_model(progress)
+        with terminal_progress() as progress:
+            path = demo_model(progress)
     origin = json.loads((path / "prunescope.json").read_text(encoding="utf-8"))["origin"]
     finish({"model": str(path), "origin": origin})
 

@@ -103,8 +103,12 @@ def errors_as_sentences(command: Command) -> Command:
 
 def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
     """Load a model; imported here because torch takes seconds to import."""
+    from transformers.utils import logging
+
     from pruning import models
 
+    # Its bars would be drawn over ours.
+    logging.disable_progress_bar()
     return models.load(model, **how, progress=progress)
 
 
