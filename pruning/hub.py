@@ -32,12 +32,16 @@ class HubModel:
     files: dict[str, int]
     architecture: str | None
     parameters: int | None
-    code: bool
 
     @property
     def weights(self) -> list[str]:
         """The safetensors files, or the pickled ones where there are no others."""
         return [name for name in self.files if SAFETENSORS_NAME.fullmatch(name)] or self.pickles
+
+    @property
+    def tokenizer(self) -> bool:
+        """Whether there are tokenizer files."""
+        return any(name in self.files for name in TOKENIZER_FILES)
 
     @property
     def pickles(self) -> list[str]:
@@ -62,7 +66,6 @@ def describe(name: str) -> HubModel:
         files={file.rfilename: file.size or 0 for file in info.siblings or []},
         architecture=next(iter(config.get("architectures") or []), None),
         parameters=info.safetensors.total if info.safetensors else None,
-        code="auto_map" in config,
     )
 
 
@@ -90,9 +93,7 @@ def fetch(
     """
     name = model.name
     if not model.weights:
-        raise PruningError(
-            f"{name} has no safetensors weights on the hub. Choose another model, or fetch a GGUF file."
-        )
+        raise PruningError(no_weights(name))
     if model.weights == model.pickles and not allow_pickle:
         raise PruningError(pickle_refusal(name))
     wanted = [*_small_files(model.files, code), *model.weights]
@@ -114,6 +115,11 @@ def fetch(
             ) from None
         done += model.files[file]
     return Path(path).parent
+
+
+def no_weights(name: str) -> str:
+    """Why a hub model without weights that we read cannot be loaded."""
+    return f"{name} has no safetensors weights on the hub. Choose another model, or fetch a GGUF file of it."
 
 
 def pickle_refusal(name: object) -> str:

@@ -210,7 +210,7 @@ def _model(checkpoint: Checkpoint, dtype: str, trust_remote_code: bool) -> Any:
         )
     except MemoryError:
         raise PruningError(
-            f"There is not enough memory for {checkpoint.folder} in {dtype}. Choose bfloat16 or a smaller one."
+            f"There is not enough memory for {checkpoint.folder} in {dtype}. Choose bfloat16 or another."
         ) from None
     except Exception as error:  # safetensors, pickle, configuration and shape errors
         raise PruningError(f"{checkpoint.folder} cannot be loaded: {_first_line(error)}") from None
