@@ -1,0 +1,26 @@
+"""Explore: move the sliders, see quality and size follow, measure the truth, compare plans and answers."""
+
+from pruning.ui import compare_view, explore_view, jobs_view, services, shell
+
+shell.start()
+model = services.info()
+table = services.the_map(model) if model else None
+shell.heading(
+    "Explore",
+    "Move the sliders and see what it would cost. Nothing is changed until you measure or export.",
+    model,
+    *(("export", "Export") if table else ()),
+)
+shell.complaint()
+busy = jobs_view.panel(("measure", "generate"))
+model = shell.needs_model()
+if model and table is None:
+    shell.empty(
+        "No map yet",
+        "The forecasts on this page come from a sensitivity map, and this model has none for this criterion.",
+        "sensitivity",
+        "Draw the map",
+    )
+if model and table:
+    explore_view.desk(model, table, busy)
+    compare_view.answers(model, busy)

@@ -1,0 +1,18 @@
+"""Model: choose and load one, see what it is made of, and how good it is before anything is pruned."""
+
+from pruning.ui import jobs_view, model_view, services, shell
+
+shell.start()
+model = services.info()
+shell.heading(
+    "Model",
+    "Choose a transformer, see what it is made of and how good it is before anything is removed.",
+    model,
+    *(("sensitivity", "Sensitivity") if model else ()),
+)
+shell.complaint()
+busy = jobs_view.panel(("inspect", "baseline"))
+model_view.chooser(model, busy)
+if model:
+    model_view.made_of(model)
+    model_view.baseline(model, busy)

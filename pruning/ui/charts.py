@@ -1,0 +1,402 @@
+"""Data in, figure out: pure functions that know nothing of pages, sessions or stores.
+
+Every axis names its unit. A forecast is a line with a band, a measurement is a round marker. A kind keeps
+its colour on every chart; colours are Okabe and Ito's, the heat map is Cividis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pruning.plan import KINDS, Group
+from pruning.ui import words
+
+COLOUR = {"qkv": "#0072B2", "attn_out": "#56B4E9", "gate": "#E69F00", "up": "#CC79A7", "down": "#009E73"}
+REST = "#9AA5B1"
+HERE = "#D55E00"
+CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+METRICS = ("KL", "Perplexity")
+BARE = {"displayModeBar": False, "scrollZoom": False}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A forecast: x, and y with its band (the band may be left out)."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    dash: str = "solid"
+
+
+@dataclass(frozen=True)
+class Points:
+    """Measured values, or single marks on a chart."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    labels: Sequence[str] = field(default_factory=tuple)
+
+
+def composition(parts: Sequence[tuple[int, str, int]]) -> go.Figure:
+    """Parameters by layer, stacked by kind. `parts` are (layer, kind, parameters)."""
+    figure = go.Figure()
+    layers = sorted({layer for layer, _, _ in parts})
+    for kind in KINDS:
+        sizes = dict.fromkeys(layers, 0)
+        for layer, name, parameters in parts:
+            if name == kind:
+                sizes[layer] += parameters
+        if any(sizes.values()):
+            figure.add_bar(
+                x=layers,
+                y=[sizes[layer] / 1e6 for layer in layers],
+                name=words.kind(kind),
+                marker_color=COLOUR[kind],
+                hovertemplate=f"{words.group('%{x}', kind)}<br>%{{y:.3g}} M parameters<extra></extra>",
+            )
+    figure.update_layout(barmode="stack", bargap=0.15, showlegend=False)
+    figure.update_xaxes(title="Layer", dtick=_tick(len(layers)))
+    figure.update_yaxes(title="Parameters (millions)")
+    return _calm(figure, 280)
+
+
+def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
+    """Where a model's parameters are: one bar for each kind, and one for what is never pruned."""
+    rows = [(words.kind(kind), parameters[kind], COLOUR[kind]) for kind in KINDS if parameters.get(kind)]
+    rows.append(("Embeddings, norms, rest", rest, REST))
+    whole = sum(row[1] for row in rows)
+    figure = go.Figure(
+        go.Bar(
+            x=[row[1] / 1e6 for row in rows],
+            y=[row[0] for row in rows],
+            orientation="h",
+            marker_color=[row[2] for row in rows],
+            text=[f"{words.count(row[1])} · {words.percent(row[1] / whole)}" for row in rows],
+            textposition="outside",
+            cliponaxis=False,
+            hoverinfo="skip",
+        )
+    )
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.4])
+    return _calm(figure, 280)
+
+
+def heat(
+    groups: Sequence[Group], cost: np.ndarray, metric: str = "KL", selected: Sequence[Group] = ()
+) -> go.Figure:
+    """Forecast cost of every group at one level. `cost`: KL in nats per token, shape [groups].
+
+    Layers run to the right, kinds down; colour is logarithmic, brighter = more sensitive. A nearly
+    transparent marker lies on every cell, because clicks on a heat map itself do not reach Python.
+    """
+    layers = sorted({layer for layer, _ in groups})
+    kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
+    value = {group: _shown(c, metric) for group, c in zip(groups, np.asarray(cost, float), strict=True)}
+    floor = max(min((v for v in value.values() if v > 0), default=1e-6), 1e-9)
+    grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
+    low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
+    steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
+    ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
+    rows = [words.kind(kind) for kind in kinds]
+    figure = go.Figure(
+        go.Heatmap(
+            x=layers,
+            y=rows,
+            z=grid,
+            colorscale="Cividis",
+            xgap=2,
+            ygap=2,
+            hoverinfo="skip",
+            colorbar={
+                "title": {"text": _unit(metric), "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+                "tickvals": ticks,
+                "ticktext": [_tick_text(float(f"{10**t:.1g}"), metric) for t in ticks],
+            },
+        )
+    )
+    cells = [group for group in groups if group[1] in kinds]
+    figure.add_scatter(
+        x=[layer for layer, _ in cells],
+        y=[words.kind(kind) for _, kind in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 24, "opacity": 0.01},
+        selected={"marker": {"opacity": 0.01}},
+        unselected={"marker": {"opacity": 0.01}},
+        customdata=[[layer, kind] for layer, kind in cells],
+        text=[_cell_text(group, value[group], metric) for group in cells],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+    for layer, kind in selected:
+        if (layer, kind) in value:
+            row = kinds.index(kind)
+            figure.add_shape(
+                type="rect",
+                x0=layer - 0.5,
+                x1=layer + 0.5,
+                y0=row - 0.5,
+                y1=row + 0.5,
+                line={"color": HERE, "width": 3},
+            )
+    edges = [min(layers) - 0.5, max(layers) + 0.5]
+    figure.update_xaxes(title="Layer", dtick=_tick(len(layers)), showgrid=False, zeroline=False, range=edges)
+    figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
+    return _calm(figure, 60 + 40 * len(kinds), legend=False)
+
+
+def curves(
+    lines: Sequence[Line], measured: Sequence[Points], metric: str = "KL", mark: float | None = None
+) -> go.Figure:
+    """Cost against level for single groups: forecast lines with bands, measured points on them.
+
+    x is the level (0..1), y KL in nats per token or perplexity. Line and points of one name share a colour.
+    """
+    figure = go.Figure()
+    colour = {line.name: CURVES[i % len(CURVES)] for i, line in enumerate(lines)}
+    for line in lines:
+        _band(figure, [100 * x for x in line.x], line, colour[line.name])
+        figure.add_scatter(
+            x=[100 * x for x in line.x],
+            y=line.y,
+            mode="lines",
+            name=line.name,
+            line={"color": colour[line.name], "width": 2.5},
+            hovertemplate=f"{line.name}<br>%{{x:.0f}} % · forecast %{{y:.3g}}<extra></extra>",
+        )
+    for points in measured:
+        figure.add_scatter(
+            x=[100 * x for x in points.x],
+            y=points.y,
+            mode="markers",
+            name=f"{points.name}, measured",
+            marker={
+                "color": colour.get(points.name, HERE),
+                "size": 10,
+                "line": {"width": 2, "color": "white"},
+            },
+            hovertemplate=f"{points.name}<br>%{{x:.0f}} % · measured %{{y:.3g}}<extra></extra>",
+        )
+    if mark is not None:
+        figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=REST)
+    figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 97], dtick=10)
+    figure.update_yaxes(title=_axis(metric), rangemode="tozero")
+    return _calm(figure, 340)
+
+
+def tradeoff(
+    lines: Sequence[Line], here: Line | None, marks: Sequence[Points], dense: tuple[float, float]
+) -> go.Figure:
+    """Perplexity against size: forecast curves of the presets, this plan, pins and what was measured.
+
+    x is bytes, y perplexity (logarithmic). `here` is one point with its band. `dense` is the unpruned model.
+    """
+    figure = go.Figure()
+    for line, colour in zip(lines, (CURVES[0], CURVES[2], CURVES[3]), strict=False):
+        x = [value / 1e6 for value in line.x]
+        _band(figure, x, line, colour)
+        figure.add_scatter(
+            x=x,
+            y=line.y,
+            mode="lines",
+            name=f"{line.name} (forecast)",
+            line={"color": colour, "width": 2, "dash": line.dash},
+            hovertemplate=f"{line.name}<br>%{{x:.0f}} MB · forecast perplexity %{{y:.4g}}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[dense[0] / 1e6],
+        y=[dense[1]],
+        mode="markers+text",
+        name="Unpruned (measured)",
+        text=["unpruned"],
+        textposition="bottom left",
+        marker={"color": REST, "size": 10},
+        hovertemplate="Unpruned<br>%{x:.0f} MB · measured perplexity %{y:.4g}<extra></extra>",
+        showlegend=False,
+    )
+    for points in marks:
+        _marks(figure, points)
+    if here is not None:
+        up, down = here.high[0] - here.y[0], here.y[0] - here.low[0]
+        figure.add_scatter(
+            x=[here.x[0] / 1e6],
+            y=here.y,
+            error_y={"type": "data", "array": [up], "arrayminus": [down], "color": HERE, "thickness": 2},
+            mode="markers+text",
+            name="This plan (forecast)",
+            text=["this plan"],
+            textposition="top left",
+            textfont={"color": HERE},
+            marker={"symbol": "diamond", "size": 15, "color": HERE},
+            hovertemplate="This plan<br>%{x:.0f} MB · forecast perplexity %{y:.4g}<extra></extra>",
+            showlegend=False,
+        )
+    top = _top(here, marks, dense)
+    low, high = dense[1] * 0.85, top
+    sizes = [x for line in lines for x, y in zip(line.x, line.y, strict=True) if y <= top]
+    sizes += [dense[0], *(here.x if here else ())]
+    pad = 0.06 * (max(sizes) - min(sizes)) or 1.0
+    figure.update_xaxes(
+        title="Size of the weights, zeros stored sparsely (MB)",
+        range=[(min(sizes) - pad) / 1e6, (max(sizes) + pad) / 1e6],
+    )
+    figure.update_yaxes(title="Perplexity (lower is better)", type="log", **_log_ticks(low, high))
+    return _calm(figure, 330)
+
+
+def damage(groups: Sequence[Group], costs: np.ndarray) -> go.Figure:
+    """Where a plan's forecast damage comes from. `costs`: KL in nats per token, shape [groups]."""
+    figure = go.Figure()
+    layers = sorted({layer for layer, _ in groups})
+    for kind in KINDS:
+        share = {g[0]: float(c) for g, c in zip(groups, costs, strict=True) if g[1] == kind}
+        if share:
+            figure.add_bar(
+                x=layers,
+                y=[share.get(layer, 0.0) for layer in layers],
+                name=words.kind(kind),
+                marker_color=COLOUR[kind],
+                hovertemplate=f"{words.group('%{x}', kind)}<br>forecast %{{y:.3g}} nats/token<extra></extra>",
+            )
+    figure.update_layout(barmode="stack", bargap=0.15)
+    figure.update_xaxes(title="Layer", dtick=_tick(len(layers)))
+    figure.update_yaxes(title="Forecast KL (nats per token)", rangemode="tozero")
+    return _calm(figure, 260)
+
+
+def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
+    """Share of questions answered right, by capability. `rows` are (name of the model, capability → 0..1)."""
+    figure = go.Figure()
+    names = sorted({capability for _, shares in rows for capability in shares})
+    for (name, shares), colour in zip(rows, (REST, HERE, *CURVES), strict=False):
+        figure.add_bar(
+            x=[100 * shares.get(capability, 0.0) for capability in names],
+            y=[capability.replace("_", " ").capitalize() for capability in names],
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            text=[f"{100 * shares.get(capability, 0.0):.0f} %" for capability in names],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"%{{y}} · {name}<br>measured %{{x:.0f}} %<extra></extra>",
+        )
+    figure.update_xaxes(title="Questions answered right (%)", range=[0, 108], dtick=25)
+    figure.update_yaxes(autorange="reversed")
+    figure.update_layout(showlegend=len(rows) > 1)
+    return _calm(figure, 80 + 26 * len(names) * max(1, len(rows)), legend=len(rows) > 1)
+
+
+# ---- parts ------------------------------------------------------------------------------------------
+
+
+def _band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> None:
+    if not len(line.low):
+        return
+    figure.add_scatter(
+        x=[*x, *reversed(x)],
+        y=[*line.high, *reversed(line.low)],
+        fill="toself",
+        fillcolor=_faint(colour),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        name=f"{line.name} band",
+    )
+
+
+def _marks(figure: go.Figure, points: Points) -> None:
+    measured = points.name == "Measured"
+    figure.add_scatter(
+        x=[value / 1e6 for value in points.x],
+        y=points.y,
+        mode="markers" if measured else "markers+text",
+        name=points.name,
+        text=points.labels,
+        textposition="top right",
+        marker={
+            "symbol": "circle" if measured else "star-diamond-open",
+            "size": 10,
+            "color": REST if not measured else "#009E73",
+            "line": {"width": 2, "color": "white" if measured else REST},
+        },
+        hovertemplate=f"{points.name} · %{{text}}<br>%{{x:.0f}} MB · perplexity %{{y:.4g}}<extra></extra>",
+    )
+
+
+def _top(here: Line | None, marks: Sequence[Points], dense: tuple[float, float]) -> float:
+    """The highest perplexity worth showing: four times the unpruned one, or what plans and pins need."""
+    shown = [*(here.high if here else ()), *(v for points in marks for v in points.y if v < 30 * dense[1])]
+    return max([dense[1] * 4, *(1.15 * value for value in shown)])
+
+
+def _log_ticks(low: float, high: float) -> dict[str, object]:
+    """Round tick values over the shown range; plotly's own logarithmic ticks are bare digits."""
+    steps = [m * 10.0**e for e in range(-1, 14) for m in (1, 2, 3, 5)]
+    inside = [value for value in steps if low <= value <= high]
+    if len(inside) > 8:
+        inside = inside[:: len(inside) // 6]
+    return {
+        "tickvals": inside,
+        "ticktext": [words.perplexity(v).removesuffix(".0") for v in inside],
+        "range": [float(np.log10(low)), float(np.log10(high))],
+    }
+
+
+def _shown(kl: float, metric: str) -> float:
+    return float(kl) if metric == "KL" else float(100 * np.expm1(min(kl, 50)))
+
+
+def _unit(metric: str) -> str:
+    return "KL, nats per token" if metric == "KL" else "Perplexity, % more"
+
+
+def _axis(metric: str) -> str:
+    return "KL (nats per token)" if metric == "KL" else "Perplexity (lower is better)"
+
+
+def _tick_text(value: float, metric: str) -> str:
+    return f"{value:g}" if metric == "KL" else f"+{value:g} %"
+
+
+def _cell_text(group: Group, value: float, metric: str) -> str:
+    amount = f"KL {words.kl(value)} nats/token" if metric == "KL" else f"perplexity +{value:.2g} %"
+    return f"{words.group(*group)}<br>forecast {amount}"
+
+
+def _tick(layers: int) -> int:
+    return 1 if layers <= 16 else 2 if layers <= 32 else 5 if layers <= 60 else 10
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.16)"
+
+
+def _calm(figure: go.Figure, height: int, legend: bool = True) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 36 if legend else 8, "b": 8},
+        legend={
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "title": None,
+            "traceorder": "normal",
+        },
+        hovermode="closest",
+        dragmode="pan",
+    )
+    figure.update_xaxes(automargin=True, fixedrange=False)
+    figure.update_yaxes(automargin=True, fixedrange=False)
+    return figure

@@ -1,0 +1,123 @@
+"""Comparing on the Explore page: plans pinned side by side, and one prompt answered by both models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import PruningError
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.plan import Plan, format_settings
+from pruning.ui import services, shell, state, words
+
+PROMPT = "Explain in two sentences why the sky is blue."
+
+
+def pinned_forecasts(
+    model: services.Info, table: SensitivityMap, calibration: Calibration
+) -> list[tuple[str, Plan, Forecast]]:
+    """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
+    found = []
+    for pin in state.current().pins:
+        try:
+            plan = state.parse(pin.settings, model.groups)
+        except PruningError:
+            continue
+        found.append((pin.name, plan, forecast(table, plan, calibration)))
+    return found
+
+
+def pins(
+    model: services.Info,
+    table: SensitivityMap,
+    plan: Plan,
+    known: list[services.Measured],
+    calibration: Calibration,
+) -> None:
+    """Pin the present plan; compare what is pinned."""
+    st.header("Compare plans", anchor=False)
+    pinned = pinned_forecasts(model, table, calibration)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(
+            "Name of this plan", f"Plan {len(pinned) + 1}", key=f"pin_name_{len(pinned)}", width=260
+        )
+        st.button(
+            "Pin this plan",
+            icon=":material/keep:",
+            key="pin",
+            disabled=not plan,
+            on_click=shell.act,
+            args=(lambda: state.pin(name.strip() or "Plan", ",".join(format_settings(plan, model.groups))),),
+        )
+    if not pinned:
+        st.caption("Pin a plan to keep it here, in the address, and on the chart, while you try another.")
+        return
+    rows = [("This plan", plan, forecast(table, plan, calibration)), *pinned]
+    st.dataframe(
+        pd.DataFrame([_row(*row, services.measured(row[1], known, model.groups)) for row in rows]),
+        hide_index=True,
+        key="pins_table",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("Pinned plan", [name for name, _, _ in pinned], key="pin_chosen", width=260)
+        plans = {name: pinned_plan for name, pinned_plan, _ in pinned}
+        st.button(
+            "Take it up again",
+            icon=":material/undo:",
+            key="pin_use",
+            on_click=lambda: state.set_plan(plans[chosen], model.groups),
+        )
+        st.button(
+            "Remove the pin", icon=":material/close:", key="pin_remove", on_click=lambda: state.unpin(chosen)
+        )
+
+
+def _row(name: str, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> dict[str, str]:
+    band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
+    return {
+        "Plan": name,
+        "Weights gone": words.percent(seen.sparsity),
+        "Size, sparse": words.size(seen.bytes),
+        "Perplexity, forecast": f"{words.perplexity(seen.perplexity)} ({band})",
+        "Perplexity, measured": words.perplexity(truth["perplexity"]) if truth else "–",
+        "Same next word, forecast": words.percent(seen.agreement),
+        "Same next word, measured": words.percent(truth["agreement"]) if truth else "–",
+    }
+
+
+def answers(model: services.Info, busy: bool) -> None:
+    """The same prompt answered by the unpruned model and by this plan."""
+    st.header("Ask both models", anchor=False)
+    prompt = st.text_area("Prompt", PROMPT, key="prompt", height=80, persist_state="session")
+    if st.button(
+        "Answer with both", icon=":material/chat:", disabled=busy or not prompt.strip(), key="answer"
+    ):
+        # Read at the click: the desk's fragment may have moved the plan since this part was drawn.
+        with shell.told():
+            services.submit(_question(model, prompt.strip()))
+            st.rerun()
+    job = services.latest_job("generate")
+    if job is None or job.state != "done" or not job.result:
+        st.caption("The pruned model answers with the plan that is set when you ask.")
+        return
+    asked = job.request["arguments"]
+    st.caption(f"Asked: {asked['prompt']}")
+    left, right = st.columns(2)
+    for column, title, answer in (
+        (left, "Unpruned", job.result["dense"]),
+        (right, ", ".join(asked["settings"]) or "Nothing removed", job.result["pruned"]),
+    ):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.text(answer.strip() or "(no answer)")
+    shell.command(job.request)
+
+
+def _question(model: services.Info, prompt: str) -> dict[str, Any]:
+    settings = format_settings(state.plan(model.groups), model.groups)
+    choice = state.current()
+    return services.request(
+        "generate", prompt=prompt, settings=settings, criterion=choice.criterion, data=choice.data
+    )

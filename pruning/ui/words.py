@@ -1,0 +1,127 @@
+"""The dashboard's words and numbers in plain language, in one place so that pages say the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pruning.plan import format_layers
+
+KIND = {
+    "qkv": "Attention QKV",
+    "attn_out": "Attention output",
+    "gate": "MLP gate",
+    "up": "MLP up",
+    "down": "MLP down",
+}
+KIND_HELP = {
+    "qkv": "Decides what each word looks at. Share of these weights set to zero.",
+    "attn_out": "Carries what attention found back to the word. Share of these weights set to zero.",
+    "gate": "Decides which features of a word let information through. Share of these weights set to zero.",
+    "up": "Spreads a word into many features. Share of these weights set to zero.",
+    "down": "Gathers the features back into the word; often delicate. Share of these weights set to zero.",
+}
+CRITERION = {
+    "fisher": "Fisher: what a weight does to the model's predictions",
+    "wanda": "Wanda: a weight's size times how strongly it is used",
+    "magnitude": "Magnitude: a weight's size alone",
+}
+TASK = {
+    "inspect": "Loading the model",
+    "baseline": "Measuring the baseline",
+    "map": "Drawing the sensitivity map",
+    "sweep": "Measuring single groups",
+    "measure": "Measuring this plan",
+    "export": "Writing the model",
+    "generate": "Answering the prompt",
+}
+TASK_PAGE = {
+    "inspect": "Model",
+    "baseline": "Model",
+    "map": "Sensitivity",
+    "sweep": "Sensitivity",
+    "measure": "Explore",
+    "generate": "Explore",
+    "export": "Export",
+}
+PERPLEXITY = "How surprised the model is by real text. Lower is better; 1 would be no surprise at all."
+ACCURACY = "How often the model's first guess for the next word of a real text is right."
+AGREEMENT = "How often the pruned model's first guess for the next word is the same as the unpruned model's."
+KL = (
+    "How far the pruned model's predictions drift from the unpruned model's, in nats per token. "
+    "0 is no drift; 0.1 is hardly noticed; above 1 the model is badly hurt."
+)
+SPARSITY = "Share of the weights that can be pruned which are set to zero."
+SIZE = (
+    "Bytes of the weights when zeros are stored sparsely: one bit for each weight plus the values left. "
+    "An ordinary file stores the zeros as well and stays as large as before."
+)
+QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
+BAND = "The range in which about nine of ten measurements are expected."
+PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
+DECODE = "Milliseconds for each further word of an answer, on this machine."
+SPEED = (
+    "Zeros alone make nothing faster today: common engines multiply by zero as slowly as by anything else, "
+    "so the speed stays **1.0×**. What shrinks is the model stored sparsely, not an ordinary file, in which "
+    "a zero takes as much space as any other number."
+)
+
+
+def kind(name: str) -> str:
+    return KIND.get(name, name)
+
+
+def group(layer: int | str, name: str) -> str:
+    return f"Layer {layer} · {kind(name)}"
+
+
+def count(value: float) -> str:
+    """A number of things for people: 134,515,008 → "135 M"."""
+    for limit, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{_three(value / limit)} {unit}"
+    return f"{value:,.0f}"
+
+
+def size(value: float) -> str:
+    """Bytes for people, decimal units: 538,090,408 → "538 MB"."""
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= limit:
+            return f"{_three(value / limit)} {unit}"
+    return f"{value:,.0f} bytes"
+
+
+def _three(value: float) -> str:
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}"
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """A share for people: 0.314 → "31 %"; a small one keeps a digit."""
+    if digits == 0 and 0 < abs(value) < 0.0095:
+        digits = 1
+    return f"{value * 100:.{digits}f} %"
+
+
+def perplexity(value: float) -> str:
+    if value >= 1e4:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}·10^{int(exponent)}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def kl(value: float) -> str:
+    """KL in nats a token with three figures that matter."""
+    return "0" if value == 0 else f"{value:.3g}" if value < 10 else f"{value:,.0f}"
+
+
+def seconds(value: float) -> str:
+    if value < 1:
+        return "under a second"
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def layers(numbers: Iterable[int]) -> str:
+    """Layer numbers as short ranges: [0, 1, 2, 7] → "0–2, 7"."""
+    return format_layers(numbers).replace("-", "–").replace(",", ", ")
