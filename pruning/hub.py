@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from tqdm import tqdm
 
-from pruning.checkpoint import PICKLE_NAME, SAFETENSORS_NAME, TOKENIZER_FILES
+from pruning.checkpoint import PICKLE_NAME, SAFETENSORS_NAME, TOKENIZER_FILES, read_folder
 from pruning.errors import Cancelled, PruningError
 from pruning.progress import Progress, silent
 
@@ -70,12 +70,17 @@ def describe(name: str) -> HubModel:
 
 
 def cached(name: str) -> Path | None:
-    """The folder of the model `name` in the hub's own cache on this machine, if it is there."""
+    """The newest whole copy of the model `name` in the hub's own cache on this machine, if there is one."""
+    snapshots = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "snapshots"
+    folders = sorted(snapshots.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    return next((folder for folder in folders if _whole(folder)), None)
+
+
+def _whole(folder: Path) -> bool:
     try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, OSError, ValueError):
-        return None
-    return folder if (folder / "config.json").is_file() else None
+        return bool(read_folder(folder).weights)
+    except PruningError:
+        return False
 
 
 def fetch(

@@ -1,8 +1,11 @@
 """Tiny random models, one for each family that is covered, and a tiny tokenizer; no network."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -58,6 +61,7 @@ _CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_neox": ("GPTNeoXConfig", {**_COMMON, "intermediate_size": INNER}),
 }
 FAMILIES = tuple(_CONFIGS)
+SPECIALS = ["<pad>", "<s>", "</s>"]
 
 
 def tiny_model(family: str = "llama", seed: int = 0, **changes: Any) -> PreTrainedModel:
@@ -75,14 +79,13 @@ def tiny_model(family: str = "llama", seed: int = 0, **changes: Any) -> PreTrain
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level BPE of `VOCABULARY` tokens, learnt from the text of this file."""
-    specials = ["<pad>", "<s>", "</s>"]
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     inner.post_processor = processors.ByteLevel(trim_offsets=False)
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=specials,
+        special_tokens=SPECIALS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -96,3 +99,54 @@ def tiny_folder(path: Path, family: str = "llama", seed: int = 0, **changes: Any
     tiny_model(family, seed, **changes).save_pretrained(path)
     tiny_tokenizer().save_pretrained(path)
     return path
+
+
+def tiny_gguf(path: Path, seed: int = 0) -> Path:
+    """Write the tiny Llama and the tiny tokenizer as a GGUF file in float32, and return its path."""
+    model = tiny_model("llama", seed, tie_word_embeddings=True)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("tiny")
+    writer.add_context_length(POSITIONS)
+    writer.add_embedding_length(HIDDEN)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(INNER)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(KV_HEADS)
+    writer.add_layer_norm_rms_eps(model.config.rms_norm_eps)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_dimension_count(HIDDEN // HEADS)
+    writer.add_vocab_size(VOCABULARY)
+    _write_tokenizer(writer)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, LAYERS)
+    for name, tensor in model.named_parameters():
+        values = tensor.numpy()
+        if "q_proj" in name or "k_proj" in name:
+            values = _interleaved(values, HEADS if "q_proj" in name else KV_HEADS)
+        writer.add_tensor(f"{names.get_name(name.removesuffix('.weight'))}.weight", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
+    """Rows in the order of GGUF: the two halves that rotary embedding pairs, side by side."""
+    halves = values.reshape(heads, 2, -1, values.shape[1])
+    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(values.shape))
+
+
+def _write_tokenizer(writer: gguf.GGUFWriter) -> None:
+    model = json.loads(tiny_tokenizer().backend_tokenizer.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_types([control if token in SPECIALS else normal for token in tokens])
+    writer.add_token_merges([" ".join(pair) for pair in model["merges"]])
+    writer.add_pad_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template("{% for message in messages %}{{ message['content'] }}{% endfor %}")
