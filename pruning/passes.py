@@ -65,7 +65,7 @@ def run(model: nn.Module, windows: torch.Tensor) -> torch.Tensor:
 def layer_inputs(
     model: nn.Module, windows: torch.Tensor, layers: Sequence[int]
 ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
-    """One dense pass: the input [n, length, hidden] of each layer in `layers`, and the final hidden states."""
+    """One dense pass: the input [n, length, hidden] of each layer in `layers`, and the final states."""
     kept: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
     modules = [module for _, module in decoder_layers(model)]
     with ExitStack() as stack:

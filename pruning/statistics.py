@@ -18,7 +18,9 @@ from pruning.passes import Head, batches, device_of, head_of, hidden_states
 from pruning.plan import Group
 from pruning.progress import Progress, silent
 
-SAMPLED_POSITIONS = 512
+SAMPLED_POSITIONS = 1024
+MASSIVE = 25.0
+MOST_MASSIVE = 16
 SCORE_EVERY = 2
 CHUNK = 256
 BATCH_TOKENS = 512
@@ -30,9 +32,11 @@ class GroupStatistics:
 
     `score_inputs` [in] and `score_outputs` [out]: mean x_j² and mean g_i² over the scoring windows; they
     decide which weights go. `inputs` [in, in] = A = mean x xᵀ and `outputs` [out] = diag G, with
-    G = (1/T) Σ_p g gᵀ over the T scored tokens of the *other* windows; they price what has gone.
-    `sample_inputs` [n, in], `sample_outputs` [n, out] and `sample_weights` [n]: single positions of the
-    pricing windows, weighted so that Σ weight · f(x, g) estimates (1/T) Σ_p f(x_p, g_p).
+    G = (1/T) Σ_p g gᵀ over the ordinary positions p of the *other* windows and their T scored tokens; they
+    price what has gone. `sample_inputs` [n, in], `sample_outputs` [n, out] and `sample_weights` [n]: single
+    ordinary positions, weighted so that Σ weight · f(x, g) estimates (1/T) Σ_p f(x_p, g_p).
+    `apart_inputs` [m, in] and `apart_outputs` [m, out]: every position that is not ordinary, an attention
+    sink or a massive activation, where x and g are far from independent; each counts 1 / `scored`.
     """
 
     score_inputs: torch.Tensor
@@ -42,6 +46,9 @@ class GroupStatistics:
     sample_inputs: torch.Tensor
     sample_outputs: torch.Tensor
     sample_weights: torch.Tensor
+    apart_inputs: torch.Tensor
+    apart_outputs: torch.Tensor
+    scored: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -63,15 +70,20 @@ class _Site:
     inputs: torch.Tensor | None = None
     inputs_mean: torch.Tensor | None = None
     input_samples: list[torch.Tensor] = field(default_factory=list)
+    input_apart: list[torch.Tensor] = field(default_factory=list)
+    sampled: torch.Tensor | None = None
+    apart: torch.Tensor | None = None
     outputs: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
     output_samples: dict[int, list[torch.Tensor]] = field(default_factory=dict)
+    output_apart: dict[int, list[torch.Tensor]] = field(default_factory=dict)
 
 
 @dataclass
 class _Batch:
-    """The batch in flight: which fold it belongs to and which of its positions are sampled."""
+    """The batch in flight: its fold, the length of its windows and which positions are sampled."""
 
     fold: int
+    length: int
     sampled: torch.Tensor
     last_input: torch.Tensor | None = None
     last_site: _Site | None = None
@@ -99,9 +111,9 @@ def collect(
     generator = torch.Generator().manual_seed(seed)
     sites = {(group.layer, group.kind): _Site() for group in groups}
     folds = [calibration[0::2], calibration[1::2]]
-    picked, weights = _sample_positions(folds[1], generator)
+    picked = _sample_positions(folds[1], generator)
     scored, done = [0, 0], 0
-    batch = _Batch(0, picked[:0])
+    batch = _Batch(0, calibration.shape[1], picked[:0])
     with _gradients_from_embeddings(model), _recorded(model, groups, sites, batch):
         for fold, windows in enumerate(folds):
             offset = 0
@@ -113,26 +125,13 @@ def collect(
                 done += ids.numel()
                 progress(done, calibration.numel(), "Reading the calibration text")
     positions = [fold.numel() for fold in folds]
-    finished = {key: _finish(site, positions, scored, weights) for key, site in sites.items()}
+    finished = {key: _finish(site, positions, scored) for key, site in sites.items()}
     return Statistics(fingerprint, data_fingerprint, calibration.numel(), finished)
 
 
-def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flat positions whose (x, g) are kept, and how many positions each stands for.
-
-    The first position of each window is always kept: attention sinks give it activations hundreds of
-    times larger than any other, and a plain sample would hit or miss it.
-    """
-    count, length = windows.shape
-    flat = torch.arange(count * length)
-    first = flat[flat % length == 0]
-    rest = flat[flat % length != 0]
-    take = min(len(rest), max(1, SAMPLED_POSITIONS - len(first)))
-    chosen = rest[torch.randperm(len(rest), generator=generator)[:take]]
-    positions = torch.cat([first, chosen])
-    weights = torch.cat([torch.ones(len(first)), torch.full((take,), len(rest) / take)])
-    order = positions.argsort()
-    return positions[order], weights[order]
+def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Flat positions, ascending, whose (x, g) are kept for the token estimator."""
+    return torch.randperm(windows.numel(), generator=generator)[:SAMPLED_POSITIONS].sort().values
 
 
 @contextmanager
@@ -179,19 +178,35 @@ def _add_inputs(site: _Site, given: torch.Tensor, batch: _Batch) -> None:
     x = given.detach().flatten(0, -2).float()
     if batch.fold == 0:
         site.score_inputs = _plus(site.score_inputs, x.square().sum(0))
-    else:
-        site.inputs = _plus(site.inputs, x.T @ x)
-        site.input_samples.append(x[batch.sampled].bfloat16())
+        return
+    site.apart = _apart(x, batch.length)
+    site.sampled = batch.sampled[~torch.isin(batch.sampled, site.apart)]
+    site.input_apart.append(x[site.apart].bfloat16())
+    site.input_samples.append(x[site.sampled].bfloat16())
+    x = x.index_fill(0, site.apart, 0.0)
+    site.inputs = _plus(site.inputs, x.T @ x)
+
+
+def _apart(x: torch.Tensor, length: int) -> torch.Tensor:
+    """Positions of x [positions, in] that are no ordinary ones: the first of each window, which attention
+    uses as a sink, and those whose squared norm is `MASSIVE` times the median or more (Sun et al. 2024)."""
+    norms = x.square().sum(1)
+    massive = norms.topk(min(MOST_MASSIVE, len(x)))
+    others = massive.indices[massive.values > MASSIVE * norms.median()]
+    return torch.cat([torch.arange(0, len(x), length, device=x.device), others]).unique()
 
 
 def _gradient_hook(site: _Site, index: int, part: Part, batch: _Batch) -> Callable[[torch.Tensor], None]:
     def hook(gradient: torch.Tensor) -> None:
         g = gradient.detach().flatten(0, -2)
         g = (g if part.rows is None else g[:, slice(*part.rows)]).float()
+        if batch.fold == 1:
+            source = site.same_inputs_as or site
+            site.output_apart.setdefault(index, []).append(g[source.apart].bfloat16())
+            site.output_samples.setdefault(index, []).append(g[source.sampled].bfloat16())
+            g = g.index_fill(0, source.apart, 0.0)  # type: ignore[arg-type]
         key = (batch.fold, index)
         site.outputs[key] = _plus(site.outputs.get(key), g.square().sum(0))
-        if batch.fold == 1:
-            site.output_samples.setdefault(index, []).append(g[batch.sampled].bfloat16())
 
     return hook
 
@@ -233,24 +248,36 @@ def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     )
 
 
-def _finish(site: _Site, positions: list[int], scored: list[int], weights: torch.Tensor) -> GroupStatistics:
+def _finish(site: _Site, positions: list[int], scored: list[int]) -> GroupStatistics:
     source = site.same_inputs_as or site
     parts = sorted(site.output_samples)
     if source.score_inputs is None or source.inputs is None:
         raise PruningError(
             "A group's modules were never called on the calibration text; it cannot be priced."
         )
+    apart, sampled = torch.cat(source.input_apart), torch.cat(source.input_samples)
+    ordinary = positions[1] - len(apart)
     if source.inputs_mean is None:
-        source.inputs_mean = source.inputs / positions[1]
+        source.inputs_mean = source.inputs / max(1, ordinary)
     return GroupStatistics(
         score_inputs=source.score_inputs / positions[0],
         score_outputs=torch.cat([site.outputs[0, part] for part in parts]) / scored[0],
         inputs=source.inputs_mean,
         outputs=torch.cat([site.outputs[1, part] for part in parts]) / scored[1],
-        sample_inputs=torch.cat(source.input_samples),
-        sample_outputs=torch.cat([torch.cat(site.output_samples[part]) for part in parts], dim=1),
-        sample_weights=weights.to(source.inputs.device) / scored[1],
+        sample_inputs=sampled,
+        sample_outputs=_side_by_side(site.output_samples),
+        sample_weights=torch.full(
+            (len(sampled),), ordinary / max(1, len(sampled)) / scored[1], device=apart.device
+        ),
+        apart_inputs=apart,
+        apart_outputs=_side_by_side(site.output_apart),
+        scored=torch.tensor(scored[1], device=apart.device),
     )
+
+
+def _side_by_side(parts: dict[int, list[torch.Tensor]]) -> torch.Tensor:
+    """Gradients of a group's parts, batch after batch, as one [positions, out]."""
+    return torch.cat([torch.cat(parts[part]) for part in sorted(parts)], dim=1)
 
 
 def save(statistics: Statistics, path: Path) -> None:

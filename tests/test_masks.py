@@ -14,7 +14,8 @@ from tests.tiny import FAMILIES, tiny_model
 def _statistics(out: int, inner: int) -> GroupStatistics:
     generator = torch.Generator().manual_seed(1)
     a, g = torch.rand(inner, generator=generator), torch.rand(out, generator=generator)
-    return GroupStatistics(a, g, torch.diag(a), g, torch.zeros(1, inner), torch.zeros(1, out), torch.ones(1))
+    x, y = torch.zeros(1, inner), torch.zeros(1, out)
+    return GroupStatistics(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1))
 
 
 def _all_statistics(model: torch.nn.Module) -> Statistics:

@@ -1,5 +1,6 @@
 """The map: what every level of every group is forecast to cost, from stored statistics alone."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from pruning.progress import Progress, silent
 from pruning.statistics import GroupStatistics, Statistics
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+ANCHORS = 3
+LEAST = 1e-12
 
 
 def price_groups(
@@ -41,18 +44,27 @@ def price_groups(
 def price_levels(
     weight: torch.Tensor, known: GroupStatistics, criterion: Criterion, levels: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of removing the lowest-scored share of `weight` [out, in], for each level: two arrays [levels]."""
+    """Cost of removing the lowest-scored share of `weight` [out, in], for each level: two arrays [levels].
+
+    The token estimate is dear and its ratio to the Kronecker one changes slowly with the level: it is
+    computed at `ANCHORS` of the levels and the log ratio is drawn straight between them.
+    """
     scores = group_scores(criterion, weight, known)
     thresholds = _thresholds(scores, levels, criterion.scope)
-    sample_inputs, sample_outputs = known.sample_inputs.float(), known.sample_outputs.float()
-    results = []
-    for threshold in thresholds:
+    samples = known.sample_inputs.float(), known.sample_outputs.float()
+    apart = known.apart_inputs.float(), known.apart_outputs.float()
+    each = torch.full((len(apart[0]),), 1.0, device=weight.device) / known.scored
+    anchors = np.unique(np.linspace(0, len(levels) - 1, ANCHORS + 2).round().astype(int)[1:-1])
+    kronecker, ratios = np.zeros(len(levels)), []
+    for index, threshold in enumerate(thresholds):
         change = weight * (scores <= threshold)
-        results.append(
-            (kronecker_cost(change, known), token_cost(change, known, sample_inputs, sample_outputs))
-        )
-    costs = np.array([[float(value) for value in pair] for pair in results])
-    return costs[:, 0], costs[:, 1]
+        special = float(token_cost(change, *apart, each))
+        kronecker[index] = special + float(kronecker_cost(change, known))
+        if index in anchors:
+            token = special + float(token_cost(change, *samples, known.sample_weights))
+            ratios.append(math.log(max(token, LEAST) / max(kronecker[index], LEAST)))
+    positions = np.asarray(levels)
+    return kronecker, kronecker * np.exp(np.interp(positions, positions[anchors], ratios))
 
 
 def kronecker_cost(change: torch.Tensor, known: GroupStatistics) -> torch.Tensor:
@@ -61,11 +73,11 @@ def kronecker_cost(change: torch.Tensor, known: GroupStatistics) -> torch.Tensor
 
 
 def token_cost(
-    change: torch.Tensor, known: GroupStatistics, sample_inputs: torch.Tensor, sample_outputs: torch.Tensor
+    change: torch.Tensor, inputs: torch.Tensor, outputs: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """½ · (1/T) · Σ_p (g_pᵀ D x_p)² over the sampled positions, each standing for its weight."""
-    moved = ((sample_inputs @ change.T) * sample_outputs).sum(1)
-    return 0.5 * (known.sample_weights @ moved.square())
+    """½ · Σ_p weight_p · (g_pᵀ D x_p)² for D [out, in], x [n, in], g [n, out] and weights [n]."""
+    moved = ((inputs @ change.T) * outputs).sum(1)
+    return 0.5 * (weights @ moved.square())
 
 
 def _thresholds(scores: torch.Tensor, levels: Sequence[float], scope: str) -> list[torch.Tensor]:

@@ -84,8 +84,8 @@ tags: [pruned, prunescope]
 # {recipe.name or "Pruned model"}
 
 {recipe.model.reference}, with {figures["sparsity"]:.1%} of the weights of its decoder layers set to zero by
-Prunescope (criterion: {recipe.criterion}). The file `recipe.yaml` beside this one repeats it. The licence of the
-original model applies.
+Prunescope (criterion: {recipe.criterion}). The file `recipe.yaml` beside this one repeats it. The licence
+of the original model applies.
 
 All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).
 

@@ -21,7 +21,7 @@ from pruning.store import Store
 
 @dataclass(frozen=True)
 class Reference:
-    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, and its quality."""
+    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, its quality."""
 
     windows: Windows
     head: Head

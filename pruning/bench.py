@@ -1,0 +1,171 @@
+"""Benches that print, on the user's machine, how fast the map is and how good the forecasts are."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pruning import forecast as forecasts
+from pruning.costmap import SensitivityMap
+from pruning.criteria import criterion as named_criterion
+from pruning.masks import masked, plan_masks
+from pruning.metrics import compare
+from pruning.models import Loaded
+from pruning.passes import run
+from pruning.plan import KINDS, Group, Plan
+from pruning.progress import Progress
+from pruning.sensitivity.maps import LEVELS, price_groups
+from pruning.sensitivity.sweep import Point, sweep
+from pruning.statistics import collect
+from pruning.store import Store
+from pruning.tasks.prepare import Reference, reference_of, statistics_of
+from pruning.tasks.pricing import forward_seconds, make_map
+
+SWEPT_GROUPS = 75
+SWEPT_LEVELS = (0.5, 0.7)
+CRITERIA = ("magnitude", "wanda", "fisher")
+TESTED, CALIBRATING = 24, 8
+KL_RANGE = (0.05, 3.0)
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    """Rank correlation of two lists without ties, -1 to 1."""
+    ranks = [np.argsort(np.argsort(np.asarray(values))) for values in (a, b)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def bench_map(
+    loaded: Loaded, store: Store, progress: Progress, criterion: str = "magnitude"
+) -> dict[str, Any]:
+    """Time a full map from nothing in dense forward passes, and compare its order with measured points.
+
+    The forward pass over the same calibration tokens is timed before and after the map, in the same
+    process, and the mean is used. Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
+    """
+    reference = reference_of(loaded, "demo", progress)
+    calibration = reference.windows.calibration
+    forward_seconds(loaded, "demo")
+    before = forward_seconds(loaded, "demo")
+    start = time.perf_counter()
+    known = collect(loaded.model, loaded.groups, calibration, "bench", "bench", progress)
+    statistics_seconds = time.perf_counter() - start
+    kronecker, token = price_groups(
+        loaded.model, loaded.groups, known, named_criterion(criterion), LEVELS, progress
+    )
+    seconds = time.perf_counter() - start
+    forward = (before + forward_seconds(loaded, "demo")) / 2
+    result: dict[str, Any] = {
+        "points": kronecker.size,
+        "criterion": criterion,
+        "tokens": calibration.numel(),
+        "seconds": seconds,
+        "forward_seconds": forward,
+        "dense_forwards": seconds / forward,
+        "statistics_forwards": statistics_seconds / forward,
+        "pricing_forwards": (seconds - statistics_seconds) / forward,
+    }
+    rows = _drawn_rows(len(loaded.groups))
+    points = [
+        Point(loaded.groups[r].layer, loaded.groups[r].kind, level) for r in rows for level in SWEPT_LEVELS
+    ]
+    row_of = {(group.layer, group.kind): row for row, group in enumerate(loaded.groups)}
+    measured: dict[tuple[int, float], float] = {}
+    evaluation = reference.windows.evaluation
+    running = sweep(loaded.model, loaded.groups, named_criterion(criterion), known, evaluation, points)
+    for point, quality in running:
+        measured[row_of[point.layer, point.kind], point.level] = quality.kl
+        progress(len(measured), len(points), "Measuring points")
+    return {**result, "measured_points": len(rows), **_ranks(rows, measured, kronecker, token)}
+
+
+def _drawn_rows(groups: int) -> list[int]:
+    drawn = np.random.default_rng(0).permutation(groups)[:SWEPT_GROUPS]
+    return sorted(int(row) for row in drawn)
+
+
+def _ranks(
+    rows: list[int], measured: dict[tuple[int, float], float], kronecker: np.ndarray, token: np.ndarray
+) -> dict[str, float]:
+    """Spearman of forecast with measured KL at each level, for the estimate used and for both alone."""
+    estimates = {"": np.sqrt(kronecker * token), "_kronecker": kronecker, "_token": token}
+    result = {}
+    for level in SWEPT_LEVELS:
+        truth = [measured[row, level] for row in rows]
+        column = LEVELS.index(level)
+        for name, costs in estimates.items():
+            result[f"spearman_{round(100 * level)}{name}"] = spearman(costs[rows, column].tolist(), truth)
+    return result
+
+
+def bench_forecast(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
+    """Compare forecasts with measurements on random whole-model recipes not used in calibration.
+
+    For each criterion the prior is judged on `TESTED` / 3 recipes, and again after `CALIBRATING` / 4
+    others have been measured and learned from. Recipes whose measured KL is outside `KL_RANGE` are drawn
+    again. Errors are |measured / forecast - 1|.
+    """
+    reference = reference_of(loaded, "demo", progress)
+    rng = np.random.default_rng(7)
+    rows: list[dict[str, Any]] = []
+    each, learning = TESTED // len(CRITERIA), CALIBRATING // 4
+    total = len(CRITERIA) * (each + learning)
+    for name in CRITERIA:
+        table = SensitivityMap.from_dict(make_map(loaded, store, progress, criterion=name)["map"])
+        drawn = []
+        while len(drawn) < each + learning:
+            plan = random_plan(table.groups, rng)
+            kl = _measured_kl(loaded, store, reference, name, plan, progress)
+            if KL_RANGE[0] <= kl <= KL_RANGE[1]:
+                drawn.append((plan, kl))
+                progress(len(rows) + len(drawn), total, f"Measured a {name} recipe: KL {kl:.3f}")
+        learned = forecasts.calibrate(table, drawn[:learning])
+        rows += [_row(table, plan, kl, learned) for plan, kl in drawn[learning:]]
+    return _summary(rows)
+
+
+def random_plan(groups: Sequence[Group], rng: np.random.Generator) -> Plan:
+    """A recipe as a user might make one: a level for the whole, a bias for each kind, play in each layer."""
+    base = rng.uniform(0.1, 0.65)
+    bias = {kind: rng.uniform(0.3, 1.4) for kind in KINDS}
+    play = rng.uniform(0.6, 1.4, len(groups))
+    levels = np.clip([base * bias[kind] for _, kind in groups] * play, 0.0, 0.9).round(2)
+    return {group: float(level) for group, level in zip(groups, levels, strict=True) if level > 0}
+
+
+def _measured_kl(
+    loaded: Loaded, store: Store, reference: Reference, name: str, plan: Plan, progress: Progress
+) -> float:
+    known, _ = statistics_of(loaded, store, "demo", progress)
+    masks = plan_masks(loaded.model, loaded.groups, named_criterion(name), plan, known)
+    with masked(loaded.model, loaded.groups, masks):
+        pruned = run(loaded.model, reference.windows.evaluation)
+    return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation).kl
+
+
+def _row(table: SensitivityMap, plan: Plan, kl: float, learned: forecasts.Calibration) -> dict[str, Any]:
+    first, second = forecasts.forecast(table, plan), forecasts.forecast(table, plan, learned)
+    return {
+        "criterion": table.criterion,
+        "sparsity": first.sparsity,
+        "kl": kl,
+        "forecast": first.kl,
+        "calibrated": second.kl,
+        "cost": forecasts.total_cost(table, plan),
+        "inside": first.kl_low <= kl <= first.kl_high,
+        "inside_calibrated": second.kl_low <= kl <= second.kl_high,
+    }
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    truth = np.array([row["kl"] for row in rows])
+    result: dict[str, Any] = {"recipes": len(rows)}
+    for name, suffix in (("calibrated", ""), ("forecast", "_prior")):
+        errors = np.abs(truth / np.array([row[name] for row in rows]) - 1)
+        result[f"median_error{suffix}"] = float(np.median(errors))
+        result[f"p90_error{suffix}"] = float(np.quantile(errors, 0.9))
+        result[f"spearman{suffix}"] = spearman([row[name] for row in rows], truth.tolist())
+    result["inside_band"] = float(np.mean([row["inside_calibrated"] for row in rows]))
+    result["inside_band_prior"] = float(np.mean([row["inside"] for row in rows]))
+    result["rows"] = rows
+    return result
