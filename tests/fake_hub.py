@@ -33,7 +33,7 @@ def fake_hub(models: dict[str, Path], broken: str | None = None) -> Iterator[str
             if name in models and (models[name] / file).is_file() and file != broken:
                 self.send((models[name] / file).read_bytes(), file)
                 return
-            self.send_response(500 if file == broken else 404)
+            self.send_response(403 if file == broken else 404)
             if file != broken:
                 self.send_header("X-Error-Code", "RepoNotFound")
             self.send_header("Content-Length", "0")

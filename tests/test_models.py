@@ -338,7 +338,6 @@ def test_a_hub_model_is_fetched_and_then_found_without_the_hub(llama_folder: Pat
     expected = load(str(llama_folder)).fingerprint
     with fake_hub({"owner/tiny": llama_folder}) as endpoint:
         assert run_with_hub(code, endpoint, tmp_path) == expected
-    assert run_with_hub(code, endpoint, tmp_path) == expected  # its server is gone
     assert run_with_hub(code, endpoint, tmp_path, HF_HUB_OFFLINE="1") == expected
 
 
