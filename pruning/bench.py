@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pruning import forecast as forecasts
-from pruning.costmap import SensitivityMap
+from pruning.costmap import SensitivityMap, combined
 from pruning.criteria import criterion as named_criterion
 from pruning.masks import masked, plan_masks
 from pruning.metrics import compare
@@ -19,10 +19,10 @@ from pruning.sensitivity.maps import LEVELS, price_groups
 from pruning.sensitivity.sweep import Point, sweep
 from pruning.statistics import collect
 from pruning.store import Store
-from pruning.tasks.prepare import Reference, reference_of, statistics_of
+from pruning.tasks.prepare import Reference, groups_of, reference_of, statistics_of
 from pruning.tasks.pricing import forward_seconds, make_map
 
-SWEPT_GROUPS = 75
+SWEPT_GROUPS = 60
 SWEPT_LEVELS = (0.5, 0.7)
 CRITERIA = ("magnitude", "wanda", "fisher")
 TESTED, CALIBRATING = 24, 8
@@ -69,14 +69,15 @@ def bench_map(
     points = [
         Point(loaded.groups[r].layer, loaded.groups[r].kind, level) for r in rows for level in SWEPT_LEVELS
     ]
-    row_of = {(group.layer, group.kind): row for row, group in enumerate(loaded.groups)}
+    names = groups_of(loaded)
+    row_of = {name: row for row, name in enumerate(names)}
     measured: dict[tuple[int, float], float] = {}
-    evaluation = reference.windows.evaluation
+    evaluation = reference.windows.evaluation[::2]
     running = sweep(loaded.model, loaded.groups, named_criterion(criterion), known, evaluation, points)
     for point, quality in running:
         measured[row_of[point.layer, point.kind], point.level] = quality.kl
         progress(len(measured), len(points), "Measuring points")
-    return {**result, "measured_points": len(rows), **_ranks(rows, measured, kronecker, token)}
+    return {**result, "measured_points": len(rows), **_ranks(names, rows, measured, kronecker, token)}
 
 
 def _drawn_rows(groups: int) -> list[int]:
@@ -85,10 +86,14 @@ def _drawn_rows(groups: int) -> list[int]:
 
 
 def _ranks(
-    rows: list[int], measured: dict[tuple[int, float], float], kronecker: np.ndarray, token: np.ndarray
+    groups: Sequence[Group],
+    rows: list[int],
+    measured: dict[tuple[int, float], float],
+    kronecker: np.ndarray,
+    token: np.ndarray,
 ) -> dict[str, float]:
     """Spearman of forecast with measured KL at each level, for the estimate used and for both alone."""
-    estimates = {"": np.sqrt(kronecker * token), "_kronecker": kronecker, "_token": token}
+    estimates = {"": combined(groups, kronecker, token), "_kronecker": kronecker, "_token": token}
     result = {}
     for level in SWEPT_LEVELS:
         truth = [measured[row, level] for row in rows]
@@ -112,7 +117,7 @@ def bench_forecast(loaded: Loaded, store: Store, progress: Progress) -> dict[str
     total = len(CRITERIA) * (each + learning)
     for name in CRITERIA:
         table = SensitivityMap.from_dict(make_map(loaded, store, progress, criterion=name)["map"])
-        drawn = []
+        drawn: list[tuple[Plan, float]] = []
         while len(drawn) < each + learning:
             plan = random_plan(table.groups, rng)
             kl = _measured_kl(loaded, store, reference, name, plan, progress)

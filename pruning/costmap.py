@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,17 @@ from pruning.plan import Group, Plan
 
 VERSION = 1
 _LEAST = 1e-12
+
+
+def combined(groups: Sequence[Group], kronecker: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """One estimate from two [groups, levels]: their geometric mean, and for qkv the smaller.
+
+    The softmax bounds what a change of qkv can do and a second-order form does not know it, so both
+    overstate qkv at high levels.
+    """
+    kronecker, token = np.maximum(kronecker, _LEAST), np.maximum(token, _LEAST)
+    bounded = np.array([[kind == "qkv"] for _, kind in groups])
+    return np.where(bounded, np.minimum(kronecker, token), np.sqrt(kronecker * token))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +53,8 @@ class SensitivityMap:
 
     @cached_property
     def cost(self) -> np.ndarray:
-        """The estimate used for forecasts [groups, levels]: the geometric mean of the two."""
-        return np.sqrt(np.maximum(self.kronecker, _LEAST) * np.maximum(self.token, _LEAST))
+        """The estimate used for forecasts [groups, levels]; see `combined`."""
+        return combined(self.groups, self.kronecker, self.token)
 
     @cached_property
     def disagreement(self) -> np.ndarray:

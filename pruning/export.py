@@ -50,7 +50,7 @@ def write_model(
 
 
 def _verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor) -> None:
-    """Raise PruningError unless the model in `folder` gives the same logits and tokens as the one in memory."""
+    """Raise PruningError unless `folder` gives the same logits and tokens as the model in memory."""
     dtype = next(model.parameters()).dtype
     again = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
     again = again.to(device_of(model)).eval()

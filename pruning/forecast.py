@@ -29,8 +29,11 @@ PRIOR_WEIGHT = 4.0
 KAPPA_SD = 0.4
 BETA_SD = 0.1
 # How much of the dense model's choices is kept at a KL: exp(-a · KL^b), fitted on the demo model.
-AGREEMENT_FIT = (0.45, 0.6)
-ACCURACY_FIT = (0.25, 0.9)
+AGREEMENT_FIT = (0.78, 0.6)
+ACCURACY_FIT = (0.33, 1.1)
+# Cross-entropy rises by KL² / (KL + lag): a lightly pruned model is less sure of itself, and where the dense
+# one was too sure that costs nothing at first. The band runs from twice the lag to none.
+LAG = 0.25
 AGREEMENT_SLACK = 1.03
 ACCURACY_SLACK = 1.05
 
@@ -141,8 +144,8 @@ def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None 
         kl=kl,
         kl_low=low,
         kl_high=high,
-        perplexity=perplexity * math.exp(kl),
-        perplexity_low=perplexity * math.exp(low),
+        perplexity=perplexity * math.exp(loss_at(kl)),
+        perplexity_low=perplexity * math.exp(loss_at(low, 2 * LAG)),
         perplexity_high=perplexity * math.exp(high),
         agreement=agreement_at(kl),
         agreement_low=agreement_at(high) / AGREEMENT_SLACK if kl > 0 else 1.0,
@@ -161,6 +164,11 @@ def sparse_bytes(table: SensitivityMap, levels: np.ndarray) -> int:
     dense = table.parameters * table.dense["weight_bytes"]
     sparse = np.minimum(dense, (1 - levels) * dense + table.parameters / 8)
     return round(table.dense["bytes"] - float((dense - sparse).sum()))
+
+
+def loss_at(kl: float, lag: float = LAG) -> float:
+    """By how much the cross-entropy rises at this KL, nats per token."""
+    return kl * kl / (kl + lag) if kl > 0 else 0.0
 
 
 def agreement_at(kl: float) -> float:

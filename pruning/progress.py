@@ -10,7 +10,9 @@ class Progress(Protocol):
     every task lets through after it has restored what it altered.
     """
 
-    def __call__(self, done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None: ...
+    def __call__(
+        self, done: float, total: float, note: str = "", partial: dict[str, Any] | None = None
+    ) -> None: ...
 
 
 def silent(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:

@@ -69,15 +69,16 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
     """
     windows = windows_of(loaded, data)
     kept = _KEPT[loaded.model]
-    names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
     if kept.statistics is not None and kept.statistics.data_fingerprint == windows.fingerprint:
         return kept.statistics, False
+    names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
     path = store.file("statistics", names, ".safetensors")
     if path.exists():
         kept.statistics = statistics.load(path, loaded.device)
         return kept.statistics, False
+    model, groups = loaded.model, loaded.groups
     kept.statistics = statistics.collect(
-        loaded.model, loaded.groups, windows.calibration, **names, progress=progress
+        model, groups, windows.calibration, loaded.fingerprint, windows.fingerprint, progress
     )
     statistics.save(kept.statistics, path)
     return kept.statistics, True

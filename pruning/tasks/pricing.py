@@ -125,8 +125,8 @@ def run_sweep(
             store.put("sweep_point", {**key, **_named(point)}, value)
             found[point] = value
             progress(len(found), len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
-    result = {"points": [found[point] for point in points], "measured": len(missing)}
-    return {**result, "out": _write_points(out, result["points"])}
+    rows = [found[point] for point in points]
+    return {"points": rows, "measured": len(missing), "out": _write_points(out, rows)}
 
 
 def _named(point: Point) -> dict[str, Any]:

@@ -89,7 +89,10 @@ def _sliders(model: services.Info) -> None:
     base = state.current().base
     for kind in model.kinds:
         key = f"level_{kind}"
-        st.session_state[key] = round(100 * base.get(kind, 0.0))
+        wanted = round(100 * base.get(kind, 0.0))
+        # Written only where it differs: what Python writes is sent to the browser, under a moving hand.
+        if st.session_state.get(key) != wanted:
+            st.session_state[key] = wanted
         st.slider(
             words.kind(kind),
             0,

@@ -1,0 +1,164 @@
+"""The forecast: right arithmetic, an honest band, learning from measurements, and no torch."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pruning.errors import PruningError
+from pruning.forecast import (
+    Calibration,
+    SensitivityMap,
+    calibrate,
+    curve,
+    forecast,
+    group_costs,
+    prior,
+    total_cost,
+)
+from pruning.plan import KINDS, Plan
+
+LEVELS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+
+
+def make_table(layers: int = 30, seed: int = 0) -> SensitivityMap:
+    rng = np.random.default_rng(seed)
+    groups = tuple((layer, kind) for layer in range(layers) for kind in KINDS)
+    scale = np.exp(rng.normal(-3, 1, (len(groups), 1)))
+    cost = scale * np.array(LEVELS) ** 3
+    return SensitivityMap(
+        model="m",
+        fingerprint="f",
+        criterion="fisher",
+        data="demo",
+        data_fingerprint="d",
+        levels=LEVELS,
+        groups=groups,
+        parameters=rng.integers(1000, 5000, len(groups)),
+        kronecker=cost * 2,
+        token=cost / 2,
+        dense={"perplexity": 30.0, "accuracy": 0.4, "bytes": 4e6, "parameters": 1e6, "weight_bytes": 4},
+        seconds=1.0,
+        dense_forwards=6.0,
+    )
+
+
+def uniform(table: SensitivityMap, level: float) -> Plan:
+    return dict.fromkeys(table.groups, level)
+
+
+def test_the_dense_plan_costs_nothing() -> None:
+    made = forecast(make_table(), {})
+    assert (made.kl, made.kl_low, made.kl_high, made.sparsity) == (0.0, 0.0, 0.0, 0.0)
+    assert made.perplexity == made.perplexity_high == 30.0
+    assert made.agreement == 1.0 and made.accuracy == made.accuracy_low == 0.4
+    assert made.bytes == 4_000_000 and made.parameters == 1_000_000
+
+
+def test_costs_add_up_and_follow_kappa_and_beta() -> None:
+    table = make_table()
+    plan = {(0, "up"): 0.5, (3, "down"): 0.3}
+    rows = [table.groups.index(group) for group in plan]
+    by_hand = table.cost[rows[0], 4] + table.cost[rows[1], 2]
+    assert total_cost(table, plan) == pytest.approx(by_hand)
+    used = Calibration(kappa=2.0, beta=0.9, spread=0.1, measured=3)
+    made = forecast(table, plan, used)
+    assert made.kl == pytest.approx(2.0 * by_hand**0.9)
+    assert made.kl_high / made.kl == pytest.approx(made.kl / made.kl_low)
+    assert group_costs(table, plan, used).sum() == pytest.approx(made.kl)
+    assert np.flatnonzero(group_costs(table, plan)).tolist() == sorted(rows)
+
+
+def test_levels_between_and_beyond_the_map_follow_the_power_law() -> None:
+    table = make_table()
+    for level in (0.03, 0.25, 0.95):
+        row = 5
+        expected = table.cost[row, 4] * (level / 0.5) ** 3
+        assert total_cost(table, {table.groups[row]: level}) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_map_of_one_level_can_be_used() -> None:
+    table = make_table(2)
+    kept = {"kronecker": table.kronecker[:, 4:5].tolist(), "token": table.token[:, 4:5].tolist()}
+    single = SensitivityMap.from_dict({**table.to_dict(), "levels": [0.5], **kept})
+    assert total_cost(single, {(0, "up"): 0.25}) < total_cost(single, {(0, "up"): 0.5})
+
+
+def test_qkv_takes_the_smaller_estimate_and_the_others_the_mean() -> None:
+    table = make_table(1)
+    np.testing.assert_allclose(table.cost[0], table.token[0])
+    np.testing.assert_allclose(table.cost[1], np.sqrt(table.kronecker[1] * table.token[1]))
+    np.testing.assert_allclose(table.disagreement, 4.0)
+
+
+def test_more_sparsity_is_never_forecast_better() -> None:
+    table = make_table()
+    made = [forecast(table, uniform(table, level)) for level in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    for lighter, heavier in zip(made, made[1:], strict=False):
+        assert heavier.kl > lighter.kl and heavier.perplexity > lighter.perplexity
+        assert heavier.agreement < lighter.agreement and heavier.bytes < lighter.bytes
+    for one in made:
+        assert one.kl_low < one.kl < one.kl_high
+        assert one.perplexity_low < one.perplexity < one.perplexity_high
+        assert one.agreement_low < one.agreement < one.agreement_high
+        assert one.accuracy_low < one.accuracy < one.accuracy_high
+
+
+def test_sparse_size_counts_one_bit_a_weight_and_never_grows() -> None:
+    table = make_table()
+    half = forecast(table, uniform(table, 0.5))
+    total = int(table.parameters.sum())
+    assert half.bytes == pytest.approx(4e6 - total * (2 - 0.125), abs=1)
+    assert forecast(table, uniform(table, 0.01)).bytes == 4_000_000
+    assert half.sparsity == pytest.approx(0.5)
+    assert half.parameters == pytest.approx(1e6 - total / 2, abs=1)
+
+
+def test_calibration_finds_what_made_the_measurements() -> None:
+    table, rng = make_table(), np.random.default_rng(1)
+    plans = [{g: float(rng.uniform(0.1, 0.9)) for g in table.groups[::3]} for _ in range(60)]
+    measured = [(p, 2.2 * total_cost(table, p) ** 1.15 * math.exp(rng.normal(0, 0.05))) for p in plans]
+    learned = calibrate(table, measured)
+    assert learned.measured == 60
+    plan = plans[0]
+    truth = 2.2 * total_cost(table, plan) ** 1.15
+    assert abs(math.log(forecast(table, plan, learned).kl / truth)) < 0.1
+    assert abs(math.log(forecast(table, plan).kl / truth)) > 0.3
+    assert learned.spread < prior("fisher").spread
+
+
+def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
+    table = make_table()
+    plan = uniform(table, 0.4)
+    before = forecast(table, plan).kl
+    after = forecast(table, plan, calibrate(table, [(plan, before * 1.5)])).kl
+    assert before < after < before * 1.5
+    assert calibrate(table, []) == prior("fisher")
+    assert calibrate(table, [({}, 0.0)]).measured == 0
+
+
+def test_curve_starts_at_nothing_and_rises() -> None:
+    levels, kl = curve(make_table(), (0, "up"))
+    assert levels[0] == kl[0] == 0.0 and len(levels) == 10
+    assert (np.diff(kl) > 0).all()
+
+
+def test_maps_survive_a_file_and_bad_files_are_explained(tmp_path: Path) -> None:
+    table, path = make_table(), tmp_path / "map.json"
+    table.save(path)
+    assert SensitivityMap.load(path).to_dict() == table.to_dict()
+    assert list(tmp_path.iterdir()) == [path]
+    for text in ("nonsense", "[]", "{}", '{"version": 99}'):
+        path.write_text(text)
+        with pytest.raises(PruningError):
+            SensitivityMap.load(path)
+    with pytest.raises(PruningError, match="no group up in layer 99"):
+        forecast(table, {(99, "up"): 0.5})
+
+
+def test_forecasting_imports_no_torch() -> None:
+    code = "import sys, pruning.forecast; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

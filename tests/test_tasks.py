@@ -1,0 +1,225 @@
+"""The tasks, end to end on a tiny model: results, storage, resuming, and dense weights at the end."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pruning import export as exporting
+from pruning.errors import Cancelled, PruningError
+from pruning.forecast import SensitivityMap, forecast
+from pruning.models import Loaded, fingerprint, load
+from pruning.plan import parse_settings
+from pruning.progress import silent
+from pruning.recipe import Recipe
+from pruning.store import Store
+from pruning.tasks import TASKS
+from pruning.tasks.prepare import groups_of
+
+LEVELS = [0.3, 0.6]
+WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+
+
+@pytest.fixture(scope="module")
+def loaded(llama_folder: Path) -> Loaded:
+    return load(str(llama_folder))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A short text, so that the tiny model's tests stay quick."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
+    return str(path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "workspace")
+
+
+@pytest.fixture(autouse=True)
+def dense_again(loaded: Loaded) -> Iterator[None]:
+    """Every test here must leave the weights bit-identical."""
+    yield
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+def recipe_of(loaded: Loaded, text: str, settings: list[str], criterion: str = "fisher") -> dict[str, Any]:
+    groups = groups_of(loaded)
+    made = Recipe.from_plan(
+        parse_settings(settings, groups),
+        groups,
+        reference=loaded.reference,
+        fingerprint=loaded.fingerprint,
+        criterion=criterion,
+        data=text,
+    )
+    return made.to_dict()
+
+
+def test_inspect_counts_what_is_there(loaded: Loaded, store: Store) -> None:
+    found = TASKS["inspect"](loaded, store, silent)
+    assert found["layers"] == 3 and len(found["groups"]) == 15
+    assert found["prunable_parameters"] == sum(group["parameters"] for group in found["groups"])
+    assert found["parameters"] > found["prunable_parameters"]
+    assert store.find("inspect", reference=loaded.reference)[0]["value"] == found
+
+
+def test_baseline_measures_quality_size_and_speed(loaded: Loaded, store: Store, text: str) -> None:
+    found = TASKS["baseline"](loaded, store, silent, data=text)
+    assert found["perplexity"] > 1 and 0 <= found["accuracy"] <= 1
+    assert found["prefill_ms"] > 0 and found["decode_ms"] > 0
+    assert found["bytes"] == sum(4 * p.numel() for p in loaded.model.parameters())
+    assert len(found["probes"]) == 5 and all(0 <= share <= 1 for share in found["probes"].values())
+
+
+def test_map_is_stored_and_another_criterion_needs_no_data(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "map.json"
+    made = TASKS["map"](loaded, store, silent, criterion="fisher", levels=LEVELS, data=text, out=str(out))
+    assert made["points"] == 30 and made["out"] == str(out)
+    table = SensitivityMap.load(out)
+    assert (table.kronecker > 0).all() and (table.token > 0).all()
+    assert store.find("map", fingerprint=loaded.fingerprint, criterion="fisher")
+
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise AssertionError("the statistics were collected again")
+
+    monkeypatch.setattr("pruning.statistics.collect", forbidden)
+    other = TASKS["map"](loaded, store, silent, criterion="magnitude", levels=LEVELS, data=text)
+    assert Path(other["out"]).is_file() and other["map"]["kronecker"] != made["map"]["kronecker"]
+
+
+def test_sweep_streams_stores_and_resumes(loaded: Loaded, store: Store, text: str) -> None:
+    chosen = {"criterion": "magnitude", "levels": LEVELS, "kinds": ["up", "down"], "data": text}
+    seen: list[dict[str, Any]] = []
+
+    def stop_after_three(done: float, total: float, note: str = "", partial: Any = None) -> None:
+        if partial:
+            seen.append(partial["point"])
+            if len(seen) == 3:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        TASKS["sweep"](loaded, store, stop_after_three, **chosen)
+    assert fingerprint(loaded.model) == loaded.fingerprint
+    assert len(store.find("sweep_point", fingerprint=loaded.fingerprint)) == 3
+    found = TASKS["sweep"](loaded, store, silent, **chosen)
+    assert found["measured"] == 12 - 3 and len(found["points"]) == 12
+    assert [point for point in found["points"] if point in seen] != []
+    assert TASKS["sweep"](loaded, store, silent, **chosen)["measured"] == 0
+
+
+def test_sweep_refuses_what_the_model_has_not(loaded: Loaded, store: Store, text: str) -> None:
+    with pytest.raises(PruningError, match="no layer 7"):
+        TASKS["sweep"](loaded, store, silent, layers=[7], data=text)
+    with pytest.raises(PruningError, match="no group gates"):
+        TASKS["sweep"](loaded, store, silent, kinds=["gates"], data=text)
+    with pytest.raises(PruningError, match="1.2 is outside"):
+        TASKS["sweep"](loaded, store, silent, levels=[1.2], data=text)
+
+
+def test_measure_agrees_with_the_plan_and_the_forecast_knows_its_size(
+    loaded: Loaded, store: Store, text: str
+) -> None:
+    table = SensitivityMap.from_dict(TASKS["map"](loaded, store, silent, levels=LEVELS, data=text)["map"])
+    found = TASKS["measure"](loaded, store, silent, settings=["all=0.5", "up@0=0.25"], data=text)
+    made = forecast(table, parse_settings(found["settings"], table.groups))
+    assert found["kl"] > 0 and 0 <= found["agreement"] <= 1
+    assert found["sparsity"] == pytest.approx(made.sparsity) and 0.4 < found["sparsity"] < 0.5
+    assert found["bytes"] == pytest.approx(made.bytes, rel=1e-3) and found["bytes"] < found["file_bytes"]
+    assert math.isclose(
+        found["dense_perplexity"], TASKS["baseline"](loaded, store, silent, data=text)["perplexity"]
+    )
+    nothing = TASKS["measure"](loaded, store, silent, settings=[], data=text)
+    assert nothing["kl"] == pytest.approx(0, abs=1e-6) and nothing["agreement"] == 1.0
+    assert store.find("measure", fingerprint=loaded.fingerprint, data=text)
+
+
+def test_generate_answers_twice(loaded: Loaded, store: Store, text: str) -> None:
+    said = TASKS["generate"](
+        loaded, store, silent, prompt="The river", settings=["all=0.9"], max_new_tokens=5, data=text
+    )
+    assert isinstance(said["dense"], str) and said["dense"] != said["pruned"]
+    with pytest.raises(PruningError, match="prompt is empty"):
+        TASKS["generate"](loaded, store, silent, prompt=" ", settings=[])
+
+
+def test_export_loads_with_the_masked_models_logits(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out, recipe = tmp_path / "pruned", recipe_of(loaded, text, ["all=0.4", "down@1=0.8"])
+    done = TASKS["export"](loaded, store, silent, recipe=recipe, out=str(out))
+    assert done["verified"] is True and done["out"] == str(out)
+    assert done["bytes"] == sum(path.stat().st_size for path in out.glob("*.safetensors"))
+    assert Recipe.load(out / "recipe.yaml").to_dict() == recipe
+    assert f"{done['kl']:.4f}" in (out / "README.md").read_text()
+    model = AutoModelForCausalLM.from_pretrained(out)
+    zeros = (model.model.layers[1].mlp.down_proj.weight == 0).float().mean()
+    assert float(zeros) == pytest.approx(0.8, abs=0.01)
+    assert AutoTokenizer.from_pretrained(out)("a river") == loaded.tokenizer("a river")
+    assert [path.name for path in tmp_path.iterdir() if ".part" in path.name] == []
+    with pytest.raises(PruningError, match="exists already"):
+        TASKS["export"](loaded, store, silent, recipe=recipe, out=str(out))
+
+
+def test_export_to_the_workspace_by_name_stays_inside_it(loaded: Loaded, store: Store, text: str) -> None:
+    recipe = recipe_of(loaded, text, ["up=0.5"])
+    done = TASKS["export"](loaded, store, silent, recipe=recipe, name="half-up")
+    assert Path(done["out"]).parent == store.exports()
+    for name in ("../outside", "/etc/x", "a/b", ""):
+        with pytest.raises(PruningError):
+            TASKS["export"](loaded, store, silent, recipe=recipe, name=name)
+
+
+@pytest.mark.parametrize("failure", ["differs", "full", "breaks"])
+def test_a_failed_export_leaves_nothing(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    if failure == "differs":
+        truly = exporting.AutoModelForCausalLM.from_pretrained
+
+        def load_other(*args: Any, **kwargs: Any) -> Any:
+            model = truly(*args, **kwargs)
+            model.get_output_embeddings().weight.data += 1e-3
+            return model
+
+        monkeypatch.setattr(exporting.AutoModelForCausalLM, "from_pretrained", load_other)
+    elif failure == "full":
+        monkeypatch.setattr(exporting, "SPARE_BYTES", 10**18)
+    else:
+
+        def no_space(*_: Any, **__: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(loaded.tokenizer, "save_pretrained", no_space)
+    words = {"differs": "differs from the one in memory", "full": "Make room", "breaks": "No space left"}
+    out = tmp_path / "exports" / "pruned"
+    with pytest.raises(PruningError, match=words[failure]):
+        TASKS["export"](loaded, store, silent, recipe=recipe_of(loaded, text, ["up=0.5"]), out=str(out))
+    assert not out.exists() and list(out.parent.iterdir()) == []
+
+
+def test_a_recipe_for_another_model_is_refused(loaded: Loaded, store: Store, text: str) -> None:
+    recipe = recipe_of(loaded, text, ["up=0.5"])
+    recipe["model"]["fingerprint"] = "0" * 16
+    with pytest.raises(PruningError, match="another model"):
+        TASKS["export"](loaded, store, silent, recipe=recipe, name="x")
+
+
+def test_results_are_plain_json(loaded: Loaded, store: Store, text: str) -> None:
+    for task, arguments in {
+        "inspect": {},
+        "map": {"levels": LEVELS, "data": text},
+        "sweep": {"levels": [0.5], "kinds": ["up"], "data": text},
+        "measure": {"settings": ["up=0.5"], "data": text},
+    }.items():
+        value = TASKS[task](loaded, store, silent, **arguments)
+        assert json.loads(json.dumps(value)) == value
