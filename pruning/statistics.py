@@ -1,15 +1,10 @@
 """The Fisher statistics A and G of every group: what forecasts and criteria are computed from."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pruning.errors import PruningError
@@ -278,44 +273,3 @@ def _finish(site: _Site, positions: list[int], scored: list[int]) -> GroupStatis
 def _side_by_side(parts: dict[int, list[torch.Tensor]]) -> torch.Tensor:
     """Gradients of a group's parts, batch after batch, as one [positions, out]."""
     return torch.cat([torch.cat(parts[part]) for part in sorted(parts)], dim=1)
-
-
-def save(statistics: Statistics, path: Path) -> None:
-    """Write to a safetensors file, whole or not at all; tensors that groups share are written once."""
-    tensors: dict[str, torch.Tensor] = {}
-    names: dict[int, str] = {}
-    index: dict[str, dict[str, str]] = {}
-    for (layer, kind), group in statistics.groups.items():
-        entry = index.setdefault(f"{layer}.{kind}", {})
-        for item in fields(group):
-            tensor = getattr(group, item.name)
-            name = names.setdefault(id(tensor), f"{layer}.{kind}.{item.name}")
-            tensors[name] = tensor.contiguous().cpu()
-            entry[item.name] = name
-    about = {"fingerprint": statistics.fingerprint, "data_fingerprint": statistics.data_fingerprint}
-    metadata = {**about, "tokens": str(statistics.tokens), "index": json.dumps(index)}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, part, metadata=metadata)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise PruningError(f"The statistics could not be written to {path.parent}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def load(path: Path, device: torch.device | str = "cpu") -> Statistics:
-    """Read what `save` wrote. Raises PruningError when the file is missing or damaged."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-        tensors = load_file(path, device=str(device))
-    except (OSError, SafetensorError) as error:
-        raise PruningError(
-            f"The statistics in {path} cannot be read ({error}); make the map again."
-        ) from None
-    groups: dict[Group, GroupStatistics] = {}
-    for key, entry in json.loads(metadata["index"]).items():
-        layer, kind = key.split(".")
-        groups[int(layer), kind] = GroupStatistics(**{field: tensors[name] for field, name in entry.items()})
-    return Statistics(metadata["fingerprint"], metadata["data_fingerprint"], int(metadata["tokens"]), groups)

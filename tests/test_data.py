@@ -30,19 +30,23 @@ def test_demo_text_is_as_large_and_varied_as_promised() -> None:
 
 def test_questions_are_many_distinct_and_fair() -> None:
     probes = data.load_probes()
-    assert len(probes) >= 200 and len({probe.question for probe in probes}) == len(probes)
+    assert len(probes) >= 200
+    assert len({probe.question for probe in probes}) == len(probes)
     counts = Counter(probe.capability for probe in probes)
-    assert len(counts) >= 5 and min(counts.values()) >= 40
+    assert len(counts) >= 5
+    assert min(counts.values()) >= 40
     assert {"facts", "grammar", "common_sense", "arithmetic", "reading"} <= set(counts)
     for probe in probes:
-        assert len(set(probe.choices)) == 4 and 0 <= probe.answer < 4
+        assert len(set(probe.choices)) == 4
+        assert 0 <= probe.answer < 4
     places = Counter(probe.answer for probe in probes)
     assert max(places.values()) < 0.3 * len(probes)
 
 
 def test_windows_are_full_and_repeatable(tokenizer: object) -> None:
     one, two = (data.load_windows(tokenizer, length=64, calibration_tokens=1024) for _ in range(2))
-    assert one.calibration.shape == (16, 64) and one.evaluation.shape[1] == 64
+    assert one.calibration.shape == (16, 64)
+    assert one.evaluation.shape[1] == 64
     assert one.fingerprint == two.fingerprint
     other = data.load_windows(tokenizer, length=32, calibration_tokens=1024)
     assert other.fingerprint != one.fingerprint
@@ -64,7 +68,8 @@ def test_files_are_read_and_split(tokenizer: object, tmp_path: Path, suffix: str
         pandas.DataFrame({"text": texts}).to_parquet(path)
     calibration, evaluation = data.read_documents(str(path))
     assert [text.strip() for text in calibration + evaluation] == [text.strip() for text in texts]
-    assert calibration and evaluation
+    assert calibration
+    assert evaluation
     assert data.load_windows(tokenizer, str(path), length=32).calibration.shape[1] == 32
 
 

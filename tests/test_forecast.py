@@ -1,5 +1,6 @@
 """The forecast: right arithmetic, an honest band, learning from measurements, and no torch."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -54,8 +55,10 @@ def test_the_dense_plan_costs_nothing() -> None:
     made = forecast(make_table(), {})
     assert (made.kl, made.kl_low, made.kl_high, made.sparsity) == (0.0, 0.0, 0.0, 0.0)
     assert made.perplexity == made.perplexity_high == 30.0
-    assert made.agreement == 1.0 and made.accuracy == made.accuracy_low == 0.4
-    assert made.bytes == 4_000_000 and made.parameters == 1_000_000
+    assert made.agreement == 1.0
+    assert made.accuracy == made.accuracy_low == 0.4
+    assert made.bytes == 4_000_000
+    assert made.parameters == 1_000_000
 
 
 def test_costs_add_up_and_follow_kappa_and_beta() -> None:
@@ -97,9 +100,11 @@ def test_qkv_takes_the_smaller_estimate_and_the_others_the_mean() -> None:
 def test_more_sparsity_is_never_forecast_better() -> None:
     table = make_table()
     made = [forecast(table, uniform(table, level)) for level in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    for lighter, heavier in zip(made, made[1:], strict=False):
-        assert heavier.kl > lighter.kl and heavier.perplexity > lighter.perplexity
-        assert heavier.agreement < lighter.agreement and heavier.bytes < lighter.bytes
+    for lighter, heavier in itertools.pairwise(made):
+        assert heavier.kl > lighter.kl
+        assert heavier.perplexity > lighter.perplexity
+        assert heavier.agreement < lighter.agreement
+        assert heavier.bytes < lighter.bytes
     for one in made:
         assert one.kl_low < one.kl < one.kl_high
         assert one.perplexity_low < one.perplexity < one.perplexity_high
@@ -142,7 +147,8 @@ def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
 
 def test_curve_starts_at_nothing_and_rises() -> None:
     levels, kl = curve(make_table(), (0, "up"))
-    assert levels[0] == kl[0] == 0.0 and len(levels) == 10
+    assert levels[0] == kl[0] == 0.0
+    assert len(levels) == 10
     assert (np.diff(kl) > 0).all()
 
 

@@ -64,14 +64,26 @@ def test_masked_is_undone_bit_for_bit(family: str) -> None:
     groups, before = find_groups(model), {k: v.clone() for k, v in model.state_dict().items()}
     plan = {(group.layer, group.kind): 0.5 for group in groups}
     masks = plan_masks(model, groups, criterion("fisher"), plan, _all_statistics(model))
-    with pytest.raises(RuntimeError, match="stop"), masked(model, groups, masks):
+    with masked(model, groups, masks):
         for group in groups:
             weight, mask = group_weight(model, group), masks[group.layer, group.kind]
             assert int(mask.sum()) == round(0.5 * mask.numel())
-            assert not weight[mask].any() and weight[~mask].all()
-        raise RuntimeError("stop")
+            assert not weight[mask].any()
+            assert weight[~mask].all()
+    assert _same(model, before)
+    with pytest.raises(RuntimeError, match="stop"):
+        _break_while_masked(model, groups, masks)
+    assert _same(model, before)
+
+
+def _same(model: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
     after = model.state_dict()
-    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    return all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def _break_while_masked(model: torch.nn.Module, groups: list, masks: dict) -> None:
+    with masked(model, groups, masks):
+        raise RuntimeError("stop")
 
 
 def test_unknown_criterion_and_missing_statistics_are_explained() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pruning import statistics
+from pruning import statistics, statistics_file
 from pruning.errors import PruningError
 from pruning.groups import find_groups
 from pruning.masks import group_weight
@@ -36,8 +36,10 @@ def test_every_group_of_every_family_gets_statistics(family: str) -> None:
         assert known.inputs.shape == (inner, inner)
         assert known.outputs.shape == known.score_outputs.shape == (out,)
         assert known.score_inputs.shape == (inner,)
-        assert known.sample_inputs.shape[1] == inner and known.sample_outputs.shape[1] == out
-        assert (known.outputs > 0).any() and (known.inputs.diagonal() > 0).any()
+        assert known.sample_inputs.shape[1] == inner
+        assert known.sample_outputs.shape[1] == out
+        assert (known.outputs > 0).any()
+        assert (known.inputs.diagonal() > 0).any()
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not any(parameter.requires_grad for parameter in model.parameters())
     hooks = [h for m in model.modules() for h in (*m._forward_hooks, *m._forward_pre_hooks)]
@@ -88,9 +90,10 @@ def test_gate_and_up_share_one_matrix_also_on_disk(tmp_path: Path) -> None:
     found = _collect(tiny_model("llama").eval().requires_grad_(False), _windows())
     assert found.groups[0, "gate"].inputs is found.groups[0, "up"].inputs
     path = tmp_path / "statistics.safetensors"
-    statistics.save(found, path)
-    again = statistics.load(path)
-    assert again.tokens == found.tokens and again.groups.keys() == found.groups.keys()
+    statistics_file.save(found, path)
+    again = statistics_file.load(path)
+    assert again.tokens == found.tokens
+    assert again.groups.keys() == found.groups.keys()
     for key, group in found.groups.items():
         for name, tensor in vars(group).items():
             assert torch.equal(getattr(again.groups[key], name), tensor)
@@ -101,7 +104,7 @@ def test_damaged_file_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "statistics.safetensors"
     path.write_bytes(b"no tensors here")
     with pytest.raises(PruningError, match="make the map again"):
-        statistics.load(path)
+        statistics_file.load(path)
 
 
 def test_one_window_is_not_enough() -> None:

@@ -63,7 +63,8 @@ def recipe_of(loaded: Loaded, text: str, settings: list[str], criterion: str = "
 
 def test_inspect_counts_what_is_there(loaded: Loaded, store: Store) -> None:
     found = TASKS["inspect"](loaded, store, silent)
-    assert found["layers"] == 3 and len(found["groups"]) == 15
+    assert found["layers"] == 3
+    assert len(found["groups"]) == 15
     assert found["prunable_parameters"] == sum(group["parameters"] for group in found["groups"])
     assert found["parameters"] > found["prunable_parameters"]
     assert store.find("inspect", reference=loaded.reference)[0]["value"] == found
@@ -71,10 +72,13 @@ def test_inspect_counts_what_is_there(loaded: Loaded, store: Store) -> None:
 
 def test_baseline_measures_quality_size_and_speed(loaded: Loaded, store: Store, text: str) -> None:
     found = TASKS["baseline"](loaded, store, silent, data=text)
-    assert found["perplexity"] > 1 and 0 <= found["accuracy"] <= 1
-    assert found["prefill_ms"] > 0 and found["decode_ms"] > 0
+    assert found["perplexity"] > 1
+    assert 0 <= found["accuracy"] <= 1
+    assert found["prefill_ms"] > 0
+    assert found["decode_ms"] > 0
     assert found["bytes"] == sum(4 * p.numel() for p in loaded.model.parameters())
-    assert len(found["probes"]) == 5 and all(0 <= share <= 1 for share in found["probes"].values())
+    assert len(found["probes"]) == 5
+    assert all(0 <= share <= 1 for share in found["probes"].values())
 
 
 def test_map_is_stored_and_another_criterion_needs_no_data(
@@ -82,9 +86,11 @@ def test_map_is_stored_and_another_criterion_needs_no_data(
 ) -> None:
     out = tmp_path / "map.json"
     made = TASKS["map"](loaded, store, silent, criterion="fisher", levels=LEVELS, data=text, out=str(out))
-    assert made["points"] == 30 and made["out"] == str(out)
+    assert made["points"] == 30
+    assert made["out"] == str(out)
     table = SensitivityMap.load(out)
-    assert (table.kronecker > 0).all() and (table.token > 0).all()
+    assert (table.kronecker > 0).all()
+    assert (table.token > 0).all()
     assert store.find("map", fingerprint=loaded.fingerprint, criterion="fisher")
 
     def forbidden(*_: Any, **__: Any) -> None:
@@ -92,7 +98,8 @@ def test_map_is_stored_and_another_criterion_needs_no_data(
 
     monkeypatch.setattr("pruning.statistics.collect", forbidden)
     other = TASKS["map"](loaded, store, silent, criterion="magnitude", levels=LEVELS, data=text)
-    assert Path(other["out"]).is_file() and other["map"]["kronecker"] != made["map"]["kronecker"]
+    assert Path(other["out"]).is_file()
+    assert other["map"]["kronecker"] != made["map"]["kronecker"]
 
 
 def test_sweep_streams_stores_and_resumes(loaded: Loaded, store: Store, text: str) -> None:
@@ -110,7 +117,8 @@ def test_sweep_streams_stores_and_resumes(loaded: Loaded, store: Store, text: st
     assert fingerprint(loaded.model) == loaded.fingerprint
     assert len(store.find("sweep_point", fingerprint=loaded.fingerprint)) == 3
     found = TASKS["sweep"](loaded, store, silent, **chosen)
-    assert found["measured"] == 12 - 3 and len(found["points"]) == 12
+    assert found["measured"] == 12 - 3
+    assert len(found["points"]) == 12
     assert [point for point in found["points"] if point in seen] != []
     assert TASKS["sweep"](loaded, store, silent, **chosen)["measured"] == 0
 
@@ -130,14 +138,18 @@ def test_measure_agrees_with_the_plan_and_the_forecast_knows_its_size(
     table = SensitivityMap.from_dict(TASKS["map"](loaded, store, silent, levels=LEVELS, data=text)["map"])
     found = TASKS["measure"](loaded, store, silent, settings=["all=0.5", "up@0=0.25"], data=text)
     made = forecast(table, parse_settings(found["settings"], table.groups))
-    assert found["kl"] > 0 and 0 <= found["agreement"] <= 1
-    assert found["sparsity"] == pytest.approx(made.sparsity) and 0.4 < found["sparsity"] < 0.5
-    assert found["bytes"] == pytest.approx(made.bytes, rel=1e-3) and found["bytes"] < found["file_bytes"]
+    assert found["kl"] > 0
+    assert 0 <= found["agreement"] <= 1
+    assert found["sparsity"] == pytest.approx(made.sparsity)
+    assert 0.4 < found["sparsity"] < 0.5
+    assert found["bytes"] == pytest.approx(made.bytes, rel=1e-3)
+    assert found["bytes"] < found["file_bytes"]
     assert math.isclose(
         found["dense_perplexity"], TASKS["baseline"](loaded, store, silent, data=text)["perplexity"]
     )
     nothing = TASKS["measure"](loaded, store, silent, settings=[], data=text)
-    assert nothing["kl"] == pytest.approx(0, abs=1e-6) and nothing["agreement"] == 1.0
+    assert nothing["kl"] == pytest.approx(0, abs=1e-6)
+    assert nothing["agreement"] == 1.0
     assert store.find("measure", fingerprint=loaded.fingerprint, data=text)
 
 
@@ -145,7 +157,8 @@ def test_generate_answers_twice(loaded: Loaded, store: Store, text: str) -> None
     said = TASKS["generate"](
         loaded, store, silent, prompt="The river", settings=["all=0.9"], max_new_tokens=5, data=text
     )
-    assert isinstance(said["dense"], str) and said["dense"] != said["pruned"]
+    assert isinstance(said["dense"], str)
+    assert said["dense"] != said["pruned"]
     with pytest.raises(PruningError, match="prompt is empty"):
         TASKS["generate"](loaded, store, silent, prompt=" ", settings=[])
 
@@ -157,7 +170,8 @@ def test_export_loads_with_the_masked_models_logits(
 
     out, recipe = tmp_path / "pruned", recipe_of(loaded, text, ["all=0.4", "down@1=0.8"])
     done = TASKS["export"](loaded, store, silent, recipe=recipe, out=str(out))
-    assert done["verified"] is True and done["out"] == str(out)
+    assert done["verified"] is True
+    assert done["out"] == str(out)
     assert done["bytes"] == sum(path.stat().st_size for path in out.glob("*.safetensors"))
     assert Recipe.load(out / "recipe.yaml").to_dict() == recipe
     assert f"{done['kl']:.4f}" in (out / "README.md").read_text()
@@ -204,7 +218,8 @@ def test_a_failed_export_leaves_nothing(
     out = tmp_path / "exports" / "pruned"
     with pytest.raises(PruningError, match=words[failure]):
         TASKS["export"](loaded, store, silent, recipe=recipe_of(loaded, text, ["up=0.5"]), out=str(out))
-    assert not out.exists() and list(out.parent.iterdir()) == []
+    assert not out.exists()
+    assert list(out.parent.iterdir()) == []
 
 
 def test_a_recipe_for_another_model_is_refused(loaded: Loaded, store: Store, text: str) -> None:

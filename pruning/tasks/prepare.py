@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from pruning import statistics
+from pruning import statistics, statistics_file
 from pruning.criteria import Criterion
 from pruning.data import Windows, load_windows
 from pruning.metrics import Quality, compare
@@ -74,13 +74,13 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
     names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
     path = store.file("statistics", names, ".safetensors")
     if path.exists():
-        kept.statistics = statistics.load(path, loaded.device)
+        kept.statistics = statistics_file.load(path, loaded.device)
         return kept.statistics, False
     model, groups = loaded.model, loaded.groups
     kept.statistics = statistics.collect(
         model, groups, windows.calibration, loaded.fingerprint, windows.fingerprint, progress
     )
-    statistics.save(kept.statistics, path)
+    statistics_file.save(kept.statistics, path)
     return kept.statistics, True
 
 
