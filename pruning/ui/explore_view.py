@@ -35,7 +35,7 @@ def desk(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             _measure(model, plan, busy)
             _single_layers(model, plan)
         with right:
-            _figures(table, seen, truth)
+            _figures(table, plan, seen, truth)
             st.markdown(_verdict(plan, seen, truth))
             _charts(model, table, plan, seen, known, calibration)
             if truth and truth.get("probes"):
@@ -137,28 +137,33 @@ def _single_layers(model: services.Info, plan: Plan) -> None:
 
 
 def _plan_text(model: services.Info, plan: Plan) -> None:
-    """The whole plan as text, to read, copy or type; what was taken is what stands there afterwards."""
-    st.session_state["plan_text"] = ",".join(format_settings(plan, model.groups))
+    """The whole plan as text, to read, copy or type; what was taken is what stands there afterwards.
 
-    def take() -> None:
-        text = st.session_state["plan_text"]
-        shell.act(
-            lambda: state.set_plan(state.parse(text, model.groups), model.groups),
+    In a form, because the browser would otherwise send the field's old text along with the next move of a
+    slider, and the plan would jump back.
+    """
+    text = ",".join(format_settings(plan, model.groups))
+    key = f"plan_text_{text}"
+    with st.form("plan_form", border=False):
+        st.text_input(
+            "Plan as text",
+            text,
+            key=key,
+            placeholder="up=0.5,down@0-3=0.1",
+            help="A kind and its level, or a kind, its layers and their level; later ones win.",
         )
-
-    st.text_input(
-        "Plan as text",
-        key="plan_text",
-        placeholder="up=0.5,down@0-3=0.1",
-        on_change=take,
-        help="A kind and its level, or a kind, its layers and their level; later ones win.",
-    )
+        st.form_submit_button(
+            "Take this plan",
+            on_click=lambda: shell.act(
+                lambda: state.set_plan(state.parse(st.session_state[key], model.groups), model.groups)
+            ),
+        )
 
 
 # ---- figures ----------------------------------------------------------------------------------------
 
 
-def _figures(table: SensitivityMap, seen: Forecast, truth: dict[str, Any] | None) -> None:
+def _figures(table: SensitivityMap, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> None:
     """Four numbers: the forecast with its band, and below it what was measured for exactly this plan."""
     dense = table.dense
     cells = [
@@ -199,7 +204,7 @@ def _figures(table: SensitivityMap, seen: Forecast, truth: dict[str, Any] | None
         label, value, band, measured, note, help = cell
         with column, st.container(border=True, height="stretch", gap="xxsmall"):
             st.metric(label, value, help=help)
-            st.markdown(f":blue-badge[forecast] :small[{band}]")
+            st.markdown(f":blue-badge[forecast] :small[{band}]" if plan else ":green-badge[unpruned]")
             if measured:
                 st.markdown(f":green-badge[measured] **{measured}**")
             st.caption(note)

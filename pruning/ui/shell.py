@@ -4,30 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.commands import command_line
 from pruning.errors import PruningError
+from pruning.resources import asset
 from pruning.ui import services, state, words
 
 PAGES = {
-    "model": "pages/model_page.py",
-    "sensitivity": "pages/sensitivity_page.py",
-    "explore": "pages/explore_page.py",
-    "export": "pages/export_page.py",
+    "model": "pages/model.py",
+    "sensitivity": "pages/sensitivity.py",
+    "explore": "pages/explore.py",
+    "export": "pages/export.py",
 }
+_routed: ContextVar[bool] = ContextVar("routed", default=False)
 
 
-def start() -> None:
-    """Make the session's state where it is missing, and put it into the address.
-
-    Pages call it as well as the router: a deep link on a fresh server may run a page alone, and moving
-    between pages empties the address.
-    """
+def route() -> None:
+    """Draw the frame, and run the page that the address asks for."""
+    st.set_page_config(page_title="Prunescope", page_icon=":material/content_cut:", layout="wide")
+    st.logo(str(asset("logo.svg")), size="large")
     state.current()
+    # Moving between pages empties the address.
     state.write_address()
+    done = done_steps()
+    chosen = st.navigation(
+        [
+            _page("model", "1 Model", "deployed_code", done, default=True),
+            _page("sensitivity", "2 Sensitivity", "grid_on", done),
+            _page("explore", "3 Explore", "tune", done),
+            _page("export", "4 Export", "save", done),
+        ],
+        position="top",
+    )
+    token = _routed.set(True)
+    try:
+        chosen.run()
+    finally:
+        _routed.reset(token)
+
+
+def begin() -> None:
+    """The first line of every page.
+
+    Until the first `st.navigation` of a server Streamlit runs a page's script by itself when its address is
+    opened, because it stands in `pages/`; then the page calls the router, which runs it again in its frame.
+    """
+    if not _routed.get():
+        route()
+        st.stop()
+
+
+def _page(name: str, title: str, icon: str, done: dict[str, bool], default: bool = False) -> StreamlitPage:
+    """One step of the road; its icon becomes a tick when it is done."""
+    symbol = "check_circle" if done[name] else icon
+    return st.Page(PAGES[name], title=title, icon=f":material/{symbol}:", url_path=name, default=default)
 
 
 def heading(

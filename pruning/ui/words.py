@@ -99,7 +99,7 @@ def percent(value: float, digits: int = 0) -> str:
     """A share for people: 0.314 → "31 %"; a small one keeps a digit."""
     if digits == 0 and 0 < abs(value) < 0.0095:
         digits = 1
-    return f"{value * 100:.{digits}f} %"
+    return f"{value * 100:.{digits}f} %".replace("-", "−")
 
 
 def perplexity(value: float) -> str:

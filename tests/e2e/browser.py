@@ -91,11 +91,12 @@ def launched() -> Iterator[Browser]:
 
 
 def settle(page: Page, timeout: float = 60_000) -> None:
-    """Wait until the script has run and every chart is drawn."""
+    """Wait until the script has run, every part has arrived in the browser and every chart is drawn."""
     page.wait_for_selector(QUIET, timeout=timeout)
     page.wait_for_function(
-        """() => [...document.querySelectorAll('[data-testid="stPlotlyChart"]')]
-                  .every(chart => chart.querySelector('.main-svg'))""",
+        """() => document.querySelector('h1') && !document.querySelector('[data-testid="stSkeleton"]')
+                 && [...document.querySelectorAll('[data-testid="stPlotlyChart"]')]
+                    .every(chart => chart.querySelector('.main-svg'))""",
         timeout=timeout,
     )
 
@@ -110,3 +111,14 @@ def fit(page: Page, width: int = 1280) -> None:
         if wanted <= height:
             return
         height = wanted
+
+
+def nudge(page: Page, slider: str, value: int) -> None:
+    """Move a slider to a value with the arrow keys, and wait until the page has followed."""
+    handle = page.get_by_role("slider", name=slider)
+    for _ in range(300):
+        away = value - int(handle.input_value())
+        if away == 0:
+            break
+        handle.press("ArrowRight" if away > 0 else "ArrowLeft")
+    settle(page)

@@ -2,7 +2,7 @@
 
 from pruning.ui import compare_view, explore_view, jobs_view, services, shell
 
-shell.start()
+shell.begin()
 model = services.info()
 table = services.the_map(model) if model else None
 shell.heading(

@@ -2,7 +2,7 @@
 
 from pruning.ui import jobs_view, model_view, services, shell
 
-shell.start()
+shell.begin()
 model = services.info()
 shell.heading(
     "Model",

@@ -2,7 +2,7 @@
 
 from pruning.ui import export_view, jobs_view, services, shell
 
-shell.start()
+shell.begin()
 model = services.info()
 shell.heading(
     "Export",

@@ -1,0 +1,90 @@
+"""The main job in a real browser with the real engine, on a tiny model: load, map, slide, measure, export."""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlparse
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser import Server, nudge, settle
+
+pytestmark = pytest.mark.browser
+JOB = 120_000
+
+
+def plan_of(page: Page) -> str:
+    """The plan in the page's address."""
+    return parse_qs(urlparse(page.url).query).get("plan", [""])[0]
+
+
+def test_load_map_slide_measure_export_reload(
+    page: Page, dashboard: Server, llama_folder: Path, home: Path
+) -> None:
+    page.goto("/")
+    settle(page)
+    page.get_by_role("textbox", name="Hub id, folder or GGUF file").fill(str(llama_folder))
+    page.get_by_role("textbox", name="Hub id, folder or GGUF file").press("Enter")
+    expect(page.get_by_text("LlamaForCausalLM")).to_be_visible()
+    expect(page.get_by_text("Fits into memory")).to_be_visible()
+    page.get_by_role("button", name="Load this model").click()
+    expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
+
+    page.get_by_role("button", name="Measure the baseline").click()
+    expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
+
+    page.get_by_role("link", name="2 Sensitivity").click()
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.get_by_text("Forecast cost of removing 50 %")).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name=re.compile(r"Measure \d+ points")).click()
+    expect(page.get_by_text(re.compile(r"\d+ measured points"))).to_be_visible(timeout=JOB)
+
+    page.get_by_role("link", name="3 Explore").click()
+    expect(page.get_by_text("Nothing is removed yet")).to_be_visible()
+    nudge(page, "MLP up", 30)
+    expect(page.get_by_text("not measured yet")).to_be_visible()
+    assert plan_of(page) == "up=0.3"
+    page.get_by_role("button", name="Measure this plan").click()
+    expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
+
+    page.get_by_role("button", name="Answer with both").click()
+    expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
+
+    page.reload()
+    settle(page)
+    assert plan_of(page) == "up=0.3"
+    expect(page.get_by_role("slider", name="MLP up")).to_have_value("30")
+    expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible()
+
+    page.get_by_role("link", name="4 Export").click()
+    page.get_by_role("textbox", name="Name").fill("tiny-light")
+    page.get_by_role("textbox", name="Name").press("Enter")
+    expect(page.get_by_text("name: tiny-light").first).to_be_visible()
+    page.get_by_role("button", name="Write the model").click()
+    expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
+    assert (home / "exports" / "tiny-light" / "model.safetensors").exists()
+    assert plan_of(page) == "up=0.3"
+
+
+def test_two_sessions_keep_their_own_plans(page: Page, dashboard: Server, llama_folder: Path) -> None:
+    address = {"model": str(llama_folder)}
+    other = page.context.browser.new_context(base_url=dashboard.address).new_page()  # type: ignore[union-attr]
+    try:
+        for session in (page, other):
+            session.goto(f"/explore?{urlencode(address)}")
+            settle(session)
+        nudge(page, "MLP down", 20)
+        nudge(other, "MLP gate", 50)
+        assert plan_of(page) == "down=0.2"
+        assert plan_of(other) == "gate=0.5"
+        expect(page.get_by_role("slider", name="MLP gate")).to_have_value("0")
+        expect(other.get_by_role("slider", name="MLP down")).to_have_value("0")
+    finally:
+        other.context.close()
+
+
+def test_the_server_holds_no_torch(page: Page, dashboard: Server) -> None:
+    maps = Path(f"/proc/{dashboard.pid}/maps")
+    if not maps.exists():
+        pytest.skip("this system has no /proc")
+    assert "libtorch" not in maps.read_text()

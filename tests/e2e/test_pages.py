@@ -1,0 +1,122 @@
+"""Pages in a real browser on a made-up workspace: deep links, what a slider sets going, a picked cell."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocket, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from pruning.store import Store
+from tests.e2e.browser import Server, nudge, server, settle
+from tests.pages import synthetic
+
+pytestmark = pytest.mark.browser
+PAGES = {"/": "Model", "/sensitivity": "Sensitivity", "/explore": "Explore", "/export": "Export"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    synthetic.put_all(Store(folder))
+    return folder
+
+
+@pytest.mark.parametrize(("address", "title"), PAGES.items())
+def test_deep_link_on_a_fresh_server(
+    browser: Browser, home: Path, tmp_path: Path, address: str, title: str
+) -> None:
+    with server(home, tmp_path / "log") as fresh:
+        page = browser.new_page()
+        page.goto(f"{fresh.address}{address}?model=demo&plan=up%3D0.4")
+        settle(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(page.get_by_role("link", name="3 Explore")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert parse_qs(urlparse(page.url).query) == {"model": ["demo"], "plan": ["up=0.4"]}
+        page.close()
+
+
+@pytest.fixture
+def runs(page: Page) -> Iterator[dict[str, int]]:
+    """Counts the script runs that the server tells the browser of: whole pages, and fragments alone."""
+    counted = {"page": 0, "fragment": 0}
+
+    def read(payload: str | bytes) -> None:
+        if isinstance(payload, bytes):
+            message = ForwardMsg.FromString(payload)
+            if message.WhichOneof("type") == "new_session":
+                counted["fragment" if message.new_session.fragment_ids_this_run else "page"] += 1
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", read)
+
+    page.on("websocket", listen)
+    yield counted
+
+
+def test_a_slider_repaints_the_charts_without_running_the_page(page: Page, runs: dict[str, int]) -> None:
+    page.goto("/explore?model=demo&plan=up%3D0.4")
+    settle(page)
+    assert runs["page"] > 0, "the counter sees the first run"
+    before = dict(runs)
+    chart = page.get_by_role("figure", name=re.compile("Forecast perplexity against size"))
+    place = chart.locator(".scatterlayer .point").last.get_attribute("transform")
+    perplexity = page.get_by_test_id("stMetricValue").first.inner_text()
+    nudge(page, "MLP up", 43)
+    expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(perplexity)
+    expect(chart.locator(".scatterlayer .point").last).not_to_have_attribute("transform", place or "")
+    assert runs["fragment"] > before["fragment"]
+    assert runs["page"] == before["page"]
+
+
+def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None:
+    page.goto("/explore?model=demo")
+    settle(page)
+    nudge(page, "MLP gate", 5)
+    page.get_by_role("link", name="4 Export").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Export")
+    settle(page)
+    page.reload()
+    settle(page)
+    page.get_by_role("link", name="3 Explore").click()
+    expect(page.get_by_role("slider", name="MLP gate")).to_have_value("5")
+    assert parse_qs(urlparse(page.url).query)["plan"] == ["gate=0.05"]
+
+
+def test_a_click_on_the_map_shows_that_groups_curve(page: Page) -> None:
+    page.goto("/sensitivity?model=demo")
+    settle(page)
+    drawn = page.get_by_role("figure", name=re.compile("Forecast cost against the share"))
+    expect(drawn).to_contain_text("Layer 29 · MLP down")
+    cells = page.get_by_role("figure", name=re.compile("Heat map")).locator(".scatterlayer .point")
+    expect(cells).to_have_count(150)
+    box = cells.nth(12).bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(drawn).to_contain_text("Layer 2 · MLP gate")
+    expect(page.get_by_role("textbox", name="Layers")).to_have_value("2")
+
+
+def test_plan_as_text(page: Page) -> None:
+    page.goto("/explore?model=demo")
+    settle(page)
+    page.get_by_text("Single layers").click()
+    field = page.get_by_role("textbox", name="Plan as text")
+    field.fill("up=0.5,down@0-3,7=0.1")
+    field.press("Enter")
+    expect(page.get_by_role("slider", name="MLP up")).to_have_value("50")
+    expect(page.get_by_text("MLP down, layers 0–3,7: 10 %")).to_be_visible()
+    page.get_by_role("textbox", name="Plan as text").fill("up=1.2")
+    page.get_by_role("textbox", name="Plan as text").press("Enter")
+    expect(page.get_by_text(re.compile("level 1.2 is outside 0 to 0.95"))).to_be_visible()
+    expect(page.get_by_role("slider", name="MLP up")).to_have_value("50")
+
+
+def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -> None:
+    page.goto("/explore?model=demo&plan=up%3D0.4")
+    settle(page)
+    wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
+    assert wide <= 1280, "nothing sticks out of a window of 1280 × 720"
