@@ -130,7 +130,17 @@ def bench_forecast(loaded: Loaded, store: Store, progress: Progress) -> dict[str
         done += len(drawn)
         learned = forecasts.calibrate(table, drawn[:CALIBRATING])
         rows += [_row(table, plan, kl, learned) for plan, kl in drawn[CALIBRATING:]]
-    return _summary(rows)
+    return {**_summary(rows), "groups": len(table.groups), "forecast_ms": _forecast_ms(table, plan)}
+
+
+def _forecast_ms(table: SensitivityMap, plan: Plan) -> float:
+    """Median milliseconds of one forecast of a plan that touches every group."""
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        forecasts.forecast(table, plan)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
 
 
 def random_plan(groups: Sequence[Group], rng: np.random.Generator) -> Plan:
