@@ -9,6 +9,7 @@ import numpy as np
 from pruning import forecast as forecasts
 from pruning.costmap import SensitivityMap, combined
 from pruning.criteria import criterion as named_criterion
+from pruning.errors import PruningError
 from pruning.masks import masked, plan_masks
 from pruning.metrics import compare
 from pruning.models import Loaded
@@ -27,6 +28,7 @@ SWEPT_LEVELS = (0.5, 0.7)
 CRITERIA = ("magnitude", "wanda", "fisher")
 TESTED, CALIBRATING = 8, 3
 KL_RANGE = (0.05, 3.0)
+MOST_DRAWS = 300
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
@@ -119,7 +121,9 @@ def bench_forecast(loaded: Loaded, store: Store, progress: Progress) -> dict[str
     for name in CRITERIA:
         table = SensitivityMap.from_dict(make_map(loaded, store, progress, criterion=name)["map"])
         drawn: list[tuple[Plan, float]] = []
-        while len(drawn) < TESTED + CALIBRATING:
+        for _ in range(MOST_DRAWS):
+            if len(drawn) == TESTED + CALIBRATING:
+                break
             plan = random_plan(table.groups, rng)
             if not KL_RANGE[0] <= forecasts.forecast(table, plan).kl <= KL_RANGE[1]:
                 continue
@@ -127,6 +131,11 @@ def bench_forecast(loaded: Loaded, store: Store, progress: Progress) -> dict[str
             if KL_RANGE[0] <= kl <= KL_RANGE[1]:
                 drawn.append((plan, kl))
                 progress(done + len(drawn), total, f"Measured a {name} recipe: KL {kl:.3f}")
+        if len(drawn) < TESTED + CALIBRATING:
+            low, high = KL_RANGE
+            raise PruningError(
+                f"Too few of {MOST_DRAWS} random recipes of this model have a KL of {low} to {high}."
+            )
         done += len(drawn)
         learned = forecasts.calibrate(table, drawn[:CALIBRATING])
         rows += [_row(table, plan, kl, learned) for plan, kl in drawn[CALIBRATING:]]

@@ -25,6 +25,7 @@ MAX_KL = 30.0
 # Priors, measured on the demo model (README, "How good are the forecasts"): κ and spread by criterion.
 PRIORS = {"magnitude": (1.25, 0.25), "wanda": (1.25, 0.25), "fisher": (1.25, 0.25)}
 PRIOR_BETA = 1.0
+GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
 PRIOR_WEIGHT = 4.0
 KAPPA_SD = 0.4
 BETA_SD = 0.1
@@ -135,8 +136,8 @@ def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None 
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
     used = calibration or prior(table.criterion)
     levels = table.levels_of(plan)
-    cost = float(_costs(table, levels).sum())
-    kl, factor = _kl(cost, used), math.exp(BAND * used.spread)
+    costs = _costs(table, levels)
+    kl, factor = _kl(float(costs.sum()), used), math.exp(BAND * _spread(costs, used))
     low, high = kl / factor, min(kl * factor, MAX_KL)
     perplexity, accuracy = table.dense["perplexity"], table.dense["accuracy"]
     gone = float(levels @ table.parameters)
@@ -179,6 +180,16 @@ def agreement_at(kl: float) -> float:
 def accuracy_at(kl: float) -> float:
     """Next-token accuracy at this KL as a share of the dense model's, 0..1."""
     return math.exp(-ACCURACY_FIT[0] * kl ** ACCURACY_FIT[1])
+
+
+def _spread(costs: np.ndarray, calibration: Calibration) -> float:
+    """Standard deviation of log(measured / forecast): what plans share, and what single groups add.
+
+    The groups' own errors average out over as many groups as carry the cost, (Σ c)² / Σ c².
+    """
+    squares = float(costs @ costs)
+    alone = squares / float(costs.sum()) ** 2 if squares > 0 else 0.0
+    return math.sqrt(calibration.spread**2 + GROUP_SPREAD**2 * alone)
 
 
 def _kl(cost: float, calibration: Calibration) -> float:
