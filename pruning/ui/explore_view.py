@@ -111,8 +111,7 @@ def _take_slider(kind: str, model: services.Info) -> None:
 
 def _single_layers(model: services.Info, plan: Plan) -> None:
     overrides = state.current().overrides
-    label = f"Single layers ({len(overrides)} set)" if overrides else "Single layers"
-    with st.expander(label, icon=":material/layers:"):
+    with st.expander("Single layers", icon=":material/layers:", key="single_layers"):
         kind = st.selectbox("Group", model.kinds, format_func=words.kind, key="single_kind")
         last = model.layers - 1
         span = st.slider("Layers", 0, last, (0, min(1, last)), key="single_span") if last else (0, 0)
@@ -134,6 +133,9 @@ def _single_layers(model: services.Info, plan: Plan) -> None:
         for name, where, value in exceptions:
             st.caption(f"{words.kind(name)}, layers {where.replace('-', '–')}: {words.percent(value)}")
         _plan_text(model, plan)
+    if overrides:
+        count = f"{len(overrides)} groups" if len(overrides) > 1 else "1 group"
+        st.caption(f":material/layers: {count} set by hand, apart from the sliders")
 
 
 def _plan_text(model: services.Info, plan: Plan) -> None:

@@ -1,12 +1,11 @@
 """Pages in a real browser on a made-up workspace: deep links, what a slider sets going, a picked cell."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pruning.store import Store
@@ -40,21 +39,18 @@ def test_deep_link_on_a_fresh_server(
 
 
 @pytest.fixture
-def runs(page: Page) -> Iterator[dict[str, int]]:
-    """Counts the script runs that the server tells the browser of: whole pages, and fragments alone."""
+def runs(page: Page) -> dict[str, int]:
+    """Counts the script runs whose end the server tells the browser: whole pages, and fragments alone."""
     counted = {"page": 0, "fragment": 0}
 
     def read(payload: str | bytes) -> None:
-        if isinstance(payload, bytes):
-            message = ForwardMsg.FromString(payload)
-            if message.WhichOneof("type") == "new_session":
-                counted["fragment" if message.new_session.fragment_ids_this_run else "page"] += 1
+        message = ForwardMsg.FromString(payload) if isinstance(payload, bytes) else ForwardMsg()
+        if message.WhichOneof("type") == "script_finished":
+            part = message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+            counted["fragment" if part else "page"] += 1
 
-    def listen(socket: WebSocket) -> None:
-        socket.on("framereceived", read)
-
-    page.on("websocket", listen)
-    yield counted
+    page.on("websocket", lambda socket: socket.on("framereceived", read))
+    return counted
 
 
 def test_a_slider_repaints_the_charts_without_running_the_page(page: Page, runs: dict[str, int]) -> None:
@@ -69,7 +65,7 @@ def test_a_slider_repaints_the_charts_without_running_the_page(page: Page, runs:
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(perplexity)
     expect(chart.locator(".scatterlayer .point").last).not_to_have_attribute("transform", place or "")
     assert runs["fragment"] > before["fragment"]
-    assert runs["page"] == before["page"]
+    assert runs["page"] == before["page"], "moving a slider runs its fragment alone"
 
 
 def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None:
