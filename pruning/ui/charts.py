@@ -65,7 +65,7 @@ def composition(parts: Sequence[tuple[int, str, int]]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=False)
     figure.update_xaxes(title="Layer", dtick=_tick(len(layers)))
     figure.update_yaxes(title="Parameters (millions)")
-    return _calm(figure, 280)
+    return _calm(figure, 260, legend=False)
 
 
 def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
@@ -87,7 +87,7 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.4])
-    return _calm(figure, 280)
+    return _calm(figure, 260, legend=False)
 
 
 def heat(
@@ -103,7 +103,8 @@ def heat(
     value = {group: _shown(c, metric) for group, c in zip(groups, np.asarray(cost, float), strict=True)}
     floor = max(min((v for v in value.values() if v > 0), default=1e-6), 1e-9)
     grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
-    low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
+    # One group that costs next to nothing must not use up the colours of all others.
+    low, high = float(np.nanpercentile(grid, 3)), float(np.nanmax(grid))
     steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
     ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
     rows = [words.kind(kind) for kind in kinds]
@@ -112,6 +113,8 @@ def heat(
             x=layers,
             y=rows,
             z=grid,
+            zmin=low,
+            zmax=max(high, low + 0.1),
             colorscale="Cividis",
             xgap=2,
             ygap=2,
@@ -224,8 +227,6 @@ def tradeoff(
         hovertemplate="Unpruned<br>%{x:.0f} MB · measured perplexity %{y:.4g}<extra></extra>",
         showlegend=False,
     )
-    for points in marks:
-        _marks(figure, points)
     if here is not None:
         up, down = here.high[0] - here.y[0], here.y[0] - here.low[0]
         figure.add_scatter(
@@ -241,6 +242,8 @@ def tradeoff(
             hovertemplate="This plan<br>%{x:.0f} MB · forecast perplexity %{y:.4g}<extra></extra>",
             showlegend=False,
         )
+    for points in marks:
+        _marks(figure, points)
     top = _top(here, marks, dense)
     low, high = dense[1] * 0.85, top
     sizes = [x for line in lines for x, y in zip(line.x, line.y, strict=True) if y <= top]
@@ -334,9 +337,9 @@ def _marks(figure: go.Figure, points: Points) -> None:
 
 
 def _top(here: Line | None, marks: Sequence[Points], dense: tuple[float, float]) -> float:
-    """The highest perplexity worth showing: four times the unpruned one, or what plans and pins need."""
+    """The highest perplexity worth showing: two and a half times the unpruned one, or what plans need."""
     shown = [*(here.high if here else ()), *(v for points in marks for v in points.y if v < 30 * dense[1])]
-    return max([dense[1] * 4, *(1.15 * value for value in shown)])
+    return max([dense[1] * 2.5, *(1.15 * value for value in shown)])
 
 
 def _log_ticks(low: float, high: float) -> dict[str, object]:

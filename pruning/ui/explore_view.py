@@ -234,7 +234,7 @@ def _charts(
                 [m.settings for m in known],
             )
         )
-    pinned = compare_view.pinned_forecasts(model, table, calibration)
+    pinned = [pin for pin in compare_view.pinned_forecasts(model, table, calibration) if pin[1] != plan]
     if pinned:
         marks.append(
             charts.Points(

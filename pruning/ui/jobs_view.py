@@ -29,6 +29,7 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
 
     @st.fragment(run_every=BUSY if seen else IDLE)
     def watch() -> None:
+        shell.complaint()
         waiting = services.waiting_jobs()
         if [job.id for job in waiting] != seen:
             st.rerun()

@@ -236,8 +236,8 @@ def _figures(found: dict[str, Any]) -> None:
             "as loaded",
             "Bytes of all weights in the loaded number format.",
         ),
-        ("Reading a prompt", f"{found['prefill_ms']:.0f} ms", "this machine", words.PREFILL),
-        ("Each further word", f"{found['decode_ms']:.0f} ms", "this machine", words.DECODE),
+        ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
+        ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
     ]
     if found.get("probe_accuracy") is not None:
         share = words.percent(found["probe_accuracy"])
@@ -245,7 +245,7 @@ def _figures(found: dict[str, Any]) -> None:
             (
                 "Questions right",
                 share,
-                "all capabilities",
+                "overall",
                 words.QUESTIONS,
             )
         )

@@ -26,7 +26,7 @@ _routed: ContextVar[bool] = ContextVar("routed", default=False)
 
 def route() -> None:
     """Draw the frame, and run the page that the address asks for."""
-    st.set_page_config(page_title="Prunescope", page_icon=":material/content_cut:", layout="wide")
+    st.set_page_config(page_title="Prunescope", page_icon=str(asset("icon.svg")), layout="wide")
     st.logo(str(asset("logo.svg")), size="large")
     state.current()
     # Moving between pages empties the address.

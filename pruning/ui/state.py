@@ -57,7 +57,7 @@ def from_address(params: dict[str, list[str]]) -> Choice:
     settings = tuple(part for text in params.get("plan", []) for part in split_settings(text))
     pins = []
     for text in params.get("pin", [])[:MAX_PINS]:
-        name, _, plan = text.partition(":")
+        name, _, plan = text.rpartition(":")  # settings hold no colon, a name may
         pins.append(Pin(name, plan))
     return Choice(**plain, settings=settings, pins=tuple(pins))
 

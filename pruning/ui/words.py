@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from pruning.plan import format_layers
 
+MAX_SHOWN = 20.0
 KIND = {
     "qkv": "Attention QKV",
     "attn_out": "Attention output",
@@ -110,8 +112,30 @@ def perplexity(value: float) -> str:
 
 
 def kl(value: float) -> str:
-    """KL in nats a token with three figures that matter."""
-    return "0" if value == 0 else f"{value:.3g}" if value < 10 else f"{value:,.0f}"
+    """KL in nats a token with the figures that matter."""
+    if 0 < value < 0.001:
+        return "below 0.001"
+    return (
+        "0"
+        if value == 0
+        else f"{value:.2g}"
+        if value < 0.1
+        else f"{value:.3g}"
+        if value < 10
+        else f"{value:,.0f}"
+    )
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
+
+
+def more(kl: float) -> str:
+    """What a KL means for perplexity: 0.0374 → "3.8 % more perplexity"."""
+    share = math.expm1(min(kl, MAX_SHOWN))
+    if share < 0.001:
+        return "less than 0.1 % more perplexity"
+    return f"{percent(share, 1)} more perplexity" if share < 0.1 else f"{percent(share)} more perplexity"
 
 
 def seconds(value: float) -> str:

@@ -43,12 +43,12 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def server(home: Path, log: Path) -> Iterator[Server]:
-    """A dashboard on a free port, with `home` as its workspace."""
+def server(home: Path, log: Path, threads: int = 1) -> Iterator[Server]:
+    """A dashboard on a free port, with `home` as its workspace and `threads` for its engine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PRUNESCOPE_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PRUNESCOPE_HOME": str(home), "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with log.open("w") as out:
         process = subprocess.Popen(

@@ -1,0 +1,85 @@
+"""Walk the main job on the demo model and take the pages' pictures into assets/screenshots.
+
+Run as `python -m tests.e2e.screenshots`. The same walk is a test, in test_demo.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browser import ROOT, fit, launched, server, settle
+
+JOB = 300_000
+PLAN = "gate=0.35,up=0.4,attn_out=0.25,down=0.2,down@28-29=0.1"
+
+
+def walk(page: Page, address: str) -> None:
+    """Load the demo model, measure it, draw its map, sweep, measure a plan, write the pruned model."""
+    page.goto(address)
+    settle(page)
+    page.get_by_role("button", name="Load the demo model").click()
+    expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name="Measure the baseline").click()
+    expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
+
+    page.get_by_role("link", name="2 Sensitivity").click()
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.get_by_text("Forecast cost of removing 50 %")).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name=re.compile(r"Measure \d+ points")).click()
+    expect(page.get_by_text(re.compile(r"\d+ measured points"))).to_be_visible(timeout=JOB)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=JOB)
+
+    page.get_by_role("link", name="3 Explore").click()
+    page.get_by_text("Single layers").click()
+    page.get_by_role("textbox", name="Plan as text").fill(PLAN)
+    page.get_by_role("textbox", name="Plan as text").press("Enter")
+    page.get_by_role("button", name="Measure this plan").click()
+    expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name="Pin this plan").click()
+    page.get_by_role("button", name="Answer with both").click()
+    expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
+
+    page.get_by_role("link", name="4 Export").click()
+    page.get_by_role("button", name="Write the model").click()
+    expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
+
+
+def take(page: Page, address: str, folder: Path) -> None:
+    """Take every page, light and dark, from the state that `walk` left."""
+    query = page.url.partition("?")[2]
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for name, path in (
+            ("model", "/"),
+            ("sensitivity", "/sensitivity"),
+            ("explore", "/explore"),
+            ("export", "/export"),
+        ):
+            page.set_viewport_size({"width": 1280, "height": 720})
+            page.goto(f"{address}{path}?{query}")
+            settle(page)
+            fit(page)
+            page.screenshot(path=folder / f"{name}-{scheme}.png", animations="disabled")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, launched() as browser:
+        home = Path(scratch) / "home"
+        with server(home, Path(scratch) / "server.log", threads=2) as found:
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            page.set_default_timeout(60_000)
+            walk(page, found.address)
+            take(page, found.address, out)
+
+
+if __name__ == "__main__":
+    main()

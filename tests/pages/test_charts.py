@@ -1,0 +1,132 @@
+"""Figures from data: what stands where, in which unit, and how forecast and measurement are told apart."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from pruning.plan import KINDS
+from pruning.ui import charts, words
+from tests.pages.synthetic import groups
+
+GROUPS = groups(4)
+COSTS = np.linspace(0.001, 0.2, len(GROUPS))
+
+
+def axes(figure: go.Figure) -> tuple[str, str]:
+    return figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+
+
+def test_composition_stacks_every_kind_by_layer() -> None:
+    figure = charts.composition([(layer, kind, 1_000_000) for layer, kind in GROUPS])
+    assert [bar.name for bar in figure.data] == [words.kind(kind) for kind in KINDS]
+    assert all(list(bar.y) == [1.0] * 4 for bar in figure.data)
+    assert figure.layout.barmode == "stack"
+    assert axes(figure) == ("Layer", "Parameters (millions)")
+
+
+def test_a_model_without_gate_has_no_bar_for_it() -> None:
+    figure = charts.composition([(0, "up", 5), (0, "down", 5)])
+    assert [bar.name for bar in figure.data] == ["MLP up", "MLP down"]
+
+
+def test_totals_add_up_to_the_whole() -> None:
+    figure = charts.totals({"up": 3_000_000, "down": 1_000_000}, 4_000_000)
+    assert sum(figure.data[0].x) == pytest.approx(8.0)
+    assert list(figure.data[0].text) == ["3.00 M · 38 %", "1.00 M · 12 %", "4.00 M · 50 %"]
+
+
+def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
+    figure = charts.heat(GROUPS, COSTS, "KL", [(2, "gate")])
+    cells, markers = figure.data
+    assert np.array(cells.z).shape == (5, 4)
+    assert 10 ** np.array(cells.z)[2][2] == pytest.approx(COSTS[GROUPS.index((2, "gate"))])
+    assert [tuple(point) for point in markers.customdata] == [(layer, kind) for layer, kind in GROUPS]
+    box = figure.layout.shapes[0]
+    assert (box.x0, box.x1, box.y0, box.y1) == (1.5, 2.5, 1.5, 2.5)
+    assert "nats per token" in cells.colorbar.title.text
+
+
+def test_heat_in_perplexity_shows_percent_more() -> None:
+    figure = charts.heat(GROUPS, np.full(len(GROUPS), np.log(1.1)), "Perplexity")
+    assert 10 ** np.array(figure.data[0].z)[0][0] == pytest.approx(10.0)
+    assert figure.data[0].colorbar.title.text == "Perplexity, % more"
+
+
+@pytest.mark.parametrize("costs", [np.zeros(len(GROUPS)), np.full(len(GROUPS), 0.5)])
+def test_heat_of_equal_costs_is_still_drawn(costs: np.ndarray) -> None:
+    cells = charts.heat(GROUPS, costs).data[0]
+    assert np.isfinite(np.array(cells.z)).all()
+    assert cells.zmax > cells.zmin
+
+
+def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_colour() -> None:
+    line = charts.Line("Layer 1 · MLP up", [0, 0.5], [0.0, 0.1], [0.0, 0.08], [0.0, 0.13])
+    figure = charts.curves([line], [charts.Points("Layer 1 · MLP up", [0.5], [0.11])], "KL", 0.5)
+    band, forecast, measured = figure.data
+    assert band.fill == "toself"
+    assert list(band.y) == [0.0, 0.13, 0.08, 0.0]
+    assert forecast.mode == "lines"
+    assert measured.mode == "markers"
+    assert measured.name.endswith("measured")
+    assert measured.marker.color == forecast.line.color
+    assert list(measured.x) == [50]
+    assert axes(figure) == ("Weights of the group set to zero (%)", "KL (nats per token)")
+
+
+def test_tradeoff_marks_this_plan_with_its_band_within_the_axes() -> None:
+    line = charts.Line("Uniform", [500e6, 400e6, 300e6], [30.0, 40.0, 4e6])
+    here = charts.Line("This plan", [400e6], [45.0], [40.0], [55.0])
+    figure = charts.tradeoff(
+        [line], here, [charts.Points("Measured", [400e6], [44.0], ["up=0.5"])], (500e6, 30.0)
+    )
+    plan = next(trace for trace in figure.data if trace.name == "This plan (forecast)")
+    assert (list(plan.error_y.array), list(plan.error_y.arrayminus)) == ([10.0], [5.0])
+    low, high = (10**value for value in figure.layout.yaxis.range)
+    assert low < 30.0
+    assert 55.0 < high < 1000.0, "a hopeless plan far up must not flatten the rest"
+    assert figure.layout.xaxis.range[0] > 300
+    measured = next(trace for trace in figure.data if trace.name == "Measured")
+    assert measured.marker.symbol == "circle"
+
+
+def test_tradeoff_without_a_plan_is_drawn() -> None:
+    figure = charts.tradeoff([], None, [], (500e6, 30.0))
+    assert [trace.name for trace in figure.data] == ["Unpruned (measured)"]
+
+
+def test_damage_adds_up_to_the_forecast() -> None:
+    figure = charts.damage(GROUPS, COSTS)
+    assert sum(sum(bar.y) for bar in figure.data) == pytest.approx(COSTS.sum())
+    assert axes(figure) == ("Layer", "Forecast KL (nats per token)")
+
+
+def test_abilities_put_both_models_side_by_side() -> None:
+    figure = charts.abilities([("Unpruned", {"facts": 0.5}), ("This plan", {"facts": 0.25})])
+    assert [(bar.name, list(bar.x)) for bar in figure.data] == [("Unpruned", [50.0]), ("This plan", [25.0])]
+    assert figure.layout.showlegend
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (words.count(134_515_008), "135 M"),
+        (words.size(538_090_408), "538 MB"),
+        (words.percent(0.314), "31 %"),
+        (words.percent(-0.18), "−18 %"),
+        (words.percent(0.004), "0.4 %"),
+        (words.perplexity(33.84), "33.8"),
+        (words.perplexity(9.876), "9.88"),
+        (words.perplexity(1_520_000.0), "1.5·10^6"),
+        (words.kl(0.0), "0"),
+        (words.kl(0.00002), "below 0.001"),
+        (words.kl(0.0374), "0.037"),
+        (words.more(0.0374), "3.8 % more perplexity"),
+        (words.more(1e-5), "less than 0.1 % more perplexity"),
+        (words.seconds(31), "31 s"),
+        (words.seconds(600), "10 min"),
+        (words.milliseconds(1097), "1.1 s"),
+        (words.layers([0, 1, 2, 7]), "0–2, 7"),
+    ],
+)
+def test_numbers_are_rounded_for_people(said: str, expected: str) -> None:
+    assert said == expected
