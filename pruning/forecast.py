@@ -22,8 +22,9 @@ __all__ = [
 
 BAND = 1.645  # nine times in ten, if log errors are normal
 MAX_KL = 30.0
-# Priors, measured on the demo model (README, "How good are the forecasts"): κ and spread by criterion.
-PRIORS = {"magnitude": (1.25, 0.25), "wanda": (1.25, 0.25), "fisher": (1.25, 0.25)}
+# The prior, found on the demo model before any calibration; how well it does is in the README.
+PRIOR_KAPPA = 1.25
+PRIOR_SPREAD = 0.25
 PRIOR_BETA = 1.0
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
 PRIOR_WEIGHT = 4.0
@@ -77,10 +78,9 @@ class Forecast:
     sparsity: float
 
 
-def prior(criterion: str) -> Calibration:
-    """What holds before anything is measured: figures found on the demo model (see the README)."""
-    kappa, spread = PRIORS.get(criterion, PRIORS["fisher"])
-    return Calibration(kappa=kappa, beta=PRIOR_BETA, spread=spread, measured=0)
+def prior() -> Calibration:
+    """What holds before anything is measured."""
+    return Calibration(kappa=PRIOR_KAPPA, beta=PRIOR_BETA, spread=PRIOR_SPREAD, measured=0)
 
 
 def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> Calibration:
@@ -89,7 +89,7 @@ def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]])
     Least squares of log KL on log Σ cost with normal priors on log κ and β; the spread pools the residuals
     with the prior's as if that had been seen `PRIOR_WEIGHT` times.
     """
-    start = prior(table.criterion)
+    start = prior()
     pairs = [(total_cost(table, plan), kl) for plan, kl in measurements]
     pairs = [(cost, kl) for cost, kl in pairs if cost > 0 and kl > 0]
     if not pairs:
@@ -120,21 +120,21 @@ def group_costs(table: SensitivityMap, plan: Plan, calibration: Calibration | No
     """Each group's share of the forecast KL [groups], nats per token; they add up to it."""
     costs = _costs(table, table.levels_of(plan))
     total = costs.sum()
-    return costs * (_kl(float(total), calibration or prior(table.criterion)) / total) if total > 0 else costs
+    return costs * (_kl(float(total), calibration or prior()) / total) if total > 0 else costs
 
 
 def curve(
     table: SensitivityMap, group: Group, calibration: Calibration | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Forecast KL of one group alone at level 0 and at the map's levels: (levels, KL), each [levels + 1]."""
-    used = calibration or prior(table.criterion)
+    used = calibration or prior()
     levels = np.array([0.0, *table.levels])
     return levels, np.array([_kl(total_cost(table, {group: level}), used) for level in levels])
 
 
 def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> Forecast:
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
-    used = calibration or prior(table.criterion)
+    used = calibration or prior()
     levels = table.levels_of(plan)
     costs = _costs(table, levels)
     kl, factor = _kl(float(costs.sum()), used), math.exp(BAND * _spread(costs, used))

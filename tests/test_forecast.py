@@ -132,7 +132,7 @@ def test_calibration_finds_what_made_the_measurements() -> None:
     truth = 2.2 * total_cost(table, plan) ** 1.15
     assert abs(math.log(forecast(table, plan, learned).kl / truth)) < 0.1
     assert abs(math.log(forecast(table, plan).kl / truth)) > 0.3
-    assert learned.spread < prior("fisher").spread
+    assert learned.spread < prior().spread
 
 
 def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
@@ -141,7 +141,7 @@ def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
     before = forecast(table, plan).kl
     after = forecast(table, plan, calibrate(table, [(plan, before * 1.5)])).kl
     assert before < after < before * 1.5
-    assert calibrate(table, []) == prior("fisher")
+    assert calibrate(table, []) == prior()
     assert calibrate(table, [({}, 0.0)]).measured == 0
 
 
