@@ -236,7 +236,7 @@ def tradeoff(
             mode="markers+text",
             name="This plan (forecast)",
             text=["this plan"],
-            textposition="top left",
+            textposition="bottom left",
             textfont={"color": HERE},
             marker={"symbol": "diamond", "size": 15, "color": HERE},
             hovertemplate="This plan<br>%{x:.0f} MB · forecast perplexity %{y:.4g}<extra></extra>",
@@ -245,7 +245,7 @@ def tradeoff(
     for points in marks:
         _marks(figure, points)
     top = _top(here, marks, dense)
-    low, high = dense[1] * 0.85, top
+    low, high = dense[1] * 0.8, top
     sizes = [x for line in lines for x, y in zip(line.x, line.y, strict=True) if y <= top]
     sizes += [dense[0], *(here.x if here else ())]
     pad = 0.06 * (max(sizes) - min(sizes)) or 1.0
@@ -344,7 +344,8 @@ def _top(here: Line | None, marks: Sequence[Points], dense: tuple[float, float])
 
 def _log_ticks(low: float, high: float) -> dict[str, object]:
     """Round tick values over the shown range; plotly's own logarithmic ticks are bare digits."""
-    steps = [m * 10.0**e for e in range(-1, 14) for m in (1, 2, 3, 5)]
+    within = (1, 1.5, 2, 3, 4, 5, 6, 8) if high / low < 6 else (1, 2, 3, 5)
+    steps = [m * 10.0**e for e in range(-1, 14) for m in within]
     inside = [value for value in steps if low <= value <= high]
     if len(inside) > 8:
         inside = inside[:: len(inside) // 6]

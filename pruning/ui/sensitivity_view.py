@@ -187,7 +187,7 @@ def _extremes(table: SensitivityMap, costs: np.ndarray, level: float) -> None:
         cost = float(costs[index])
         st.markdown(
             f":{colour}-badge[{label}] **{words.group(*table.groups[index])}**  \n"
-            f"{words.percent(level)} costs about {words.more(cost)} (KL {words.kl(cost)}, forecast)."
+            f"{words.percent(level)} costs {words.more(cost)} (KL {words.kl(cost)}, forecast)."
         )
 
 

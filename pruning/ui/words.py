@@ -131,11 +131,11 @@ def milliseconds(value: float) -> str:
 
 
 def more(kl: float) -> str:
-    """What a KL means for perplexity: 0.0374 → "3.8 % more perplexity"."""
+    """What a KL means for perplexity: 0.0374 → "about 3.8 % more perplexity"."""
     share = math.expm1(min(kl, MAX_SHOWN))
     if share < 0.001:
         return "less than 0.1 % more perplexity"
-    return f"{percent(share, 1)} more perplexity" if share < 0.1 else f"{percent(share)} more perplexity"
+    return f"about {percent(share, 1 if share < 0.1 else 0)} more perplexity"
 
 
 def seconds(value: float) -> str:

@@ -1,6 +1,6 @@
 """Walk the main job on the demo model and take the pages' pictures into assets/screenshots.
 
-Run as `python -m tests.e2e.screenshots`. The same walk is a test, in test_demo.py.
+Run as `python -m tests.e2e.screenshots`. A part of the walk is a test, in test_demo.py.
 """
 
 from __future__ import annotations
@@ -20,26 +20,16 @@ PLAN = "gate=0.35,up=0.4,attn_out=0.25,down=0.2,down@28-29=0.1"
 
 def walk(page: Page, address: str) -> None:
     """Load the demo model, measure it, draw its map, sweep, measure a plan, write the pruned model."""
-    page.goto(address)
-    settle(page)
-    page.get_by_role("button", name="Load the demo model").click()
-    expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
-    page.get_by_role("button", name="Measure the baseline").click()
-    expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
-
-    page.get_by_role("link", name="2 Sensitivity").click()
-    page.get_by_role("button", name="Draw the map").click()
-    expect(page.get_by_text("Forecast cost of removing 50 %")).to_be_visible(timeout=JOB)
+    load_and_map(page, address)
     page.get_by_role("button", name=re.compile(r"Measure \d+ points")).click()
     expect(page.get_by_text(re.compile(r"\d+ measured points"))).to_be_visible(timeout=JOB)
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=JOB)
 
-    page.get_by_role("link", name="3 Explore").click()
-    page.get_by_text("Single layers").click()
-    page.get_by_role("textbox", name="Plan as text").fill(PLAN)
-    page.get_by_role("textbox", name="Plan as text").press("Enter")
-    page.get_by_role("button", name="Measure this plan").click()
-    expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
+    page.get_by_role("link", name="1 Model").click()
+    page.get_by_role("button", name="Measure the baseline").click()
+    expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
+
+    measure_plan(page, PLAN)
     page.get_by_role("button", name="Pin this plan").click()
     page.get_by_role("button", name="Answer with both").click()
     expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
@@ -47,6 +37,27 @@ def walk(page: Page, address: str) -> None:
     page.get_by_role("link", name="4 Export").click()
     page.get_by_role("button", name="Write the model").click()
     expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
+
+
+def load_and_map(page: Page, address: str) -> None:
+    """From an empty workspace to the demo model's map."""
+    page.goto(address)
+    settle(page)
+    page.get_by_role("button", name="Load the demo model").click()
+    expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
+    page.get_by_role("link", name="2 Sensitivity").click()
+    page.get_by_role("button", name="Draw the map").click()
+    expect(page.get_by_text("Forecast cost of removing 50 %")).to_be_visible(timeout=JOB)
+
+
+def measure_plan(page: Page, plan: str) -> None:
+    """Type a plan on Explore, and measure it."""
+    page.get_by_role("link", name="3 Explore").click()
+    page.get_by_text("Single layers").click()
+    page.get_by_role("textbox", name="Plan as text").fill(plan)
+    page.get_by_role("textbox", name="Plan as text").press("Enter")
+    page.get_by_role("button", name="Measure this plan").click()
+    expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
 
 def take(page: Page, address: str, folder: Path) -> None:

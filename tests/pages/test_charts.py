@@ -120,7 +120,7 @@ def test_abilities_put_both_models_side_by_side() -> None:
         (words.kl(0.0), "0"),
         (words.kl(0.00002), "below 0.001"),
         (words.kl(0.0374), "0.037"),
-        (words.more(0.0374), "3.8 % more perplexity"),
+        (words.more(0.0374), "about 3.8 % more perplexity"),
         (words.more(1e-5), "less than 0.1 % more perplexity"),
         (words.seconds(31), "31 s"),
         (words.seconds(600), "10 min"),

@@ -1,0 +1,39 @@
+"""The real demo model in a real browser: load, map, a plan, and the truth beside its forecast."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pruning.checkpoint import demo_folder
+from pruning.store import Store
+from tests.e2e.browser import Server, server
+from tests.e2e.screenshots import load_and_map, measure_plan
+
+pytestmark = [pytest.mark.browser, pytest.mark.demo]
+
+
+@pytest.fixture(scope="module")
+def dashboard(browser: Browser, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose engine may use the machine: one thread is for tiny models."""
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with server(home, log, threads=min(os.cpu_count() or 1, 4)) as found:
+        yield found
+
+
+@pytest.mark.skipif(not demo_folder().is_dir(), reason="fetch the demo model first: prunescope demo")
+def test_the_demo_model_from_nothing_to_a_measured_plan(page: Page, dashboard: Server, home: Path) -> None:
+    load_and_map(page, dashboard.address)
+    expect(page.get_by_text("135 M parameters · 30 layers")).to_be_visible()
+    measure_plan(page, "gate=0.35,up=0.4,down=0.2")
+    [found] = Store(home).find("measure")
+    assert 0.02 < found["value"]["kl"] < 1.0
+    forecast, truth = (
+        float(page.get_by_test_id("stMetricValue").first.inner_text()),
+        float(found["value"]["perplexity"]),
+    )
+    assert abs(forecast / truth - 1) < 0.25, "after one measurement the forecast of the same plan is near it"
+    expect(page.get_by_text(re.compile("learnt from one measured plan"))).to_be_visible()
