@@ -40,7 +40,7 @@ def desk(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             _charts(model, table, plan, seen, known, calibration)
             if truth and truth.get("probes"):
                 _abilities(model, truth)
-            st.caption(_learnt(calibration))
+            st.caption(f"{_learnt(calibration)} {words.CRITERION.get(table.criterion, table.criterion)}.")
         st.caption(f":material/speed: {words.SPEED}")
         compare_view.pins(model, table, plan, known, calibration)
 

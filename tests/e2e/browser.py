@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -122,3 +123,8 @@ def nudge(page: Page, slider: str, value: int) -> None:
             break
         handle.press("ArrowRight" if away > 0 else "ArrowLeft")
     settle(page)
+
+
+def plan_of(page: Page) -> str:
+    """The plan in the page's address."""
+    return parse_qs(urlparse(page.url).query).get("plan", [""])[0]

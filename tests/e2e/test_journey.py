@@ -2,20 +2,14 @@
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Server, nudge, settle
+from tests.e2e.browser import Server, nudge, plan_of, settle
 
 pytestmark = pytest.mark.browser
 JOB = 120_000
-
-
-def plan_of(page: Page) -> str:
-    """The plan in the page's address."""
-    return parse_qs(urlparse(page.url).query).get("plan", [""])[0]
 
 
 def test_load_map_slide_measure_export_reload(
@@ -65,26 +59,6 @@ def test_load_map_slide_measure_export_reload(
     assert (home / "exports" / "tiny-light" / "model.safetensors").exists()
     assert plan_of(page) == "up=0.3"
 
-
-def test_two_sessions_keep_their_own_plans(page: Page, dashboard: Server, llama_folder: Path) -> None:
-    address = {"model": str(llama_folder)}
-    other = page.context.browser.new_context(base_url=dashboard.address).new_page()  # type: ignore[union-attr]
-    try:
-        for session in (page, other):
-            session.goto(f"/explore?{urlencode(address)}")
-            settle(session)
-        nudge(page, "MLP down", 20)
-        nudge(other, "MLP gate", 50)
-        assert plan_of(page) == "down=0.2"
-        assert plan_of(other) == "gate=0.5"
-        expect(page.get_by_role("slider", name="MLP gate")).to_have_value("0")
-        expect(other.get_by_role("slider", name="MLP down")).to_have_value("0")
-    finally:
-        other.context.close()
-
-
-def test_the_server_holds_no_torch(page: Page, dashboard: Server) -> None:
     maps = Path(f"/proc/{dashboard.pid}/maps")
-    if not maps.exists():
-        pytest.skip("this system has no /proc")
-    assert "libtorch" not in maps.read_text()
+    if maps.exists():
+        assert "libtorch" not in maps.read_text(), "the weights are the engine's, in a process of its own"

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pruning.store import Store
-from tests.e2e.browser import Server, nudge, server, settle
+from tests.e2e.browser import Server, nudge, plan_of, server, settle
 from tests.pages import synthetic
 
 pytestmark = pytest.mark.browser
@@ -79,7 +79,7 @@ def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None
     settle(page)
     page.get_by_role("link", name="3 Explore").click()
     expect(page.get_by_role("slider", name="MLP gate")).to_have_value("5")
-    assert parse_qs(urlparse(page.url).query)["plan"] == ["gate=0.05"]
+    assert plan_of(page) == "gate=0.05"
 
 
 def test_a_click_on_the_map_shows_that_groups_curve(page: Page) -> None:
@@ -116,3 +116,19 @@ def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -
     settle(page)
     wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
     assert wide <= 1280, "nothing sticks out of a window of 1280 × 720"
+
+
+def test_two_sessions_keep_their_own_plans(browser: Browser, page: Page, dashboard: Server) -> None:
+    other = browser.new_context(base_url=dashboard.address).new_page()
+    try:
+        for session in (page, other):
+            session.goto("/explore?model=demo")
+            settle(session)
+        nudge(page, "MLP down", 20)
+        nudge(other, "MLP gate", 50)
+        assert plan_of(page) == "down=0.2"
+        assert plan_of(other) == "gate=0.5"
+        expect(page.get_by_role("slider", name="MLP gate")).to_have_value("0")
+        expect(other.get_by_role("slider", name="MLP down")).to_have_value("0")
+    finally:
+        other.context.close()
