@@ -95,7 +95,7 @@ def _ranks(
     token: np.ndarray,
 ) -> dict[str, float]:
     """Spearman of forecast with measured KL at each level, for the estimate used and for both alone."""
-    estimates = {"": combined(groups, kronecker, token), "_kronecker": kronecker, "_token": token}
+    estimates = {"": combined(groups, LEVELS, kronecker, token), "_kronecker": kronecker, "_token": token}
     result = {}
     for level in SWEPT_LEVELS:
         truth = [measured[row, level] for row in rows]

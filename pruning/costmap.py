@@ -14,18 +14,27 @@ from pruning.errors import PruningError
 from pruning.plan import Group, Plan
 
 VERSION = 1
+BOUND, BOUND_FROM = 2.5, 0.5
 _LEAST = 1e-12
 
 
-def combined(groups: Sequence[Group], kronecker: np.ndarray, token: np.ndarray) -> np.ndarray:
+def combined(
+    groups: Sequence[Group], levels: Sequence[float], kronecker: np.ndarray, token: np.ndarray
+) -> np.ndarray:
     """One estimate from two [groups, levels]: their geometric mean, and for qkv the smaller.
 
-    The softmax bounds what a change of qkv can do and a second-order form does not know it, so both
-    overstate qkv at high levels.
+    The softmax bounds what a change of qkv can do and a second-order form does not know it: both overstate
+    qkv at high levels. So above `BOUND_FROM` its cost grows at most with the level to the power `BOUND`.
     """
     kronecker, token = np.maximum(kronecker, _LEAST), np.maximum(token, _LEAST)
-    bounded = np.array([[kind == "qkv"] for _, kind in groups])
-    return np.where(bounded, np.minimum(kronecker, token), np.sqrt(kronecker * token))
+    bounded = np.array([kind == "qkv" for _, kind in groups])
+    cost = np.sqrt(kronecker * token)
+    cost[bounded] = np.minimum(kronecker, token)[bounded]
+    for column in range(1, len(levels)):
+        if levels[column - 1] >= BOUND_FROM:
+            most = cost[:, column - 1] * (levels[column] / levels[column - 1]) ** BOUND
+            cost[bounded, column] = np.minimum(cost[:, column], most)[bounded]
+    return cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +63,7 @@ class SensitivityMap:
     @cached_property
     def cost(self) -> np.ndarray:
         """The estimate used for forecasts [groups, levels]; see `combined`."""
-        return combined(self.groups, self.kronecker, self.token)
+        return combined(self.groups, self.levels, self.kronecker, self.token)
 
     @cached_property
     def disagreement(self) -> np.ndarray:

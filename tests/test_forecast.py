@@ -78,7 +78,7 @@ def test_costs_add_up_and_follow_kappa_and_beta() -> None:
 def test_levels_between_and_beyond_the_map_follow_the_power_law() -> None:
     table = make_table()
     for level in (0.03, 0.25, 0.95):
-        row = 5
+        row = 6
         expected = table.cost[row, 4] * (level / 0.5) ** 3
         assert total_cost(table, {table.groups[row]: level}) == pytest.approx(expected, rel=1e-6)
 
@@ -92,7 +92,9 @@ def test_a_map_of_one_level_can_be_used() -> None:
 
 def test_qkv_takes_the_smaller_estimate_and_the_others_the_mean() -> None:
     table = make_table(1)
-    np.testing.assert_allclose(table.cost[0], table.token[0])
+    np.testing.assert_allclose(table.cost[0, :5], table.token[0, :5])
+    growth = np.diff(np.log(table.cost[0, 4:])) / np.diff(np.log(LEVELS[4:]))
+    np.testing.assert_allclose(growth, 2.5)
     np.testing.assert_allclose(table.cost[1], np.sqrt(table.kronecker[1] * table.token[1]))
     np.testing.assert_allclose(table.disagreement, 4.0)
 
