@@ -20,6 +20,8 @@ REST = "#9AA5B1"
 HERE = "#D55E00"
 CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 METRICS = ("KL", "Perplexity")
+# Below this a cost is as good as none, and gets the darkest colour.
+LEAST = {"KL": 1e-6, "Perplexity": 0.01}
 BARE = {"displayModeBar": False, "scrollZoom": False}
 
 
@@ -91,17 +93,18 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
 
 
 def heat(
-    groups: Sequence[Group], cost: np.ndarray, metric: str = "KL", selected: Sequence[Group] = ()
+    groups: Sequence[Group], values: Sequence[float], metric: str = "KL", selected: Sequence[Group] = ()
 ) -> go.Figure:
-    """Forecast cost of every group at one level. `cost`: KL in nats per token, shape [groups].
+    """Forecast cost of every group at one level: KL in nats per token, or how many percent perplexity rises.
 
     Layers run to the right, kinds down; colour is logarithmic, brighter = more sensitive. A nearly
-    transparent marker lies on every cell, because clicks on a heat map itself do not reach Python.
+    transparent marker lies on every cell, because clicks on a heat map itself do not reach Python; it
+    becomes the outline of a `selected` cell.
     """
     layers = sorted({layer for layer, _ in groups})
     kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
-    value = {group: _shown(c, metric) for group, c in zip(groups, np.asarray(cost, float), strict=True)}
-    floor = max(min((v for v in value.values() if v > 0), default=1e-6), 1e-9)
+    value = {group: float(v) for group, v in zip(groups, values, strict=True)}
+    floor = LEAST[metric]
     grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
     # One group that costs next to nothing must not use up the colours of all others.
     low, high = float(np.nanpercentile(grid, 3)), float(np.nanmax(grid))
@@ -133,25 +136,21 @@ def heat(
         x=[layer for layer, _ in cells],
         y=[words.kind(kind) for _, kind in cells],
         mode="markers",
-        marker={"symbol": "square", "size": 24, "opacity": 0.01},
-        selected={"marker": {"opacity": 0.01}},
+        marker={
+            "symbol": "square-open",
+            "size": 25,
+            "opacity": 0.01,
+            "color": HERE,
+            "line": {"width": 4, "color": HERE},
+        },
+        selectedpoints=[index for index, cell in enumerate(cells) if cell in set(selected)],
+        selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": 0.01}},
         customdata=[[layer, kind] for layer, kind in cells],
         text=[_cell_text(group, value[group], metric) for group in cells],
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
-    for layer, kind in selected:
-        if (layer, kind) in value:
-            row = kinds.index(kind)
-            figure.add_shape(
-                type="rect",
-                x0=layer - 0.5,
-                x1=layer + 0.5,
-                y0=row - 0.5,
-                y1=row + 0.5,
-                line={"color": HERE, "width": 3},
-            )
     edges = [min(layers) - 0.5, max(layers) + 0.5]
     figure.update_xaxes(title="Layer", dtick=_tick(len(layers)), showgrid=False, zeroline=False, range=edges)
     figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
@@ -193,7 +192,7 @@ def curves(
     if mark is not None:
         figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=REST)
     figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 97], dtick=10)
-    figure.update_yaxes(title=_axis(metric), rangemode="tozero")
+    figure.update_yaxes(title=_axis(metric), rangemode="tozero" if metric == "KL" else "normal")
     return _calm(figure, 340)
 
 
@@ -354,10 +353,6 @@ def _log_ticks(low: float, high: float) -> dict[str, object]:
         "ticktext": [words.perplexity(v).removesuffix(".0") for v in inside],
         "range": [float(np.log10(low)), float(np.log10(high))],
     }
-
-
-def _shown(kl: float, metric: str) -> float:
-    return float(kl) if metric == "KL" else float(100 * np.expm1(min(kl, 50)))
 
 
 def _unit(metric: str) -> str:

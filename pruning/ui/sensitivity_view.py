@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.forecast import Calibration, SensitivityMap, forecast
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
 from pruning.plan import Group, format_layers, parse_layers
 from pruning.ui import charts, services, shell, state, words
 
@@ -67,14 +66,14 @@ def board(model: services.Info, table: SensitivityMap, busy: bool) -> None:
         known = services.measurements(model, table)
         calibration = services.calibration(table, known)
         level, metric = _controls(table)
-        costs = np.array([forecast(table, {g: level}, calibration).kl for g in table.groups])
-        chosen = _selected(table, costs)
-        _heat(table, costs, chosen, level, metric)
+        seen = [forecast(table, {group: level}, calibration) for group in table.groups]
+        chosen = _selected(table, seen)
+        _heat(table, seen, chosen, level, metric)
         left, right = st.columns([3, 2], gap="large")
         with left:
             _curves(table, calibration, chosen, level, metric)
         with right:
-            _extremes(table, costs, level)
+            _extremes(table, seen, level)
             _sweep_form(model, table, chosen, busy)
 
     draw()
@@ -105,9 +104,12 @@ def _controls(table: SensitivityMap) -> tuple[float, str]:
     return float(level), metric or "KL"
 
 
-def _heat(table: SensitivityMap, costs: np.ndarray, chosen: list[Group], level: float, metric: str) -> None:
-    """The heat map. Its outlines stay while level and metric do, so that a click does not remount it."""
-    look = (table.fingerprint, table.criterion, table.data, level, metric, costs.sum())
+def _heat(
+    table: SensitivityMap, seen: list[Forecast], chosen: list[Group], level: float, metric: str
+) -> None:
+    """The heat map. The cells outlined at first stay the same while the picture does: the browser moves the
+    outline with a click, and another figure would make it draw the chart anew."""
+    look = (table.fingerprint, table.criterion, table.data, level, metric, seen[0].kl)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
@@ -115,8 +117,10 @@ def _heat(table: SensitivityMap, costs: np.ndarray, chosen: list[Group], level: 
         f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast] "
         ":small[Click a cell, or draw a box, to see its curve.]"
     )
+    dense = table.dense["perplexity"]
+    values = [f.kl if metric == "KL" else 100 * (f.perplexity / dense - 1) for f in seen]
     st.plotly_chart(
-        charts.heat(table.groups, costs, metric, st.session_state["heat_marked"]),
+        charts.heat(table.groups, values, metric, st.session_state["heat_marked"]),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
@@ -132,10 +136,16 @@ def _take_selection() -> None:
         st.session_state["chosen_groups"] = list(dict.fromkeys(picked))
 
 
-def _selected(table: SensitivityMap, costs: np.ndarray) -> list[Group]:
+def _selected(table: SensitivityMap, seen: list[Forecast]) -> list[Group]:
     """What was clicked; before any click the most sensitive and the most robust group."""
     chosen = [group for group in st.session_state.get("chosen_groups", []) if group in set(table.groups)]
-    return chosen or [table.groups[int(costs.argmax())], table.groups[int(costs.argmin())]]
+    return chosen or [table.groups[index] for index in _ends(seen)]
+
+
+def _ends(seen: list[Forecast]) -> tuple[int, int]:
+    """Where the most sensitive and the most robust group are."""
+    costs = [f.kl for f in seen]
+    return costs.index(max(costs)), costs.index(min(costs))
 
 
 def _curves(
@@ -180,14 +190,15 @@ def _line(table: SensitivityMap, group: Group, calibration: Calibration, metric:
     return charts.Line(words.group(*group), levels, y, low, high)
 
 
-def _extremes(table: SensitivityMap, costs: np.ndarray, level: float) -> None:
-    """The most delicate and the most robust group in a sentence each."""
-    worst, best = int(costs.argmax()), int(costs.argmin())
-    for label, colour, index in (("Most sensitive", "orange", worst), ("Most robust", "green", best)):
-        cost = float(costs[index])
+def _extremes(table: SensitivityMap, seen: list[Forecast], level: float) -> None:
+    """The most sensitive and the most robust group in a sentence each."""
+    for label, colour, index in zip(
+        ("Most sensitive", "Most robust"), ("orange", "green"), _ends(seen), strict=True
+    ):
+        rise = seen[index].perplexity / table.dense["perplexity"] - 1
         st.markdown(
             f":{colour}-badge[{label}] **{words.group(*table.groups[index])}**  \n"
-            f"{words.percent(level)} costs {words.more(cost)} (KL {words.kl(cost)}, forecast)."
+            f"{words.percent(level)} costs {words.more(rise)} (KL {words.kl(seen[index].kl)}, forecast)."
         )
 
 

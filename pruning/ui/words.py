@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from pruning.plan import format_layers
 
-MAX_SHOWN = 20.0
 KIND = {
     "qkv": "Attention QKV",
     "attn_out": "Attention output",
@@ -130,9 +128,8 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
 
 
-def more(kl: float) -> str:
-    """What a KL means for perplexity: 0.0374 → "about 3.8 % more perplexity"."""
-    share = math.expm1(min(kl, MAX_SHOWN))
+def more(share: float) -> str:
+    """A rise of perplexity in words: 0.038 → "about 3.8 % more perplexity"."""
     if share < 0.001:
         return "less than 0.1 % more perplexity"
     return f"about {percent(share, 1 if share < 0.1 else 0)} more perplexity"

@@ -13,6 +13,7 @@ from tests.e2e.browser import Server, nudge, plan_of, server, settle
 from tests.pages import synthetic
 
 pytestmark = pytest.mark.browser
+OPACITY = "cell => getComputedStyle(cell).opacity"
 PAGES = {"/": "Model", "/sensitivity": "Sensitivity", "/explore": "Explore", "/export": "Export"}
 
 
@@ -93,6 +94,8 @@ def test_a_click_on_the_map_shows_that_groups_curve(page: Page) -> None:
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(drawn).to_contain_text("Layer 2 · MLP gate")
+    outlined = [index for index, cell in enumerate(cells.all()) if float(cell.evaluate(OPACITY)) > 0.5]
+    assert outlined == [12], "the outline has moved to the clicked cell"
     expect(page.get_by_role("textbox", name="Layers")).to_have_value("2")
 
 
