@@ -67,7 +67,7 @@ def composition(parts: Sequence[tuple[int, str, int]]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=False)
     figure.update_xaxes(title="Layer", dtick=_tick(len(layers)))
     figure.update_yaxes(title="Parameters (millions)")
-    return _calm(figure, 260, legend=False)
+    return calm(figure, 260, legend=False)
 
 
 def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
@@ -89,7 +89,7 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.4])
-    return _calm(figure, 260, legend=False)
+    return calm(figure, 260, legend=False)
 
 
 def heat(
@@ -131,7 +131,16 @@ def heat(
             },
         )
     )
-    cells = [group for group in groups if group[1] in kinds]
+    _touch(figure, value, metric, selected)
+    edges = [min(layers) - 0.5, max(layers) + 0.5]
+    figure.update_xaxes(title="Layer", dtick=_tick(len(layers)), showgrid=False, zeroline=False, range=edges)
+    figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
+    return calm(figure, 60 + 40 * len(kinds), legend=False)
+
+
+def _touch(figure: go.Figure, value: Mapping[Group, float], metric: str, selected: Sequence[Group]) -> None:
+    """A marker on every cell, nearly transparent until it is selected."""
+    cells = list(value)
     figure.add_scatter(
         x=[layer for layer, _ in cells],
         y=[words.kind(kind) for _, kind in cells],
@@ -151,10 +160,6 @@ def heat(
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
-    edges = [min(layers) - 0.5, max(layers) + 0.5]
-    figure.update_xaxes(title="Layer", dtick=_tick(len(layers)), showgrid=False, zeroline=False, range=edges)
-    figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
-    return _calm(figure, 60 + 40 * len(kinds), legend=False)
 
 
 def curves(
@@ -167,7 +172,7 @@ def curves(
     figure = go.Figure()
     colour = {line.name: CURVES[i % len(CURVES)] for i, line in enumerate(lines)}
     for line in lines:
-        _band(figure, [100 * x for x in line.x], line, colour[line.name])
+        band(figure, [100 * x for x in line.x], line, colour[line.name])
         figure.add_scatter(
             x=[100 * x for x in line.x],
             y=line.y,
@@ -193,67 +198,7 @@ def curves(
         figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=REST)
     figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 97], dtick=10)
     figure.update_yaxes(title=_axis(metric), rangemode="tozero" if metric == "KL" else "normal")
-    return _calm(figure, 340)
-
-
-def tradeoff(
-    lines: Sequence[Line], here: Line | None, marks: Sequence[Points], dense: tuple[float, float]
-) -> go.Figure:
-    """Perplexity against size: forecast curves of the presets, this plan, pins and what was measured.
-
-    x is bytes, y perplexity (logarithmic). `here` is one point with its band. `dense` is the unpruned model.
-    """
-    figure = go.Figure()
-    for line, colour in zip(lines, (CURVES[0], CURVES[2], CURVES[3]), strict=False):
-        x = [value / 1e6 for value in line.x]
-        _band(figure, x, line, colour)
-        figure.add_scatter(
-            x=x,
-            y=line.y,
-            mode="lines",
-            name=f"{line.name} (forecast)",
-            line={"color": colour, "width": 2, "dash": line.dash},
-            hovertemplate=f"{line.name}<br>%{{x:.0f}} MB · forecast perplexity %{{y:.4g}}<extra></extra>",
-        )
-    figure.add_scatter(
-        x=[dense[0] / 1e6],
-        y=[dense[1]],
-        mode="markers+text",
-        name="Unpruned (measured)",
-        text=["unpruned"],
-        textposition="bottom left",
-        marker={"color": REST, "size": 10},
-        hovertemplate="Unpruned<br>%{x:.0f} MB · measured perplexity %{y:.4g}<extra></extra>",
-        showlegend=False,
-    )
-    if here is not None:
-        up, down = here.high[0] - here.y[0], here.y[0] - here.low[0]
-        figure.add_scatter(
-            x=[here.x[0] / 1e6],
-            y=here.y,
-            error_y={"type": "data", "array": [up], "arrayminus": [down], "color": HERE, "thickness": 2},
-            mode="markers+text",
-            name="This plan (forecast)",
-            text=["this plan"],
-            textposition="bottom left",
-            textfont={"color": HERE},
-            marker={"symbol": "diamond", "size": 15, "color": HERE},
-            hovertemplate="This plan<br>%{x:.0f} MB · forecast perplexity %{y:.4g}<extra></extra>",
-            showlegend=False,
-        )
-    for points in marks:
-        _marks(figure, points)
-    top = _top(here, marks, dense)
-    low, high = dense[1] * 0.8, top
-    sizes = [x for line in lines for x, y in zip(line.x, line.y, strict=True) if y <= top]
-    sizes += [dense[0], *(here.x if here else ())]
-    pad = 0.06 * (max(sizes) - min(sizes)) or 1.0
-    figure.update_xaxes(
-        title="Size of the weights, zeros stored sparsely (MB)",
-        range=[(min(sizes) - pad) / 1e6, (max(sizes) + pad) / 1e6],
-    )
-    figure.update_yaxes(title="Perplexity (lower is better)", type="log", **_log_ticks(low, high))
-    return _calm(figure, 330)
+    return calm(figure, 340)
 
 
 def damage(groups: Sequence[Group], costs: np.ndarray) -> go.Figure:
@@ -273,7 +218,7 @@ def damage(groups: Sequence[Group], costs: np.ndarray) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_xaxes(title="Layer", dtick=_tick(len(layers)))
     figure.update_yaxes(title="Forecast KL (nats per token)", rangemode="tozero")
-    return _calm(figure, 260)
+    return calm(figure, 260)
 
 
 def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
@@ -295,13 +240,13 @@ def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
     figure.update_xaxes(title="Questions answered right (%)", range=[0, 108], dtick=25)
     figure.update_yaxes(autorange="reversed")
     figure.update_layout(showlegend=len(rows) > 1)
-    return _calm(figure, 80 + 26 * len(names) * max(1, len(rows)), legend=len(rows) > 1)
+    return calm(figure, 80 + 26 * len(names) * max(1, len(rows)), legend=len(rows) > 1)
 
 
 # ---- parts ------------------------------------------------------------------------------------------
 
 
-def _band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> None:
+def band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> None:
     if not len(line.low):
         return
     figure.add_scatter(
@@ -314,45 +259,6 @@ def _band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> Non
         showlegend=False,
         name=f"{line.name} band",
     )
-
-
-def _marks(figure: go.Figure, points: Points) -> None:
-    measured = points.name == "Measured"
-    figure.add_scatter(
-        x=[value / 1e6 for value in points.x],
-        y=points.y,
-        mode="markers" if measured else "markers+text",
-        name=points.name,
-        text=points.labels,
-        textposition="top right",
-        marker={
-            "symbol": "circle" if measured else "star-diamond-open",
-            "size": 10,
-            "color": REST if not measured else "#009E73",
-            "line": {"width": 2, "color": "white" if measured else REST},
-        },
-        hovertemplate=f"{points.name} · %{{text}}<br>%{{x:.0f}} MB · perplexity %{{y:.4g}}<extra></extra>",
-    )
-
-
-def _top(here: Line | None, marks: Sequence[Points], dense: tuple[float, float]) -> float:
-    """The highest perplexity worth showing: two and a half times the unpruned one, or what plans need."""
-    shown = [*(here.high if here else ()), *(v for points in marks for v in points.y if v < 30 * dense[1])]
-    return max([dense[1] * 2.5, *(1.15 * value for value in shown)])
-
-
-def _log_ticks(low: float, high: float) -> dict[str, object]:
-    """Round tick values over the shown range; plotly's own logarithmic ticks are bare digits."""
-    within = (1, 1.5, 2, 3, 4, 5, 6, 8) if high / low < 6 else (1, 2, 3, 5)
-    steps = [m * 10.0**e for e in range(-1, 14) for m in within]
-    inside = [value for value in steps if low <= value <= high]
-    if len(inside) > 8:
-        inside = inside[:: len(inside) // 6]
-    return {
-        "tickvals": inside,
-        "ticktext": [words.perplexity(v).removesuffix(".0") for v in inside],
-        "range": [float(np.log10(low)), float(np.log10(high))],
-    }
 
 
 def _unit(metric: str) -> str:
@@ -381,7 +287,7 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.16)"
 
 
-def _calm(figure: go.Figure, height: int, legend: bool = True) -> go.Figure:
+def calm(figure: go.Figure, height: int, legend: bool = True) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 36 if legend else 8, "b": 8},

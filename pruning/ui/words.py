@@ -25,6 +25,7 @@ CRITERION = {
     "wanda": "Wanda: a weight's size times how strongly it is used",
     "magnitude": "Magnitude: a weight's size alone",
 }
+PRESET = {"uniform": "Uniform", "guide": "The guide's", "protect_ends": "Protect both ends"}
 TASK = {
     "inspect": "Loading the model",
     "baseline": "Measuring the baseline",

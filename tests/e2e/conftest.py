@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import Server, chromium, launched, server
+
+# Playwright's own five seconds are too few for a page on a busy machine of two cores.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -51,8 +51,11 @@ def test_load_map_slide_measure_export_reload(
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible()
 
     page.get_by_role("link", name="4 Export").click()
-    page.get_by_role("textbox", name="Name").fill("tiny-light")
-    page.get_by_role("textbox", name="Name").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Export")
+    settle(page)
+    name = page.get_by_role("textbox", name="Name", exact=True)
+    name.fill("tiny-light")
+    name.press("Enter")
     expect(page.get_by_text("name: tiny-light").first).to_be_visible()
     page.get_by_role("button", name="Write the model").click()
     expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)

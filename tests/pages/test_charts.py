@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from pruning.plan import KINDS
-from pruning.ui import charts, words
+from pruning.ui import charts, tradeoff, words
 from tests.pages.synthetic import groups
 
 GROUPS = groups(4)
@@ -75,7 +75,7 @@ def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_c
 def test_tradeoff_marks_this_plan_with_its_band_within_the_axes() -> None:
     line = charts.Line("Uniform", [500e6, 400e6, 300e6], [30.0, 40.0, 4e6])
     here = charts.Line("This plan", [400e6], [45.0], [40.0], [55.0])
-    figure = charts.tradeoff(
+    figure = tradeoff.tradeoff(
         [line], here, [charts.Points("Measured", [400e6], [44.0], ["up=0.5"])], (500e6, 30.0)
     )
     plan = next(trace for trace in figure.data if trace.name == "This plan (forecast)")
@@ -89,7 +89,7 @@ def test_tradeoff_marks_this_plan_with_its_band_within_the_axes() -> None:
 
 
 def test_tradeoff_without_a_plan_is_drawn() -> None:
-    figure = charts.tradeoff([], None, [], (500e6, 30.0))
+    figure = tradeoff.tradeoff([], None, [], (500e6, 30.0))
     assert [trace.name for trace in figure.data] == ["Unpruned (measured)"]
 
 
