@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -125,6 +124,8 @@ def nudge(page: Page, slider: str, value: int) -> None:
     settle(page)
 
 
-def plan_of(page: Page) -> str:
-    """The plan in the page's address."""
-    return parse_qs(urlparse(page.url).query).get("plan", [""])[0]
+def wait_for_plan(page: Page, plan: str) -> None:
+    """Wait until the page's address holds the plan: a slider's last step may still be on its way."""
+    page.wait_for_function(
+        "plan => new URLSearchParams(location.search).get('plan') === plan", arg=plan, timeout=60_000
+    )

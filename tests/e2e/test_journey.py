@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Server, nudge, plan_of, settle
+from tests.e2e.browser import Server, nudge, settle, wait_for_plan
 
 pytestmark = pytest.mark.browser
 JOB = 120_000
@@ -37,7 +37,7 @@ def test_load_map_slide_measure_export_reload(
     expect(page.get_by_text("Nothing is removed yet")).to_be_visible()
     nudge(page, "MLP up", 30)
     expect(page.get_by_text("not measured yet")).to_be_visible()
-    assert plan_of(page) == "up=0.3"
+    wait_for_plan(page, "up=0.3")
     page.get_by_role("button", name="Measure this plan").click()
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
@@ -46,7 +46,7 @@ def test_load_map_slide_measure_export_reload(
 
     page.reload()
     settle(page)
-    assert plan_of(page) == "up=0.3"
+    wait_for_plan(page, "up=0.3")
     expect(page.get_by_role("slider", name="MLP up")).to_have_value("30")
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible()
 
@@ -60,7 +60,7 @@ def test_load_map_slide_measure_export_reload(
     page.get_by_role("button", name="Write the model").click()
     expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
     assert (home / "exports" / "tiny-light" / "model.safetensors").exists()
-    assert plan_of(page) == "up=0.3"
+    wait_for_plan(page, "up=0.3")
 
     maps = Path(f"/proc/{dashboard.pid}/maps")
     if maps.exists():
