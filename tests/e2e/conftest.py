@@ -12,7 +12,8 @@ from tests.e2e.browser import Server, chromium, launched, server
 expect.set_options(timeout=60_000)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, Playwright keeps an event loop running under all other tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if chromium() is None:
         pytest.skip("there is no Chromium or Chrome on the PATH")
