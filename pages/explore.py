@@ -1,6 +1,6 @@
-"""Explore: move the sliders, see quality and size follow, measure the truth, compare plans and answers."""
+"""Explore: move the sliders, see quality and size follow, measure the truth."""
 
-from pruning.ui import compare_view, explore_view, jobs_view, services, shell
+from pruning.ui import explore_view, jobs_view, services, shell
 
 shell.begin()
 model = services.info()
@@ -12,7 +12,7 @@ shell.heading(
     *(("export", "Export") if table else ()),
 )
 shell.complaint()
-busy = jobs_view.panel(("measure", "generate"))
+busy = jobs_view.panel(("measure",))
 model = shell.needs_model()
 if model and table is None:
     shell.empty(
@@ -23,4 +23,3 @@ if model and table is None:
     )
 if model and table:
     explore_view.desk(model, table, busy)
-    compare_view.answers(model, busy)

@@ -1,7 +1,8 @@
-"""Comparing on the Explore page: plans pinned side by side, and one prompt answered by both models."""
+"""Comparing plans: pinning one on Explore, and the Compare page's figures and answers."""
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,37 @@ def pinned_forecasts(
     return found
 
 
+def pin_button(model: services.Info, plan: Plan) -> None:
+    """A row for Explore: the plan's name, the button that pins it, the way to Compare."""
+    kept = state.current().pins
+    text = ",".join(format_settings(plan, model.groups))
+    twin = next((pin.name for pin in kept if pin.settings == text), None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        suggested = twin or _free_name([pin.name for pin in kept])
+        name = st.text_input(
+            "Name of this plan", suggested, key=f"pin_name_{suggested}", width=220, disabled=twin is not None
+        )
+        st.button(
+            "Pinned" if twin else "Pin this plan",
+            icon=":material/keep:",
+            key="pin",
+            disabled=not plan or twin is not None,
+            help="Keeps the plan in the address and on the chart, to compare it with others.",
+            on_click=shell.act,
+            args=(lambda: state.pin(name.strip() or suggested, text),),
+        )
+        st.page_link(
+            "pages/compare.py",
+            label=f"Compare ({len(kept)} pinned)" if kept else "Compare",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        )
+
+
+def _free_name(taken: list[str]) -> str:
+    return next(name for number in count(1) if (name := f"Plan {number}") not in taken)
+
+
 def pins(
     model: services.Info,
     table: SensitivityMap,
@@ -36,23 +68,10 @@ def pins(
     known: list[services.Measured],
     calibration: Calibration,
 ) -> None:
-    """Pin the present plan; compare what is pinned."""
-    st.header("Compare plans", anchor=False)
+    """What is pinned, side by side."""
     pinned = pinned_forecasts(model, table, calibration)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            "Name of this plan", f"Plan {len(pinned) + 1}", key=f"pin_name_{len(pinned)}", width=260
-        )
-        st.button(
-            "Pin this plan",
-            icon=":material/keep:",
-            key="pin",
-            disabled=not plan,
-            on_click=shell.act,
-            args=(lambda: state.pin(name.strip() or "Plan", ",".join(format_settings(plan, model.groups))),),
-        )
     if not pinned:
-        st.caption("Pin a plan to keep it here, in the address, and on the chart, while you try another.")
+        st.caption("Pin plans on Explore to see them side by side here.")
         return
     rows = [("This plan", plan, forecast(table, plan, calibration)), *pinned]
     st.dataframe(

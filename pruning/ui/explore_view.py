@@ -38,7 +38,7 @@ def desk(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             chosen_by = words.CRITERION.get(table.criterion, table.criterion)
             st.caption(f"{desk_forecast.learnt(calibration)} {chosen_by}.")
         st.caption(f":material/speed: {words.SPEED}")
-        compare_view.pins(model, table, plan, known, calibration)
+        compare_view.pin_button(model, plan)
 
     draw()
 

@@ -20,6 +20,7 @@ PAGES = {
     "sensitivity": "pages/sensitivity.py",
     "explore": "pages/explore.py",
     "export": "pages/export.py",
+    "compare": "pages/compare.py",
 }
 _routed: ContextVar[bool] = ContextVar("routed", default=False)
 
@@ -38,6 +39,7 @@ def route() -> None:
             _page("sensitivity", "2 Sensitivity", "grid_on", done),
             _page("explore", "3 Explore", "tune", done),
             _page("export", "4 Export", "save", done),
+            _page("compare", "Compare", "compare_arrows", done),
         ],
         position="top",
     )
@@ -61,7 +63,7 @@ def begin() -> None:
 
 def _page(name: str, title: str, icon: str, done: dict[str, bool], default: bool = False) -> StreamlitPage:
     """One step of the road; its icon becomes a tick when it is done."""
-    symbol = "check_circle" if done[name] else icon
+    symbol = "check_circle" if done.get(name) else icon
     return st.Page(PAGES[name], title=title, icon=f":material/{symbol}:", url_path=name, default=default)
 
 

@@ -41,7 +41,7 @@ TASK_PAGE = {
     "map": "Sensitivity",
     "sweep": "Sensitivity",
     "measure": "Explore",
-    "generate": "Explore",
+    "generate": "Compare",
     "export": "Export",
 }
 PERPLEXITY = "How surprised the model is by real text. Lower is better; 1 would be no surprise at all."

@@ -31,6 +31,7 @@ def walk(page: Page, address: str) -> None:
 
     measure_plan(page, PLAN)
     page.get_by_role("button", name="Pin this plan").click()
+    page.get_by_role("link", name="Compare").first.click()
     page.get_by_role("button", name="Answer with both").click()
     expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
 
@@ -70,6 +71,7 @@ def take(page: Page, address: str, folder: Path) -> None:
             ("sensitivity", "/sensitivity"),
             ("explore", "/explore"),
             ("export", "/export"),
+            ("compare", "/compare"),
         ):
             page.set_viewport_size({"width": 1280, "height": 720})
             page.goto(f"{address}{path}?{query}")

@@ -41,9 +41,12 @@ def test_load_map_slide_measure_export_reload(
     page.get_by_role("button", name="Measure this plan").click()
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
+    page.get_by_role("link", name="Compare").first.click()
     page.get_by_role("button", name="Answer with both").click()
     expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
 
+    page.get_by_role("link", name="3 Explore").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Explore")
     page.reload()
     settle(page)
     wait_for_plan(page, "up=0.3")

@@ -162,7 +162,9 @@ def test_explore_measures_presets_pins_and_resets(open_page: Open, store: Store,
     ]
     app.button(key="reset").click().run()
     assert "plan" not in app.query_params
+    app.switch_page("pages/compare.py").run()
     app.button(key="pin_use").click().run()
+    app.switch_page("pages/explore.py").run()
     assert app.slider(key="level_down").value == 15
     assert not app.exception
 

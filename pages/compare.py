@@ -1,0 +1,23 @@
+"""Compare: pinned plans side by side, and what the unpruned model and each plan answer."""
+
+from pruning.ui import compare_view, explore_view, jobs_view, services, shell
+
+shell.begin()
+model = services.info()
+table = services.the_map(model) if model else None
+shell.heading("Compare", "Plans side by side: their figures, where they hurt, and what they answer.", model)
+shell.complaint()
+busy = jobs_view.panel(("generate",))
+model = shell.needs_model()
+if model and table is None:
+    shell.empty(
+        "No map yet",
+        "The forecasts on this page come from a sensitivity map, and this model has none for this criterion.",
+        "sensitivity",
+        "Draw the map",
+    )
+if model and table:
+    plan = explore_view.current_plan(model)
+    known = services.measurements(model, table)
+    compare_view.pins(model, table, plan, known, services.calibration(table, known))
+    compare_view.answers(model, busy)
