@@ -11,7 +11,7 @@ RECIPE_FILE = "recipe.yaml"
 
 
 def command_line(request: dict[str, Any]) -> str:
-    """The command, or the two commands on a line each, that repeat a request outside the dashboard.
+    """The command, or several on a line each, that repeat a request outside the dashboard.
 
     `request` is {"task", "model", "arguments"}. What equals the commands' own default is left out.
     """
@@ -64,16 +64,16 @@ def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
 
 
 def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    """A line for each plan; they share what is in the workspace."""
     tokens = arguments.get("max_new_tokens", 40)
-    return _line(
-        "generate",
-        model,
-        "--prompt",
-        arguments["prompt"],
-        *_scored(arguments),
-        *_set(arguments["settings"]),
+    asked = [word for prompt in arguments["prompts"] for word in ("--prompt", prompt)]
+    more = [
         *_data(arguments),
         *(["--max-new-tokens", str(tokens)] if tokens != 40 else []),
+    ]
+    return "\n".join(
+        _line("generate", model, *asked, *_scored(arguments), *_set(settings), *more)
+        for settings in arguments["plans"]
     )
 
 

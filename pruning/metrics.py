@@ -61,10 +61,15 @@ def _chunk_totals(old: torch.Tensor, new: torch.Tensor, target: torch.Tensor) ->
     """Sums of KL, cross-entropy, hits and agreements over a chunk of logits [m, vocabulary]."""
     best_old, best_new = old.argmax(-1), new.argmax(-1)
     p, q = torch.log_softmax(old.float(), -1), torch.log_softmax(new.float(), -1)
-    kl = torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1, dtype=torch.float64)
+    kl = token_kl(p, q)
     nll = -q.gather(1, target.unsqueeze(1)).double()
     hits, agreements = (best_new == target).sum(), (best_new == best_old).sum()
     return torch.stack([kl.sum(), nll.sum(), hits.double(), agreements.double()]).cpu()
+
+
+def token_kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """KL(p ‖ q) [m] in nats, of log probabilities [m, vocabulary]."""
+    return torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1, dtype=torch.float64)
 
 
 def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: list[Probe]) -> dict[str, float]:

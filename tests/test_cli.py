@@ -94,7 +94,11 @@ REQUESTS = [
         {"layers": [0, 1, 5], "kinds": ["up"]},
         {"layers": "0-1,5", "kinds": "up", "criterion": "fisher"},
     ),
-    ("generate", {"prompt": "It's", "settings": ["up=0.5"]}, {"prompt": "It's", "settings": ("up=0.5",)}),
+    (
+        "generate",
+        {"prompts": ["It's", "Boats"], "plans": [["up=0.5"]]},
+        {"prompts": ("It's", "Boats"), "settings": ("up=0.5",)},
+    ),
 ]
 
 
@@ -214,10 +218,21 @@ def test_sweep_streams_and_resumes(call, llama_folder, workspace):
 
 
 def test_generate(call, llama_folder):
-    found = call(
-        "generate", llama_folder, "--prompt", "the", "--criterion", "magnitude", "--max-new-tokens", "4"
-    )
-    assert found["dense"] == found["pruned"]
+    words = ["--prompt", "the", "--prompt", "boats", "--criterion", "magnitude", "--max-new-tokens", "4"]
+    dense = call("generate", llama_folder, *words)["answers"]
+    assert [row["prompt"] for row in dense] == ["the", "boats"]
+    assert all(row["pruned"] == row["dense"] and row["first_difference"] is None for row in dense)
+    pruned = call("generate", llama_folder, *words, "--set", "all=0.9")["answers"]
+    assert [row["dense"] for row in pruned] == [row["dense"] for row in dense]
+    assert all(len(row["kl"]) == len(row["dense_tokens"]) and sum(row["kl"]) > 0 for row in pruned)
+
+
+def test_several_plans_are_several_commands():
+    request = {"task": "generate", "model": MODEL, "arguments": {"prompts": ["a"], "plans": [["up=0.5"], []]}}
+    assert command_line(request).splitlines() == [
+        "prunescope generate demo --prompt a --set up=0.5",
+        "prunescope generate demo --prompt a",
+    ]
 
 
 # ---- bad input --------------------------------------------------------------------------------------

@@ -83,7 +83,13 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 
 @click.command()
 @model_argument
-@click.option("--prompt", required=True, help="The text to go on from.")
+@click.option(
+    "--prompt",
+    "prompts",
+    required=True,
+    multiple=True,
+    help="The text to answer; may be given several times.",
+)
 @settings_option
 @criterion_option
 @data_option
@@ -98,22 +104,34 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 @errors_as_sentences
 def generate(
     model: str,
-    prompt: str,
+    prompts: tuple[str, ...],
     settings: tuple[str, ...],
     criterion: str,
     data: str,
     max_new_tokens: int,
     how: dict[str, Any],
 ) -> None:
-    """Let the dense and the pruned model answer the same prompt."""
+    """Let the dense and the pruned model answer the same prompts, and say where they part."""
     result = run_task(
         "generate",
         model,
         how,
-        prompt=prompt,
-        settings=list(settings),
+        prompts=list(prompts),
+        plans=[list(settings)],
         criterion=criterion,
         data=data,
         max_new_tokens=max_new_tokens,
     )
-    finish(result, [f"dense   {result['dense']}", f"pruned  {result['pruned']}"])
+    finish(result, [line for row in result["answers"] for line in _told(row)])
+
+
+def _told(row: dict[str, Any]) -> list[str]:
+    place, kl = row["first_difference"], row["kl"]
+    return [
+        f"prompt  {row['prompt']}",
+        f"dense   {row['dense']}",
+        f"pruned  {row['pruned']}",
+        f"parted  {'nowhere' if place is None else f'at token {place + 1} of {len(kl)}'}",
+        f"KL      {sum(kl) / len(kl):.4g} nats per token on average, {max(kl):.4g} at most",
+        "",
+    ]

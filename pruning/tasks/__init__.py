@@ -7,8 +7,9 @@ found it, and stores what it found before it returns.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pruning.tasks.answering import generate
 from pruning.tasks.exporting import export_model
-from pruning.tasks.looking import baseline, generate, inspect_model
+from pruning.tasks.looking import baseline, inspect_model
 from pruning.tasks.pricing import make_map, run_sweep
 from pruning.tasks.quality import measure
 

@@ -1,20 +1,14 @@
-"""Tasks that look at a model: what it is made of, how good it is, what it says."""
+"""Tasks that look at a model: what it is made of, and how good it is."""
 
 from typing import Any
 
-import torch
-
 from pruning.cost import dense_bytes, latency
-from pruning.criteria import criterion as named_criterion
 from pruning.data import load_probes
-from pruning.errors import PruningError
-from pruning.masks import masked, plan_masks
 from pruning.metrics import probe_accuracy
 from pruning.models import Loaded
-from pruning.passes import device_of
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.prepare import normal, reference_of, same_text, statistics_for
+from pruning.tasks.prepare import reference_of, same_text
 
 
 def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
@@ -65,53 +59,3 @@ def baseline(loaded: Loaded, store: Store, progress: Progress, data: str = "demo
     }
     store.put("baseline", same_text(loaded, data), value)
     return value
-
-
-def generate(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    prompt: str,
-    settings: list[str],
-    criterion: str = "fisher",
-    max_new_tokens: int = 40,
-    data: str = "demo",
-) -> dict[str, Any]:
-    """What the dense and the pruned model say to `prompt`, most likely token by most likely token."""
-    if not prompt.strip():
-        raise PruningError("The prompt is empty. Write a few words for the model to go on from.")
-    plan, _ = normal(loaded, settings)
-    chosen = named_criterion(criterion)
-    masks = plan_masks(
-        loaded.model, loaded.groups, chosen, plan, statistics_for(loaded, store, data, chosen, progress)
-    )
-    progress(0, 2, "The dense model answers")
-    dense = _answer(loaded, prompt, max_new_tokens)
-    progress(1, 2, "The pruned model answers")
-    with masked(loaded.model, loaded.groups, masks):
-        pruned = _answer(loaded, prompt, max_new_tokens)
-    return {"dense": dense, "pruned": pruned}
-
-
-def _answer(loaded: Loaded, prompt: str, max_new_tokens: int) -> str:
-    """The model's greedy answer, through its chat template where it has one."""
-    tokenizer, model = loaded.tokenizer, loaded.model
-    if getattr(tokenizer, "chat_template", None):
-        messages = [{"role": "user", "content": prompt}]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-    else:
-        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
-    ids = ids.to(device_of(model))
-    generator: Any = model
-    with torch.no_grad():
-        said = generator.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            pad_token_id=tokenizer.pad_token_id
-            if tokenizer.pad_token_id is not None
-            else tokenizer.eos_token_id,
-        )
-    return str(tokenizer.decode(said[0, ids.shape[1] :], skip_special_tokens=True)).strip()

@@ -121,12 +121,12 @@ def answers(model: services.Info, busy: bool) -> None:
     if job is None or job.state != "done" or not job.result:
         st.caption("The pruned model answers with the plan that is set when you ask.")
         return
-    asked = job.request["arguments"]
+    asked = job.result["answers"][0]
     st.caption(f"Asked: {asked['prompt']}")
     left, right = st.columns(2)
     for column, title, answer in (
-        (left, "Unpruned", job.result["dense"]),
-        (right, ", ".join(asked["settings"]) or "Nothing removed", job.result["pruned"]),
+        (left, "Unpruned", asked["dense"]),
+        (right, ", ".join(asked["settings"]) or "Nothing removed", asked["pruned"]),
     ):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{title}**")
@@ -138,5 +138,5 @@ def _question(model: services.Info, prompt: str) -> dict[str, Any]:
     settings = format_settings(state.plan(model.groups), model.groups)
     choice = state.current()
     return services.request(
-        "generate", prompt=prompt, settings=settings, criterion=choice.criterion, data=choice.data
+        "generate", prompts=[prompt], plans=[settings], criterion=choice.criterion, data=choice.data
     )

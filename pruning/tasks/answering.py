@@ -1,0 +1,129 @@
+"""The task that lets the dense model and pruned ones answer the same prompts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pruning import answers
+from pruning.criteria import criterion as named_criterion
+from pruning.errors import PruningError
+from pruning.masks import masked, plan_masks
+from pruning.models import Loaded
+from pruning.passes import Head, head_of
+from pruning.plan import parse_settings
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.tasks.prepare import groups_of, normal, same_text, statistics_for, windows_of
+
+Key = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """The dense model on one prompt: tokens of the prompt, of the answer, and states [tokens, hidden]."""
+
+    prompt: list[int]
+    said: list[int]
+    states: torch.Tensor
+
+
+def generate(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    prompts: Sequence[str],
+    plans: Sequence[Sequence[str]],
+    criterion: str = "fisher",
+    max_new_tokens: int = 40,
+    data: str = "demo",
+) -> dict[str, Any]:
+    """Let the dense model and each plan answer every prompt, most likely token by most likely token.
+
+    `answers` has a row for each prompt and plan: both answers as text and in tokens, the first token where
+    they part (None where they do not), and KL(dense ‖ pruned) in nats at each token of the dense answer.
+    A row is stored and streamed as soon as it is there; what is in the store is not asked again.
+    """
+    if not prompts or not all(prompt.strip() for prompt in prompts):
+        raise PruningError("The prompt is empty. Write a few words for the model to go on from.")
+    if max_new_tokens < 1:
+        raise PruningError(f"An answer of {max_new_tokens} tokens is none. Ask for 1 or more.")
+    named_criterion(criterion)
+    about = {
+        **same_text(loaded, data),
+        "data_fingerprint": windows_of(loaded, data).fingerprint,
+        "criterion": criterion,
+        "max_new_tokens": max_new_tokens,
+    }
+    spelled = [normal(loaded, list(settings))[1] for settings in plans]
+    keys = [{**about, "prompt": prompt, "settings": s} for prompt in prompts for s in spelled]
+    missing = [key for key in keys if store.get("answer", key) is None]
+    if missing:
+        _ask(loaded, store, progress, missing)
+    return {"answers": [store.get("answer", key) for key in keys]}
+
+
+def _ask(loaded: Loaded, store: Store, progress: Progress, missing: list[Key]) -> None:
+    """Answer and store what is missing: first the dense model, then plan after plan."""
+    model, asked = loaded.model, missing[0]
+    chosen = named_criterion(asked["criterion"])
+    known = statistics_for(loaded, store, asked["data"], chosen, progress)
+    head = head_of(model)
+    prompts = list(dict.fromkeys(key["prompt"] for key in missing))
+    plans = list(dict.fromkeys(tuple(key["settings"]) for key in missing))
+    total, new_tokens = len(prompts) + len(missing), asked["max_new_tokens"]
+    dense: dict[str, _Dense] = {}
+    for prompt in prompts:
+        heard = _listener(progress, len(dense), total, new_tokens, "The unpruned model answers")
+        dense[prompt] = _dense(loaded, prompt, new_tokens, heard)
+    done = len(dense)
+    for settings in plans:
+        plan = parse_settings(settings, groups_of(loaded))
+        masks = plan_masks(model, loaded.groups, chosen, plan, known)
+        with masked(model, loaded.groups, masks):
+            for key in (key for key in missing if tuple(key["settings"]) == settings):
+                note = f"{', '.join(settings) or 'Nothing removed'} answers"
+                heard = _listener(progress, done, total, new_tokens, note)
+                row = _pruned(loaded, head, key, dense[key["prompt"]], heard)
+                store.put("answer", key, row)
+                done += 1
+                progress(done, total, note, {"answer": row})
+
+
+def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:
+    model, tokenizer = loaded.model, loaded.tokenizer
+    ids = answers.prompt_tokens(tokenizer, prompt)
+    answers.check_length(model, ids, new_tokens)
+    said = answers.answer(model, ids, new_tokens, answers.ends(model, tokenizer), heard)
+    return _Dense(ids, said, answers.answer_states(model, ids, said))
+
+
+def _pruned(
+    loaded: Loaded, head: Head, key: Key, dense: _Dense, heard: Callable[[int], None]
+) -> dict[str, Any]:
+    """The row of one prompt and plan; the plan's weights must be masked."""
+    model, tokenizer = loaded.model, loaded.tokenizer
+    stop = answers.ends(model, tokenizer)
+    said = answers.answer(model, dense.prompt, key["max_new_tokens"], stop, heard)
+    kl = answers.drift(head, dense.states, answers.answer_states(model, dense.prompt, dense.said))
+    before, after = answers.pieces(tokenizer, dense.said), answers.pieces(tokenizer, said)
+    return {
+        "prompt": key["prompt"],
+        "settings": key["settings"],
+        "criterion": key["criterion"],
+        "max_new_tokens": key["max_new_tokens"],
+        "dense": "".join(before).strip(),
+        "pruned": "".join(after).strip(),
+        "dense_tokens": before,
+        "pruned_tokens": after,
+        "dense_ended": dense.said[-1] in stop,
+        "pruned_ended": said[-1] in stop,
+        "first_difference": answers.first_difference(dense.said, said),
+        "kl": kl,
+    }
+
+
+def _listener(progress: Progress, done: int, total: int, new_tokens: int, note: str) -> Callable[[int], None]:
+    """Reports each token of the answer that comes after `done` others."""
+    return lambda tokens: progress(done + tokens / new_tokens, total, note)
