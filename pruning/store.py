@@ -105,6 +105,14 @@ class Store:
             dict(row) | {"key": json.loads(row["key"]), "value": json.loads(row["value"])} for row in rows
         ]
 
+    def remove(self, kind: str, key: dict[str, Any]) -> bool:
+        """Forget what is kept under (kind, key); False if there is nothing."""
+        with database.opened(self._path, write=True) as connection:
+            gone = connection.execute(
+                "DELETE FROM results WHERE kind = ? AND hash = ?", (kind, _hash(canonical(key)))
+            ).rowcount
+        return gone == 1
+
     # Files
 
     def file(self, kind: str, key: dict[str, Any], suffix: str) -> Path:
@@ -209,6 +217,14 @@ class Store:
         with database.opened(self._path) as connection:
             rows = connection.execute(query + " ORDER BY id DESC LIMIT ?", (*values, limit)).fetchall()
         return [_job(row) for row in rows]
+
+    def remove_job(self, job_id: int) -> bool:
+        """Forget a job that has ended; False if there is none or it has not."""
+        with database.opened(self._path, write=True) as connection:
+            gone = connection.execute(
+                "DELETE FROM jobs WHERE id = ? AND state NOT IN (?, ?)", (job_id, *WAITING)
+            ).rowcount
+        return gone == 1
 
 
 def _plain(value: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from pruning.forecast import SensitivityMap, forecast
 from pruning.plan import KINDS, Group, format_settings, parse_settings
+from pruning.recipe import Recipe
 from pruning.store import Store
 
 FINGERPRINT = "feedfacecafe0123"
@@ -125,6 +128,31 @@ def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor
     }
     key = {"fingerprint": FINGERPRINT, "criterion": table.criterion, "data": "demo", "settings": text}
     store.put("measure", key, value)
+
+
+def put_export(store: Store, table: SensitivityMap, settings: list[str], folder: Path) -> None:
+    """As if a plan had been written to a folder."""
+    put_measure(store, table, settings)
+    [row] = store.find(
+        "measure", settings=format_settings(parse_settings(settings, table.groups), table.groups)
+    )
+    recipe = Recipe.from_plan(
+        parse_settings(settings, table.groups),
+        table.groups,
+        reference="demo",
+        fingerprint=FINGERPRINT,
+        criterion=table.criterion,
+        data="demo",
+        name=folder.name,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(bytes(5000))
+    (folder / "recipe.yaml").write_text(recipe.dumps(), encoding="utf-8")
+    figures = row["value"]
+    value = {**figures, "out": str(folder), "verified": True, "sparse_bytes": figures["bytes"], "bytes": 5000}
+    store.put(
+        "export", {"fingerprint": FINGERPRINT, "out": str(folder)}, {**value, "recipe": recipe.to_dict()}
+    )
 
 
 def put_points(store: Store, table: SensitivityMap, layer: int, kind: str) -> None:
