@@ -1,4 +1,4 @@
-# make app    installs what is needed, fetches the demo model once, and starts the dashboard
+# make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
 # make test   runs every test, those in a real browser included
 # make check  runs ruff, the type checker and the import contract
 
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: app test check bench screenshots browser
 
 app: .venv/app.stamp
-	@$(BIN)/prunescope demo > /dev/null
+	@$(BIN)/prunescope demo --map > /dev/null
 	@exec $(BIN)/prunescope app $(if $(PORT),--port $(PORT))
 
 test: .venv/dev.stamp browser

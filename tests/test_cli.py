@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,10 +15,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pruning.checkpoint import demo_folder
 from pruning.cli import main
 from pruning.cli.shared import terminal_progress
 from pruning.commands import command_line
 from pruning.errors import Cancelled, PruningError
+from pruning.forecast import SensitivityMap
 from pruning.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +161,34 @@ def test_an_export_repeats_the_recipe():
 
 
 # ---- the whole road on a tiny model -----------------------------------------------------------------
+
+
+def test_demo_draws_its_map_once(llama_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    folder = shutil.copytree(llama_folder, demo_folder())
+    (folder / "prunescope.json").write_text('{"origin": "hub"}', encoding="utf-8")
+
+    def demo(*options):
+        code = (
+            "import sys; from pruning.cli import main; main(sys.argv[1:], standalone_mode=False); "
+            "print('torch' in sys.modules, file=sys.stderr)"
+        )
+        command = [sys.executable, "-c", code, "demo", *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        return json.loads(done.stdout), done.stderr.splitlines()[-1]
+
+    assert demo() == ({"model": str(folder), "origin": "hub"}, "False")
+    first, torch = demo("--map")
+    assert torch == "True"
+    drawn = Path(first.pop("map"))
+    assert first == {"model": str(folder), "origin": "hub"}
+    table = SensitivityMap.load(drawn)
+    assert (table.criterion, table.data, len(table.groups)) == ("fisher", "demo", 15)
+    before = drawn.stat().st_mtime_ns
+    again, torch = demo("--map")
+    assert again["map"] == str(drawn)
+    assert torch == "False", "the second run has nothing to do"
+    assert drawn.stat().st_mtime_ns == before
 
 
 def test_inspect(call, llama_folder):

@@ -1,6 +1,7 @@
 """Commands that look at a model: fetch the demo one, say what it is made of, how good it is, what it says."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,17 +13,23 @@ from pruning.cli.shared import (
     errors_as_sentences,
     figures,
     finish,
+    load,
     model_argument,
     model_options,
+    run_on,
     run_task,
     settings_option,
     terminal_progress,
 )
+from pruning.forecast import SensitivityMap
+from pruning.library import ready_map
+from pruning.store import Store
 
 
 @click.command()
+@click.option("--map", "with_map", is_flag=True, help="Also draw its map once, ready for the dashboard.")
 @errors_as_sentences
-def demo() -> None:
+def demo(with_map: bool) -> None:
     """Fetch the demo model (SmolLM2-135M-Instruct) once and print where it is."""
     path = demo_folder()
     # `make app` asks every time: what is there already should not wait for torch to be imported.
@@ -32,7 +39,22 @@ def demo() -> None:
         with terminal_progress() as progress:
             path = demo_model(progress)
     origin = json.loads((path / "prunescope.json").read_text(encoding="utf-8"))["origin"]
-    finish({"model": str(path), "origin": origin})
+    finish({"model": str(path), "origin": origin} | ({"map": str(_demo_map())} if with_map else {}))
+
+
+def _demo_map() -> Path:
+    """The demo model's map in the workspace; where there is none, the model is looked at and it is drawn."""
+    store = Store()
+    row = ready_map(store, "demo")
+    if row is None:
+        with terminal_progress() as progress:
+            loaded = load("demo", {}, progress)
+            run_on(loaded, "inspect", progress)
+            return Path(run_on(loaded, "map", progress)["out"])
+    path = store.file("map", row["key"], ".json")
+    if not path.exists():  # it was drawn into a file elsewhere
+        SensitivityMap.from_dict(row["value"]).save(path)
+    return path
 
 
 @click.command()
