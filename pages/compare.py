@@ -1,6 +1,6 @@
 """Compare: pinned plans side by side, and what the unpruned model and each plan answer."""
 
-from pruning.ui import compare_view, explore_view, jobs_view, services, shell
+from pruning.ui import answers_view, compare_view, explore_view, jobs_view, services, shell
 
 shell.begin()
 model = services.info()
@@ -17,7 +17,12 @@ if model and table is None:
         "Draw the map",
     )
 if model and table:
-    plan = explore_view.current_plan(model)
     known = services.measurements(model, table)
-    compare_view.pins(model, table, plan, known, services.calibration(table, known))
-    compare_view.answers(model, busy)
+    calibration = services.calibration(table, known)
+    shown = compare_view.candidates(model, table, explore_view.current_plan(model), calibration)
+    if shown:
+        compare_view.figures(model, table, shown, known, calibration)
+        compare_view.damage(table, shown, calibration)
+        answers_view.answers(model, table, shown, busy)
+    else:
+        compare_view.nothing_yet()

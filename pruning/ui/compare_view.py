@@ -1,33 +1,34 @@
-"""Comparing plans: pinning one on Explore, and the Compare page's figures and answers."""
+"""Comparing plans: pinning one on Explore, and the Compare page's figures and damage by layer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast, group_costs
 from pruning.plan import Plan, format_settings
-from pruning.ui import services, shell, state, words
+from pruning.ui import charts, damage_chart, services, shell, state, words
 
-PROMPT = "Explain in two sentences why the sky is blue."
+HERE = "This plan"
+FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
 
 
-def pinned_forecasts(
-    model: services.Info, table: SensitivityMap, calibration: Calibration
-) -> list[tuple[str, Plan, Forecast]]:
-    """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
-    found = []
-    for pin in state.current().pins:
-        try:
-            plan = state.parse(pin.settings, model.groups)
-        except PruningError:
-            continue
-        found.append((pin.name, plan, forecast(table, plan, calibration)))
-    return found
+@dataclass(frozen=True)
+class Candidate:
+    """A plan on the Compare page: what it is called, its forecast, and whether it is pinned."""
+
+    name: str
+    plan: Plan
+    seen: Forecast
+    pinned: bool
+
+
+# ---- Explore ----------------------------------------------------------------------------------------
 
 
 def pin_button(model: services.Info, plan: Plan) -> None:
@@ -61,29 +62,107 @@ def _free_name(taken: list[str]) -> str:
     return next(name for number in count(1) if (name := f"Plan {number}") not in taken)
 
 
-def pins(
+def pinned_forecasts(
+    model: services.Info, table: SensitivityMap, calibration: Calibration
+) -> list[tuple[str, Plan, Forecast]]:
+    """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
+    found = []
+    for pin in state.current().pins:
+        try:
+            plan = state.parse(pin.settings, model.groups)
+        except PruningError:
+            continue
+        found.append((pin.name, plan, forecast(table, plan, calibration)))
+    return found
+
+
+# ---- the Compare page -------------------------------------------------------------------------------
+
+
+def candidates(
+    model: services.Info, table: SensitivityMap, plan: Plan, calibration: Calibration
+) -> list[Candidate]:
+    """The session's plan, if it is not pinned, and every pin that fits."""
+    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, table, calibration)]
+    if not plan or any(one.plan == plan for one in pinned):
+        return pinned
+    return [Candidate(HERE, plan, forecast(table, plan, calibration), pinned=False), *pinned]
+
+
+def nothing_yet() -> None:
+    shell.empty(
+        "Nothing to compare yet",
+        "Set a plan on Explore and pin it there. Pin a second one, and see them side by side here.",
+        "explore",
+        "Go to Explore",
+    )
+
+
+def figures(
     model: services.Info,
     table: SensitivityMap,
-    plan: Plan,
+    shown: list[Candidate],
     known: list[services.Measured],
     calibration: Calibration,
 ) -> None:
-    """What is pinned, side by side."""
-    pinned = pinned_forecasts(model, table, calibration)
-    if not pinned:
-        st.caption("Pin plans on Explore to see them side by side here.")
-        return
-    rows = [("This plan", plan, forecast(table, plan, calibration)), *pinned]
-    st.dataframe(
-        pd.DataFrame([_row(*row, services.measured(row[1], known, model.groups)) for row in rows]),
-        hide_index=True,
-        key="pins_table",
-    )
+    """The plans' figures in a table, what each was forecast beside what was measured."""
+    rows = [_unpruned(table), *(_row(one, known, model) for one in shown)]
+    st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
+    st.caption(f"In brackets the forecast's band. {words.BAND} Sizes are with zeros stored sparsely.")
+    lost = len(state.current().pins) - sum(one.pinned for one in shown)
+    if lost:
+        many = "One pinned plan does" if lost == 1 else f"{lost} pinned plans do"
+        st.caption(f":material/info: {many} not fit this model, and cannot be shown.")
+    if not any(one.pinned for one in shown):
+        st.caption(":material/keep: Pin plans on Explore to see them beside this one.")
+    else:
+        _manage(model, [one for one in shown if one.pinned])
+
+
+def _unpruned(table: SensitivityMap) -> dict[str, str]:
+    dense = table.dense
+    return {
+        "Plan": "Unpruned",
+        "Weights gone": "0 %",
+        f"Size {FORECAST}": words.size(dense["bytes"]),
+        f"Perplexity {FORECAST}": "–",
+        f"Perplexity {MEASURED}": words.perplexity(dense["perplexity"]),
+        f"Same next word {FORECAST}": "–",
+        f"Same next word {MEASURED}": "100 %",
+        f"KL, nats per token {FORECAST}": "–",
+        f"KL, nats per token {MEASURED}": "0",
+    }
+
+
+def _row(one: Candidate, known: list[services.Measured], model: services.Info) -> dict[str, str]:
+    seen, truth = one.seen, services.measured(one.plan, known, model.groups)
+    return {
+        "Plan": words.plain(one.name),
+        "Weights gone": words.percent(seen.sparsity),
+        f"Size {FORECAST}": words.size(seen.bytes),
+        f"Perplexity {FORECAST}": _banded(
+            words.perplexity, seen.perplexity, seen.perplexity_low, seen.perplexity_high
+        ),
+        f"Perplexity {MEASURED}": words.perplexity(truth["perplexity"]) if truth else "–",
+        f"Same next word {FORECAST}": _banded(
+            words.percent, seen.agreement, seen.agreement_low, seen.agreement_high
+        ),
+        f"Same next word {MEASURED}": words.percent(truth["agreement"]) if truth else "–",
+        f"KL, nats per token {FORECAST}": _banded(words.kl, seen.kl, seen.kl_low, seen.kl_high),
+        f"KL, nats per token {MEASURED}": words.kl(truth["kl"]) if truth else "–",
+    }
+
+
+def _banded(said: Callable[[float], str], value: float, low: float, high: float) -> str:
+    return f"{said(value)} ({said(low)} – {said(high)})"
+
+
+def _manage(model: services.Info, pinned: list[Candidate]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = st.selectbox("Pinned plan", [name for name, _, _ in pinned], key="pin_chosen", width=260)
-        plans = {name: pinned_plan for name, pinned_plan, _ in pinned}
+        plans = {one.name: one.plan for one in pinned}
+        chosen = st.selectbox("Pinned plan", list(plans), key="pin_chosen", width=260)
         st.button(
-            "Take it up again",
+            "Take it up on Explore",
             icon=":material/undo:",
             key="pin_use",
             on_click=lambda: state.set_plan(plans[chosen], model.groups),
@@ -93,50 +172,16 @@ def pins(
         )
 
 
-def _row(name: str, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> dict[str, str]:
-    band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
-    return {
-        "Plan": name,
-        "Weights gone": words.percent(seen.sparsity),
-        "Size, sparse": words.size(seen.bytes),
-        "Perplexity, forecast": f"{words.perplexity(seen.perplexity)} ({band})",
-        "Perplexity, measured": words.perplexity(truth["perplexity"]) if truth else "–",
-        "Same next word, forecast": words.percent(seen.agreement),
-        "Same next word, measured": words.percent(truth["agreement"]) if truth else "–",
-    }
-
-
-def answers(model: services.Info, busy: bool) -> None:
-    """The same prompt answered by the unpruned model and by this plan."""
-    st.header("Ask both models", anchor=False)
-    prompt = st.text_area("Prompt", PROMPT, key="prompt", height=80, persist_state="session")
-    if st.button(
-        "Answer with both", icon=":material/chat:", disabled=busy or not prompt.strip(), key="answer"
-    ):
-        # Read at the click: the desk's fragment may have moved the plan since this part was drawn.
-        with shell.told():
-            services.submit(_question(model, prompt.strip()))
-            st.rerun()
-    job = services.latest_job("generate")
-    if job is None or job.state != "done" or not job.result:
-        st.caption("The pruned model answers with the plan that is set when you ask.")
-        return
-    asked = job.result["answers"][0]
-    st.caption(f"Asked: {asked['prompt']}")
-    left, right = st.columns(2)
-    for column, title, answer in (
-        (left, "Unpruned", asked["dense"]),
-        (right, ", ".join(asked["settings"]) or "Nothing removed", asked["pruned"]),
-    ):
-        with column.container(border=True, height="stretch"):
-            st.markdown(f"**{title}**")
-            st.text(answer.strip() or "(no answer)")
-    shell.command(job.request)
-
-
-def _question(model: services.Info, prompt: str) -> dict[str, Any]:
-    settings = format_settings(state.plan(model.groups), model.groups)
-    choice = state.current()
-    return services.request(
-        "generate", prompts=[prompt], plans=[settings], criterion=choice.criterion, data=choice.data
+def damage(table: SensitivityMap, shown: list[Candidate], calibration: Calibration) -> None:
+    """Where each plan hurts, a panel a plan on one scale."""
+    costs = [(one.name, group_costs(table, one.plan, calibration)) for one in shown]
+    st.header("Where they hurt", anchor=False)
+    st.markdown(f"Damage by layer {FORECAST} :small[All panels have one scale.]")
+    st.plotly_chart(
+        damage_chart.panels(table.groups, costs),
+        key="damage_panels",
+        config=charts.BARE,
+        alt="Forecast damage by layer and group, a panel for each plan",
     )
+    worst = [f"{words.plain(name)}: {damage_chart.heaviest(table.groups, cost)}" for name, cost in costs]
+    st.caption(f"Most of the damage, forecast: {'; '.join(worst)}.")

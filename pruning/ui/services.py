@@ -112,10 +112,11 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return rows[0]["value"] if rows else None
 
 
-def the_map(model: Info) -> SensitivityMap | None:
-    """The map for the session's criterion; of several the one with most levels, then the newest."""
+def the_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
+    """The map for a criterion (the session's); of several the one with most levels, then the newest."""
     choice = state.current()
-    rows = store().find("map", fingerprint=model.fingerprint, criterion=choice.criterion, data=choice.data)
+    wanted = criterion or choice.criterion
+    rows = store().find("map", fingerprint=model.fingerprint, criterion=wanted, data=choice.data)
     if not rows:
         return None
     row = max(rows, key=lambda row: (len(row["value"]["levels"]), row["created"]))
@@ -172,6 +173,11 @@ def _about(kind: str, table: SensitivityMap) -> list[dict[str, Any]]:
         for row in rows
     ]
     return [value for value, stamp in stamps if stamp == table.data_fingerprint]
+
+
+def answers(table: SensitivityMap) -> list[dict[str, Any]]:
+    """What the dense model and plans of the map's criterion answered, newest first."""
+    return _about("answer", table)
 
 
 def exports(model: Info) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pruning.plan import format_layers
@@ -65,6 +66,11 @@ SPEED = (
     "so the speed stays **1.0×**. What shrinks is the model stored sparsely, not an ordinary file, in which "
     "a zero takes as much space as any other number."
 )
+
+
+def plain(text: str) -> str:
+    """A user's text, so that Markdown shows it as it is: no links, pictures or badges in a plan's name."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=])", r"\\\1", text)
 
 
 def kind(name: str) -> str:

@@ -187,3 +187,46 @@ def put_all(store: Store) -> SensitivityMap:
         put_measure(store, table, settings)
     put_points(store, table, 29, "down")
     return table
+
+
+PROMPT = "Explain in two sentences why the sky is blue."
+DENSE_TOKENS = ["The", " sky", " is", " blue", " because", " air", " scatters", " blue", " light", ".", ""]
+DRIFTS = [0.004, 0.01, 0.03, 0.08, 0.22, 0.31, 1.7, 0.6, 0.02, 0.01, 0.12]
+
+
+def put_answer(
+    store: Store,
+    table: SensitivityMap,
+    settings: list[str],
+    prompt: str = PROMPT,
+    pruned: tuple[str, ...] = ("The", " sky", " is", " blue", " because", " air", " bends", " it", ".", ""),
+    max_new_tokens: int = 40,
+) -> dict:
+    """As if the unpruned model and a plan had answered: they part at the seventh token."""
+    text = format_settings(parse_settings(settings, table.groups), table.groups)
+    parts = next((i for i, (a, b) in enumerate(zip(DENSE_TOKENS, pruned, strict=False)) if a != b), None)
+    value = {
+        "prompt": prompt,
+        "settings": text,
+        "criterion": table.criterion,
+        "max_new_tokens": max_new_tokens,
+        "dense": "".join(DENSE_TOKENS),
+        "pruned": "".join(pruned),
+        "dense_tokens": DENSE_TOKENS,
+        "pruned_tokens": list(pruned),
+        "dense_ended": True,
+        "pruned_ended": True,
+        "first_difference": parts,
+        "kl": DRIFTS,
+    }
+    key = {
+        "fingerprint": FINGERPRINT,
+        "data": "demo",
+        "data_fingerprint": table.data_fingerprint,
+        "criterion": table.criterion,
+        "max_new_tokens": max_new_tokens,
+        "prompt": prompt,
+        "settings": text,
+    }
+    store.put("answer", key, value)
+    return value
