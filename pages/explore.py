@@ -7,7 +7,7 @@ model = services.info()
 table = services.the_map(model) if model else None
 shell.heading(
     "Explore",
-    "Move the sliders and see what it would cost. Nothing is changed until you measure or export.",
+    "Move a fader or paint a curve and see what it would cost. Nothing is changed until you measure or export.",
     model,
     *(("export", "Export") if table else ()),
 )
@@ -22,4 +22,4 @@ if model and table is None:
         "Draw the map",
     )
 if model and table:
-    explore_view.desk(model, table, busy)
+    explore_view.page(model, table, busy)

@@ -170,25 +170,35 @@ def format_levels(levels: Sequence[float]) -> str:
     return ",".join(format_level(level) for level in ordered)
 
 
-def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
-    """The plan of one of `PRESETS` around an overall level (0..0.95) for a model's groups."""
+def preset_parts(name: str, groups: Sequence[Group]) -> dict[Group, tuple[float, float]]:
+    """One of `PRESETS` as (fixed, times) of every group: its level is fixed + times × the overall level."""
     if name not in PRESETS:
         raise PruningError(f'There is no preset "{name}". Use one of {", ".join(PRESETS)}.')
-    check_level(level, f'Preset "{name}"')
-    first, last = (
-        min((layer for layer, _ in groups), default=0),
-        max((layer for layer, _ in groups), default=0),
-    )
-    guide = {"qkv": 0.1, "attn_out": 0.25, "gate": 1.5 * level, "up": 1.5 * level, "down": 0.5 * level}
-    plan: Plan = {}
+    layers = [layer for layer, _ in groups]
+    first, last = min(layers, default=0), max(layers, default=0)
+    guide = {
+        "qkv": (0.1, 0.0),
+        "attn_out": (0.25, 0.0),
+        "gate": (0.0, 1.5),
+        "up": (0.0, 1.5),
+        "down": (0.0, 0.5),
+    }
+    parts: dict[Group, tuple[float, float]] = {}
     for layer, kind in groups:
         if name == "guide":
-            own = guide[kind]
+            parts[layer, kind] = guide[kind]
         elif name == "protect_ends" and (layer < first + 2 or layer > last - 2):
-            own = 0.25 * level
+            parts[layer, kind] = (0.0, 0.25)
         else:
-            own = level
-        plan[layer, kind] = round(min(own, MAX_LEVEL), 6)
+            parts[layer, kind] = (0.0, 1.0)
+    return parts
+
+
+def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
+    """The plan of one of `PRESETS` around an overall level (0..0.95) for a model's groups."""
+    parts = preset_parts(name, groups)
+    check_level(level, f'Preset "{name}"')
+    plan = {group: round(min(fixed + times * level, MAX_LEVEL), 6) for group, (fixed, times) in parts.items()}
     return {group: own for group, own in plan.items() if own > 0.0}
 
 

@@ -1,46 +1,62 @@
-"""The Explore page's desk: controls on the left, forecasts beside what was measured on the right.
+"""The Explore page: the desk, the truth about its plan, and the plan as text.
 
-All of it is one fragment: moving a slider runs this part alone, not the page.
+All of it but the desk's table is one fragment: letting go of a fader runs this part alone, not the page.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from pruning.forecast import SensitivityMap, forecast
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
 from pruning.plan import Plan, format_settings
-from pruning.ui import compare_view, desk_controls, desk_forecast, services, shell, state, words
+from pruning.ui import charts, compare_view, services, shell, state, words
+from pruning.ui import desk as mixing
+from pruning.ui.desk.table import Marks, table_data
+
+ANSWERED = "desk_answered"
 
 
-def desk(model: services.Info, table: SensitivityMap, busy: bool) -> None:
-    """Draw the desk; the fragment's parts share one reading of the workspace."""
+def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+    """Draw the desk and what stands below it."""
+    known = services.measurements(model, table)
+    calibration = services.calibration(table, known)
+    data = table_data(table, calibration, _marks(model, table, known, calibration))
 
     @st.fragment
     def draw() -> None:
+        with shell.told():
+            _take_release(table, model)
         shell.complaint()
         plan = current_plan(model)
-        known = services.measurements(model, table)
-        calibration = services.calibration(table, known)
         seen = forecast(table, plan, calibration)
         truth = services.measured(plan, known, model.groups)
-        left, right = st.columns([2, 5], gap="large")
-        with left:
-            desk_controls.presets(model)
-            desk_controls.sliders(model)
-            _measure(model, plan, busy)
-            desk_controls.single_layers(model, plan)
-        with right:
-            desk_forecast.figures(table, plan, seen, truth)
-            st.markdown(desk_forecast.verdict(plan, seen, truth))
-            desk_forecast.curves(model, table, plan, seen, known, calibration)
-            if truth and truth.get("probes"):
-                desk_forecast.abilities(model, truth)
-            chosen_by = words.CRITERION.get(table.criterion, table.criterion)
-            st.caption(f"{desk_forecast.learnt(calibration)} {chosen_by}.")
-        st.caption(f":material/speed: {words.SPEED}")
-        compare_view.pin_button(model, plan)
+        settings = ",".join(format_settings(plan, model.groups))
+        mixing.desk(
+            table_id=data["id"],
+            levels=table.levels_of(plan).tolist(),
+            locks=state.current().locks,
+            settings=settings,
+            answered=st.session_state.get(ANSWERED, 0),
+            kl=seen.kl,
+        )
+        _below(model, plan, seen, truth, busy)
 
     draw()
+    chosen_by = words.CRITERION.get(table.criterion, table.criterion)
+    st.caption(f"{learnt(calibration)} {chosen_by}. {words.SPEED}")
+    mixing.send_table(data)
+
+
+def _take_release(table: SensitivityMap, model: services.Info) -> None:
+    """Take what the desk sent since the last run, once."""
+    release = mixing.released()
+    if release is None or release.number == st.session_state.get(ANSWERED):
+        return
+    st.session_state[ANSWERED] = release.number
+    state.set_plan(mixing.plan_of(release.levels, table.groups), model.groups)
+    state.set_locks(release.locks)
 
 
 def current_plan(model: services.Info) -> Plan:
@@ -48,6 +64,36 @@ def current_plan(model: services.Info) -> Plan:
     with shell.told():
         return state.plan(model.groups)
     return {}
+
+
+def _marks(
+    model: services.Info, table: SensitivityMap, known: list[services.Measured], calibration: Calibration
+) -> Marks:
+    dense = services.baseline(model)
+    unpruned = table.dense["perplexity"]
+    return Marks(
+        measured=[(m.plan, m.figures) for m in known],
+        pins=[(name, plan) for name, plan, _ in compare_view.pinned_forecasts(model, table, calibration)],
+        points={
+            group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
+            for group, points in services.sweep_points(table).items()
+        },
+        decode_ms=dense["decode_ms"] if dense else None,
+    )
+
+
+def _below(
+    model: services.Info, plan: Plan, seen: Forecast, truth: dict[str, Any] | None, busy: bool
+) -> None:
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        _measure(model, plan, busy)
+        st.markdown(verdict(plan, seen, truth))
+        if truth and truth.get("probes"):
+            _abilities(model, truth)
+    with right:
+        compare_view.pin_button(model, plan)
+        _plan_text(model, plan)
 
 
 def _measure(model: services.Info, plan: Plan, busy: bool) -> None:
@@ -67,3 +113,65 @@ def _measure(model: services.Info, plan: Plan, busy: bool) -> None:
         st.rerun()
     if plan:
         shell.command(wanted)
+
+
+def _plan_text(model: services.Info, plan: Plan) -> None:
+    """The whole plan as text, to read, copy or type; what was taken is what stands there afterwards.
+
+    In a form, because the browser would otherwise send the field's old text along with the next release of
+    a fader, and the plan would jump back.
+    """
+    text = ",".join(format_settings(plan, model.groups))
+    key = f"plan_text_{text}"
+    with (
+        st.expander("The plan as text", icon=":material/notes:", key="plan_as_text"),
+        st.form("plan_form", border=False),
+    ):
+        st.text_input(
+            "Plan as text",
+            text,
+            key=key,
+            placeholder="up=0.5,down@0-3=0.1",
+            help="A kind and its level, or a kind, its layers and their level; later ones win.",
+        )
+        st.form_submit_button(
+            "Take this plan",
+            on_click=lambda: shell.act(
+                lambda: state.set_plan(state.parse(st.session_state[key], model.groups), model.groups)
+            ),
+        )
+
+
+def verdict(plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
+    """The drift from the unpruned model in a sentence, forecast and measured."""
+    if not plan:
+        return "Nothing is removed yet. Move a fader, paint a curve, or take a preset."
+    said = f"KL {words.kl(seen.kl)} ({words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}) nats per token"
+    gone = f"{words.percent(seen.sparsity)} of the prunable weights removed"
+    if truth is None:
+        return f"{gone} · :blue-badge[forecast] {said} · :gray-badge[not measured yet]"
+    inside = "inside" if seen.kl_low <= truth["kl"] <= seen.kl_high else "**outside**"
+    found = f"KL {words.kl(truth['kl'])}, {inside} the band"
+    return f"{gone} · :blue-badge[forecast] {said} · :green-badge[measured] {found}"
+
+
+def learnt(calibration: Calibration) -> str:
+    """Where the forecast's scale and band come from."""
+    if calibration.measured == 0:
+        return f"The band comes from other models so far: nothing is measured on this one. {words.BAND}"
+    plans = "one measured plan" if calibration.measured == 1 else f"{calibration.measured} measured plans"
+    return f"The forecast has learnt from {plans} of this model. {words.BAND}"
+
+
+def _abilities(model: services.Info, truth: dict[str, Any]) -> None:
+    rows = [("This plan", truth["probes"])]
+    dense = services.baseline(model)
+    if dense and dense.get("probes"):
+        rows.insert(0, ("Unpruned", dense["probes"]))
+    with st.expander("Questions answered right, by capability", icon=":material/quiz:"):
+        st.plotly_chart(
+            charts.abilities(rows),
+            key="plan_abilities",
+            config=charts.BARE,
+            alt="Share of questions answered right by the unpruned and the pruned model",
+        )

@@ -6,13 +6,13 @@ session key and is written to the address on every run. A new session starts fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.plan import Group, Plan, format_settings, parse_settings, summarise
+from pruning.plan import KINDS, Group, Plan, format_settings, parse_settings
 
 KEY = "choice"
 MAX_PINS = 6
@@ -28,10 +28,9 @@ class Pin:
 
 @dataclass(frozen=True)
 class Choice:
-    """Everything a session has chosen. `settings` is the plan as text until the model's groups are known.
+    """Everything a session has chosen. `settings` is the plan as text, which needs no model to be kept.
 
-    A plan is split into one level for each kind (`base`) and single groups that differ (`overrides`), so
-    that moving a kind's slider leaves the layers alone that were set by hand.
+    `locks` names what the desk must not move: kinds ("gate") and layers ("12").
     """
 
     model: str = ""
@@ -42,8 +41,7 @@ class Choice:
     data: str = "demo"
     criterion: str = "fisher"
     settings: tuple[str, ...] = ()
-    base: dict[str, float] = field(default_factory=dict)
-    overrides: Plan = field(default_factory=dict)
+    locks: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
 
 
@@ -55,11 +53,12 @@ def from_address(params: dict[str, list[str]]) -> Choice:
     """Read a choice from an address's parameters; what is missing takes its default."""
     plain: dict[str, Any] = {name: params[name][-1] for name in _ADDRESS if params.get(name)}
     settings = tuple(part for text in params.get("plan", []) for part in split_settings(text))
+    locks = tuple(lock for text in params.get("lock", []) for lock in text.split(",") if lock)
     pins = []
     for text in params.get("pin", [])[:MAX_PINS]:
         name, _, plan = text.rpartition(":")  # settings hold no colon, a name may
         pins.append(Pin(name, plan))
-    return Choice(**plain, settings=settings, pins=tuple(pins))
+    return Choice(**plain, settings=settings, locks=locks, pins=tuple(pins))
 
 
 def to_address(choice: Choice) -> dict[str, str | list[str]]:
@@ -71,6 +70,8 @@ def to_address(choice: Choice) -> dict[str, str | list[str]]:
             params[name] = value
     if choice.settings:
         params["plan"] = ",".join(choice.settings)
+    if choice.locks:
+        params["lock"] = ",".join(choice.locks)
     if choice.pins:
         params["pin"] = [f"{pin.name}:{pin.settings}" for pin in choice.pins]
     return params
@@ -93,18 +94,6 @@ def parse(text: str, groups: list[Group]) -> Plan:
     return parse_settings(split_settings(text), groups)
 
 
-def split_plan(plan: Plan, groups: list[Group]) -> tuple[dict[str, float], Plan]:
-    """Split a plan into the most common level of each kind and the groups that differ from it."""
-    base, _ = summarise(plan, groups)
-    return base, {g: plan.get(g, 0.0) for g in groups if plan.get(g, 0.0) != base[g[1]]}
-
-
-def join_plan(base: dict[str, float], overrides: Plan, groups: list[Group]) -> Plan:
-    """Put a plan together again; groups at level 0 are left out."""
-    plan = {group: overrides.get(group, base.get(group[1], 0.0)) for group in groups}
-    return {group: level for group, level in plan.items() if level > 0}
-
-
 # ---- the session ------------------------------------------------------------------------------------
 
 
@@ -125,7 +114,7 @@ def change(**fields: Any) -> None:
 def write_address() -> None:
     """Put the choice into the address, leaving parameters of others alone."""
     wanted = to_address(current())
-    for name in (*_ADDRESS, "plan", "pin"):
+    for name in (*_ADDRESS, "plan", "lock", "pin"):
         have = st.query_params.get_all(name)
         want = wanted.get(name, [])
         if have != ([want] if isinstance(want, str) else want):
@@ -137,7 +126,7 @@ def write_address() -> None:
 
 def choose_model(**fields: Any) -> None:
     """Take another model. The plan stays as text and is read against the new model's groups."""
-    change(base={}, overrides={}, **fields)
+    change(locks=(), **fields)
 
 
 def plan(groups: list[Group]) -> Plan:
@@ -145,39 +134,17 @@ def plan(groups: list[Group]) -> Plan:
 
     A plan that does not fit them raises PruningError and is kept as it is, so that nothing typed is lost.
     """
-    choice = current()
-    if choice.settings and not choice.base:
-        read = parse_settings(choice.settings, groups)
-        base, overrides = split_plan(read, groups)
-        change(base=base, overrides=overrides)
-        choice = current()
-    return join_plan(choice.base, choice.overrides, groups)
+    return parse_settings(current().settings, groups)
 
 
 def set_plan(new: Plan, groups: list[Group]) -> None:
     """Take a whole new plan."""
-    base, overrides = split_plan(new, groups)
-    _store(base, overrides, groups)
+    change(settings=tuple(format_settings(new, groups)))
 
 
-def set_kind(kind: str, level: float, groups: list[Group]) -> None:
-    """Set one kind's level; layers that were set by hand keep theirs."""
-    choice = current()
-    _store({**choice.base, kind: level}, choice.overrides, groups)
-
-
-def set_layers(kind: str, layers: list[int], level: float | None, groups: list[Group]) -> None:
-    """Set single layers of a kind by hand, or with level None give them back to the kind's slider."""
-    choice = current()
-    overrides = {g: v for g, v in choice.overrides.items() if not (g[1] == kind and g[0] in layers)}
-    if level is not None:
-        overrides.update({(layer, kind): level for layer in layers if (layer, kind) in set(groups)})
-    _store(choice.base, overrides, groups)
-
-
-def _store(base: dict[str, float], overrides: Plan, groups: list[Group]) -> None:
-    settings = format_settings(join_plan(base, overrides, groups), groups)
-    change(base=base, overrides=overrides, settings=tuple(settings))
+def set_locks(locks: tuple[str, ...]) -> None:
+    """Lock these kinds and layers; what is neither is left out."""
+    change(locks=tuple(lock for lock in locks if lock in KINDS or lock.isdigit()))
 
 
 def pin(name: str, settings: str) -> None:

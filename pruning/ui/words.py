@@ -14,6 +14,7 @@ KIND = {
     "up": "MLP up",
     "down": "MLP down",
 }
+SHORT_KIND = {"qkv": "QKV", "attn_out": "Attn out", "gate": "Gate", "up": "Up", "down": "Down"}
 KIND_HELP = {
     "qkv": "Decides what each word looks at. Share of these weights set to zero.",
     "attn_out": "Carries what attention found back to the word. Share of these weights set to zero.",
@@ -26,6 +27,7 @@ CRITERION = {
     "wanda": "Wanda: a weight's size times how strongly it is used",
     "magnitude": "Magnitude: a weight's size alone",
 }
+CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
 PRESET = {"uniform": "Uniform", "guide": "The guide's", "protect_ends": "Protect both ends"}
 TASK = {
     "inspect": "Loading the model",
@@ -59,6 +61,18 @@ SIZE = (
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
 BAND = "The range in which about nine of ten measurements are expected."
+GLOSSARY = {
+    "Group": "The weights of one kind in one layer, such as MLP up in layer 12. Each is pruned by itself.",
+    "Level": "The share of a group's weights that is set to zero: 0 % keeps them all, 95 % is the most.",
+    "Plan": "A level for every group. It is what you set on Explore, measure, and write to disk.",
+    "Criterion": "The rule that scores weights. The lowest scores are set to zero first.",
+    "Map": "What every level of every group would cost, worked out from one look at a text.",
+    "Forecast": f"A figure that was worked out, not tried. It comes with a band. {BAND}",
+    "Measured": "A figure from really doing it: weights set to zero, real text run, weights put back.",
+    "Perplexity": PERPLEXITY,
+    "KL": KL,
+    "Recipe": "A small text file with the model, the text, the criterion and the plan, to do the same again.",
+}
 PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
 DECODE = "Milliseconds for each further word of an answer, on this machine."
 SPEED = (

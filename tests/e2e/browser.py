@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -113,15 +113,20 @@ def fit(page: Page, width: int = 1280) -> None:
         height = wanted
 
 
-def nudge(page: Page, slider: str, value: int) -> None:
-    """Move a slider to a value with the arrow keys, and wait until the page has followed."""
-    handle = page.get_by_role("slider", name=slider)
-    for _ in range(300):
-        away = value - int(handle.input_value())
-        if away == 0:
-            break
-        handle.press("ArrowRight" if away > 0 else "ArrowLeft")
-    settle(page)
+def fader(page: Page, label: str) -> Locator:
+    """The desk's fader of a whole group."""
+    return page.locator("[data-desk]").get_by_role("slider", name=label, exact=True)
+
+
+def nudge(page: Page, label: str, percent: int) -> None:
+    """Move a fader of the desk to a level with the keys, and wait until Python has settled it."""
+    handle = fader(page, label)
+    handle.press("Home")
+    for key, step in (("PageUp", 10), ("ArrowUp", 1)):
+        for _ in range(percent // step):
+            handle.press(key)
+        percent %= step
+    page.wait_for_selector("[data-desk][data-settled]")
 
 
 def wait_for_plan(page: Page, plan: str) -> None:

@@ -42,7 +42,7 @@ def walk(page: Page, address: str) -> None:
 
 def load_and_map(page: Page, address: str) -> None:
     """From an empty workspace to the demo model's map."""
-    page.goto(address)
+    page.goto(f"{address}/model")
     settle(page)
     page.get_by_role("button", name="Load the demo model").click()
     expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
@@ -54,7 +54,7 @@ def load_and_map(page: Page, address: str) -> None:
 def measure_plan(page: Page, plan: str) -> None:
     """Type a plan on Explore, and measure it."""
     page.get_by_role("link", name="3 Explore").click()
-    page.get_by_text("Single layers").click()
+    page.get_by_text("The plan as text").click()
     page.get_by_role("textbox", name="Plan as text").fill(plan)
     page.get_by_role("textbox", name="Plan as text").press("Enter")
     page.get_by_role("button", name="Measure this plan").click()
@@ -67,7 +67,8 @@ def take(page: Page, address: str, folder: Path) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for name, path in (
-            ("model", "/"),
+            ("start", "/"),
+            ("model", "/model"),
             ("sensitivity", "/sensitivity"),
             ("explore", "/explore"),
             ("export", "/export"),

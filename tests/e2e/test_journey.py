@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Server, nudge, settle, wait_for_plan
+from tests.e2e.browser import Server, fader, nudge, settle, wait_for_plan
 
 pytestmark = pytest.mark.browser
 JOB = 120_000
@@ -15,7 +15,7 @@ JOB = 120_000
 def test_load_map_slide_measure_export_reload(
     page: Page, dashboard: Server, llama_folder: Path, home: Path
 ) -> None:
-    page.goto("/")
+    page.goto("/model")
     settle(page)
     page.get_by_role("textbox", name="Hub id, folder or GGUF file").fill(str(llama_folder))
     page.get_by_role("textbox", name="Hub id, folder or GGUF file").press("Enter")
@@ -50,7 +50,7 @@ def test_load_map_slide_measure_export_reload(
     page.reload()
     settle(page)
     wait_for_plan(page, "up=0.3")
-    expect(page.get_by_role("slider", name="MLP up")).to_have_value("30")
+    expect(fader(page, "MLP up")).to_have_attribute("aria-valuenow", "30")
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible()
 
     page.get_by_role("link", name="4 Export").click()

@@ -1,7 +1,6 @@
 """Pages in a real browser on a made-up workspace: deep links, what a slider sets going, a picked cell."""
 
 import re
-import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -10,12 +9,19 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pruning.store import Store
-from tests.e2e.browser import Server, nudge, server, settle, wait_for_plan
+from tests.e2e.browser import Server, fader, nudge, server, settle, wait_for_plan
 from tests.pages import synthetic
 
 pytestmark = pytest.mark.browser
 OPACITY = "cell => getComputedStyle(cell).opacity"
-PAGES = {"/": "Model", "/sensitivity": "Sensitivity", "/explore": "Explore", "/export": "Export"}
+PAGES = {
+    "/": "How much of a transformer can go?",
+    "/model": "Model",
+    "/sensitivity": "Sensitivity",
+    "/explore": "Explore",
+    "/export": "Export",
+    "/runs": "Runs",
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +64,16 @@ def runs(page: Page) -> dict[str, int]:
     return counted
 
 
-def test_a_slider_repaints_the_charts_without_running_the_page(page: Page, runs: dict[str, int]) -> None:
+def test_letting_go_of_a_fader_runs_its_fragment_alone(page: Page, runs: dict[str, int]) -> None:
     page.goto("/explore?model=demo&plan=up%3D0.4")
     settle(page)
     assert runs["page"] > 0, "the counter sees the first run"
     before = dict(runs)
-    chart = page.get_by_role("figure", name=re.compile("Forecast perplexity against size"))
-    marks = "marks => marks.map(mark => mark.getAttribute('transform')).join()"
-    places = chart.locator(".scatterlayer .point").evaluate_all(marks)
-    perplexity = page.get_by_test_id("stMetricValue").first.inner_text()
     nudge(page, "MLP up", 43)
-    expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(perplexity)
-    until = time.monotonic() + 60
-    while chart.locator(".scatterlayer .point").evaluate_all(marks) == places:
-        assert time.monotonic() < until, "no mark of the chart has moved"
-        page.wait_for_timeout(50)
+    wait_for_plan(page, "up=0.43")
+    expect(page.get_by_text("not measured yet")).to_be_visible()
     assert runs["fragment"] > before["fragment"]
-    assert runs["page"] == before["page"], "moving a slider runs its fragment alone"
+    assert runs["page"] == before["page"]
 
 
 def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None:
@@ -87,7 +86,7 @@ def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None
     page.reload()
     settle(page)
     page.get_by_role("link", name="3 Explore").click()
-    expect(page.get_by_role("slider", name="MLP gate")).to_have_value("5")
+    expect(fader(page, "MLP gate")).to_have_attribute("aria-valuenow", "5")
     wait_for_plan(page, "gate=0.05")
 
 
@@ -107,19 +106,15 @@ def test_a_click_on_the_map_shows_that_groups_curve(page: Page) -> None:
     expect(page.get_by_role("textbox", name="Layers")).to_have_value("2")
 
 
-def test_plan_as_text(page: Page) -> None:
-    page.goto("/explore?model=demo")
+def test_a_plan_as_text_that_cannot_be_is_explained_and_changes_nothing(page: Page) -> None:
+    page.goto("/explore?model=demo&plan=up%3D0.5")
     settle(page)
-    page.get_by_text("Single layers").click()
+    page.get_by_text("The plan as text").click()
     field = page.get_by_role("textbox", name="Plan as text")
-    field.fill("up=0.5,down@0-3,7=0.1")
+    field.fill("up=1.2")
     field.press("Enter")
-    expect(page.get_by_role("slider", name="MLP up")).to_have_value("50")
-    expect(page.get_by_text("MLP down, layers 0–3,7: 10 %")).to_be_visible()
-    page.get_by_role("textbox", name="Plan as text").fill("up=1.2")
-    page.get_by_role("textbox", name="Plan as text").press("Enter")
     expect(page.get_by_text(re.compile("level 1.2 is outside 0 to 0.95"))).to_be_visible()
-    expect(page.get_by_role("slider", name="MLP up")).to_have_value("50")
+    expect(fader(page, "MLP up")).to_have_attribute("aria-valuenow", "50")
 
 
 def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -> None:
@@ -139,7 +134,7 @@ def test_two_sessions_keep_their_own_plans(browser: Browser, page: Page, dashboa
         nudge(other, "MLP gate", 50)
         wait_for_plan(page, "down=0.2")
         wait_for_plan(other, "gate=0.5")
-        expect(page.get_by_role("slider", name="MLP gate")).to_have_value("0")
-        expect(other.get_by_role("slider", name="MLP down")).to_have_value("0")
+        expect(fader(page, "MLP gate")).to_have_attribute("aria-valuenow", "0")
+        expect(fader(other, "MLP down")).to_have_attribute("aria-valuenow", "0")
     finally:
         other.context.close()

@@ -47,7 +47,7 @@ def open_page(store: Store) -> Open:
             app.query_params[name] = value
         app.run()
         assert not app.exception
-        if page != "model":
+        if page != "start":
             app.switch_page(f"pages/{page}.py").run()
             assert not app.exception
         return app

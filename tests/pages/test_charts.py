@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from pruning.plan import KINDS
-from pruning.ui import charts, tradeoff, words
+from pruning.ui import charts, words
 from tests.pages.synthetic import groups
 
 GROUPS = groups(4)
@@ -70,27 +70,6 @@ def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_c
     assert measured.marker.color == forecast.line.color
     assert list(measured.x) == [50]
     assert axes(figure) == ("Weights of the group set to zero (%)", "KL (nats per token)")
-
-
-def test_tradeoff_marks_this_plan_with_its_band_within_the_axes() -> None:
-    line = charts.Line("Uniform", [500e6, 400e6, 300e6], [30.0, 40.0, 4e6])
-    here = charts.Line("This plan", [400e6], [45.0], [40.0], [55.0])
-    figure = tradeoff.tradeoff(
-        [line], here, [charts.Points("Measured", [400e6], [44.0], ["up=0.5"])], (500e6, 30.0)
-    )
-    plan = next(trace for trace in figure.data if trace.name == "This plan (forecast)")
-    assert (list(plan.error_y.array), list(plan.error_y.arrayminus)) == ([10.0], [5.0])
-    low, high = (10**value for value in figure.layout.yaxis.range)
-    assert low < 30.0
-    assert 55.0 < high < 1000.0, "a hopeless plan far up must not flatten the rest"
-    assert figure.layout.xaxis.range[0] > 300
-    measured = next(trace for trace in figure.data if trace.name == "Measured")
-    assert measured.marker.symbol == "circle"
-
-
-def test_tradeoff_without_a_plan_is_drawn() -> None:
-    figure = tradeoff.tradeoff([], None, [], (500e6, 30.0))
-    assert [trace.name for trace in figure.data] == ["Unpruned (measured)"]
 
 
 def test_damage_adds_up_to_the_forecast() -> None:

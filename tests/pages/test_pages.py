@@ -7,7 +7,6 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.criteria import CRITERIA
 from pruning.errors import PruningError
-from pruning.plan import parse_settings
 from pruning.recipe import Recipe
 from pruning.store import Store
 from pruning.tasks import TASKS
@@ -114,81 +113,65 @@ def test_sensitivity_says_what_is_wrong_with_layers(open_page: Open, store: Stor
     assert "There is no layer 99" in app.error[0].value
 
 
-def test_explore_forecasts_and_a_slider_changes_plan_and_address(open_page: Open, store: Store) -> None:
-    synthetic.put_all(store)
-    app = open_page("explore", model="demo", plan="down@0-3=0.1")
-    before = metric(app, "Perplexity")
-    app.slider(key="level_up").set_value(50).run()
-    assert not app.exception
-    assert float(metric(app, "Perplexity")) > float(before)
-    assert app.query_params["plan"] == "up=0.5,down@0-3=0.1"
-    assert ":blue-badge[forecast]" in text_of(app)
-    assert "not measured yet" in text_of(app)
+def released(app: AppTest, levels: list[float], locks: tuple[str, ...] = (), number: int = 1) -> None:
+    """As if the desk in the browser had let go with these levels."""
+    app.session_state["desk"] = {"release": {"number": number, "levels": levels, "locks": list(locks)}}
+    app.run()
 
 
-def test_explore_shows_the_truth_beside_the_forecast(open_page: Open, store: Store) -> None:
+def test_explore_takes_what_the_desk_released_once(open_page: Open, store: Store) -> None:
     table = synthetic.put_all(store)
-    app = open_page("explore", model="demo", plan="gate=0.4,up=0.5")
-    known = services.measured(
-        parse_settings(["gate=0.4", "up=0.5"], table.groups),
-        services.measurements(
-            services.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
-        ),
-        list(table.groups),
-    )
-    assert known is not None
-    said = text_of(app)
-    assert f":green-badge[measured] **{words.perplexity(known['perplexity'])}**" in said
+    app = open_page("explore", model="demo", plan="down@0-3=0.1")
+    assert "not measured yet" in text_of(app)
+    levels = [0.5 if kind == "up" else 0.0 for _, kind in table.groups]
+    released(app, levels, locks=("gate", "3", "<b>"))
+    assert not app.exception
+    assert app.query_params["plan"] == "up=0.5"
+    assert app.query_params["lock"] == "gate,3", "what is no lock is left out"
+    assert ":blue-badge[forecast]" in text_of(app)
+    app.text_input(key="plan_text_up=0.5").set_value("qkv=0.2")
+    next(b for b in app.button if b.label == "Take this plan").click().run()
+    assert app.query_params["plan"] == "qkv=0.2", "an old release is not taken again"
+
+
+@pytest.mark.parametrize(("levels", "said"), [([0.5], "another model"), ([2.0] * 150, "outside 0 to 0.95")])
+def test_explore_refuses_levels_that_fit_no_plan(
+    open_page: Open, store: Store, levels: list[float], said: str
+) -> None:
+    synthetic.put_all(store)
+    app = open_page("explore", model="demo", plan="up=0.3")
+    released(app, levels)
+    assert not app.exception
+    assert said in app.error[0].value
+    assert app.query_params["plan"] == "up=0.3"
+
+
+def test_explore_says_how_a_measured_plan_came_out(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    said = text_of(open_page("explore", model="demo", plan="gate=0.4,up=0.5"))
+    assert "inside the band" in said
     assert "learnt from 3 measured plans" in said
 
 
-def test_explore_measures_presets_pins_and_resets(open_page: Open, store: Store, asked: list[dict]) -> None:
+def test_explore_measures_and_pins(open_page: Open, store: Store, asked: list[dict]) -> None:
     synthetic.put_all(store)
-    app = open_page("explore", model="demo")
-    app.radio(key="preset_name").set_value("guide").run()
-    app.button(key="preset_use").click().run()
-    assert app.query_params["plan"] == "qkv=0.1,attn_out=0.25,gate=0.45,up=0.45,down=0.15"
+    guide = ["qkv=0.1", "attn_out=0.25", "gate=0.45", "up=0.45", "down=0.15"]
+    app = open_page("explore", model="demo", plan=",".join(guide))
     app.button(key="pin").click().run()
-    assert app.query_params["pin"] == "Plan 1:qkv=0.1,attn_out=0.25,gate=0.45,up=0.45,down=0.15"
+    assert app.query_params["pin"] == f"Plan 1:{','.join(guide)}"
     app.button(key="measure").click().run()
     assert not app.exception
     assert asked[0]["task"] == "measure"
-    assert asked[0]["arguments"]["settings"] == [
-        "qkv=0.1",
-        "attn_out=0.25",
-        "gate=0.45",
-        "up=0.45",
-        "down=0.15",
-    ]
-    app.button(key="reset").click().run()
-    assert "plan" not in app.query_params
-    app.switch_page("pages/compare.py").run()
-    app.button(key="pin_use").click().run()
-    app.switch_page("pages/explore.py").run()
-    assert app.slider(key="level_down").value == 15
-    assert not app.exception
-
-
-def test_a_slider_leaves_layers_alone_that_were_set_by_hand(open_page: Open, store: Store) -> None:
-    synthetic.put_all(store)
-    app = open_page("explore", model="demo", plan="down=0.3")
-    app.selectbox(key="single_kind").set_value("down").run()
-    app.slider(key="single_span").set_value((0, 1)).run()
-    app.button(key="single_set").click().run()
-    app.slider(key="level_down").set_value(60).run()
-    assert app.query_params["plan"] == "down=0.6,down@0-1=0"
-    app.button(key="single_clear").click().run()
-    assert app.query_params["plan"] == "down=0.6"
+    assert asked[0]["arguments"]["settings"] == guide
 
 
 def test_the_plan_survives_moving_between_pages(open_page: Open, store: Store) -> None:
-    synthetic.put_all(store)
+    table = synthetic.put_all(store)
     app = open_page("explore", model="demo")
-    app.slider(key="level_gate").set_value(20).run()
+    released(app, [0.2 if kind == "gate" else 0.0 for _, kind in table.groups])
     app.switch_page("pages/export.py").run()
     app.switch_page("pages/explore.py").run()
     assert not app.exception
-    assert app.slider(key="level_gate").value == 20
     assert app.query_params["plan"] == "gate=0.2"
 
 

@@ -1,9 +1,8 @@
-"""The session's choice: plans split and joined, settings and addresses read and written."""
+"""The session's choice: settings and addresses read and written."""
 
 import pytest
 
 from pruning.errors import PruningError
-from pruning.plan import parse_settings
 from pruning.ui import state
 from tests.pages.synthetic import groups
 
@@ -23,20 +22,13 @@ def test_settings_in_one_line_are_taken_apart(text: str, parts: list[str]) -> No
     assert state.split_settings(text) == parts
 
 
-@pytest.mark.parametrize(
-    "settings", [[], ["all=0.3"], ["up=0.5", "down@0-2,4=0.1"], ["down=0.3", "down@1=0"]]
-)
-def test_a_plan_split_and_joined_is_the_same(settings: list[str]) -> None:
-    plan = parse_settings(settings, GROUPS)
-    assert state.join_plan(*state.split_plan(plan, GROUPS), GROUPS) == plan
-
-
 def test_an_address_written_and_read_is_the_same_choice() -> None:
     choice = state.Choice(
         model="/models/a b",
         dtype="bfloat16",
         criterion="wanda",
         settings=("up=0.5", "down@0-3,5=0.1"),
+        locks=("gate", "12"),
         pins=(state.Pin("half: it", "all=0.5"), state.Pin("two", "up=0.1")),
     )
     params = state.to_address(choice)

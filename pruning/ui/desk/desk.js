@@ -1,0 +1,453 @@
+// The mixing desk. The browser computes and draws in every frame while a hand moves; when it lets go the
+// plan goes to Python, whose answer settles it.
+
+const OPEN = new WeakMap();
+// Two mounts talk through the window: each may be a module of its own.
+const TABLES = (window.prunescopeTables ??= new Map());
+const WAITING = (window.prunescopeWaiting ??= new Set());
+const KEPT_TABLES = 4;
+const KEPT_STEPS = 50;
+const KEY_PAUSE = 250; // milliseconds after the last key until the plan is sent
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  if (data.table) {
+    receive(data.table);
+    return undefined;
+  }
+  const desk = OPEN.get(parentElement) ?? new Desk(parentElement);
+  OPEN.set(parentElement, desk);
+  desk.send = (release) => setStateValue("release", release);
+  desk.take(data);
+  return () => desk.close();
+}
+
+function receive(table) {
+  const rows = Object.fromEntries(table.order.map((kind) => [kind, new Map()]));
+  table.groups.forEach(({ layer, kind }, group) => rows[kind].set(layer, group));
+  TABLES.delete(table.id);
+  TABLES.set(table.id, { ...table, rows });
+  while (TABLES.size > KEPT_TABLES) TABLES.delete(TABLES.keys().next().value);
+  for (const desk of WAITING) desk.begin();
+}
+
+class Desk {
+  constructor(host) {
+    this.root = document.createElement("div");
+    this.root.dataset.desk = "";
+    host.appendChild(this.root);
+    this.levels = null;
+    this.locks = new Set();
+    this.cursor = {};
+    this.number = 0;
+    this.drag = null;
+    this.resized = new ResizeObserver(() => this.redraw());
+    this.resized.observe(this.root);
+  }
+
+  close() {
+    WAITING.delete(this);
+    this.resized.disconnect();
+    clearTimeout(this.timer);
+    cancelAnimationFrame(this.asked);
+    this.asked = null;
+    OPEN.delete(this.root.parentNode);
+    this.root.remove();
+  }
+
+  // ---- Python's side ----------------------------------------------------------------------------------
+
+  take(data) {
+    this.data = data;
+    if (TABLES.has(data.tableId)) this.begin();
+    else WAITING.add(this);
+  }
+
+  begin() {
+    const table = TABLES.get(this.data.tableId);
+    if (!table) return;
+    WAITING.delete(this);
+    if (!this.table || this.table.order.join() !== table.order.join() || this.table.layers !== table.layers) {
+      this.root.innerHTML = deskHtml(table);
+      this.parts = partsOf(this.root);
+      this.listen();
+      this.levels = null;
+    }
+    this.table = table;
+    this.look = lookOf(this.root);
+    this.still = null;
+    this.adopt();
+    this.redraw();
+  }
+
+  // Python's plan is taken unless it answers an older release than the last, or a hand is on the desk.
+  adopt() {
+    const { levels, locks, answered } = this.data;
+    const first = this.levels === null;
+    if (first) {
+      this.number = Math.max(this.number, answered);
+      this.recall();
+    }
+    if (this.drag || answered < this.number) return;
+    if (first || !sameLevels(levels, this.levels)) {
+      if (!first) this.remember(this.levels);
+      this.levels = levels.slice();
+      this.sent = this.levels;
+    }
+    this.locks = new Set(locks);
+  }
+
+  settle() {
+    const { answered, settings, kl, levels } = this.data;
+    if (answered !== this.number || !sameLevels(levels, this.levels)) return;
+    this.root.dataset.settled = settings;
+    const away = Math.abs(this.seen.kl - kl) / Math.max(1, kl);
+    this.parts.differs.hidden = away <= 1e-6;
+    if (away > 1e-6) setText(this.parts.differs, `The browser forecasts KL ${this.seen.kl}, Python ${kl}. Reload the page.`);
+  }
+
+  release() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    if (sameLevels(this.levels, this.sent) && !this.relocked) return;
+    if (!sameLevels(this.levels, this.sent)) this.remember(this.sent);
+    this.relocked = false;
+    this.tell();
+  }
+
+  tell() {
+    this.sent = this.levels;
+    this.number += 1;
+    delete this.root.dataset.settled;
+    this.send({ number: this.number, levels: this.levels, locks: [...this.locks] });
+    const seen = forecast(this.table, this.levels);
+    setText(
+      this.parts.spoken,
+      `Forecast: perplexity ${perplexityText(seen.perplexity)}, same next word ${percentText(seen.agreement)}, ` +
+        `size ${sizeText(seen.bytes)}`,
+    );
+  }
+
+  releaseSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.release(), KEY_PAUSE);
+  }
+
+  // ---- undo and redo ----------------------------------------------------------------------------------
+
+  recall() {
+    this.past = [];
+    this.future = [];
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.storageName()) ?? "{}");
+      const fits = (levels) => levels.length === this.table.groups.length;
+      this.past = (kept.past ?? []).filter(fits);
+      this.future = (kept.future ?? []).filter(fits);
+    } catch {
+      // A browser that keeps nothing, or something else under this name: the history starts empty.
+    }
+  }
+
+  storageName() {
+    return `prunescope-desk-${this.table.fingerprint}`;
+  }
+
+  keep() {
+    try {
+      sessionStorage.setItem(this.storageName(), JSON.stringify({ past: this.past, future: this.future }));
+    } catch {
+      // Full or forbidden: undo then works until the page is left.
+    }
+  }
+
+  remember(levels) {
+    this.past = [...this.past, levels].slice(-KEPT_STEPS);
+    this.future = [];
+    this.keep();
+  }
+
+  step(from, to) {
+    if (this[from].length === 0) return;
+    this[to].push(this.levels);
+    this.levels = this[from].pop();
+    this.keep();
+    this.tell();
+    this.ask();
+  }
+
+  // ---- frames -----------------------------------------------------------------------------------------
+
+  ask() {
+    this.asked ??= requestAnimationFrame(() => {
+      this.asked = null;
+      this.draw();
+    });
+  }
+
+  redraw() {
+    this.still = null;
+    if (this.table && this.levels) this.ask();
+  }
+
+  draw() {
+    const { table, levels, parts, look } = this;
+    const seen = forecast(table, levels);
+    this.seen = seen;
+    const truth = table.measured.find((one) => sameLevels(one.levels, levels));
+    const empty = seen.kl === 0;
+    showTiles(parts.tiles, { table, seen, truth, empty });
+    this.drawFaders(seen);
+    const locked = (group) => this.isLocked(group);
+    for (const kind of table.order) {
+      const cursor = this.cursor[kind];
+      drawLane(parts.lanes[kind], { table, kind, levels, locked, cursor, look });
+      this.describeLane(kind);
+    }
+    drawLayers(parts.layers, { table, lockedLayers: this.lockedLayers(), look });
+    drawDamage(parts.damage, { table, damage: seen.damage, look });
+    if (!this.still) {
+      this.still = document.createElement("canvas");
+      this.still.style.cssText = "position:absolute;visibility:hidden;pointer-events:none";
+      this.still.style.width = `${parts.tradeoff.clientWidth}px`;
+      this.still.style.height = `${parts.tradeoff.clientHeight}px`;
+      this.root.appendChild(this.still);
+      drawStill(this.still, table, look);
+      this.still.remove();
+    }
+    drawHere(parts.tradeoff, this.still, { table, seen, truth, look });
+    setText(parts.words, this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels));
+    parts.buttons.undo.disabled = this.past.length === 0;
+    parts.buttons.redo.disabled = this.future.length === 0;
+    this.root.dataset.kl = String(seen.kl);
+    this.settle();
+  }
+
+  drawFaders(seen) {
+    const { table, levels, parts } = this;
+    for (const kind of table.order) {
+      const groups = [...table.rows[kind].values()];
+      const own = groups.map((group) => levels[group]);
+      const weights = groups.map((group) => table.parameters[group]);
+      const locked = this.locks.has(kind);
+      showFader(parts.faders[kind], parts.readings[kind], own, meanLevel(weights, own), locked, table.maxLevel);
+      const lock = parts.locks[kind];
+      if (lock.getAttribute("aria-pressed") !== String(locked)) {
+        lock.setAttribute("aria-pressed", String(locked));
+        lock.innerHTML = icon(locked ? "locked" : "open");
+      }
+    }
+    showFader(parts.faders.master, parts.readings.master, levels, seen.sparsity, false, table.maxLevel);
+  }
+
+  advice() {
+    return "Point at a cell to read what it costs. Click a layer's number to lock that layer.";
+  }
+
+  describeLane(kind) {
+    const lane = this.parts.lanes[kind];
+    const layer = this.cursor[kind] ?? this.table.rows[kind].keys().next().value;
+    const group = this.table.rows[kind].get(layer);
+    const level = percentText(this.levels[group]);
+    const text = `layer ${layer}: ${level}${this.isLocked(group) ? ", locked" : ""}`;
+    if (lane.getAttribute("aria-valuetext") === text) return;
+    lane.setAttribute("aria-valuetext", text);
+    lane.setAttribute("aria-valuenow", String(Math.round(this.levels[group] * 100)));
+  }
+
+  isLocked(group) {
+    const { layer, kind } = this.table.groups[group];
+    return this.locks.has(kind) || this.locks.has(String(layer));
+  }
+
+  lockedLayers() {
+    return new Set([...this.locks].filter((lock) => /^\d+$/.test(lock)).map(Number));
+  }
+
+  // ---- hands ------------------------------------------------------------------------------------------
+
+  listen() {
+    const { parts } = this;
+    for (const [name, fader] of Object.entries(parts.faders)) this.listenFader(name, fader);
+    for (const [kind, lane] of Object.entries(parts.lanes)) this.listenLane(kind, lane);
+    for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => this.toggleLock(kind);
+    parts.layers.onclick = (event) => this.toggleLock(String(this.place(parts.layers, event).layer));
+    parts.buttons.undo.onclick = () => this.step("past", "future");
+    parts.buttons.redo.onclick = () => this.step("future", "past");
+    parts.buttons.reset.onclick = () => this.set(this.scope("master"), 0);
+    parts.buttons.preset.onchange = (event) => this.usePreset(event.target);
+    this.root.onkeydown = (event) => {
+      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+      event.preventDefault();
+      if (event.shiftKey) this.step("future", "past");
+      else this.step("past", "future");
+    };
+  }
+
+  listenFader(name, fader) {
+    fader.onpointerdown = (event) => {
+      if (event.button !== 0) return;
+      fader.setPointerCapture(event.pointerId);
+      fader.focus({ preventScroll: true });
+      const knob = fader.querySelector(".knob").getBoundingClientRect();
+      const middle = (knob.top + knob.bottom) / 2;
+      // Taken at the knob it stays under the finger; elsewhere it jumps there.
+      const grip = Math.abs(event.clientY - middle) < 12 ? event.clientY - middle : 0;
+      this.drag = { start: this.levels, grip };
+      if (grip === 0) this.follow(name, fader, event);
+    };
+    fader.onpointermove = (event) => {
+      if (this.drag && fader.hasPointerCapture(event.pointerId)) this.follow(name, fader, event);
+    };
+    fader.onpointerup = fader.onpointercancel = () => this.letGo();
+    fader.ondblclick = () => this.set(this.scope(name), 0);
+    fader.onkeydown = (event) => this.faderKey(name, event);
+    fader.onblur = () => this.timer && this.release();
+  }
+
+  follow(name, fader, event) {
+    const box = fader.querySelector(".track").getBoundingClientRect();
+    const share = (box.bottom - (event.clientY - this.drag.grip)) / box.height;
+    const target = Math.min(1, Math.max(0, share)) * this.table.maxLevel;
+    this.move(name, Math.round(target * 100) / 100, this.drag.start);
+  }
+
+  move(name, target, start = this.levels) {
+    const locked = (group) => this.isLocked(group);
+    this.levels = moved(start, this.scope(name), target, this.table, locked);
+    this.ask();
+  }
+
+  scope(name) {
+    return name === "master" ? this.table.groups.map((_, group) => group) : [...this.table.rows[name].values()];
+  }
+
+  faderKey(name, event) {
+    const most = this.table.maxLevel;
+    const own = this.scope(name);
+    const mean = meanLevel(own.map((group) => this.table.parameters[group]), own.map((group) => this.levels[group]));
+    const to = keyLevel(event.key, mean, most);
+    if (to === null || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    // A painted curve moves a little less than a step at times, for its levels are rounded: never back.
+    this.move(name, to);
+    this.releaseSoon();
+  }
+
+  listenLane(kind, lane) {
+    lane.onpointerdown = (event) => {
+      if (event.button !== 0) return;
+      lane.setPointerCapture(event.pointerId);
+      lane.focus({ preventScroll: true });
+      this.drag = { from: this.place(lane, event) };
+      this.stroke(kind, this.drag.from, this.drag.from);
+    };
+    lane.onpointermove = (event) => {
+      const here = this.place(lane, event);
+      if (this.drag && lane.hasPointerCapture(event.pointerId)) {
+        this.stroke(kind, this.drag.from, here);
+        this.drag.from = here;
+      }
+      this.point(this.table.rows[kind].get(here.layer));
+    };
+    lane.onpointerup = lane.onpointercancel = () => this.letGo();
+    lane.onpointerleave = () => !this.drag && this.point(undefined);
+    lane.ondblclick = (event) => {
+      const group = this.table.rows[kind].get(this.place(lane, event).layer);
+      if (group !== undefined) this.set([group], 0);
+    };
+    lane.onkeydown = (event) => this.laneKey(kind, event);
+    lane.onfocus = () => {
+      this.cursor = { [kind]: this.cursor[kind] ?? this.table.rows[kind].keys().next().value };
+      this.point(this.table.rows[kind].get(this.cursor[kind]));
+    };
+    lane.onblur = () => {
+      this.cursor = {};
+      this.point(undefined);
+      if (this.timer) this.release();
+    };
+  }
+
+  place(canvas, event) {
+    const box = canvas.getBoundingClientRect();
+    const cell = (box.width - AXIS.left) / this.table.layers;
+    const layer = Math.floor((event.clientX - box.left - AXIS.left) / cell);
+    const share = (box.bottom - event.clientY) / box.height;
+    return {
+      layer: Math.min(this.table.layers - 1, Math.max(0, layer)),
+      level: Math.min(1, Math.max(0, share)) * this.table.maxLevel,
+    };
+  }
+
+  stroke(kind, from, to) {
+    this.cursor = { [kind]: to.layer };
+    const locked = (group) => this.isLocked(group);
+    this.levels = painted(this.levels, this.table.rows[kind], from, to, this.table.maxLevel, locked);
+    this.point(this.table.rows[kind].get(to.layer));
+    this.ask();
+  }
+
+  laneKey(kind, event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = this.table.rows[kind];
+    const layers = [...row.keys()].sort((a, b) => a - b);
+    const layer = this.cursor[kind] ?? layers[0];
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+      const next = layers[layers.indexOf(layer) + (event.key === "ArrowRight" ? 1 : -1)] ?? layer;
+      // With Shift the level is carried along, which paints by keyboard.
+      if (event.shiftKey) this.set([row.get(next)], this.levels[row.get(layer)], true);
+      this.cursor = { [kind]: next };
+    } else if (event.key.toLowerCase() === "l") {
+      this.toggleLock(String(layer));
+    } else {
+      const to = keyLevel(event.key, this.levels[row.get(layer)], this.table.maxLevel);
+      if (to === null) return;
+      this.set([row.get(layer)], to, true);
+    }
+    event.preventDefault();
+    this.point(row.get(this.cursor[kind] ?? layer));
+    this.ask();
+  }
+
+  point(group) {
+    if (this.hovered === group) return;
+    this.hovered = group;
+    this.ask();
+  }
+
+  set(groups, level, soon = false) {
+    this.levels = withLevel(this.levels, groups, level, this.table.maxLevel, (group) => this.isLocked(group));
+    this.ask();
+    if (soon) this.releaseSoon();
+    else this.release();
+  }
+
+  letGo() {
+    if (!this.drag) return;
+    this.drag = null;
+    this.release();
+  }
+
+  toggleLock(name) {
+    if (!this.locks.delete(name)) this.locks.add(name);
+    this.relocked = true;
+    this.ask();
+    this.release();
+  }
+
+  usePreset(select) {
+    const preset = this.table.presets[Number(select.value)];
+    const now = Math.round(20 * meanLevel(this.table.parameters, this.levels)) / 20;
+    this.levels = presetLevels(this.levels, preset, now || 0.3, this.table.maxLevel, (group) => this.isLocked(group));
+    select.value = "";
+    this.ask();
+    this.release();
+  }
+}
+
+function keyLevel(key, now, most) {
+  const steps = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
+  if (key === "Home") return 0;
+  if (key === "End") return most;
+  if (!(key in steps)) return null;
+  return Math.min(most, Math.max(0, Math.round((now + steps[key]) * 100) / 100));
+}

@@ -1,0 +1,81 @@
+// From levels to a forecast: the arithmetic of pruning/forecast.py, for the browser to do in every frame.
+// Python stays the authority; a browser test holds the same plans against both. `table` is what
+// pruning/ui/desk/table.py sends, constants included, and `levels` has one number a group, 0..0.95.
+
+function groupCosts(table, levels) {
+  const { known, logCosts } = table;
+  const last = known.length - 1;
+  return levels.map((level, group) => {
+    if (level <= 0) return 0;
+    const wanted = Math.log(level);
+    const costs = logCosts[group];
+    if (last === 0) return Math.exp(costs[0] + 2 * (wanted - known[0]));
+    let right = 1;
+    while (right < last && known[right] < wanted) right += 1;
+    const left = right - 1;
+    const share = (wanted - known[left]) / (known[right] - known[left]);
+    return Math.exp(costs[left] + share * (costs[right] - costs[left]));
+  });
+}
+
+function forecast(table, levels) {
+  const { constants: fixed, calibration, dense } = table;
+  const costs = groupCosts(table, levels);
+  const total = sum(costs);
+  const kl = klOf(total, table);
+  const squares = sum(costs.map((cost) => cost * cost));
+  const alone = squares > 0 ? squares / (total * total) : 0;
+  const spread = Math.sqrt(calibration.spread ** 2 + fixed.groupSpread ** 2 * alone);
+  const factor = Math.exp(fixed.band * spread);
+  const low = kl / factor;
+  const high = Math.min(kl * factor, fixed.maxKl);
+  const size = sparseBytes(table, levels);
+  return {
+    kl,
+    klLow: low,
+    klHigh: high,
+    perplexity: dense.perplexity * Math.exp(lossAt(kl, fixed.lag)),
+    perplexityLow: dense.perplexity * Math.exp(lossAt(low, 2 * fixed.lag)),
+    perplexityHigh: dense.perplexity * Math.exp(high),
+    agreement: keptAt(kl, fixed.agreement),
+    agreementLow: kl > 0 ? keptAt(high, fixed.agreement) / fixed.agreementSlack : 1,
+    agreementHigh: Math.min(1, keptAt(low, fixed.agreement) * fixed.agreementSlack),
+    bytes: size,
+    sparsity: meanLevel(table.parameters, levels),
+    // Each group's share of the forecast KL; they add up to it.
+    damage: total > 0 ? costs.map((cost) => (cost * kl) / total) : costs,
+  };
+}
+
+function klOf(cost, table) {
+  const { kappa, beta } = table.calibration;
+  return cost > 0 ? Math.min(kappa * cost ** beta, table.constants.maxKl) : 0;
+}
+
+function lossAt(kl, lag) {
+  return kl > 0 ? (kl * kl) / (kl + lag) : 0;
+}
+
+function keptAt(kl, fit) {
+  return Math.exp(-fit[0] * kl ** fit[1]);
+}
+
+function sparseBytes(table, levels) {
+  const each = table.dense.weightBytes;
+  let saved = 0;
+  table.parameters.forEach((count, group) => {
+    const whole = count * each;
+    saved += whole - Math.min(whole, (1 - levels[group]) * whole + count / 8);
+  });
+  return table.dense.bytes - saved;
+}
+
+function meanLevel(weights, levels) {
+  return sum(levels.map((level, group) => level * weights[group])) / sum(weights);
+}
+
+function sum(values) {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

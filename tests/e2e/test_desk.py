@@ -1,0 +1,278 @@
+"""The mixing desk in a real browser: hands and keys, Python's agreement, locks, undo, what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import pruning.ui.desk as mixing
+from pruning.forecast import calibrate, forecast, prior
+from pruning.plan import PRESETS, parse_settings, preset
+from pruning.store import Store
+from pruning.ui.desk.table import Marks, table_data
+from pruning.ui.state import split_settings
+from tests.e2e.browser import Server, settle, wait_for_plan
+from tests.pages import synthetic
+
+pytestmark = pytest.mark.browser
+FOLDER = Path(mixing.__file__).parent
+ARITHMETIC = ("forecast.js", "levels.js", "words.js")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    synthetic.put_all(Store(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compute(browser: Browser) -> Callable[[str, Any], Any]:
+    """Run an expression over the desk's own arithmetic in an empty page, with `given` as its argument."""
+    page = browser.new_page()
+    source = "\n".join((FOLDER / name).read_text() for name in ARITHMETIC)
+
+    def run(expression: str, given: Any) -> Any:
+        return page.evaluate(f"given => {{ {source}\n return ({expression}); }}", given)
+
+    return run
+
+
+def opened(page: Page, plan: str = "") -> Locator:
+    page.goto(f"/explore?model=demo{f'&plan={plan}' if plan else ''}")
+    settle(page)
+    desk = page.locator("[data-desk]")
+    page.wait_for_selector("[data-desk][data-settled]")
+    return desk
+
+
+def drag(page: Page, part: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press at one share of the part's box (x, y from its upper left) and let go at another."""
+    box = part.bounding_box()
+    assert box is not None
+
+    def place(share: tuple[float, float]) -> tuple[float, float]:
+        return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
+
+    page.mouse.move(*place(start))
+    page.mouse.down()
+    page.mouse.move(*place(end), steps=6)
+    page.mouse.up()
+
+
+# ---- both sides agree -------------------------------------------------------------------------------
+
+
+def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]) -> None:
+    table = synthetic.sensitivity_map()
+    rng = np.random.default_rng(1)
+    learnt = calibrate(table, [(parse_settings(["all=0.3"], table.groups), 0.4)])
+    for calibration in (prior(), learnt):
+        data = json.loads(json.dumps(table_data(table, calibration, Marks())))
+        plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
+        plans += [rng.uniform(0, 0.95, 150).round(3) * (rng.uniform(size=150) > 0.4) for _ in range(30)]
+        plans.append(np.where(np.arange(150) == 7, 0.5, 0.0))
+        given = {"table": data, "plans": [plan.tolist() for plan in plans]}
+        seen = compute("given.plans.map((levels) => forecast(given.table, levels))", given)
+        for plan, ours in zip(plans, seen, strict=True):
+            true = forecast(
+                table, {g: float(v) for g, v in zip(table.groups, plan, strict=True) if v}, calibration
+            )
+            for name, value in {
+                "kl": true.kl,
+                "klLow": true.kl_low,
+                "klHigh": true.kl_high,
+                "perplexity": true.perplexity,
+                "perplexityLow": true.perplexity_low,
+                "perplexityHigh": true.perplexity_high,
+                "agreement": true.agreement,
+                "agreementLow": true.agreement_low,
+                "agreementHigh": true.agreement_high,
+                "sparsity": true.sparsity,
+            }.items():
+                assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
+            assert ours["bytes"] == pytest.approx(true.bytes, abs=1)
+            assert sum(ours["damage"]) == pytest.approx(true.kl, rel=1e-6, abs=1e-9)
+
+
+def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
+    table = synthetic.sensitivity_map()
+    data = json.loads(json.dumps(table_data(table, prior(), Marks())))
+    zeros = [0.0] * len(table.groups)
+    for index, name in enumerate(PRESETS):
+        for level in (0.0, 0.3, 0.8):
+            given = {"table": data, "zeros": zeros, "index": index, "level": level}
+            ours = compute(
+                "presetLevels(given.zeros, given.table.presets[given.index], given.level, 0.95, () => false)",
+                given,
+            )
+            assert ours == table.levels_of(preset(name, level, table.groups)).tolist()
+
+
+def test_moving_a_group_keeps_the_painted_shape_and_what_is_locked(
+    compute: Callable[[str, Any], Any],
+) -> None:
+    given = {"levels": [0.2, 0.4, 0.0, 0.6, 0.9], "table": {"parameters": [1, 1, 1, 2, 5], "maxLevel": 0.95}}
+    moved = compute("moved(given.levels, [0, 1, 2, 3], 0.6, given.table, (group) => group === 3)", given)
+    assert moved == [0.85, 0.95, 0.0, 0.6, 0.9], "the locked 0.6 counts; 0 stays, 0.95 is the most"
+    moved = compute("moved(given.levels, [0, 1, 2], 0.1, given.table, () => false)", given)
+    assert moved == [0.1, 0.2, 0.0, 0.6, 0.9]
+    flat = compute("moved([0, 0, 0, 0, 0], [0, 1, 2, 3, 4], 0.37, given.table, () => false)", given)
+    assert flat == [0.37] * 5
+
+
+# ---- hands ------------------------------------------------------------------------------------------
+
+
+def test_a_dragged_fader_is_drawn_before_python_hears_of_it(page: Page, home: Path) -> None:
+    desk = opened(page)
+    fader = desk.locator("[data-fader=gate]")
+    box = fader.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    expect(fader).to_have_attribute("aria-valuenow", re.compile("4[678]"))
+    expect(desk.locator("[data-tile=perplexity] .badge").last).to_have_text("forecast")
+    assert "plan=" not in page.url, "Python hears of it when the hand lets go"
+    page.mouse.up()
+    expect(desk).to_have_attribute("data-settled", re.compile(r"gate=0\.4[678]"))
+    plan = desk.get_attribute("data-settled") or ""
+    wait_for_plan(page, plan)
+    table = synthetic.sensitivity_map()
+    known = [value["value"] for value in Store(home).find("measure")]
+    learnt = calibrate(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in known])
+    true = forecast(table, parse_settings([plan], table.groups), learnt)
+    assert float(desk.get_attribute("data-kl") or 0) == pytest.approx(true.kl, rel=1e-6)
+    expect(desk.locator(".differs")).to_be_hidden()
+
+
+def test_painting_over_depth_locks_undo_and_reset(page: Page) -> None:
+    desk = opened(page)
+    lane = desk.locator("[data-lane=down]")
+    drag(page, lane, (0.2, 0.9), (0.95, 0.3))
+    expect(desk).to_have_attribute("data-settled", re.compile("down@"))
+    painted = desk.get_attribute("data-settled") or ""
+    table = synthetic.sensitivity_map()
+    plan = parse_settings(split_settings(painted), table.groups)
+    levels = [plan.get((layer, "down"), 0.0) for layer in range(30)]
+    drawn = [level for level in levels if level > 0]
+    assert len(drawn) >= 20, "a fast stroke leaves no gap"
+    assert drawn == sorted(drawn)
+
+    desk.get_by_role("button", name="Lock MLP down").click()
+    expect(desk.get_by_role("button", name="Lock MLP down")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function("new URLSearchParams(location.search).get('lock') === 'down'")
+    drag(page, desk.locator("[data-fader=down]"), (0.5, 0.9), (0.5, 0.2))
+    drag(page, desk.locator("[data-fader=up]"), (0.5, 0.9), (0.5, 0.5))
+    expect(desk).to_have_attribute("data-settled", re.compile("up="))
+    after = parse_settings(split_settings(desk.get_attribute("data-settled") or ""), table.groups)
+    assert [after.get((layer, "down"), 0.0) for layer in range(30)] == levels, "what is locked stays"
+
+    desk.get_by_role("button", name="Undo").click()
+    expect(desk).to_have_attribute("data-settled", painted)
+    page.reload()
+    settle(page)
+    desk = page.locator("[data-desk]")
+    desk.get_by_role("button", name="Redo").click()
+    expect(desk).to_have_attribute("data-settled", re.compile("up="))
+    desk.get_by_role("button", name="Lock MLP down").click()
+    desk.get_by_role("button", name="Reset").click()
+    expect(desk).to_have_attribute("data-settled", "")
+
+
+def test_double_click_resets_and_a_locked_layer_stays(page: Page) -> None:
+    desk = opened(page, "all=0.4")
+    numbers = desk.locator("[data-layers]")
+    box = numbers.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 34 + 0.5 * (box["width"] - 34) / 30, box["y"] + 8)
+    page.wait_for_function("new URLSearchParams(location.search).get('lock') === '0'")
+    desk.locator("[data-fader=qkv]").dblclick(position={"x": 20, "y": 150})
+    expect(desk).to_have_attribute("data-settled", "attn_out=0.4,gate=0.4,up=0.4,down=0.4,qkv@0=0.4")
+
+
+def test_a_preset_takes_the_present_overall_level(page: Page) -> None:
+    desk = opened(page, "all=0.3")
+    desk.get_by_role("combobox").select_option("The guide's")
+    expect(desk).to_have_attribute("data-settled", "qkv=0.1,attn_out=0.25,gate=0.45,up=0.45,down=0.15")
+
+
+def test_the_desk_by_keyboard_alone(page: Page) -> None:
+    """Every hand movement has keys: faders, single layers, painting, locks, undo."""
+    desk = opened(page)
+    fader = desk.get_by_role("slider", name="MLP gate", exact=True)
+    while page.evaluate("document.activeElement?.shadowRoot?.activeElement?.dataset?.fader") != "gate":
+        page.keyboard.press("Tab")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("ArrowUp")
+    expect(fader).to_have_attribute("aria-valuetext", "11 %")
+    expect(desk).to_have_attribute("data-settled", "gate=0.11")
+    while page.evaluate("document.activeElement?.shadowRoot?.activeElement?.dataset?.lane") != "up":
+        page.keyboard.press("Tab")
+    for key in ("ArrowRight", "ArrowRight", "PageUp", "Shift+ArrowRight", "l", "PageUp"):
+        page.keyboard.press(key)
+    lane = desk.get_by_role("slider", name="MLP up, layer by layer")
+    expect(lane).to_have_attribute("aria-valuetext", "layer 3: 10 %, locked")
+    expect(desk).to_have_attribute("data-settled", "gate=0.11,up@2-3=0.1")
+    page.keyboard.press("Control+z")
+    expect(desk).to_have_attribute("data-settled", "gate=0.11")
+    expect(desk.locator("[aria-live]")).to_have_text(re.compile("Forecast: perplexity"))
+
+
+def test_a_finger_drags_a_fader(browser: Browser, dashboard: Server) -> None:
+    context = browser.new_context(
+        base_url=dashboard.address, has_touch=True, viewport={"width": 1024, "height": 768}
+    )
+    try:
+        page = context.new_page()
+        desk = opened(page)
+        fader = desk.locator("[data-fader=up]")
+        fader.scroll_into_view_if_needed()
+        box = fader.bounding_box()
+        assert box is not None
+        touch = context.new_cdp_session(page)
+        x, low, high = box["x"] + box["width"] / 2, box["y"] + box["height"] - 10, box["y"] + 10
+        for kind, points in (
+            ("touchStart", [{"x": x, "y": low}]),
+            ("touchMove", [{"x": x, "y": (low + high) / 2}]),
+            ("touchMove", [{"x": x, "y": high}]),
+            ("touchEnd", []),
+        ):
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        expect(desk).to_have_attribute("data-settled", "up=0.95")
+    finally:
+        context.close()
+
+
+def test_hovering_says_in_words_what_a_cell_costs(page: Page) -> None:
+    desk = opened(page, "down@29=0.5")
+    lane = desk.locator("[data-lane=down]")
+    box = lane.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 20)
+    expect(desk.locator("[data-words]")).to_have_text(
+        re.compile(
+            r"Layer 29, MLP down: 50 % costs about .* perplexity, at most .*; the measured point says .* %"
+        )
+    )
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    expect(desk.locator("[data-words]")).to_have_text(re.compile("nothing removed; 50 % would cost"))
+
+
+def test_the_plan_as_text_moves_the_desk_and_can_be_undone(page: Page) -> None:
+    desk = opened(page, "up=0.2")
+    page.get_by_text("The plan as text").click()
+    field = page.get_by_role("textbox", name="Plan as text")
+    field.fill("up=0.5,down@0-3,7=0.1")
+    field.press("Enter")
+    expect(desk.locator("[data-fader=up]")).to_have_attribute("aria-valuenow", "50")
+    desk.get_by_role("button", name="Undo").click()
+    expect(desk).to_have_attribute("data-settled", "up=0.2")
