@@ -1,8 +1,9 @@
 """Jobs on a page: progress, time left, cancel, and how the last one ended.
 
-One fragment looks at the workspace every second while something runs and every few seconds when nothing
-does, so that a job that another session or the command line began is seen too. Only when the set of running
-jobs changes does the whole page run again, once.
+They stand at the bottom of the window, so that nothing on the page moves when one begins or ends. One
+fragment looks at the workspace every second while something runs and every few seconds when nothing does,
+so that a job that another session or the command line began is seen too. Only when the set of running jobs
+changes does the whole page run again, once.
 """
 
 from __future__ import annotations
@@ -35,17 +36,20 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
             st.rerun()
         for job in waiting:
             if _mine(job, tasks):
-                _running(job, ahead=_ahead(job, waiting))
+                _running(job, waiting)
                 if extra is not None:
                     extra(job)
         others = [job for job in waiting if not _mine(job, tasks)]
         if others:
             _elsewhere(others)
 
-    watch()
+    if seen:
+        with st.bottom:
+            watch()
+    else:
+        watch()
     if not busy:
-        for task in tasks:
-            _ended(task)
+        ended(tasks)
     return busy
 
 
@@ -53,20 +57,11 @@ def _mine(job: Job, tasks: tuple[str, ...]) -> bool:
     return job.request["task"] in tasks and services.about_model(job)
 
 
-def _ahead(job: Job, waiting: list[Job]) -> int:
-    return sum(other.id < job.id for other in waiting) if job.state == "queued" else 0
-
-
-def _running(job: Job, ahead: int) -> None:
-    title = words.TASK[job.request["task"]]
-    with st.container(border=True, key=f"job_panel_{job.id}"):
-        left, right = st.columns([5, 1], vertical_alignment="center")
+def _running(job: Job, waiting: list[Job]) -> None:
+    with st.container(key=f"job_panel_{job.id}"):
+        left, right = st.columns([6, 1], vertical_alignment="center")
         with left:
-            if job.state == "queued":
-                st.progress(0.0, f"**{title}** · waits for {ahead} job{'s' if ahead != 1 else ''} before it")
-            else:
-                share = min(max(job.done / job.total, 0.0), 1.0) if job.total else 0.0
-                st.progress(share, f"**{title}** · {_status(job, share)}")
+            progress(job, waiting)
         right.button(
             "Cancel",
             key=f"cancel_{job.id}",
@@ -75,6 +70,18 @@ def _running(job: Job, ahead: int) -> None:
             on_click=_cancel,
             args=(job.id,),
         )
+
+
+def progress(job: Job, waiting: list[Job]) -> None:
+    """One job's name, how far it is and how long it will take; `waiting` is all that is under way."""
+    title = words.TASK[job.request["task"]]
+    if job.state == "queued":
+        ahead = sum(other.id < job.id for other in waiting)
+        turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
+        st.progress(0.0, f"**{title}** · {turn}")
+    else:
+        share = min(max(job.done / job.total, 0.0), 1.0) if job.total else 0.0
+        st.progress(share, f"**{title}** · {_status(job, share)}")
 
 
 def _cancel(job_id: int) -> None:
@@ -103,17 +110,14 @@ def _elsewhere(others: list[Job]) -> None:
     )
 
 
-def _ended(task: str) -> None:
-    """How the session's own last job of a task ended, when it did not end well."""
-    if f"job_{task}" not in st.session_state:
-        return
-    job = services.latest_job(task)
-    if job is None:
-        return
-    if job.state == "failed":
-        st.error(f"{words.TASK[task]} failed. {job.error or ''}", icon=":material/error:")
-    elif job.state == "cancelled":
-        st.warning(
-            f"{words.TASK[task]} was cancelled. What was finished by then is kept.",
-            icon=":material/stop_circle:",
-        )
+def ended(tasks: tuple[str, ...]) -> None:
+    """How the session's own last jobs of these tasks ended, where they did not end well."""
+    for task in tasks:
+        job = services.latest_job(task) if f"job_{task}" in st.session_state else None
+        if job is not None and job.state == "failed":
+            st.error(f"{words.TASK[task]} failed. {job.error or ''}", icon=":material/error:")
+        elif job is not None and job.state == "cancelled":
+            st.warning(
+                f"{words.TASK[task]} was cancelled. What was finished by then is kept.",
+                icon=":material/stop_circle:",
+            )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -15,13 +17,29 @@ from pruning.errors import PruningError
 from pruning.resources import asset
 from pruning.ui import services, state, words
 
+
+@dataclass(frozen=True)
+class Place:
+    """A page: its script, its name in the navigation, and its icon there."""
+
+    script: str
+    title: str
+    icon: str = ""
+
+
+# In the order of the navigation; the first is the page that the bare address opens.
 PAGES = {
-    "model": "pages/model.py",
-    "sensitivity": "pages/sensitivity.py",
-    "explore": "pages/explore.py",
-    "export": "pages/export.py",
-    "compare": "pages/compare.py",
+    "start": Place("pages/start.py", "Start"),
+    "model": Place("pages/model.py", "1 Model", "deployed_code"),
+    "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
+    "explore": Place("pages/explore.py", "3 Explore", "tune"),
+    "export": Place("pages/export.py", "4 Export", "save"),
+    "compare": Place("pages/compare.py", "Compare", "compare_arrows"),
+    "present": Place("pages/present.py", "Present", "co_present"),
+    "runs": Place("pages/runs.py", "Runs"),
 }
+# What is done once for a model, in this order.
+ROAD = ("model", "sensitivity", "explore", "export")
 _routed: ContextVar[bool] = ContextVar("routed", default=False)
 
 
@@ -29,20 +47,12 @@ def route() -> None:
     """Draw the frame, and run the page that the address asks for."""
     st.set_page_config(page_title="Prunescope", page_icon=str(asset("icon.svg")), layout="wide")
     st.logo(str(asset("logo.svg")), size="large")
+    st.html(Path(__file__).with_name("shell.css"))
     state.current()
     # Moving between pages empties the address.
     state.write_address()
     done = done_steps()
-    chosen = st.navigation(
-        [
-            _page("model", "1 Model", "deployed_code", done, default=True),
-            _page("sensitivity", "2 Sensitivity", "grid_on", done),
-            _page("explore", "3 Explore", "tune", done),
-            _page("export", "4 Export", "save", done),
-            _page("compare", "Compare", "compare_arrows", done),
-        ],
-        position="top",
-    )
+    chosen = st.navigation([_page(name, done.get(name, False)) for name in PAGES], position="top")
     token = _routed.set(True)
     try:
         chosen.run()
@@ -61,10 +71,22 @@ def begin() -> None:
         st.stop()
 
 
-def _page(name: str, title: str, icon: str, done: dict[str, bool], default: bool = False) -> StreamlitPage:
-    """One step of the road; its icon becomes a tick when it is done."""
-    symbol = "check_circle" if done.get(name) else icon
-    return st.Page(PAGES[name], title=title, icon=f":material/{symbol}:", url_path=name, default=default)
+def _page(name: str, done: bool) -> StreamlitPage:
+    """One entry of the navigation; the icon of a step of the road becomes a tick when it is done."""
+    place = PAGES[name]
+    icon = "check_circle" if done else place.icon
+    return st.Page(
+        place.script,
+        title=place.title,
+        icon=f":material/{icon}:" if icon else None,
+        url_path=name,
+        default=name == next(iter(PAGES)),
+    )
+
+
+def link(name: str, label: str) -> None:
+    """A link to another page, with an arrow."""
+    st.page_link(PAGES[name].script, label=label, icon=":material/arrow_forward:", icon_position="right")
 
 
 def heading(
@@ -81,16 +103,23 @@ def heading(
         st.caption(line)
     with right.container(horizontal_alignment="right", gap="xxsmall"):
         if model:
-            facts, name = model.facts, _short(state.current().model)
+            facts, name = model.facts, short(state.current().model)
             st.caption(
                 f":material/deployed_code: {name} · {words.count(facts['parameters'])} parameters · "
                 f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
                 text_alignment="right",
             )
-        if next_page:
-            st.page_link(
-                PAGES[next_page], label=next_label, icon=":material/arrow_forward:", icon_position="right"
-            )
+        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            with st.popover("Words", icon=":material/menu_book:", type="tertiary", key="glossary"):
+                glossary(words.GLOSSARY)
+            if next_page:
+                link(next_page, next_label)
+
+
+def glossary(entries: Mapping[str, str]) -> None:
+    """Words, each with what it means."""
+    for word, meaning in entries.items():
+        st.markdown(f"**{word}**  \n{meaning}")
 
 
 @contextmanager
@@ -135,10 +164,11 @@ def empty(title: str, text: str, page: str, label: str) -> None:
     with st.container(border=True, key="empty_state"):
         st.subheader(title, anchor=False)
         st.write(text)
-        st.page_link(PAGES[page], label=label, icon=":material/arrow_forward:")
+        link(page, label)
 
 
-def _short(reference: str) -> str:
+def short(reference: str) -> str:
+    """A model's name cut to what fits: of a long path the end tells more."""
     return reference if len(reference) <= 34 else f"…{reference[-33:]}"
 
 
@@ -162,7 +192,7 @@ def done_steps() -> dict[str, bool]:
     """Which steps of the road are done for the session's model."""
     model = services.info()
     if model is None:
-        return dict.fromkeys(PAGES, False)
+        return dict.fromkeys(ROAD, False)
     return {
         "model": True,
         "sensitivity": services.the_map(model) is not None,
