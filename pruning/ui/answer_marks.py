@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from pruning.ui import words
@@ -53,7 +54,7 @@ class Token:
 def legend() -> str:
     """What the mark and the shades mean."""
     edges = [words.kl(edge) for edge in STEPS]
-    ranges = [f"below {edges[0]}", *(f"{a} – {b}" for a, b in zip(edges, edges[1:], strict=False))]
+    ranges = [f"below {edges[0]}", *(f"{a} – {b}" for a, b in pairwise(edges))]
     ranges.append(f"above {edges[-1]}")
     shades = "".join(f'<span><i class="drift-{step}"></i>{text}</span>' for step, text in enumerate(ranges))
     return (

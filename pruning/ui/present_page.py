@@ -1,0 +1,260 @@
+"""The presentation as HTML: one pure function from facts to a page that anybody can read.
+
+The same body is drawn on the Present page and sent as a file. It has no script, loads nothing, and every
+text in it is escaped. Pictures are SVG inside `img`, which printers keep and pages do not filter out.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+KEPT, GONE = "#0072B2", 0.2
+CELL, HIGH, GAP = 12, 20, 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A big number: what it says, and how it is known ("measured" or "forecast") in plain words."""
+
+    value: str
+    says: str
+    source: str
+    known: str
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a figure comes to in money or devices, and the sum behind it in one line."""
+
+    result: str
+    sum: str
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One question with the answer before and after. Up to `shared` characters the two are the same."""
+
+    prompt: str
+    before: str
+    after: str
+    shared: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of part of the model, and the share of it that goes in each layer, 0..1."""
+
+    reads: bool
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything the presentation says. Sizes are texts such as "538 MB", `share` is after / before, 0..1."""
+
+    title: str
+    model: str
+    figures: tuple[Figure, ...]
+    before: str
+    after: str
+    share: float
+    source: str
+    parts: tuple[Part, ...]
+    meanings: tuple[Meaning, ...]
+    assumptions: tuple[str, ...]
+    spoken: Spoken | None
+    record: str
+
+
+STYLE = """<style>
+.present {max-width: 60rem; margin: 0 auto; line-height: 1.55; font-size: 1.05rem}
+.present h1, .present h2, .present h3 {line-height: 1.2; margin: 0; padding: 0}
+.present .title {font-size: 2.1rem; font-weight: 650; margin: 0.5rem 0 0.4rem}
+.present .part {font-size: 1.2rem; font-weight: 600; margin: 2.2rem 0 0.6rem}
+.present p {margin: 0 0 0.5rem; overflow-wrap: anywhere}
+.present .small {font-size: 0.9rem}
+.present .three {display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; margin-top: 1.4rem}
+.present .card {border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 10px; padding: 1rem 1.2rem}
+.present .value {font-size: 2.6rem; font-weight: 650; line-height: 1.15; margin: 0; white-space: nowrap}
+.present .says {font-size: 1.05rem; margin: 0 0 0.7rem}
+.present .mark {display: inline-block; font-size: 0.8rem; font-weight: 600; border-radius: 99px;
+  padding: 0 0.6em; border: 1px solid currentColor; margin-right: 0.3em}
+.present .two {display: grid; grid-template-columns: 1fr 1fr; gap: 1rem}
+.present .said {white-space: pre-wrap}
+.present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
+  text-underline-offset: 3px}
+.present .bar {display: grid; grid-template-columns: 4.5rem 1fr 11rem; gap: 0.8rem; align-items: center}
+.present img {display: block; width: 100%}
+.present .bar img {height: 1.6rem}
+.present figure {margin: 0 0 0.8rem}
+.present .ends {display: flex; justify-content: space-between; font-size: 0.9rem}
+.present ul {margin: 0.2rem 0 0.6rem; padding-left: 1.2rem}
+.present details {margin-top: 2rem; font-size: 0.9rem}
+.present summary {cursor: pointer}
+@media (max-width: 760px) {.present .three, .present .two {grid-template-columns: 1fr}
+  .present .bar {grid-template-columns: 4rem 1fr 6rem}}
+@media print {.present .card, .present section {break-inside: avoid}}
+</style>"""
+
+# Colours of a file of its own; on a page of the dashboard the theme gives them.
+PAPER = """<style>
+:root {color-scheme: light dark}
+body {margin: 0; padding: 1.5rem; background: #ffffff; color: #1c2733;
+  font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif}
+@media (prefers-color-scheme: dark) {body {background: #10161d; color: #e4eaf0}}
+@media print {body {background: #ffffff; color: #000000; padding: 0}}
+</style>"""
+# Nothing may be loaded or run, whatever a text in the file says.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def document(facts: Facts) -> str:
+    """The whole file to send."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(facts.title)}</title>{PAPER}</head>\n"
+        f"<body><main>{body(facts, rank=1)}</main></body></html>\n"
+    )
+
+
+def body(facts: Facts, rank: int = 2) -> str:
+    """The presentation; its title is a heading of `rank`, its parts are one below."""
+    figures = "".join(_figure(figure) for figure in facts.figures)
+    return (
+        f'{STYLE}<div class="present"><h{rank} class="title">{escape(facts.title)}</h{rank}>'
+        f"<p>A language model is a very long list of numbers. In {escape(facts.model)}, those that matter "
+        "least are set to zero and left out. Here is what that does.</p>"
+        f'<div class="three">{figures}</div>'
+        f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}{_spoken(facts.spoken, rank + 1)}"
+        f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div>"
+    )
+
+
+def _mark(source: str) -> str:
+    """Told apart by word and sign, not by colour alone."""
+    return f'<span class="mark">{"●" if source == "measured" else "◌"} {escape(source)}</span>'
+
+
+def _figure(figure: Figure) -> str:
+    return (
+        f'<div class="card"><p class="value">{escape(figure.value)}</p>'
+        f'<p class="says">{escape(figure.says)}</p>'
+        f'<p class="small">{_mark(figure.source)} {escape(figure.known)}</p></div>'
+    )
+
+
+def _heading(text: str, rank: int) -> str:
+    return f'<h{rank} class="part">{escape(text)}</h{rank}>'
+
+
+# ---- the picture ------------------------------------------------------------------------------------
+
+
+def _picture(facts: Facts, rank: int) -> str:
+    layers = len(facts.parts[0].levels) if facts.parts else 0
+    groups = (
+        ("Parts that look at the other words of a text", [p for p in facts.parts if p.reads]),
+        ("Parts that work on each word by itself", [p for p in facts.parts if not p.reads]),
+    )
+    drawn = "".join(
+        f'<figure><figcaption class="small">{text}</figcaption>{_image(grid(parts), _told(parts))}</figure>'
+        for text, parts in groups
+        if parts
+    )
+    return (
+        f"<section>{_heading('What goes', rank)}"
+        f'<div class="bar"><span>Before</span>{_image(bar(1.0), "")}<span>{escape(facts.before)}</span></div>'
+        f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
+        f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
+        f'<p class="small">The model has {layers} layers, one after the other. Each column is a layer, '
+        f"each box a part of it. The pale share of a box is left out.</p>{drawn}"
+        '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
+    )
+
+
+def _image(svg: str, told: str) -> str:
+    data = b64encode(svg.encode()).decode()
+    return f'<img alt="{escape(told)}" src="data:image/svg+xml;base64,{data}">'
+
+
+def _told(parts: Sequence[Part]) -> str:
+    levels = [level for part in parts for level in part.levels]
+    low, high = round(100 * min(levels)), round(100 * max(levels))
+    share = f"{low} %" if low == high else f"{low} to {high} %"
+    return f"{len(levels)} boxes; in each, {share} is left out."
+
+
+def grid(parts: Sequence[Part]) -> str:
+    """Boxes, a column a layer and a row a part; the pale upper share of a box is what goes. No text."""
+    boxes = []
+    for row, part in enumerate(parts):
+        for layer, level in enumerate(part.levels):
+            x, y, gone = layer * (CELL + GAP), row * (HIGH + GAP), HIGH * level
+            boxes.append(_box(x, y, CELL, HIGH, GONE))
+            boxes.append(_box(x, y + gone, CELL, HIGH - gone, 1.0))
+    wide, high = len(parts[0].levels) * (CELL + GAP) - GAP, len(parts) * (HIGH + GAP) - GAP
+    return _svg(wide, high, "".join(boxes))
+
+
+def bar(share: float) -> str:
+    """A bar of which `share` stays; the rest is pale."""
+    return _svg(1000, 24, _box(0, 0, 1000, 24, GONE) + _box(0, 0, 1000 * share, 24, 1.0), stretch=True)
+
+
+def _box(x: float, y: float, wide: float, high: float, opacity: float) -> str:
+    place = f'x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}"'
+    return f'<rect {place} fill="{KEPT}" fill-opacity="{opacity:g}"/>'
+
+
+def _svg(wide: float, high: float, inside: str, stretch: bool = False) -> str:
+    fit = ' preserveAspectRatio="none"' if stretch else ""
+    space = "http://www.w3.org/2000/svg"
+    return f'<svg xmlns="{space}" viewBox="0 0 {wide:g} {high:g}"{fit}>{inside}</svg>'
+
+
+# ---- words ------------------------------------------------------------------------------------------
+
+
+def _meaning(facts: Facts, rank: int) -> str:
+    if not facts.meanings:
+        return ""
+    cards = "".join(
+        f'<div class="card"><p><b>{escape(one.result)}</b></p><p class="small">{escape(one.sum)}</p></div>'
+        for one in facts.meanings
+    )
+    told = "".join(f"<li>{escape(text)}</li>" for text in facts.assumptions)
+    return (
+        f'<section>{_heading("What that could mean", rank)}<div class="two">{cards}</div>'
+        f'<p class="small" style="margin-top: 0.8rem">{_mark(facts.source)} The size is {facts.source}. '
+        f'Everything else is assumed:</p><ul class="small">{told}</ul></section>'
+    )
+
+
+def _spoken(spoken: Spoken | None, rank: int) -> str:
+    if spoken is None:
+        return ""
+    same = spoken.before == spoken.after
+    note = (
+        "Both answers are the same, word for word."
+        if same
+        else "Both answers are real. From where they part, they are underlined."
+    )
+    cards = "".join(
+        f'<div class="card"><p><b>{name}</b></p><p class="said">{_parted(text, spoken.shared)}</p></div>'
+        for name, text in (("Before", spoken.before), ("After", spoken.after))
+    )
+    return (
+        f"<section>{_heading('An answer, before and after', rank)}"
+        f'<p>Asked: “{escape(spoken.prompt)}”</p><div class="two">{cards}</div>'
+        f'<p class="small" style="margin-top: 0.8rem">{_mark("measured")} {note}</p></section>'
+    )
+
+
+def _parted(text: str, shared: int) -> str:
+    rest = text[shared:]
+    return escape(text[:shared]) + (f"<mark>{escape(rest)}</mark>" if rest else "")
