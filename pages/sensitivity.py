@@ -1,6 +1,6 @@
 """Sensitivity: what removing weights would cost in every layer and group, forecast and measured."""
 
-from pruning.ui import jobs_view, sensitivity_view, services, shell
+from pruning.ui import jobs_view, map_table, sensitivity_view, services, shell
 
 shell.begin()
 model = services.info()
@@ -18,3 +18,4 @@ if model:
     sensitivity_view.criterion(model, table, busy)
     if table:
         sensitivity_view.board(model, table, busy)
+        map_table.section(model, table)

@@ -1,4 +1,4 @@
-"""The Sensitivity page's parts: drawing a map, the heat map with its curves, measuring single groups."""
+"""The Sensitivity page's parts: drawing a map, and the heat map with its curves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.errors import PruningError
-from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
-from pruning.plan import Group, format_layers, parse_layers
-from pruning.ui import charts, services, shell, state, words
+from pruning.forecast import SensitivityMap
+from pruning.plan import Group
+from pruning.ui import (
+    charts,
+    criteria_view,
+    sensitivity_charts,
+    services,
+    shell,
+    single_groups,
+    state,
+    sweep_form,
+    words,
+)
+from pruning.ui.single_groups import Alone
 
 MAX_CURVES = 6
+WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
+Points = dict[Group, list[dict[str, Any]]]
 
 
 def criterion(model: services.Info, table: SensitivityMap | None, busy: bool) -> None:
@@ -56,25 +68,29 @@ def _criterion_box() -> None:
 
 
 def board(model: services.Info, table: SensitivityMap, busy: bool) -> None:
-    """Heat map, curves and the measuring form, in one fragment: a click repaints only this part."""
-    running = next((j for j in services.waiting_jobs() if j.request["task"] == "sweep"), None)
+    """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
+    running = any(job.request["task"] == "sweep" for job in services.waiting_jobs())
 
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
         if state.current().criterion != table.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
         known = services.measurements(model, table)
-        calibration = services.calibration(table, known)
+        single = single_groups.alone(table, services.calibration(table, known))
+        points = services.sweep_points(table)
         level, metric = _controls(table)
-        seen = [forecast(table, {group: level}, calibration) for group in table.groups]
-        chosen = _selected(table, seen)
-        _heat(table, seen, chosen, level, metric)
+        costs = [single[group, level].kl for group in table.groups]
+        ends = [table.groups[costs.index(worst(costs))] for worst in (max, min)]
+        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(table.groups)]
+        chosen = picked or ends
+        _heat(table, single, points, chosen, level, metric)
         left, right = st.columns([3, 2], gap="large")
         with left:
-            _curves(table, calibration, chosen, level, metric)
+            _curves(table, single, points, chosen, level, metric)
         with right:
-            _extremes(table, seen, level)
-            _sweep_form(model, table, chosen, busy)
+            _extremes(table, single, ends, level)
+            sweep_form.form(model, table, chosen, busy)
+        criteria_view.section(model, picked or ends[:1], level, metric, busy)
 
     draw()
 
@@ -94,7 +110,7 @@ def _controls(table: SensitivityMap) -> tuple[float, str]:
     )
     metric = right.segmented_control(
         "Show",
-        charts.METRICS,
+        sensitivity_charts.METRICS,
         default="KL",
         required=True,
         key="heat_metric",
@@ -105,22 +121,44 @@ def _controls(table: SensitivityMap) -> tuple[float, str]:
 
 
 def _heat(
-    table: SensitivityMap, seen: list[Forecast], chosen: list[Group], level: float, metric: str
+    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
 ) -> None:
     """The heat map. The cells outlined at first stay the same while the picture does: the browser moves the
     outline with a click, and another figure would make it draw the chart anew."""
-    look = (table.fingerprint, table.criterion, table.data, level, metric, seen[0].kl)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(
+            f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast]",
+            width="content",
+        )
+        way = st.segmented_control(
+            "Pick groups by",
+            list(WAYS),
+            default="Click",
+            required=True,
+            key="heat_way",
+            persist_state="session",
+            label_visibility="collapsed",
+            format_func=WAYS.__getitem__,
+        )
+    dense = table.dense["perplexity"]
+
+    def shown(kl: float, perplexity: float) -> float:
+        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
+
+    values = [shown(seen.kl, seen.perplexity) for seen in (single[group, level] for group in table.groups)]
+    measured = {
+        group: shown(point["kl"], point["perplexity"])
+        for group, own in points.items()
+        for point in own
+        if abs(point["level"] - level) < 1e-6
+    }
+    look = (table.fingerprint, table.criterion, table.data, metric, way, values, measured)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
-    st.markdown(
-        f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast] "
-        ":small[Click a cell, or draw a box, to see its curve.]"
-    )
-    dense = table.dense["perplexity"]
-    values = [f.kl if metric == "KL" else 100 * (f.perplexity / dense - 1) for f in seen]
+    marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        charts.heat(table.groups, values, metric, st.session_state["heat_marked"]),
+        sensitivity_charts.heat(table.groups, values, metric, marked, measured, way == "Box"),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
@@ -136,28 +174,11 @@ def _take_selection() -> None:
         st.session_state["chosen_groups"] = list(dict.fromkeys(picked))
 
 
-def _selected(table: SensitivityMap, seen: list[Forecast]) -> list[Group]:
-    """What was clicked; before any click the most sensitive and the most robust group."""
-    chosen = [group for group in st.session_state.get("chosen_groups", []) if group in set(table.groups)]
-    return chosen or [table.groups[index] for index in _ends(seen)]
-
-
-def _ends(seen: list[Forecast]) -> tuple[int, int]:
-    """Where the most sensitive and the most robust group are."""
-    costs = [f.kl for f in seen]
-    return costs.index(max(costs)), costs.index(min(costs))
-
-
 def _curves(
-    table: SensitivityMap,
-    calibration: Calibration,
-    chosen: list[Group],
-    level: float,
-    metric: str,
+    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
 ) -> None:
     shown = sorted(chosen)[:MAX_CURVES]
-    lines = [_line(table, group, calibration, metric) for group in shown]
-    points = services.sweep_points(table)
+    lines = [_line(table, group, single, metric) for group in shown]
     field = "kl" if metric == "KL" else "perplexity"
     measured = [
         charts.Points(words.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
@@ -170,18 +191,21 @@ def _curves(
         + (f":green-badge[{count} measured points]" if count else ":gray-badge[nothing measured yet]")
     )
     st.plotly_chart(
-        charts.curves(lines, measured, metric, level),
+        sensitivity_charts.curves(lines, measured, metric, level),
         key="curves",
         config=charts.BARE,
         alt="Forecast cost against the share removed, with measured points",
     )
     if len(chosen) > MAX_CURVES:
         st.caption(f"{len(chosen)} groups are selected; the first {MAX_CURVES} are drawn.")
+    for group in shown:
+        if group in points:
+            st.markdown(_beside(group, points[group], single, level))
 
 
-def _line(table: SensitivityMap, group: Group, calibration: Calibration, metric: str) -> charts.Line:
+def _line(table: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
     levels = [0.0, *map(float, table.levels)]
-    seen = [forecast(table, {group: v} if v else {}, calibration) for v in levels]
+    seen = [single[group, level] for level in levels]
     if metric == "KL":
         y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
     else:
@@ -190,66 +214,28 @@ def _line(table: SensitivityMap, group: Group, calibration: Calibration, metric:
     return charts.Line(words.group(*group), levels, y, low, high)
 
 
-def _extremes(table: SensitivityMap, seen: list[Forecast], level: float) -> None:
+def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: float) -> str:
+    """The measured point nearest to the level beside its forecast, in a sentence."""
+    point = min(points, key=lambda point: abs(point["level"] - level))
+    found = round(float(point["level"]), 6)
+    seen = single.get((group, found))
+    where = f"{words.group(*group)} at {words.percent(found)}"
+    said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
+    if seen is None:
+        return f":small[{said}]"
+    band = f"{words.kl(seen.kl)}, {words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}"
+    return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
+
+
+def _extremes(table: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
     """The most sensitive and the most robust group in a sentence each."""
-    for label, colour, index in zip(
-        ("Most sensitive", "Most robust"), ("orange", "green"), _ends(seen), strict=True
-    ):
-        rise = seen[index].perplexity / table.dense["perplexity"] - 1
+    badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
+    for badge, group in zip(badges, ends, strict=True):
+        seen = single[group, level]
+        rise = seen.perplexity / table.dense["perplexity"] - 1
+        band = f"{words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}"
         st.markdown(
-            f":{colour}-badge[{label}] **{words.group(*table.groups[index])}**  \n"
-            f"{words.percent(level)} costs {words.more(rise)} (KL {words.kl(seen[index].kl)}, forecast)."
+            f"{badge} **{words.group(*group)}**  \n"
+            f"{words.percent(level)} costs {words.more(rise)}  \n"
+            f":blue-badge[forecast] :small[KL {words.kl(seen.kl)} ({band})]"
         )
-
-
-def _sweep_form(model: services.Info, table: SensitivityMap, chosen: list[Group], busy: bool) -> None:
-    """Measure single groups for real: each point prunes one group, measures, and puts everything back."""
-    with st.container(border=True):
-        st.markdown("**Measure these for real**")
-        # The keys follow the selection, so that a click on the map fills the form anew.
-        tag = "_".join(f"{layer}{kind}" for layer, kind in sorted(chosen)[:12])
-        text = st.text_input(
-            "Layers",
-            format_layers(layer for layer, _ in chosen),
-            key=f"sweep_layers_{tag}",
-            help="Like 0-3,7.",
-        )
-        kinds = st.pills(
-            "Groups",
-            model.kinds,
-            selection_mode="multi",
-            default=[k for k in model.kinds if any(k == kind for _, kind in chosen)],
-            format_func=words.kind,
-            key=f"sweep_kinds_{tag}",
-        )
-        levels = st.pills(
-            "Levels",
-            [float(v) for v in table.levels],
-            selection_mode="multi",
-            default=[v for v in map(float, table.levels) if round(v, 2) in (0.3, 0.5, 0.7)],
-            format_func=words.percent,
-            key="sweep_levels",
-        )
-        with shell.told():
-            _sweep_button(model, text, list(kinds or []), list(levels or []), busy)
-
-
-def _sweep_button(model: services.Info, text: str, kinds: list[str], levels: list[float], busy: bool) -> None:
-    layers = parse_layers(text)
-    if layers[-1] >= model.layers:
-        raise PruningError(f"There is no layer {layers[-1]}; the last one is {model.layers - 1}.")
-    choice = state.current()
-    wanted: dict[str, Any] = services.request(
-        "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
-    )
-    count = len(layers) * len(kinds) * len(levels)
-    if st.button(
-        f"Measure {count} point{'' if count == 1 else 's'}",
-        icon=":material/straighten:",
-        disabled=busy or count == 0,
-        key="sweep_start",
-    ):
-        services.submit(wanted)
-        st.rerun()
-    if count:
-        shell.command(wanted)

@@ -35,43 +35,6 @@ def test_totals_add_up_to_the_whole() -> None:
     assert list(figure.data[0].text) == ["3.00 M · 38 %", "1.00 M · 12 %", "4.00 M · 50 %"]
 
 
-def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
-    figure = charts.heat(GROUPS, COSTS, "KL", [(2, "gate")])
-    cells, markers = figure.data
-    assert np.array(cells.z).shape == (5, 4)
-    assert 10 ** np.array(cells.z)[2][2] == pytest.approx(COSTS[GROUPS.index((2, "gate"))])
-    assert [tuple(point) for point in markers.customdata] == [(layer, kind) for layer, kind in GROUPS]
-    assert list(markers.selectedpoints) == [GROUPS.index((2, "gate"))]
-    assert "nats per token" in cells.colorbar.title.text
-
-
-def test_heat_in_perplexity_shows_percent_more() -> None:
-    figure = charts.heat(GROUPS, np.full(len(GROUPS), 10.0), "Perplexity")
-    assert 10 ** np.array(figure.data[0].z)[0][0] == pytest.approx(10.0)
-    assert figure.data[0].colorbar.title.text == "Perplexity, % more"
-
-
-@pytest.mark.parametrize("costs", [np.zeros(len(GROUPS)), np.full(len(GROUPS), 0.5)])
-def test_heat_of_equal_costs_is_still_drawn(costs: np.ndarray) -> None:
-    cells = charts.heat(GROUPS, costs).data[0]
-    assert np.isfinite(np.array(cells.z)).all()
-    assert cells.zmax > cells.zmin
-
-
-def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_colour() -> None:
-    line = charts.Line("Layer 1 · MLP up", [0, 0.5], [0.0, 0.1], [0.0, 0.08], [0.0, 0.13])
-    figure = charts.curves([line], [charts.Points("Layer 1 · MLP up", [0.5], [0.11])], "KL", 0.5)
-    band, forecast, measured = figure.data
-    assert band.fill == "toself"
-    assert list(band.y) == [0.0, 0.13, 0.08, 0.0]
-    assert forecast.mode == "lines"
-    assert measured.mode == "markers"
-    assert measured.name.endswith("measured")
-    assert measured.marker.color == forecast.line.color
-    assert list(measured.x) == [50]
-    assert axes(figure) == ("Weights of the group set to zero (%)", "KL (nats per token)")
-
-
 def test_damage_adds_up_to_the_forecast() -> None:
     figure = charts.damage(GROUPS, COSTS)
     assert sum(sum(bar.y) for bar in figure.data) == pytest.approx(COSTS.sum())

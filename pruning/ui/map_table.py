@@ -1,0 +1,65 @@
+"""The Sensitivity page's table: every group and level in figures, to sort and to take away as CSV."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from pruning.forecast import SensitivityMap
+from pruning.ui import services, single_groups, state, words
+
+HEIGHT = 390
+
+
+def section(model: services.Info, table: SensitivityMap) -> None:
+    """The table of all groups and levels; a click on a column's head sorts by it."""
+    calibration = services.calibration(table, services.measurements(model, table))
+    single = single_groups.alone(table, calibration)
+    frame = single_groups.frame(table, single, services.sweep_points(table))
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    with left:
+        st.subheader("Every group and level", anchor=False)
+        st.caption(
+            "Click on a column's head to sort by it. Every forecast is worked out in two ways; the last "
+            "column says by what factor they part. Above 2 it is less sure, and worth measuring."
+        )
+    right.download_button(
+        "Download as CSV",
+        frame.to_csv(index=False, float_format="%.6g"),
+        file_name=_file_name(table),
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+    )
+    shown = frame.assign(
+        group=frame["group"].map(words.kind),
+        forecast_perplexity=100 * (frame["forecast_perplexity"] / table.dense["perplexity"] - 1),
+    ).drop(columns="measured_perplexity")
+    st.dataframe(shown, hide_index=True, height=HEIGHT, column_config=_columns(), key="map_table")
+
+
+def _columns() -> dict[str, object]:
+    number = st.column_config.NumberColumn
+    kl, band = f"{words.KL} In nats per token.", f"{words.BAND} KL in nats per token."
+    return {
+        "layer": number("Layer", width="small"),
+        "group": st.column_config.TextColumn("Group"),
+        "level_percent": number("Level", format="%.3g %%", width="small", help="Share set to zero."),
+        "forecast_kl_nats_per_token": number("KL, forecast", format="%.4f", help=kl),
+        "forecast_kl_low_nats_per_token": number("Band from", format="%.4f", help=band),
+        "forecast_kl_high_nats_per_token": number("Band to", format="%.4f", help=band),
+        "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=words.PERPLEXITY),
+        "measured_kl_nats_per_token": number("KL, measured", format="%.4f", help=kl),
+        "estimators_apart_factor": number(
+            "Estimates part by",
+            format="× %.2f",
+            help="The forecast is worked out in two ways. × 1.00: both say the same.",
+        ),
+    }
+
+
+def _file_name(table: SensitivityMap) -> str:
+    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
+    return f"sensitivity-{model or 'model'}-{table.criterion}.csv"
