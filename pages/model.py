@@ -9,10 +9,11 @@ shell.heading(
     "Choose a transformer, see what it is made of and how good it is before anything is removed.",
     model,
     *(("sensitivity", "Sensitivity") if model else ()),
+    main=model is not None and services.baseline(model) is not None,
 )
 shell.complaint()
 busy = jobs_view.panel(("inspect", "baseline"))
 model_view.chooser(model, busy)
 if model:
-    model_view.made_of(model)
     model_view.baseline(model, busy)
+    model_view.made_of(model)

@@ -275,6 +275,15 @@ def test_export_loads_with_the_masked_models_logits(
         TASKS["export"](loaded, store, silent, recipe=recipe, out=str(out))
 
 
+def test_an_export_is_kept_under_its_whole_path(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = TASKS["export"](loaded, store, silent, recipe=recipe_of(loaded, text, ["up=0.5"]), out="pruned")
+    assert done["out"] == str(tmp_path / "pruned")
+    assert store.find("export", out=str(tmp_path / "pruned"))
+
+
 def test_export_to_the_workspace_by_name_stays_inside_it(loaded: Loaded, store: Store, text: str) -> None:
     recipe = recipe_of(loaded, text, ["up=0.5"])
     done = TASKS["export"](loaded, store, silent, recipe=recipe, name="half-up")

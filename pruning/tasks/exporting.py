@@ -66,7 +66,8 @@ def measured(
 
 def _folder(store: Store, out: str | None, name: str | None) -> Path:
     if out:
-        return Path(out)
+        # Where the model is must still be true in a process that stands in another folder.
+        return Path(out).expanduser().absolute()
     if not name:
         raise PruningError("The exported model needs a name. Give one, such as demo-half.")
     return store.child("exports", name)

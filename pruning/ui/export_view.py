@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ def page(model: services.Info, busy: bool) -> None:
 def _write(model: services.Info, plan: Plan, busy: bool) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
+        suggested = _suggestion(model, plan)
+        # The key follows the suggestion: once a model is written, the field holds a name that is free.
         name = st.text_input(
             "Name",
-            _suggestion(model, plan),
-            key="export_name",
+            suggested,
+            key=f"export_name_{suggested}",
             help="The folder's name inside the workspace.",
         ).strip()
-        services.store().child("exports", name)
+        taken = services.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
         wanted = services.request("export", recipe=recipe.to_dict(), name=name)
@@ -43,12 +46,15 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
             "Write the model",
             type="primary",
             icon=":material/save:",
-            disabled=busy,
+            disabled=busy or taken,
             key="export_start",
             on_click=shell.act,
             args=(lambda: services.submit(wanted),),
         )
-        st.caption(f"Goes to {services.store().exports() / name}")
+        there = services.store().exports() / name
+        st.caption(
+            f"{there} is there already. Choose another name to write again." if taken else f"Goes to {there}"
+        )
     with right:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown("**The recipe**: everything needed to do the same again")
@@ -66,8 +72,12 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
 
 
 def _suggestion(model: services.Info, plan: Plan) -> str:
+    """A name that says what it is, and that is free."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", state.current().model.rstrip("/").split("/")[-1]).strip("-")
-    return f"{stem or 'model'}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    name = f"{stem or 'model'}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    folder = services.store().exports()
+    names = (f"{name}-{number}" if number > 1 else name for number in count(1))
+    return next(free for free in names if not (folder / free).exists())
 
 
 def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
@@ -116,7 +126,9 @@ def _written(model: services.Info) -> None:
     found = services.exports(model)
     if not found:
         return
-    st.header("Written models", anchor=False)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        st.header("Written models", anchor=False, width="content")
+        shell.link("runs", "Compare or delete them")
     for value in found:
         with st.container(border=True):
             _one(value)

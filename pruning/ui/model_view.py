@@ -24,8 +24,12 @@ def chooser(model: services.Info | None, busy: bool) -> None:
         with st.container(border=True):
             _choose(busy)
     else:
-        with st.expander("Choose another model", icon=":material/swap_horiz:"):
-            _choose(busy)
+        folded = st.expander(
+            "Choose another model", icon=":material/swap_horiz:", key="chooser", on_change="rerun"
+        )
+        if folded.open:  # what it needs may have to be asked of the hub
+            with folded:
+                _choose(busy)
 
 
 def _choose(busy: bool) -> None:
@@ -190,7 +194,7 @@ def made_of(model: services.Info) -> None:
 
 def baseline(model: services.Info, busy: bool) -> None:
     """How good the unpruned model is: measured figures, or the button that measures them."""
-    st.header("How good it is", anchor=False)
+    st.header("How good it is now", anchor=False)
     found = services.baseline(model)
     wanted = services.request("baseline", data=state.current().data)
     if found is None:

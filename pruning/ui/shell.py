@@ -95,8 +95,12 @@ def heading(
     model: services.Info | None,
     next_page: str | None = None,
     next_label: str = "",
+    main: bool = False,
 ) -> None:
-    """A page's title and one line of help; on the right the model it is about and the road's next step."""
+    """A page's title and one line of help; on the right the model it is about and the road's next step.
+
+    With `main` the next step is what there is left to do here, and looks like it.
+    """
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left.container(gap="xxsmall"):
         st.title(title, anchor=False)
@@ -112,8 +116,16 @@ def heading(
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             with st.popover("Words", icon=":material/menu_book:", type="tertiary", key="glossary"):
                 glossary(words.GLOSSARY)
-            if next_page:
+            if next_page and not main:
                 link(next_page, next_label)
+            elif next_page and st.button(
+                next_label,
+                type="primary",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                key="next_step",
+            ):
+                st.switch_page(PAGES[next_page].script)
 
 
 def glossary(entries: Mapping[str, str]) -> None:

@@ -193,7 +193,7 @@ def test_export_previews_the_recipe_and_asks_for_the_model(
 def test_export_refuses_a_name_that_leads_out_of_the_workspace(open_page: Open, store: Store) -> None:
     synthetic.put_all(store)
     app = open_page("export", model="demo", plan="up=0.5")
-    app.text_input(key="export_name").set_value("../../etc").run()
+    next(field for field in app.text_input if field.label == "Name").set_value("../../etc").run()
     assert not app.exception
     assert "cannot be a file name" in app.error[0].value
     assert not any(b.key == "export_start" for b in app.button)
