@@ -32,8 +32,8 @@ def walk(page: Page, address: str) -> None:
     measure_plan(page, PLAN)
     page.get_by_role("button", name="Pin this plan").click()
     page.get_by_role("link", name="Compare").first.click()
-    page.get_by_role("button", name="Answer with both").click()
-    expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name=re.compile("^Ask 2 prompts")).click()
+    expect(page.get_by_text(re.compile("(unpruned|same) answer")).first).to_be_visible(timeout=JOB)
 
     page.get_by_role("link", name="4 Export").click()
     page.get_by_role("button", name="Write the model").click()
@@ -73,6 +73,7 @@ def take(page: Page, address: str, folder: Path) -> None:
             ("explore", "/explore"),
             ("export", "/export"),
             ("compare", "/compare"),
+            ("present", "/present"),
         ):
             page.set_viewport_size({"width": 1280, "height": 720})
             page.goto(f"{address}{path}?{query}")

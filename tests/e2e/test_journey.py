@@ -42,8 +42,8 @@ def test_load_map_slide_measure_export_reload(
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
     page.get_by_role("link", name="Compare").first.click()
-    page.get_by_role("button", name="Answer with both").click()
-    expect(page.get_by_text("Asked: ")).to_be_visible(timeout=JOB)
+    page.get_by_role("button", name="Ask 2 prompts of 1 plan").click()
+    expect(page.get_by_text(re.compile("(unpruned|same) answer")).first).to_be_visible(timeout=JOB)
 
     page.get_by_role("link", name="3 Explore").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Explore")

@@ -20,6 +20,8 @@ PAGES = {
     "/sensitivity": "Sensitivity",
     "/explore": "Explore",
     "/export": "Export",
+    "/compare": "Compare",
+    "/present": "Present",
     "/runs": "Runs",
 }
 

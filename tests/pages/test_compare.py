@@ -81,7 +81,7 @@ def test_all_plans_are_asked_the_chosen_prompts(open_page: Open, store: Store, a
         "data": "demo",
         "max_new_tokens": 40,
     }
-    assert "waits" in app.progress[0].text
+    assert words.TASK["generate"] in app.progress[0].text
 
 
 def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) -> None:
