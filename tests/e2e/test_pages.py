@@ -51,9 +51,10 @@ def test_deep_link_on_a_fresh_server(
 @pytest.fixture
 def runs(page: Page) -> dict[str, int]:
     """Counts the script runs whose end the server tells the browser: whole pages, and fragments alone."""
-    counted = {"page": 0, "fragment": 0}
+    counted = {"page": 0, "fragment": 0, "table": 0}
 
     def read(payload: str | bytes) -> None:
+        counted["table"] += b'"logCosts"' in payload if isinstance(payload, bytes) else 0
         message = ForwardMsg.FromString(payload) if isinstance(payload, bytes) else ForwardMsg()
         if message.WhichOneof("type") == "script_finished":
             # A run that the next step of the slider cuts short is neither.
@@ -70,12 +71,14 @@ def test_letting_go_of_a_fader_runs_its_fragment_alone(page: Page, runs: dict[st
     page.goto("/explore?model=demo&plan=up%3D0.4")
     settle(page)
     assert runs["page"] > 0, "the counter sees the first run"
+    assert runs["table"] == 1, "the table came with the page"
     before = dict(runs)
     nudge(page, "MLP up", 43)
     wait_for_plan(page, "up=0.43")
     expect(page.get_by_text("not measured yet")).to_be_visible()
     assert runs["fragment"] > before["fragment"]
     assert runs["page"] == before["page"]
+    assert runs["table"] == 1, "and is sent once"
 
 
 def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None:

@@ -7,7 +7,7 @@ const TABLES = (window.prunescopeTables ??= new Map());
 const WAITING = (window.prunescopeWaiting ??= new Set());
 const KEPT_TABLES = 4;
 const KEPT_STEPS = 50;
-const KEY_PAUSE = 250; // milliseconds after the last key until the plan is sent
+const KEY_PAUSE = 150; // milliseconds after the last key until the plan is sent
 
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
@@ -178,6 +178,7 @@ class Desk {
   // ---- frames -----------------------------------------------------------------------------------------
 
   ask() {
+    if (!sameLevels(this.levels, this.sent)) delete this.root.dataset.settled;
     this.asked ??= requestAnimationFrame(() => {
       this.asked = null;
       this.draw();

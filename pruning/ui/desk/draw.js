@@ -278,6 +278,11 @@ function drawHere(canvas, still, { table, seen, truth, look }) {
   const half = pen.measureText(words).width / 2;
   const middle = Math.min(width - AXIS.right - half, Math.max(AXIS.left + half, x));
   const above = Math.min(y - 16, frame.y(seen.perplexityHigh) - 9);
+  const line = above < 8 ? y + 18 : above;
   pen.textAlign = "center";
-  pen.fillText(words, middle, above < 8 ? y + 18 : above);
+  // A rim in the ground's colour keeps the words legible on the curves.
+  pen.strokeStyle = look.ground;
+  pen.lineWidth = 4;
+  pen.strokeText(words, middle, line);
+  pen.fillText(words, middle, line);
 }

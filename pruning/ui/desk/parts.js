@@ -123,7 +123,7 @@ function showTile(tile, { value, badge, beside, truth, note }) {
   setText(tile.querySelector(".value"), value);
   const mark = tile.querySelector(".source .badge");
   setText(mark, badge);
-  mark.classList.toggle("measured", badge !== "forecast");
+  mark.classList.toggle("measured", badge === "measured" || badge === "unpruned");
   setText(tile.querySelector(".beside"), beside);
   tile.classList.toggle("known", Boolean(truth));
   setText(tile.querySelector(".truth b"), truth || "–");
@@ -157,7 +157,7 @@ function showTiles(tiles, { table, seen, truth, empty }) {
   });
   showTile(tiles.speed, {
     value: "1.0×",
-    badge: table.decodeMs ? "measured" : "unpruned",
+    badge: table.decodeMs ? "measured" : "not timed yet",
     beside: table.decodeMs ? `${table.decodeMs.toFixed(0)} ms a word, unpruned` : "",
     truth: "",
     note: "zeros alone speed nothing up",
