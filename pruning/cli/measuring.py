@@ -172,7 +172,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
 
 @click.group()
 def bench() -> None:
-    """Check the forecast against measurements, and time it."""
+    """Check the forecast against measurements, and time it and the dashboard."""
 
 
 def _bench(name: str, model: str, how: dict[str, Any]) -> None:
@@ -201,3 +201,14 @@ def bench_map(model: str, how: dict[str, Any]) -> None:
 def bench_forecast(model: str, how: dict[str, Any]) -> None:
     """Compare forecasts of whole recipes with measurements of them."""
     _bench("forecast", model, how)
+
+
+@bench.command("ui")
+@errors_as_sentences
+def bench_ui() -> None:
+    """Time the dashboard in a real browser: dragging, painting, releasing, switching pages."""
+    from pruning import bench_ui as benches
+
+    with terminal_progress() as progress:
+        result = benches.bench_ui(progress)
+    finish(result, figures(result, {key: key for key in result}))

@@ -7,77 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from pruning.forecast import SensitivityMap, forecast
-from pruning.plan import KINDS, Group, format_settings, parse_settings
+from pruning.plan import format_settings, parse_settings
 from pruning.recipe import Recipe
 from pruning.store import Store
+from pruning.synthetic import FINGERPRINT, LEVELS, groups, put_map, put_model, sensitivity_map
 
-FINGERPRINT = "feedfacecafe0123"
-LEVELS = tuple(round(0.1 * i, 1) for i in range(1, 10))
-SIZES = {"qkv": 552_960, "attn_out": 331_776, "gate": 884_736, "up": 884_736, "down": 884_736}
+__all__ = ["FINGERPRINT", "LEVELS", "groups", "put_map", "put_model", "sensitivity_map"]
 PROBES = {"facts": 0.62, "grammar": 0.81, "common_sense": 0.58, "arithmetic": 0.34, "reading": 0.66}
-
-
-def groups(layers: int = 30) -> list[Group]:
-    return [(layer, kind) for layer in range(layers) for kind in KINDS]
-
-
-def sensitivity_map(model: str = "demo", layers: int = 30, criterion: str = "fisher") -> SensitivityMap:
-    """Costs that grow with the level, with a delicate start, end and down projection."""
-    random = np.random.default_rng(7)
-    every = groups(layers)
-    weight = {"qkv": 0.4, "attn_out": 0.5, "gate": 0.6, "up": 0.8, "down": 1.3}
-    base = np.array(
-        [
-            0.008 * weight[kind] * (1 + 4 * np.exp(-layer / 1.5) + 6 * np.exp((layer - layers + 1) / 1.2))
-            for layer, kind in every
-        ]
-    ) * np.exp(0.35 * random.standard_normal(len(every)))
-    shape = np.array([(level / 0.5) ** 3.2 for level in LEVELS])
-    kronecker = base[:, None] * shape[None, :]
-    return SensitivityMap(
-        model=model,
-        fingerprint=FINGERPRINT,
-        criterion=criterion,
-        data="demo",
-        data_fingerprint="0123456789abcdef",
-        levels=LEVELS,
-        groups=tuple(every),
-        parameters=np.array([SIZES[kind] for _, kind in every]),
-        kronecker=kronecker,
-        token=kronecker * np.exp(0.2 * random.standard_normal(kronecker.shape)),
-        dense={
-            "perplexity": 33.8,
-            "accuracy": 0.391,
-            "bytes": 538_090_408,
-            "parameters": 134_515_008,
-            "weight_bytes": 4,
-        },
-        seconds=21.0,
-        dense_forwards=6.4,
-    )
-
-
-def put_model(store: Store, reference: str = "demo", layers: int = 30) -> None:
-    """As if the model had been loaded."""
-    every = groups(layers)
-    facts = {
-        "reference": reference,
-        "architecture": "LlamaForCausalLM",
-        "parameters": 134_515_008,
-        "prunable_parameters": sum(SIZES[kind] for _, kind in every),
-        "layers": layers,
-        "groups": [
-            {"layer": layer, "kind": kind, "modules": [f"{layer}.{kind}"], "parameters": SIZES[kind]}
-            for layer, kind in every
-        ],
-        "fingerprint": FINGERPRINT,
-        "dtype": "float32",
-        "device": "cpu",
-        "bytes": 538_060_032,
-        "hidden_size": 576,
-        "vocabulary": 49152,
-    }
-    store.put("inspect", {"reference": reference, "dtype": "float32"}, facts)
 
 
 def put_baseline(store: Store) -> None:
@@ -93,18 +29,6 @@ def put_baseline(store: Store) -> None:
         "data_fingerprint": "0123456789abcdef",
     }
     store.put("baseline", {"fingerprint": FINGERPRINT, "data": "demo"}, value)
-
-
-def put_map(store: Store, layers: int = 30, criterion: str = "fisher") -> SensitivityMap:
-    table = sensitivity_map(layers=layers, criterion=criterion)
-    key = {
-        "fingerprint": FINGERPRINT,
-        "criterion": criterion,
-        "data": "demo",
-        "levels": list(LEVELS),
-    }
-    store.put("map", key, table.to_dict())
-    return table
 
 
 def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor: float = 1.08) -> None:
