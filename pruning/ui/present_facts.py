@@ -87,7 +87,7 @@ def _speed() -> Figure:
 def _same_word(seen: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
-        tokens = f" at {words.count(truth['tokens'])} places" if truth.get("tokens") else ""
+        tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
         return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
     low, high = _in_100(seen.agreement_low), _in_100(seen.agreement_high)
     known = f"Worked out, not tried yet. Between {low} and {high}, {NINE}."

@@ -168,7 +168,8 @@ def _picture(facts: Facts, rank: int) -> str:
     )
     return (
         f"<section>{_heading('What goes', rank)}"
-        f'<div class="bar"><span>Before</span>{_image(bar(1.0), "")}<span>{escape(facts.before)}</span></div>'
+        f'<div class="bar"><span>Before</span>{_image(bar(1.0), "")}'
+        f"<span>{escape(facts.before)} {_mark('measured')}</span></div>"
         f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
         f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
         f'<p class="small">The model has {layers} layers, one after the other. Each column is a layer, '

@@ -65,7 +65,8 @@ def from_address(params: dict[str, str]) -> Assumptions:
         except (KeyError, ValueError):
             continue
         if math.isfinite(value) and 0 <= value <= MOST:
-            found = replace(found, **{name: int(value) if name == "copies" else value})
+            changed: dict[str, Any] = {name: int(value) if name == "copies" else value}
+            found = replace(found, **changed)
     return found
 
 
