@@ -141,6 +141,7 @@ def band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> None
     figure.add_scatter(
         x=[*x, *reversed(x)],
         y=[*line.high, *reversed(line.low)],
+        mode="lines",  # with few points plotly would mark each of them
         fill="toself",
         fillcolor=_faint(colour),
         line={"width": 0},
