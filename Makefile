@@ -25,9 +25,10 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/app.stamp
+bench: .venv/dev.stamp browser
 	$(BIN)/prunescope bench map
 	$(BIN)/prunescope bench forecast
+	$(BIN)/prunescope bench ui
 
 screenshots: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null

@@ -1,0 +1,63 @@
+"""The bench of the dashboard prints what others rely on; the server stays small and holds no torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pruning import bench_ui, browser
+from pruning.cli import main
+from pruning.progress import silent
+
+SHAPED = ("drag_median_ms", "drag_p95_ms", "paint_median_ms", "paint_p95_ms", "release_median_ms")
+WHOLE = ("floor_median_ms", "floor_p95_ms", "release_median_ms", "switch_max_ms", "switch_median_ms")
+FEW = 40
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browser.chromium() is None, reason="there is no Chromium or Chrome on the PATH")
+def test_the_bench_measures_and_the_server_stays_small() -> None:
+    found = bench_ui.bench_ui(silent, events=FEW, releases=3)
+    for name in (
+        *WHOLE,
+        "first_page_ms",
+        *(f"{name}_{shape}" for name in SHAPED for shape in bench_ui.SHAPES),
+    ):
+        assert found[name] > 0, name
+    assert found["torch_loaded"] is not True
+    assert found["rss_mb"] < 400
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_without_a_browser_the_bench_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "NAMES", ("no-such-browser",))
+    result = CliRunner().invoke(main, ["bench", "ui"])
+    assert result.exit_code == 1
+    assert "apt-get install chromium" in result.stderr
+
+
+def test_without_playwright_the_bench_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    result = CliRunner().invoke(main, ["bench", "ui"])
+    assert result.exit_code == 1
+    assert "prunescope[dev]" in result.stderr
+
+
+def test_libtorch_is_seen_where_it_is_loaded() -> None:
+    """The check of the dashboard's process can fail: a process with torch is told from one without."""
+    for code, expected in (("", False), ("import torch", True)):
+        wait = f"{code}\nprint('ready', flush=True)\ninput()"
+        with subprocess.Popen(
+            [sys.executable, "-c", wait], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as one:
+            assert one.stdout is not None
+            one.stdout.readline()
+            found = bench_ui.process_figures(one.pid)
+            one.kill()
+        if not Path("/proc/self/maps").exists():
+            pytest.skip("this system does not tell what a process has loaded")
+        assert found["torch_loaded"] is expected
+        assert found["rss_mb"] > 1
