@@ -6,8 +6,8 @@ what goes into them and what comes out of them. No name of one model family is u
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from pruning.errors import PruningError
 from pruning.plan import KINDS
-
-TRACE_TOKENS = 4
+from pruning.tracing import Call, forward_replaced, is_linear, run_few_tokens, watched
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,7 @@ class GroupInfo:
     parameters: int
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One call of a linear module (name within its layer), with what went in and what came out."""
-
-    name: str
-    module: nn.Module
-    given: torch.Tensor
-    result: torch.Tensor
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Output and input features."""
-        return self.result.shape[-1], self.given.shape[-1]
-
-
-_Piece = tuple[_Call, tuple[int, int] | None]  # a linear module's call, and the output rows that are meant
+_Piece = tuple[Call, tuple[int, int] | None]  # a linear module's call, and the output rows that are meant
 
 
 def find_groups(model: nn.Module) -> list[GroupInfo]:
@@ -69,8 +53,8 @@ def find_groups(model: nn.Module) -> list[GroupInfo]:
     if shared:
         raise _not_understood(shared[0], "its weight is used by more than one module")
     groups = []
-    with _watched(model, layers) as (calls, layer_arguments):
-        _run_few_tokens(model)
+    with watched(model, layers) as (calls, layer_arguments):
+        run_few_tokens(model)
         for index, (name, layer) in enumerate(layers):
             if name not in layer_arguments:
                 raise _not_understood(name, "the layer is not used in a forward pass")
@@ -100,7 +84,7 @@ def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     when there is no such list, or more than one.
     """
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    found = [(name, layers) for name, layers in lists if len(layers) and all(map(_attention_name, layers))]
+    found = [(name, layers) for name, layers in lists if len(layers) and all(map(attention_name, layers))]
     if len(found) != 1:
         names = ", ".join(name for name, _ in found)
         what = f"several lists of layers ({names})" if found else "no list of decoder layers"
@@ -112,16 +96,12 @@ def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     return [(f"{name}.{index}", layer) for index, layer in enumerate(layers)]
 
 
-def _attention_name(layer: nn.Module) -> str | None:
+def attention_name(layer: nn.Module) -> str | None:
     """Name of the layer's child that is given the attention mask."""
     for name, child in layer.named_children():
         if "attention_mask" in inspect.signature(child.forward).parameters:
             return name
     return None
-
-
-def _is_linear(module: nn.Module) -> bool:
-    return isinstance(module, (nn.Linear, Conv1D))
 
 
 def _weight_uses(layers: list[tuple[str, nn.Module]]) -> Counter[str]:
@@ -130,7 +110,7 @@ def _weight_uses(layers: list[tuple[str, nn.Module]]) -> Counter[str]:
     uses: Counter[str] = Counter()
     for layer_name, layer in layers:
         for name, module in layer.named_modules(remove_duplicate=False):
-            if _is_linear(module):
+            if is_linear(module):
                 uses[first.setdefault(id(module.weight), f"{layer_name}.{name}")] += 1
     return uses
 
@@ -142,53 +122,12 @@ def _not_understood(name: str, reason: str) -> PruningError:
     )
 
 
-@contextmanager
-def _watched(
-    model: nn.Module, layers: list[tuple[str, nn.Module]]
-) -> Iterator[tuple[dict[str, list[_Call]], dict[str, tuple[tuple, dict]]]]:
-    """Records, per layer name, the calls of linear modules in order and the arguments of the layer itself."""
-    calls: dict[str, list[_Call]] = {name: [] for name, _ in layers}
-    arguments: dict[str, tuple[tuple, dict]] = {}
-    training = [module for module in model.modules() if module.training]
-    with ExitStack() as stack:
-        for layer_name, layer in layers:
-
-            def keep(_: nn.Module, args: tuple, kwargs: dict, layer_name: str = layer_name) -> None:
-                arguments[layer_name] = (args, kwargs)
-
-            stack.callback(layer.register_forward_pre_hook(keep, with_kwargs=True).remove)
-            for name, module in layer.named_modules():
-                if _is_linear(module):
-                    stack.callback(module.register_forward_hook(_noting(calls[layer_name], name)).remove)
-        try:
-            for module in training:
-                module.training = False  # dropout would blur which way things go
-            yield calls, arguments
-        finally:
-            for module in training:
-                module.training = True
-
-
-def _noting(calls: list[_Call], name: str) -> Callable[[nn.Module, tuple, torch.Tensor], None]:
-    def note(module: nn.Module, args: tuple, result: torch.Tensor) -> None:
-        calls.append(_Call(name, module, args[0], result))
-
-    return note
-
-
-def _run_few_tokens(model: nn.Module) -> None:
-    base: Any = model.base_model
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        base(input_ids=torch.arange(TRACE_TOKENS, device=device).unsqueeze(0), use_cache=False)
-
-
 def _layer_kinds(
-    layer_name: str, layer: nn.Module, calls: list[_Call], rerun: Callable[[], Any]
+    layer_name: str, layer: nn.Module, calls: list[Call], rerun: Callable[[], Any]
 ) -> dict[str, tuple[Part, ...]]:
     """The parts of each kind in one layer, from the calls recorded in it; `rerun` runs the layer again."""
     _check_all_known(layer_name, layer, calls)
-    prefix = f"{_attention_name(layer)}."
+    prefix = f"{attention_name(layer)}."
     inside = [call for call in calls if call.name.startswith(prefix)]
     outside = [call for call in calls if not call.name.startswith(prefix)]
     kinds = {**_attention_kinds(layer_name, inside), **_mlp_kinds(layer_name, inside, outside, rerun)}
@@ -198,11 +137,11 @@ def _layer_kinds(
     }
 
 
-def _check_all_known(layer_name: str, layer: nn.Module, calls: list[_Call]) -> None:
+def _check_all_known(layer_name: str, layer: nn.Module, calls: list[Call]) -> None:
     """Every matrix in the layer must be the weight of a linear module that was called exactly once."""
     counts = Counter(call.name for call in calls)
     for name, module in layer.named_modules():
-        if _is_linear(module) and counts[name] != 1:
+        if is_linear(module) and counts[name] != 1:
             times = f"called {counts[name]} times" if counts[name] else "not called"
             raise _not_understood(f"{layer_name}.{name}", f"it is {times} in a forward pass")
     known = {f"{name}.weight" for name in counts}
@@ -212,7 +151,7 @@ def _check_all_known(layer_name: str, layer: nn.Module, calls: list[_Call]) -> N
             raise _not_understood(f"{layer_name}.{name}", f"its {shape} weights are not in a linear module")
 
 
-def _attention_kinds(layer_name: str, calls: list[_Call]) -> dict[str, list[_Piece]]:
+def _attention_kinds(layer_name: str, calls: list[Call]) -> dict[str, list[_Piece]]:
     """The linear module called last is attn_out; the others must all be given the layer's hidden states."""
     if len(calls) < 2:
         raise _not_understood(layer_name, "its attention has fewer than two linear modules")
@@ -227,7 +166,7 @@ def _attention_kinds(layer_name: str, calls: list[_Call]) -> dict[str, list[_Pie
 
 
 def _mlp_kinds(
-    layer_name: str, attention: list[_Call], calls: list[_Call], rerun: Callable[[], Any]
+    layer_name: str, attention: list[Call], calls: list[Call], rerun: Callable[[], Any]
 ) -> dict[str, list[_Piece]]:
     """The linear module called last is down; before it comes up, gate and up, or both fused in one module."""
     if len(calls) < 2:
@@ -252,7 +191,7 @@ def _mlp_kinds(
 
 
 def _gate_and_up(
-    layer_name: str, halves: list[_Piece], down: _Call, calls: list[_Call], rerun: Callable[[], Any]
+    layer_name: str, halves: list[_Piece], down: Call, calls: list[Call], rerun: Callable[[], Any]
 ) -> tuple[_Piece, _Piece]:
     """Tell the gate from up by what they do: what goes into down is linear in up, and not in the gate.
 
@@ -273,8 +212,8 @@ def _gate_and_up(
 def _down_input(
     signs: tuple[float, float],
     halves: list[_Piece],
-    down: _Call,
-    calls: list[_Call],
+    down: Call,
+    calls: list[Call],
     rerun: Callable[[], Any],
 ) -> torch.Tensor:
     """What down is given when each half puts out its sign times a ramp; no linear module is computed."""
@@ -288,27 +227,15 @@ def _down_input(
     with ExitStack() as stack:
         for call in calls:
 
-            def answer(given: torch.Tensor, call: _Call = call) -> torch.Tensor:
+            def answer(given: torch.Tensor, call: Call = call) -> torch.Tensor:
                 if call is down:
                     seen.append(given)
                 return answers[call.name]
 
-            stack.enter_context(_forward_replaced(call.module, answer))
+            stack.enter_context(forward_replaced(call.module, answer))
         with torch.no_grad():
             rerun()
     return seen[0]
-
-
-@contextmanager
-def _forward_replaced(module: nn.Module, forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
-    before = module.__dict__.get("forward")
-    module.forward = forward
-    try:
-        yield
-    finally:
-        del module.forward
-        if before is not None:
-            module.forward = before
 
 
 def _same_tensor(one: torch.Tensor, other: torch.Tensor) -> bool:
