@@ -16,7 +16,7 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.plan import Group, Plan, check_level
 
-_FILES = ("forecast.js", "levels.js", "words.js", "draw.js", "parts.js", "desk.js")
+_FILES = ("forecast.js", "levels.js", "words.js", "draw.js", "parts.js", "hands.js", "desk.js")
 _FOLDER = Path(__file__).parent
 _component = st.components.v2.component(
     "prunescope_desk",

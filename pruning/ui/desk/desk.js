@@ -70,7 +70,7 @@ class Desk {
     if (!this.table || this.table.order.join() !== table.order.join() || this.table.layers !== table.layers) {
       this.root.innerHTML = deskHtml(table);
       this.parts = partsOf(this.root);
-      this.listen();
+      listen(this);
       this.levels = null;
     }
     this.table = table;
@@ -264,148 +264,11 @@ class Desk {
     return new Set([...this.locks].filter((lock) => /^\d+$/.test(lock)).map(Number));
   }
 
-  // ---- hands ------------------------------------------------------------------------------------------
-
-  listen() {
-    const { parts } = this;
-    for (const [name, fader] of Object.entries(parts.faders)) this.listenFader(name, fader);
-    for (const [kind, lane] of Object.entries(parts.lanes)) this.listenLane(kind, lane);
-    for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => this.toggleLock(kind);
-    parts.layers.onclick = (event) => this.toggleLock(String(this.place(parts.layers, event).layer));
-    parts.buttons.undo.onclick = () => this.step("past", "future");
-    parts.buttons.redo.onclick = () => this.step("future", "past");
-    parts.buttons.reset.onclick = () => this.set(this.scope("master"), 0);
-    parts.buttons.preset.onchange = (event) => this.usePreset(event.target);
-    this.root.onkeydown = (event) => {
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
-      event.preventDefault();
-      if (event.shiftKey) this.step("future", "past");
-      else this.step("past", "future");
-    };
-  }
-
-  listenFader(name, fader) {
-    fader.onpointerdown = (event) => {
-      if (event.button !== 0) return;
-      fader.setPointerCapture(event.pointerId);
-      fader.focus({ preventScroll: true });
-      const knob = fader.querySelector(".knob").getBoundingClientRect();
-      const middle = (knob.top + knob.bottom) / 2;
-      // Taken at the knob it stays under the finger; elsewhere it jumps there.
-      const grip = Math.abs(event.clientY - middle) < 12 ? event.clientY - middle : 0;
-      this.drag = { start: this.levels, grip };
-      if (grip === 0) this.follow(name, fader, event);
-    };
-    fader.onpointermove = (event) => {
-      if (this.drag && fader.hasPointerCapture(event.pointerId)) this.follow(name, fader, event);
-    };
-    fader.onpointerup = fader.onpointercancel = () => this.letGo();
-    fader.ondblclick = () => this.set(this.scope(name), 0);
-    fader.onkeydown = (event) => this.faderKey(name, event);
-    fader.onblur = () => this.timer && this.release();
-  }
-
-  follow(name, fader, event) {
-    const box = fader.querySelector(".track").getBoundingClientRect();
-    const share = (box.bottom - (event.clientY - this.drag.grip)) / box.height;
-    const target = Math.min(1, Math.max(0, share)) * this.table.maxLevel;
-    this.move(name, Math.round(target * 100) / 100, this.drag.start);
-  }
+  // ---- changes -----------------------------------------------------------------------------------------
 
   move(name, target, start = this.levels) {
     const locked = (group) => this.isLocked(group);
-    this.levels = moved(start, this.scope(name), target, this.table, locked);
-    this.ask();
-  }
-
-  scope(name) {
-    return name === "master" ? this.table.groups.map((_, group) => group) : [...this.table.rows[name].values()];
-  }
-
-  faderKey(name, event) {
-    const most = this.table.maxLevel;
-    const own = this.scope(name);
-    const mean = meanLevel(own.map((group) => this.table.parameters[group]), own.map((group) => this.levels[group]));
-    const to = keyLevel(event.key, mean, most);
-    if (to === null || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    // A painted curve moves a little less than a step at times, for its levels are rounded: never back.
-    this.move(name, to);
-    this.releaseSoon();
-  }
-
-  listenLane(kind, lane) {
-    lane.onpointerdown = (event) => {
-      if (event.button !== 0) return;
-      lane.setPointerCapture(event.pointerId);
-      lane.focus({ preventScroll: true });
-      this.drag = { from: this.place(lane, event) };
-      this.stroke(kind, this.drag.from, this.drag.from);
-    };
-    lane.onpointermove = (event) => {
-      const here = this.place(lane, event);
-      if (this.drag && lane.hasPointerCapture(event.pointerId)) {
-        this.stroke(kind, this.drag.from, here);
-        this.drag.from = here;
-      }
-      this.point(this.table.rows[kind].get(here.layer));
-    };
-    lane.onpointerup = lane.onpointercancel = () => this.letGo();
-    lane.onpointerleave = () => !this.drag && this.point(undefined);
-    lane.ondblclick = (event) => {
-      const group = this.table.rows[kind].get(this.place(lane, event).layer);
-      if (group !== undefined) this.set([group], 0);
-    };
-    lane.onkeydown = (event) => this.laneKey(kind, event);
-    lane.onfocus = () => {
-      this.cursor = { [kind]: this.cursor[kind] ?? this.table.rows[kind].keys().next().value };
-      this.point(this.table.rows[kind].get(this.cursor[kind]));
-    };
-    lane.onblur = () => {
-      this.cursor = {};
-      this.point(undefined);
-      if (this.timer) this.release();
-    };
-  }
-
-  place(canvas, event) {
-    const box = canvas.getBoundingClientRect();
-    const cell = (box.width - AXIS.left) / this.table.layers;
-    const layer = Math.floor((event.clientX - box.left - AXIS.left) / cell);
-    const share = (box.bottom - event.clientY) / box.height;
-    return {
-      layer: Math.min(this.table.layers - 1, Math.max(0, layer)),
-      level: Math.min(1, Math.max(0, share)) * this.table.maxLevel,
-    };
-  }
-
-  stroke(kind, from, to) {
-    this.cursor = { [kind]: to.layer };
-    const locked = (group) => this.isLocked(group);
-    this.levels = painted(this.levels, this.table.rows[kind], from, to, this.table.maxLevel, locked);
-    this.point(this.table.rows[kind].get(to.layer));
-    this.ask();
-  }
-
-  laneKey(kind, event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const row = this.table.rows[kind];
-    const layers = [...row.keys()].sort((a, b) => a - b);
-    const layer = this.cursor[kind] ?? layers[0];
-    if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-      const next = layers[layers.indexOf(layer) + (event.key === "ArrowRight" ? 1 : -1)] ?? layer;
-      // With Shift the level is carried along, which paints by keyboard.
-      if (event.shiftKey) this.set([row.get(next)], this.levels[row.get(layer)], true);
-      this.cursor = { [kind]: next };
-    } else if (event.key.toLowerCase() === "l") {
-      this.toggleLock(String(layer));
-    } else {
-      const to = keyLevel(event.key, this.levels[row.get(layer)], this.table.maxLevel);
-      if (to === null) return;
-      this.set([row.get(layer)], to, true);
-    }
-    event.preventDefault();
-    this.point(row.get(this.cursor[kind] ?? layer));
+    this.levels = moved(start, scope(this, name), target, this.table, locked);
     this.ask();
   }
 
@@ -434,21 +297,4 @@ class Desk {
     this.ask();
     this.release();
   }
-
-  usePreset(select) {
-    const preset = this.table.presets[Number(select.value)];
-    const now = Math.round(20 * meanLevel(this.table.parameters, this.levels)) / 20;
-    this.levels = presetLevels(this.levels, preset, now || 0.3, this.table.maxLevel, (group) => this.isLocked(group));
-    select.value = "";
-    this.ask();
-    this.release();
-  }
-}
-
-function keyLevel(key, now, most) {
-  const steps = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
-  if (key === "Home") return 0;
-  if (key === "End") return most;
-  if (!(key in steps)) return null;
-  return Math.min(most, Math.max(0, Math.round((now + steps[key]) * 100) / 100));
 }

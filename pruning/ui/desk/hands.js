@@ -1,0 +1,155 @@
+// What hands do: pointers on faders and lanes, keys, buttons. `desk` is the Desk whose state they change.
+
+function listen(desk) {
+  const { parts } = desk;
+  for (const [name, fader] of Object.entries(parts.faders)) listenFader(desk, name, fader);
+  for (const [kind, lane] of Object.entries(parts.lanes)) listenLane(desk, kind, lane);
+  for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => desk.toggleLock(kind);
+  parts.layers.onclick = (event) => desk.toggleLock(String(place(desk, parts.layers, event).layer));
+  parts.buttons.undo.onclick = () => desk.step("past", "future");
+  parts.buttons.redo.onclick = () => desk.step("future", "past");
+  parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
+  parts.buttons.preset.onchange = (event) => usePreset(desk, event.target);
+  desk.root.onkeydown = (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    event.preventDefault();
+    if (event.shiftKey) desk.step("future", "past");
+    else desk.step("past", "future");
+  };
+}
+
+function listenFader(desk, name, fader) {
+  fader.onpointerdown = (event) => {
+    if (event.button !== 0) return;
+    fader.setPointerCapture(event.pointerId);
+    fader.focus({ preventScroll: true });
+    const knob = fader.querySelector(".knob").getBoundingClientRect();
+    const middle = (knob.top + knob.bottom) / 2;
+    // Taken at the knob it stays under the finger; elsewhere it jumps there.
+    const grip = Math.abs(event.clientY - middle) < 12 ? event.clientY - middle : 0;
+    desk.drag = { start: desk.levels, grip };
+    if (grip === 0) follow(desk, name, fader, event);
+  };
+  fader.onpointermove = (event) => {
+    if (desk.drag && fader.hasPointerCapture(event.pointerId)) follow(desk, name, fader, event);
+  };
+  fader.onpointerup = fader.onpointercancel = () => desk.letGo();
+  fader.ondblclick = () => desk.set(scope(desk, name), 0);
+  fader.onkeydown = (event) => faderKey(desk, name, event);
+  fader.onblur = () => desk.timer && desk.release();
+}
+
+function follow(desk, name, fader, event) {
+  const box = fader.querySelector(".track").getBoundingClientRect();
+  const share = (box.bottom - (event.clientY - desk.drag.grip)) / box.height;
+  const target = Math.min(1, Math.max(0, share)) * desk.table.maxLevel;
+  desk.move(name, Math.round(target * 100) / 100, desk.drag.start);
+}
+
+function scope(desk, name) {
+  return name === "master" ? desk.table.groups.map((_, group) => group) : [...desk.table.rows[name].values()];
+}
+
+function faderKey(desk, name, event) {
+  const most = desk.table.maxLevel;
+  const own = scope(desk, name);
+  const mean = meanLevel(own.map((group) => desk.table.parameters[group]), own.map((group) => desk.levels[group]));
+  const to = keyLevel(event.key, mean, most);
+  if (to === null || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  // A painted curve moves a little less than a step at times, for its levels are rounded: never back.
+  desk.move(name, to);
+  desk.releaseSoon();
+}
+
+function listenLane(desk, kind, lane) {
+  lane.onpointerdown = (event) => {
+    if (event.button !== 0) return;
+    lane.setPointerCapture(event.pointerId);
+    lane.focus({ preventScroll: true });
+    desk.drag = { from: place(desk, lane, event) };
+    stroke(desk, kind, desk.drag.from, desk.drag.from);
+  };
+  lane.onpointermove = (event) => {
+    const here = place(desk, lane, event);
+    if (desk.drag && lane.hasPointerCapture(event.pointerId)) {
+      stroke(desk, kind, desk.drag.from, here);
+      desk.drag.from = here;
+    }
+    desk.point(desk.table.rows[kind].get(here.layer));
+  };
+  lane.onpointerup = lane.onpointercancel = () => desk.letGo();
+  lane.onpointerleave = () => !desk.drag && desk.point(undefined);
+  lane.ondblclick = (event) => {
+    const group = desk.table.rows[kind].get(place(desk, lane, event).layer);
+    if (group !== undefined) desk.set([group], 0);
+  };
+  lane.onkeydown = (event) => laneKey(desk, kind, event);
+  lane.onfocus = () => {
+    desk.cursor = { [kind]: desk.cursor[kind] ?? desk.table.rows[kind].keys().next().value };
+    desk.point(desk.table.rows[kind].get(desk.cursor[kind]));
+  };
+  lane.onblur = () => {
+    desk.cursor = {};
+    desk.point(undefined);
+    if (desk.timer) desk.release();
+  };
+}
+
+function place(desk, canvas, event) {
+  const box = canvas.getBoundingClientRect();
+  const cell = (box.width - AXIS.left) / desk.table.layers;
+  const layer = Math.floor((event.clientX - box.left - AXIS.left) / cell);
+  const share = (box.bottom - event.clientY) / box.height;
+  return {
+    layer: Math.min(desk.table.layers - 1, Math.max(0, layer)),
+    level: Math.min(1, Math.max(0, share)) * desk.table.maxLevel,
+  };
+}
+
+function stroke(desk, kind, from, to) {
+  desk.cursor = { [kind]: to.layer };
+  const locked = (group) => desk.isLocked(group);
+  desk.levels = painted(desk.levels, desk.table.rows[kind], from, to, desk.table.maxLevel, locked);
+  desk.point(desk.table.rows[kind].get(to.layer));
+  desk.ask();
+}
+
+function laneKey(desk, kind, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const row = desk.table.rows[kind];
+  const layers = [...row.keys()].sort((a, b) => a - b);
+  const layer = desk.cursor[kind] ?? layers[0];
+  if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    const next = layers[layers.indexOf(layer) + (event.key === "ArrowRight" ? 1 : -1)] ?? layer;
+    // With Shift the level is carried along, which paints by keyboard.
+    if (event.shiftKey) desk.set([row.get(next)], desk.levels[row.get(layer)], true);
+    desk.cursor = { [kind]: next };
+  } else if (event.key.toLowerCase() === "l") {
+    desk.toggleLock(String(layer));
+  } else {
+    const to = keyLevel(event.key, desk.levels[row.get(layer)], desk.table.maxLevel);
+    if (to === null) return;
+    desk.set([row.get(layer)], to, true);
+  }
+  event.preventDefault();
+  desk.point(row.get(desk.cursor[kind] ?? layer));
+  desk.ask();
+}
+
+function usePreset(desk, select) {
+  const preset = desk.table.presets[Number(select.value)];
+  const now = Math.round(20 * meanLevel(desk.table.parameters, desk.levels)) / 20;
+  desk.levels = presetLevels(desk.levels, preset, now || 0.3, desk.table.maxLevel, (group) => desk.isLocked(group));
+  select.value = "";
+  desk.ask();
+  desk.release();
+}
+
+function keyLevel(key, now, most) {
+  const steps = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
+  if (key === "Home") return 0;
+  if (key === "End") return most;
+  if (!(key in steps)) return null;
+  return Math.min(most, Math.max(0, Math.round((now + steps[key]) * 100) / 100));
+}
