@@ -12,10 +12,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import ROOT, fit, launched, server, settle
+from tests.e2e.browser import ROOT, fit, launched, server, settle, wait_for_plan
 
 JOB = 900_000  # milliseconds; minutes on a quiet machine, more on a busy one
 PLAN = "gate=0.35,up=0.4,attn_out=0.25,down=0.2,down@28-29=0.1"
+OTHER_PLAN = "all=0.4"
 
 
 def walk(page: Page, address: str) -> None:
@@ -29,8 +30,10 @@ def walk(page: Page, address: str) -> None:
     page.get_by_role("button", name="Measure the baseline").click()
     expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
 
-    measure_plan(page, PLAN)
-    page.get_by_role("button", name="Pin this plan").click()
+    for plan in (OTHER_PLAN, PLAN):
+        measure_plan(page, plan)
+        page.get_by_role("button", name="Pin this plan").click()
+        settle(page)
     page.get_by_role("link", name="Compare").first.click()
     page.get_by_role("button", name=re.compile("^Ask 2 prompts")).click()
     expect(page.get_by_text(re.compile("(unpruned|same) answer")).first).to_be_visible(timeout=JOB)
@@ -54,9 +57,13 @@ def load_and_map(page: Page, address: str) -> None:
 def measure_plan(page: Page, plan: str) -> None:
     """Type a plan on Explore, and measure it."""
     page.get_by_role("link", name="3 Explore").click()
-    page.get_by_text("The plan as text").click()
-    page.get_by_role("textbox", name="Plan as text").fill(plan)
-    page.get_by_role("textbox", name="Plan as text").press("Enter")
+    settle(page)
+    field = page.get_by_role("textbox", name="Plan as text")
+    if not field.is_visible():
+        page.get_by_text("The plan as text").click()
+    field.fill(plan)
+    field.press("Enter")
+    wait_for_plan(page, plan)
     page.get_by_role("button", name="Measure this plan").click()
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
@@ -74,6 +81,7 @@ def take(page: Page, address: str, folder: Path) -> None:
             ("export", "/export"),
             ("compare", "/compare"),
             ("present", "/present"),
+            ("runs", "/runs"),
         ):
             page.set_viewport_size({"width": 1280, "height": 720})
             page.goto(f"{address}{path}?{query}")
