@@ -15,7 +15,7 @@ SINGLE_KV = {"gpt2", "opt", "gpt_neox"}
 
 
 def given_to(model: nn.Module, part: Part) -> torch.Tensor:
-    """What the module of `part` is given, in one forward pass."""
+    """What the module of `part` is given [tokens, in], in one forward pass."""
     seen: list[torch.Tensor] = []
     handle = model.get_submodule(part.module).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     try:
@@ -23,7 +23,7 @@ def given_to(model: nn.Module, part: Part) -> torch.Tensor:
             model(input_ids=IDS)
     finally:
         handle.remove()
-    return seen[0].clone()
+    return seen[0].flatten(0, -2).clone()
 
 
 def shift(model: nn.Module, part: Part) -> None:
@@ -42,7 +42,7 @@ def test_a_neuron_is_a_column_of_down_and_the_rows_that_reach_it(family: str) ->
     for part in neurons.rows:
         start = part.rows[0] if part.rows else 0
         shift(model, Part(part.module, (start + 5, start + 25)))
-    changed = (given_to(model, neurons.down) != before).any(dim=1)[0]
+    changed = (given_to(model, neurons.down) != before).any(dim=0)
     assert len(changed.nonzero()) > 5
     assert not changed[:5].any()
     assert not changed[25:].any()
@@ -58,7 +58,7 @@ def test_a_head_is_a_block_of_attn_out_and_the_rows_that_reach_it(family: str) -
     before = given_to(model, heads.out)
     for part in heads.queries[2]:
         shift(model, part)
-    changed = (given_to(model, heads.out) != before).any(dim=1)[0]
+    changed = (given_to(model, heads.out) != before).any(dim=0)
     assert set(changed.nonzero().flatten().tolist()) <= set(heads.columns([2]))
     assert changed.any()
 
@@ -70,7 +70,7 @@ def test_keys_and_values_reach_the_heads_of_their_group_alone(family: str) -> No
     before = given_to(model, heads.out)
     for part in heads.keys_values[1]:
         shift(model, part)
-    changed = (given_to(model, heads.out) != before).any(dim=1)[0]
+    changed = (given_to(model, heads.out) != before).any(dim=0)
     assert changed.nonzero().flatten().tolist() == heads.columns(heads.members(1))
 
 
