@@ -24,7 +24,7 @@ STYLE = """<style>
 .answers mark {color: inherit; background: none; border: 2px solid #D55E00; border-radius: 4px;
   padding: 0 2px; font-weight: 650}
 .answers mark::before {content: "\\25C6\\A0"; color: #D55E00; font-weight: 400}
-.answers .end {font-size: 0.8em; white-space: nowrap}
+.answers .end {font-size: 0.8em; white-space: nowrap; padding: 0 0.3em}
 .answers details {grid-column: 1 / -1; font-size: 0.85rem}
 .answers summary {cursor: pointer}
 .answers table {border-collapse: collapse; margin: 0.4rem 0}

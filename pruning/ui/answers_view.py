@@ -56,27 +56,26 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             persist_state="session",
         )
         prompts = [READY[name] for name in names or ()] + ([own.strip()] if own.strip() else [])
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            length = st.segmented_control(
-                "Length of an answer",
-                LENGTHS,
-                default=LENGTHS[0],
-                required=True,
-                format_func=lambda tokens: f"{tokens} tokens",
-                key="ask_length",
-                persist_state="session",
-            )
-            wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
-            if st.button(
-                f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
-                type="primary",
-                icon=":material/chat:",
-                disabled=busy or not prompts,
-                key="ask",
-            ):
-                with shell.told():
-                    services.submit(wanted)
-                    st.rerun()
+        length = st.segmented_control(
+            "Length of an answer",
+            LENGTHS,
+            default=LENGTHS[0],
+            required=True,
+            format_func=lambda tokens: f"{tokens} tokens",
+            key="ask_length",
+            persist_state="session",
+        )
+        wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
+        if st.button(
+            f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
+            type="primary",
+            icon=":material/chat:",
+            disabled=busy or not prompts,
+            key="ask",
+        ):
+            with shell.told():
+                services.submit(wanted)
+                st.rerun()
         if prompts:
             shell.command(wanted)
 

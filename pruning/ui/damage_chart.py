@@ -17,7 +17,7 @@ ACROSS = 3
 
 def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
     """Forecast damage by layer of several plans. `plans` are (name, KL in nats per token [groups])."""
-    across = min(ACROSS, len(plans))
+    across = 2 if len(plans) in (2, 4) else min(ACROSS, len(plans))
     down = -(-len(plans) // across)
     layers = sorted({layer for layer, _ in groups})
     figure = make_subplots(
@@ -49,6 +49,8 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
     figure.update_layout(barmode="stack", bargap=0.15, margin={"t": 70}, legend_y=1 + 0.42 / (2 * down))
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title="KL (nats per token)", col=1)
+    # Also above an empty place of the last row.
+    figure.update_xaxes(showticklabels=True)
     figure.update_xaxes(title="Layer", row=down)
     figure.update_annotations(font_size=14)
     return figure
