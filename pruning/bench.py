@@ -2,25 +2,28 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from pruning import forecast as forecasts
+from pruning.changes import Change, Spec, changed
 from pruning.costmap import SensitivityMap, combined
 from pruning.criteria import criterion as named_criterion
 from pruning.errors import PruningError
-from pruning.masks import masked, plan_masks
+from pruning.masks import evidence, plan_masks
 from pruning.metrics import compare
 from pruning.models import Loaded
 from pruning.passes import run
-from pruning.plan import KINDS, Group, Plan
+from pruning.plan import KINDS, Group, Plan, format_settings
 from pruning.progress import Progress
 from pruning.sensitivity.maps import LEVELS, price_groups
 from pruning.sensitivity.sweep import Point, sweep
 from pruning.statistics import collect
 from pruning.store import Store
-from pruning.tasks.prepare import Reference, groups_of, reference_of, statistics_of
+from pruning.tasks.applying import applied
+from pruning.tasks.prepare import Reference, groups_of, reference_of
 from pruning.tasks.pricing import forward_seconds, make_map
 
 SWEPT_GROUPS = 60
@@ -52,9 +55,8 @@ def bench_map(
     start = time.perf_counter()
     known = collect(loaded.model, loaded.groups, calibration, "bench", "bench", progress)
     statistics_seconds = time.perf_counter() - start
-    kronecker, token = price_groups(
-        loaded.model, loaded.groups, known, named_criterion(criterion), LEVELS, progress
-    )
+    chosen, looked_at = named_criterion(criterion), evidence(known)
+    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, LEVELS, progress)
     seconds = time.perf_counter() - start
     forward = (before + forward_seconds(loaded, "demo")) / 2
     result: dict[str, Any] = {
@@ -75,7 +77,13 @@ def bench_map(
     row_of = {name: row for row, name in enumerate(names)}
     measured: dict[tuple[int, float], float] = {}
     evaluation = reference.windows.evaluation[::2]
-    running = sweep(loaded.model, loaded.groups, named_criterion(criterion), known, evaluation, points)
+
+    def pruned(point: Point) -> AbstractContextManager[None]:
+        plan = {(point.layer, point.kind): point.level}
+        change = Change(plan_masks(loaded.model, loaded.groups, chosen, plan, looked_at))
+        return changed(loaded.model, loaded.groups, change)
+
+    running = sweep(loaded.model, loaded.groups, pruned, evaluation, points)
     for point, quality in running:
         measured[row_of[point.layer, point.kind], point.level] = quality.kl
         progress(len(measured), len(points), "Measuring points")
@@ -164,9 +172,8 @@ def random_plan(groups: Sequence[Group], rng: np.random.Generator) -> Plan:
 def _measured_kl(
     loaded: Loaded, store: Store, reference: Reference, name: str, plan: Plan, progress: Progress
 ) -> float:
-    known, _ = statistics_of(loaded, store, "demo", progress)
-    masks = plan_masks(loaded.model, loaded.groups, named_criterion(name), plan, known)
-    with masked(loaded.model, loaded.groups, masks):
+    spec = Spec(tuple(format_settings(plan, groups_of(loaded))), name)
+    with applied(loaded, store, spec, progress):
         pruned = run(loaded.model, reference.windows.evaluation)
     return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation).kl
 

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from pruning.plan import format_layers, format_levels
+from pruning.options import Options, names
+from pruning.plan import format_layers, format_level, format_levels
 from pruning.recipe import Recipe
 
 RECIPE_FILE = "recipe.yaml"
@@ -41,13 +42,15 @@ def _sweep(model: dict[str, Any], arguments: dict[str, Any]) -> str:
         *(["--layers", format_layers(layers)] if layers else []),
         *(["--kinds", ",".join(kinds)] if kinds else []),
         *_data(arguments),
+        *_options(arguments),
         *_out(arguments),
     )
 
 
 def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     # `measure` takes the data that the recipe names.
-    written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), _data(arguments))
+    more = [*_data(arguments), *_options(arguments)]
+    written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
     return f"{written}\n{_line('measure', model, RECIPE_FILE)}"
 
 
@@ -55,6 +58,7 @@ def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     recipe = Recipe.from_dict(arguments["recipe"])
     told = [
         *_data({"data": recipe.data.name}),
+        *_options(recipe.options().changed()),
         *(["--name", recipe.name] if recipe.name else []),
         *(["--notes", recipe.notes] if recipe.notes else []),
     ]
@@ -69,6 +73,7 @@ def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     asked = [word for prompt in arguments["prompts"] for word in ("--prompt", prompt)]
     more = [
         *_data(arguments),
+        *_options(arguments),
         *(["--max-new-tokens", str(tokens)] if tokens != 40 else []),
     ]
     return "\n".join(
@@ -116,6 +121,15 @@ def _levels(arguments: dict[str, Any]) -> list[str]:
 def _data(arguments: dict[str, Any]) -> list[str]:
     data = arguments.get("data", "demo")
     return ["--data", data] if data != "demo" else []
+
+
+def _options(arguments: dict[str, Any]) -> list[str]:
+    chosen = Options.of({name: arguments[name] for name in names() if name in arguments})
+    return [word for name, value in chosen.changed().items() for word in (f"--{name}", _word(value))]
+
+
+def _word(value: Any) -> str:
+    return format_level(value) if isinstance(value, float) else str(value)
 
 
 def _out(arguments: dict[str, Any]) -> list[str]:

@@ -18,10 +18,12 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
+from pruning.options import DEFAULT, Options, names
 from pruning.plan import (
     MAX_LEVEL,
     Group,
@@ -62,6 +64,7 @@ def _layers(value: str) -> str:
 Level = Annotated[float, Field(strict=True), AfterValidator(_level)]
 # YAML reads `layers: 7` as a number.
 Layers = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), AfterValidator(_layers)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -101,7 +104,13 @@ class Recipe(BaseModel):
     model: ModelEntry
     data: DataEntry
     criterion: Text
-    structure: Literal["unstructured"] = "unstructured"
+    structure: Literal["unstructured", "n:m", "block"] = "unstructured"
+    pattern: Text | None = None
+    block: Text | None = None
+    scope: Literal["row", "group", "layer", "model"] | None = None
+    protect: Layers | None = None
+    floor: Share | None = None
+    ceiling: Share | None = None
     sparsity: dict[Kind, Level]
     exceptions: tuple[ExceptionEntry, ...] = ()
 
@@ -112,6 +121,14 @@ class Recipe(BaseModel):
         if criteria is not None and name not in criteria:
             raise ValueError(f'there is no criterion "{name}"; use one of {", ".join(criteria)}')
         return name
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        try:
+            self.options()
+        except PruningError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @classmethod
     def load(cls, path: str | Path, criteria: Sequence[str] | None = None) -> Self:
@@ -170,6 +187,7 @@ class Recipe(BaseModel):
         name: str | None = None,
         notes: str | None = None,
         created: datetime | None = None,
+        options: Options = DEFAULT,
         criteria: Sequence[str] | None = None,
     ) -> Self:
         """The recipe of a plan for a model whose groups are given: the commonest level of each kind, then
@@ -183,6 +201,7 @@ class Recipe(BaseModel):
             "model": {"reference": reference, "fingerprint": fingerprint},
             "data": {"name": data, "fingerprint": data_fingerprint},
             "criterion": criterion,
+            **options.changed(),
             "sparsity": defaults,
             "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
         }
@@ -209,6 +228,10 @@ class Recipe(BaseModel):
         return [f"{kind}={format_level(level)}" for kind, level in self.sparsity.items() if level > 0.0] + [
             f"{entry.kind}@{entry.layers}={format_level(entry.level)}" for entry in self.exceptions
         ]
+
+    def options(self) -> Options:
+        """What is set beside the levels."""
+        return Options.of({name: getattr(self, name) for name in names()})
 
     def to_plan(self, groups: Sequence[Group]) -> Plan:
         """The plan for a model's groups; PruningError when it names what the model has not."""

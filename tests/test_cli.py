@@ -21,6 +21,7 @@ from pruning.cli.shared import terminal_progress
 from pruning.commands import command_line
 from pruning.errors import Cancelled, PruningError
 from pruning.forecast import SensitivityMap
+from pruning.options import Options
 from pruning.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -142,6 +143,26 @@ def test_a_measurement_is_two_commands():
     assert again["recipe_file"] == found["out"]
 
 
+def test_options_are_part_of_the_command():
+    options = {"structure": "n:m", "pattern": "2:4", "protect": "0-1", "ceiling": 0.9}
+    arguments = {"settings": ["up=0.5"], **options}
+    first = command_line({"task": "measure", "model": MODEL, "arguments": arguments}).splitlines()[0]
+    assert parsed(first)[1].items() >= options.items()
+    request = {"task": "sweep", "model": MODEL, "arguments": {"floor": 0.1, "scope": "group"}}
+    assert parsed(command_line(request))[1].items() >= {"floor": 0.1, "scope": "group"}.items()
+    recipe = Recipe.from_plan(
+        {(0, "up"): 0.5},
+        [(0, "up")],
+        reference="demo",
+        fingerprint="f",
+        criterion="fisher",
+        data="demo",
+        options=Options.of(options),
+    )
+    request = {"task": "export", "model": MODEL, "arguments": {"recipe": recipe.to_dict(), "name": "x"}}
+    assert parsed(command_line(request).splitlines()[0])[1].items() >= options.items()
+
+
 def test_an_export_repeats_the_recipe():
     groups = [(layer, kind) for layer in range(3) for kind in ("qkv", "up")]
     recipe = Recipe.from_plan(
@@ -235,6 +256,19 @@ def test_map_recipe_forecast_measure_export(call, llama_folder, workspace):
     assert written["out"] == str(workspace / "pruned")
     assert Recipe.load(workspace / "pruned" / "recipe.yaml").settings() == Recipe.load(recipe).settings()
     assert call("inspect", workspace / "pruned")["layers"] == 3
+
+
+def test_a_recipe_with_options_is_measured_and_not_forecast(call, llama_folder, workspace):
+    text, table, recipe = workspace / "text.txt", workspace / "options.json", workspace / "options.yaml"
+    call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
+    words = ["--set", "all=0.5", "--data", text, "--out", recipe]
+    written = call("recipe", llama_folder, *words, "--protect", "0")
+    assert written["sparsity"] == pytest.approx(1 / 3)
+    assert call("forecast", table, recipe)["sparsity"] == pytest.approx(1 / 3)
+    call("recipe", llama_folder, *words, "--structure", "block", "--block", "8x8")
+    assert "Measure the recipe instead" in call("forecast", table, recipe, fails=True)
+    assert call("measure", llama_folder, recipe)["sparsity"] == pytest.approx(0.5)
+    assert "no scope" in call("recipe", llama_folder, *words, "--scope", "world", fails=True)
 
 
 def test_sweep_streams_and_resumes(call, llama_folder, workspace):

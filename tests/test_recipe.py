@@ -5,6 +5,7 @@ import random
 import pytest
 
 from pruning.errors import PruningError
+from pruning.options import Options
 from pruning.plan import KINDS, parse_settings
 from pruning.recipe import Recipe
 
@@ -63,6 +64,19 @@ def test_a_written_recipe_is_short_and_says_what_it_is():
     assert len(text.splitlines()) < 25
     keys = [line.split(":")[0] for line in text.splitlines() if line[0] not in "# -"]
     assert keys == ["version", "model", "data", "criterion", "structure", "sparsity", "exceptions"]
+
+
+def test_options_are_written_only_where_they_were_set():
+    assert recipe_of({(0, "up"): 0.5}).options() == Options()
+    chosen = Options(structure="block", block="16x16", protect="0-1", ceiling=0.9)
+    recipe = recipe_of({(0, "up"): 0.5}, options=chosen)
+    assert Recipe.loads(recipe.dumps()).options() == chosen
+    assert {"structure", "block", "protect", "ceiling"} <= set(recipe.to_dict())
+    assert not {"pattern", "scope", "floor"} & set(recipe.to_dict())
+    with pytest.raises(PruningError, match=r"needs a pattern"):
+        Recipe.loads(GOOD + "structure: n:m\n")
+    with pytest.raises(PruningError, match=r"ceiling: .*1.5"):
+        Recipe.loads(GOOD + "ceiling: 1.5\n")
 
 
 def test_all_errors_are_reported_together():

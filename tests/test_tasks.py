@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from pruning import export as exporting
+from pruning.changes import Change, changed
 from pruning.criteria import criterion
 from pruning.errors import Cancelled, PruningError
 from pruning.forecast import SensitivityMap, forecast
-from pruning.masks import masked, plan_masks
+from pruning.masks import evidence, plan_masks
 from pruning.models import Loaded, fingerprint, load
+from pruning.options import Options
 from pruning.plan import parse_settings
 from pruning.progress import silent
 from pruning.recipe import Recipe
@@ -156,6 +158,44 @@ def test_measure_agrees_with_the_plan_and_the_forecast_knows_its_size(
     assert store.find("measure", fingerprint=loaded.fingerprint, data=text)
 
 
+def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, text: str) -> None:
+    asked: dict[str, Any] = {"settings": ["all=0.5"], "criterion": "magnitude", "data": text}
+    plain = TASKS["measure"](loaded, store, silent, **asked)
+    half = TASKS["measure"](loaded, store, silent, **asked, structure="n:m", pattern="2:4")
+    spared = TASKS["measure"](loaded, store, silent, **asked, protect="0-1")
+    assert len({plain["kl"], half["kl"], spared["kl"]}) == 3
+    assert half["sparsity"] == pytest.approx(0.5)
+    assert spared["sparsity"] == pytest.approx(0.5 / 3)
+    assert half["pattern"] == "2:4"
+    assert "structure" not in plain
+    rows = store.find("measure", fingerprint=loaded.fingerprint)
+    assert len(rows) == 3
+    # The key of a result without options is what it was before there were any.
+    assert {"fingerprint", "data", "criterion", "settings"} in [set(row["key"]) for row in rows]
+    default = store.find("measure", fingerprint=loaded.fingerprint, **Options().everywhere())
+    assert [row["value"] for row in default] == [plain]
+
+
+def test_an_export_holds_its_pattern(loaded: Loaded, store: Store, text: str, tmp_path: Path) -> None:
+    recipe = {**recipe_of(loaded, text, ["up=0.5"]), "structure": "n:m", "pattern": "2:4"}
+    done = TASKS["export"](loaded, store, silent, recipe=recipe, out=str(tmp_path / "pruned"))
+    written = load(done["out"]).model.model.layers[0].mlp.up_proj.weight
+    zeros = (written == 0).unflatten(1, (-1, 4)).sum(-1)
+    assert (zeros == 2).all()
+
+
+def test_sweep_and_generate_take_options(loaded: Loaded, store: Store, text: str) -> None:
+    chosen = {"criterion": "magnitude", "data": text, "structure": "block", "block": "8x8"}
+    asked = {"levels": [0.5], "layers": [0], "kinds": ["up"], "criterion": "magnitude", "data": text}
+    single = TASKS["sweep"](loaded, store, silent, **asked)["points"][0]["kl"]
+    blocks = TASKS["sweep"](loaded, store, silent, **{**asked, **chosen})
+    assert blocks["measured"] == 1
+    assert blocks["points"][0]["kl"] != single
+    words = {"prompts": ["The river"], "plans": [["all=0.9"]], "max_new_tokens": 3}
+    row = TASKS["generate"](loaded, store, silent, **words, **chosen)["answers"][0]
+    assert (row["structure"], row["block"]) == ("block", "8x8")
+
+
 def test_generate_says_where_answers_part_and_how_far_each_token_drifts(
     loaded: Loaded, store: Store, text: str
 ) -> None:
@@ -199,10 +239,9 @@ def test_the_drift_is_that_of_the_pruned_model_reading_the_dense_answer(
     ids = loaded.tokenizer(prompt)["input_ids"]
     said = loaded.model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False, pad_token_id=0)
     before = loaded.model(said).logits[0, len(ids) - 1 : -1].double().log_softmax(-1)
-    masks = plan_masks(
-        loaded.model, loaded.groups, criterion("magnitude"), parse_settings(plan, groups_of(loaded)), None
-    )
-    with masked(loaded.model, loaded.groups, masks):
+    levels = parse_settings(plan, groups_of(loaded))
+    masks = plan_masks(loaded.model, loaded.groups, criterion("magnitude"), levels, evidence())
+    with changed(loaded.model, loaded.groups, Change(masks)):
         after = loaded.model(said).logits[0, len(ids) - 1 : -1].double().log_softmax(-1)
     expected = (before.exp() * (before - after)).sum(-1).tolist()
     assert row["kl"] == pytest.approx(expected, rel=1e-3)

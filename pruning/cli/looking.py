@@ -14,6 +14,7 @@ from pruning.cli.shared import (
     figures,
     finish,
     load,
+    mask_options,
     model_argument,
     model_options,
     run_on,
@@ -23,6 +24,7 @@ from pruning.cli.shared import (
 )
 from pruning.forecast import SensitivityMap
 from pruning.library import ready_map
+from pruning.options import Options
 from pruning.store import Store
 
 
@@ -114,6 +116,7 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 )
 @settings_option
 @criterion_option
+@mask_options
 @data_option
 @click.option(
     "--max-new-tokens",
@@ -129,6 +132,7 @@ def generate(
     prompts: tuple[str, ...],
     settings: tuple[str, ...],
     criterion: str,
+    options: Options,
     data: str,
     max_new_tokens: int,
     how: dict[str, Any],
@@ -143,6 +147,7 @@ def generate(
         criterion=criterion,
         data=data,
         max_new_tokens=max_new_tokens,
+        **options.changed(),
     )
     finish(result, [line for row in result["answers"] for line in _told(row)])
 

@@ -1,5 +1,6 @@
 """Commands that forecast or measure what pruning costs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pruning.cli.shared import (
     figures,
     finish,
     load,
+    mask_options,
     model_argument,
     model_options,
     run_on,
@@ -19,7 +21,8 @@ from pruning.cli.shared import (
     terminal_progress,
 )
 from pruning.errors import PruningError
-from pruning.plan import KINDS, parse_layers, parse_levels, parse_settings
+from pruning.options import DEFAULT, Options, effective
+from pruning.plan import KINDS, Group, Plan, parse_layers, parse_levels, parse_settings
 from pruning.recipe import Recipe
 from pruning.store import Store
 
@@ -54,6 +57,7 @@ def map_(model: str, criterion: str, levels: str, data: str, out: str | None, ho
 @levels_option
 @click.option("--layers", help="Only these layers, like 0-3,7.")
 @click.option("--kinds", help="Only these groups, like up,down.")
+@mask_options
 @data_option
 @click.option("--out", help="The JSON file to write the points to.")
 @model_options
@@ -64,6 +68,7 @@ def sweep(
     levels: str,
     layers: str | None,
     kinds: str | None,
+    options: Options,
     data: str,
     out: str | None,
     how: dict[str, Any],
@@ -85,6 +90,7 @@ def sweep(
         kinds=names,
         data=data,
         out=out,
+        **options.changed(),
     )
     lines = [
         f"layer {point['layer']:>3}  {point['kind']:<8}  level {point['level']:.3g}  KL {point['kl']:.5f}"
@@ -113,8 +119,9 @@ def forecast(map_file: str, recipe_file: str) -> None:
                 f"The recipe's {name} is {wanted} but the map's is {made}. "
                 f"Make a map with `prunescope map MODEL --{name} {wanted}`."
             )
-    plan = recipe.to_plan(table.groups)
-    rows = Store().find("measure", fingerprint=table.fingerprint, criterion=table.criterion, data=table.data)
+    plan = _forecastable(recipe, table.groups)
+    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
+    rows = Store().find("measure", **same, **DEFAULT.everywhere())
     measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
     calibration = forecasts.calibrate(table, measured)
     told = forecasts.forecast(table, plan, calibration)
@@ -133,6 +140,18 @@ def forecast(map_file: str, recipe_file: str) -> None:
         result, {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
     )
     finish(result, [*lines, f"calibrated by {calibration.measured} measured recipes"])
+
+
+def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
+    """The levels that a map can price: protected layers and bounds taken in, each group for itself."""
+    options = recipe.options()
+    for name, value in (("structure", options.structure), ("scope", options.scope)):
+        if value != getattr(DEFAULT, name):
+            raise PruningError(
+                f"The recipe's {name} is {value}, and a map prices single weights, chosen in the criterion's "
+                "own scope. Measure the recipe instead."
+            )
+    return effective(recipe.to_plan(groups), groups, options)
 
 
 @click.command()
@@ -156,6 +175,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
             settings=recipe.settings(),
             criterion=recipe.criterion,
             data=data or recipe.data.name,
+            **recipe.options().changed(),
         )
     named = {
         "kl": "measured KL",

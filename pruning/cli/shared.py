@@ -16,6 +16,7 @@ import click
 
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.timeleft import TimeLeft
+from pruning.options import DEFAULT, SCOPES, STRUCTURES, Options, names
 from pruning.progress import Progress
 from pruning.store import Store
 
@@ -47,6 +48,23 @@ settings_option = click.option(
     metavar="KIND[@LAYERS]=LEVEL",
     help="Share of weights to remove, like up=0.5 or down@0-3=0.1; later ones win.",
 )
+_MASK_OPTIONS = (
+    click.option(
+        "--structure",
+        default=DEFAULT.structure,
+        show_default=True,
+        help=f"The shape of what goes: {', '.join(STRUCTURES)}.",
+    ),
+    click.option("--pattern", help="For n:m: 2:4 keeps 2 of every 4 inputs, and so on."),
+    click.option("--block", help="For block: rows x columns that go together, like 16x16 or 1x64."),
+    click.option(
+        "--scope",
+        help=f"What is compared with what: {', '.join(SCOPES)}; otherwise as the criterion has it.",
+    ),
+    click.option("--protect", help="Layers that stay as they are, like 0-1,29."),
+    click.option("--floor", type=float, help="No pruned group goes under this level (0 to 1)."),
+    click.option("--ceiling", type=float, help="No group goes over this level (0 to 1)."),
+)
 model_argument = click.argument("model")
 
 
@@ -77,6 +95,21 @@ def model_options(command: Command) -> Command:
     )
     wrapped: Any = gathered
     for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def mask_options(command: Command) -> Command:
+    """What can be set beside the levels, gathered into one keyword `options`."""
+
+    @errors_as_sentences
+    @functools.wraps(command)
+    def gathered(**rest: Any) -> Any:
+        given = {name: rest.pop(name) for name in names()}
+        return command(options=Options.of(given), **rest)
+
+    wrapped: Any = gathered
+    for option in reversed(_MASK_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
 

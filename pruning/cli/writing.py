@@ -12,6 +12,7 @@ from pruning.cli.shared import (
     figures,
     finish,
     load,
+    mask_options,
     model_argument,
     model_options,
     run_on,
@@ -19,6 +20,7 @@ from pruning.cli.shared import (
     terminal_progress,
     write_text,
 )
+from pruning.options import Options, effective, scoped
 from pruning.plan import parse_settings, sparsity
 from pruning.recipe import Recipe
 
@@ -27,6 +29,7 @@ from pruning.recipe import Recipe
 @model_argument
 @criterion_option
 @settings_option
+@mask_options
 @data_option
 @click.option("--name", help="A name for the recipe.")
 @click.option("--notes", help="Anything to remember with it.")
@@ -37,6 +40,7 @@ def recipe(
     model: str,
     criterion: str,
     settings: tuple[str, ...],
+    options: Options,
     data: str,
     name: str | None,
     notes: str | None,
@@ -45,7 +49,9 @@ def recipe(
 ) -> None:
     """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1."""
     from pruning.criteria import CRITERIA
+    from pruning.criteria import criterion as named_criterion
 
+    chosen = named_criterion(criterion)
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
     parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}
@@ -61,10 +67,12 @@ def recipe(
         name=name,
         notes=notes,
         created=datetime.now(UTC).replace(microsecond=0),
+        options=options,
         criteria=list(CRITERIA),
     )
+    removed = sparsity(effective(plan, groups, scoped(options, chosen.scope)), parameters)
     write_text(out, made.dumps())
-    result = {"out": out, "sparsity": sparsity(plan, parameters), "settings": made.settings()}
+    result = {"out": out, "sparsity": removed, "settings": made.settings()}
     finish(result, figures(result, {"out": "recipe", "sparsity": "sparsity"}))
 
 

@@ -5,25 +5,31 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
+from pruning.criteria.evidence import Evidence
 from pruning.criteria.fisher import Fisher
 from pruning.criteria.magnitude import Magnitude
 from pruning.criteria.wanda import Wanda
 from pruning.errors import PruningError
 
+__all__ = ["CRITERIA", "Criterion", "Evidence", "criterion"]
+
 
 class Criterion(Protocol):
     """A frozen dataclass whose fields are its settings.
 
-    `scope` says within what scores are compared: "layer" (the whole group's matrix) or "row" (each
-    output's weights). `needs_statistics` is False when the weights alone are enough.
+    `scope` says within what scores are compared unless the user says otherwise: "row" (each output's
+    weights), "group" (the whole group's matrix), "layer" or "model". `needs` names the fields of the evidence
+    it looks at. `norm` says how the scores of the weights of a block make the block's: 1 for their mean,
+    2 for the root of their mean square.
     """
 
     name: ClassVar[str]
     scope: ClassVar[str]
-    needs_statistics: ClassVar[bool]
+    needs: ClassVar[tuple[str, ...]]
+    norm: ClassVar[int]
 
-    def score(self, weight: torch.Tensor, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Scores [out, in], higher = keep, from weight [out, in], mean x_j² [in] and mean g_i² [out]."""
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in], higher = keep, of a weight [out, in]."""
         ...
 
 

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 import torch
 
+from pruning.criteria.evidence import Evidence, given
+
 
 @dataclass(frozen=True)
 class Fisher:
@@ -16,9 +18,10 @@ class Fisher:
     """
 
     name: ClassVar[str] = "fisher"
-    scope: ClassVar[str] = "layer"
-    needs_statistics: ClassVar[bool] = True
+    scope: ClassVar[str] = "group"
+    needs: ClassVar[tuple[str, ...]] = ("inputs", "outputs")
+    norm: ClassVar[int] = 1
 
-    def score(self, weight: torch.Tensor, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Scores [out, in] from weight [out, in], mean x_j² [in] and mean g_i² [out]."""
-        return weight.square() * inputs * outputs.unsqueeze(1)
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in] of weight [out, in], from mean x_j² and mean g_i²."""
+        return weight.square() * given(known, "inputs") * given(known, "outputs").unsqueeze(1)

@@ -5,15 +5,18 @@ from typing import ClassVar
 
 import torch
 
+from pruning.criteria.evidence import Evidence
+
 
 @dataclass(frozen=True)
 class Magnitude:
     """|w|, compared within the group (Han et al. 2015). Higher = keep. Sees no data."""
 
     name: ClassVar[str] = "magnitude"
-    scope: ClassVar[str] = "layer"
-    needs_statistics: ClassVar[bool] = False
+    scope: ClassVar[str] = "group"
+    needs: ClassVar[tuple[str, ...]] = ()
+    norm: ClassVar[int] = 1
 
-    def score(self, weight: torch.Tensor, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in]; the statistics are not used."""
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in] of weight [out, in]; nothing else is looked at."""
         return weight.abs()

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 import torch
 
+from pruning.criteria.evidence import Evidence, given
+
 
 @dataclass(frozen=True)
 class Wanda:
@@ -12,8 +14,9 @@ class Wanda:
 
     name: ClassVar[str] = "wanda"
     scope: ClassVar[str] = "row"
-    needs_statistics: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("inputs",)
+    norm: ClassVar[int] = 1
 
-    def score(self, weight: torch.Tensor, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Scores [out, in] from weight [out, in] and mean x_j² [in]; `outputs` is not used."""
-        return weight.abs() * inputs.sqrt()
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in] of weight [out, in], from mean x_j²."""
+        return weight.abs() * given(known, "inputs").sqrt()

@@ -9,7 +9,7 @@ from torch import nn
 
 from pruning.criteria import Criterion
 from pruning.groups import GroupInfo
-from pruning.masks import group_scores, group_weight
+from pruning.masks import Known, group_weight
 from pruning.progress import Progress, silent
 from pruning.statistics import GroupStatistics, Statistics
 
@@ -23,34 +23,40 @@ def price_groups(
     groups: Sequence[GroupInfo],
     statistics: Statistics,
     criterion: Criterion,
+    looked_at: Known,
     levels: Sequence[float] = LEVELS,
     progress: Progress = silent,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Forecast KL (nats per token, before κ) of each group at each level, by both estimators.
 
-    Returns (kronecker, token), each [groups, levels]. The model must be dense and is not changed; no data
-    is read.
+    `looked_at` gives the criterion what it scores with. Returns (kronecker, token), each [groups, levels].
+    The model must be dense and is not changed; no data is read.
     """
     kronecker = np.zeros((len(groups), len(levels)))
     token = np.zeros_like(kronecker)
     for row, group in enumerate(groups):
-        known = statistics.groups[group.layer, group.kind]
+        key = (group.layer, group.kind)
         weight = group_weight(model, group)
-        kronecker[row], token[row] = price_levels(weight, known, criterion, levels)
+        scores = criterion.score(weight, looked_at(key))
+        known = statistics.groups[key]
+        kronecker[row], token[row] = price_levels(weight, known, scores, criterion.scope, levels)
         progress(row + 1, len(groups), f"Pricing layer {group.layer}, {group.kind}")
     return kronecker, token
 
 
 def price_levels(
-    weight: torch.Tensor, known: GroupStatistics, criterion: Criterion, levels: Sequence[float]
+    weight: torch.Tensor,
+    known: GroupStatistics,
+    scores: torch.Tensor,
+    scope: str,
+    levels: Sequence[float],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cost of removing the lowest-scored share of `weight` [out, in], for each level: two arrays [levels].
 
     The token estimate is dear and its ratio to the Kronecker one changes slowly with the level: it is
     computed at `ANCHORS` of the levels and the log ratio is drawn straight between them.
     """
-    scores = group_scores(criterion, weight, known)
-    thresholds = _thresholds(scores, levels, criterion.scope)
+    thresholds = _thresholds(scores, levels, scope)
     samples = known.sample_inputs.float(), known.sample_outputs.float()
     apart = known.apart_inputs.float(), known.apart_outputs.float()
     each = torch.full((len(apart[0]),), 1.0, device=weight.device) / known.scored

@@ -1,19 +1,17 @@
 """The sweep: what removing one group's weights really costs, measured one point at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from pruning.criteria import Criterion
 from pruning.errors import PruningError
 from pruning.groups import GroupInfo
-from pruning.masks import masked, plan_masks
 from pruning.metrics import Quality, compare
 from pruning.passes import head_of, layer_inputs, run_from
-from pruning.plan import Group
-from pruning.statistics import Statistics
 
 SCORE_EVERY = 2
 
@@ -30,19 +28,20 @@ class Point:
 def sweep(
     model: nn.Module,
     groups: Sequence[GroupInfo],
-    criterion: Criterion,
-    statistics: Statistics | None,
+    pruned: Callable[[Point], AbstractContextManager[Any]],
     evaluation: torch.Tensor,
     points: Sequence[Point],
     starting: Callable[[str], None] = lambda note: None,
 ) -> Iterator[tuple[Point, Quality]]:
     """Measure `points` against the dense model on token windows `evaluation` [n, length].
 
+    `pruned(point)` holds the model with just that group pruned while it is open.
+
     Each pass starts from the dense activations of the layer that changes, so a point in the last layer
     costs next to nothing. The dense weights come back after every point, also when the caller stops early.
     """
     head = head_of(model)
-    known: dict[Group, GroupInfo] = {(group.layer, group.kind): group for group in groups}
+    known = {(group.layer, group.kind) for group in groups}
     missing = [point for point in points if (point.layer, point.kind) not in known]
     if missing:
         raise PruningError(f"Layer {missing[0].layer} has no group {missing[0].kind}.")
@@ -52,11 +51,9 @@ def sweep(
     if layers:
         _check_start(model, evaluation, layers[-1], inputs[layers[-1]], dense)
     for point in sorted(points, key=lambda item: (item.layer, item.kind, item.level)):
-        group = known[point.layer, point.kind]
-        masks = plan_masks(model, [group], criterion, {(point.layer, point.kind): point.level}, statistics)
-        with masked(model, [group], masks):
-            pruned = run_from(model, evaluation, point.layer, inputs[point.layer])
-        yield point, compare(head, dense, pruned, evaluation, SCORE_EVERY)
+        with pruned(point):
+            final = run_from(model, evaluation, point.layer, inputs[point.layer])
+        yield point, compare(head, dense, final, evaluation, SCORE_EVERY)
 
 
 def _check_start(

@@ -7,17 +7,25 @@ from typing import Any
 import torch
 
 from pruning import answers
-from pruning.criteria import criterion as named_criterion
+from pruning.changes import Spec
 from pruning.errors import PruningError
-from pruning.masks import masked, plan_masks
 from pruning.models import Loaded
+from pruning.options import names
 from pruning.passes import Head, head_of
-from pruning.plan import parse_settings
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.prepare import groups_of, normal, same_text, statistics_for, windows_of
+from pruning.tasks.applying import applied, spec_of
+from pruning.tasks.prepare import same_text, windows_of
 
 Key = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One answer that is wanted: what is done to the model, and the key it is stored under."""
+
+    spec: Spec
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ def generate(
     criterion: str = "fisher",
     max_new_tokens: int = 40,
     data: str = "demo",
+    **options: Any,
 ) -> dict[str, Any]:
     """Let the dense model and each plan answer every prompt, most likely token by most likely token.
 
@@ -49,41 +58,34 @@ def generate(
         raise PruningError("The prompt is empty. Write a few words for the model to go on from.")
     if max_new_tokens < 1:
         raise PruningError(f"An answer of {max_new_tokens} tokens is none. Ask for 1 or more.")
-    named_criterion(criterion)
+    specs = [spec_of(loaded, list(settings), criterion, data, options) for settings in plans]
     about = {
         **same_text(loaded, data),
         "data_fingerprint": windows_of(loaded, data).fingerprint,
-        "criterion": criterion,
         "max_new_tokens": max_new_tokens,
     }
-    spelled = [normal(loaded, list(settings))[1] for settings in plans]
-    keys = [{**about, "prompt": prompt, "settings": s} for prompt in prompts for s in spelled]
-    missing = [key for key in keys if store.get("answer", key) is None]
+    asked = [_Asked(spec, {**about, "prompt": prompt, **spec.key()}) for prompt in prompts for spec in specs]
+    missing = [one for one in asked if store.get("answer", one.key) is None]
     if missing:
         _ask(loaded, store, progress, missing)
-    return {"answers": [store.get("answer", key) for key in keys]}
+    return {"answers": [store.get("answer", one.key) for one in asked]}
 
 
-def _ask(loaded: Loaded, store: Store, progress: Progress, missing: list[Key]) -> None:
+def _ask(loaded: Loaded, store: Store, progress: Progress, missing: list[_Asked]) -> None:
     """Answer and store what is missing: first the dense model, then plan after plan."""
-    model, asked = loaded.model, missing[0]
-    chosen = named_criterion(asked["criterion"])
-    known = statistics_for(loaded, store, asked["data"], chosen, progress)
-    head = head_of(model)
-    prompts = list(dict.fromkeys(key["prompt"] for key in missing))
-    plans = list(dict.fromkeys(tuple(key["settings"]) for key in missing))
-    total, new_tokens = len(prompts) + len(missing), asked["max_new_tokens"]
+    head = head_of(loaded.model)
+    prompts = list(dict.fromkeys(one.key["prompt"] for one in missing))
+    specs = list(dict.fromkeys(one.spec for one in missing))
+    total, new_tokens = len(prompts) + len(missing), missing[0].key["max_new_tokens"]
     dense: dict[str, _Dense] = {}
     for prompt in prompts:
         heard = _listener(progress, len(dense), total, new_tokens, "The unpruned model answers")
         dense[prompt] = _dense(loaded, prompt, new_tokens, heard)
     done = len(dense)
-    for settings in plans:
-        plan = parse_settings(settings, groups_of(loaded))
-        masks = plan_masks(model, loaded.groups, chosen, plan, known)
-        with masked(model, loaded.groups, masks):
-            for key in (key for key in missing if tuple(key["settings"]) == settings):
-                note = f"{', '.join(settings) or 'Nothing removed'} answers"
+    for spec in specs:
+        with applied(loaded, store, spec, progress):
+            for key in (one.key for one in missing if one.spec == spec):
+                note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
                 heard = _listener(progress, done, total, new_tokens, note)
                 row = _pruned(loaded, head, key, dense[key["prompt"]], heard)
                 store.put("answer", key, row)
@@ -102,7 +104,7 @@ def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], 
 def _pruned(
     loaded: Loaded, head: Head, key: Key, dense: _Dense, heard: Callable[[int], None]
 ) -> dict[str, Any]:
-    """The row of one prompt and plan; the plan's weights must be masked."""
+    """The row of one prompt and plan; the plan must be applied."""
     model, tokenizer = loaded.model, loaded.tokenizer
     stop = answers.ends(model, tokenizer)
     said = answers.answer(model, dense.prompt, key["max_new_tokens"], stop, heard)
@@ -112,6 +114,7 @@ def _pruned(
         "prompt": key["prompt"],
         "settings": key["settings"],
         "criterion": key["criterion"],
+        **{name: key[name] for name in names() if name in key},
         "max_new_tokens": key["max_new_tokens"],
         "dense": "".join(before).strip(),
         "pruned": "".join(after).strip(),

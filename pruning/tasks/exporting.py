@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+from pruning.changes import Spec
 from pruning.cost import dense_bytes
 from pruning.criteria import CRITERIA
-from pruning.criteria import criterion as named_criterion
 from pruning.errors import PruningError
 from pruning.export import write_model
-from pruning.masks import masked, plan_masks
 from pruning.models import Loaded
 from pruning.progress import Progress
 from pruning.recipe import Recipe
 from pruning.store import Store
-from pruning.tasks.prepare import normal, statistics_for, windows_of
-from pruning.tasks.quality import measure
+from pruning.tasks.applying import applied, spec_of
+from pruning.tasks.prepare import reference_of, same_text
+from pruning.tasks.quality import measure_now
 
 
 def export_model(
@@ -31,19 +31,20 @@ def export_model(
     folder = _folder(store, out, name or chosen.name)
     if folder.exists():
         raise PruningError(f"{folder} exists already. Choose another name or remove it first.")
-    data, criterion = chosen.data.name, named_criterion(chosen.criterion)
-    plan, spelled = normal(loaded, chosen.settings())
-    figures = measured(loaded, store, progress, spelled, chosen.criterion, data)
-    known = statistics_for(loaded, store, data, criterion, progress)
-    masks = plan_masks(loaded.model, loaded.groups, criterion, plan, known)
-    texts = {"recipe.yaml": chosen.dumps(), "README.md": _card(chosen, figures)}
-    with masked(loaded.model, loaded.groups, masks):
+    data = chosen.data.name
+    spec = spec_of(loaded, chosen.settings(), chosen.criterion, data, chosen.options().changed())
+    reference = reference_of(loaded, data, progress)
+    with applied(loaded, store, spec, progress) as change:
+        figures = stored_figures(loaded, store, spec, reference.windows.fingerprint)
+        if figures is None:
+            figures = measure_now(loaded, store, spec, change, reference, progress)
+        texts = {"recipe.yaml": chosen.dumps(), "README.md": _card(chosen, figures)}
         size = write_model(
             loaded.model,
             loaded.tokenizer,
             folder,
             texts,
-            windows_of(loaded, data).evaluation[:2],
+            reference.windows.evaluation[:2],
             dense_bytes(loaded.model),
             lambda note: progress(3, 4, note),
         )
@@ -53,15 +54,10 @@ def export_model(
     return value
 
 
-def measured(
-    loaded: Loaded, store: Store, progress: Progress, spelled: list[str], criterion: str, data: str
-) -> dict[str, Any]:
-    """The plan's measured figures: from the store when they are of this very text, else measured now."""
-    key = {"fingerprint": loaded.fingerprint, "data": data, "criterion": criterion, "settings": spelled}
-    stored = store.get("measure", key)
-    if stored is not None and stored["data_fingerprint"] == windows_of(loaded, data).fingerprint:
-        return stored
-    return measure(loaded, store, progress, spelled, criterion, data)
+def stored_figures(loaded: Loaded, store: Store, spec: Spec, data_fingerprint: str) -> dict[str, Any] | None:
+    """What was measured before of just this change, on this very text."""
+    stored = store.get("measure", {**same_text(loaded, spec.data), **spec.key()})
+    return stored if stored is not None and stored["data_fingerprint"] == data_fingerprint else None
 
 
 def _folder(store: Store, out: str | None, name: str | None) -> Path:

@@ -1,6 +1,7 @@
 """What several tasks need before they start, kept with the model so that it is made once."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,6 +11,7 @@ from torch import nn
 from pruning import statistics, statistics_file
 from pruning.criteria import Criterion
 from pruning.data import Windows, load_windows
+from pruning.masks import Known, evidence
 from pruning.metrics import Quality, compare
 from pruning.models import Loaded
 from pruning.passes import Head, head_of, run
@@ -34,6 +36,7 @@ class _Kept:
     """The latest of each for one model; another text takes the place of the one before."""
 
     windows: Windows | None = None
+    stamp: tuple[int, int] | None = None
     reference: Reference | None = None
     statistics: Statistics | None = None
 
@@ -44,10 +47,19 @@ _KEPT: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 def windows_of(loaded: Loaded, data: str) -> Windows:
     """The text `data` in the model's tokens."""
     kept = _KEPT.setdefault(loaded.model, _Kept())
-    # A file may have changed under the same name; only what ships with the program is sure to stay.
-    if kept.windows is None or kept.windows.name != data or data != "demo":
-        kept.windows = load_windows(loaded.tokenizer, data)
+    stamp = _stamp(data)
+    if kept.windows is None or kept.windows.name != data or kept.stamp != stamp:
+        kept.windows, kept.stamp = load_windows(loaded.tokenizer, data), stamp
     return kept.windows
+
+
+def _stamp(data: str) -> tuple[int, int] | None:
+    """When a file was last written, and its size: it may change under the same name."""
+    path = Path(data).expanduser()
+    if not path.is_file():
+        return None
+    about = path.stat()
+    return about.st_mtime_ns, about.st_size
 
 
 def reference_of(loaded: Loaded, data: str, progress: Progress) -> Reference:
@@ -84,11 +96,10 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
     return kept.statistics, True
 
 
-def statistics_for(
-    loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress
-) -> Statistics | None:
-    """The statistics if the criterion asks for them."""
-    return statistics_of(loaded, store, data, progress)[0] if criterion.needs_statistics else None
+def evidence_for(loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress) -> Known:
+    """What the criterion asks for, by group; collected now where it is not there yet."""
+    asks = {"inputs", "outputs"} & set(criterion.needs)
+    return evidence(statistics_of(loaded, store, data, progress)[0] if asks else None)
 
 
 def groups_of(loaded: Loaded) -> list[Group]:

@@ -3,28 +3,32 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pruning.changes import Change, Spec
 from pruning.cost import dense_bytes, weight_bytes
 from pruning.criteria import criterion as named_criterion
 from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap
 from pruning.models import Loaded
 from pruning.passes import BATCH_TOKENS, head_of, run
-from pruning.plan import KINDS, check_level
+from pruning.plan import KINDS, check_level, format_level
 from pruning.progress import Progress
 from pruning.sensitivity.maps import LEVELS, price_groups
 from pruning.sensitivity.sweep import Point, sweep
 from pruning.store import Store
+from pruning.tasks.applying import applied, spec_of
 from pruning.tasks.prepare import (
+    evidence_for,
     groups_of,
     reference_of,
     same_text,
-    statistics_for,
     statistics_of,
     windows_of,
 )
@@ -49,7 +53,8 @@ def make_map(
     reference = reference_of(loaded, data, progress)
     start = time.perf_counter()
     known, _ = statistics_of(loaded, store, data, progress)
-    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, wanted, progress)
+    looked_at = evidence_for(loaded, store, data, chosen, progress)
+    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, wanted, progress)
     seconds = time.perf_counter() - start
     table = SensitivityMap(
         model=loaded.reference,
@@ -104,12 +109,13 @@ def run_sweep(
     kinds: Sequence[str] | None = None,
     data: str = "demo",
     out: str | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Measure the chosen groups at each level, one at a time; what is in the store is not measured again."""
-    chosen = named_criterion(criterion)
+    asked = spec_of(loaded, [], criterion, data, options)
     points = _points(loaded, _check_levels(levels), layers, kinds)
     key = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
-    key["criterion"] = criterion
+    key |= {"criterion": criterion, **asked.options.changed()}
     found: dict[Point, dict[str, Any]] = {}
     for point in points:
         stored = store.get("sweep_point", {**key, **_named(point)})
@@ -117,16 +123,28 @@ def run_sweep(
             found[point] = stored
     missing = [point for point in points if point not in found]
     if missing:
-        known = statistics_for(loaded, store, data, chosen, progress)
         evaluation = windows_of(loaded, data).evaluation
         progress(len(found), len(points), "Running the dense model")
-        for point, quality in sweep(loaded.model, loaded.groups, chosen, known, evaluation, missing):
+        pruned = _point_applied(loaded, store, asked, progress)
+        for point, quality in sweep(loaded.model, loaded.groups, pruned, evaluation, missing):
             value = {**_named(point), "kl": quality.kl, "perplexity": quality.perplexity}
             store.put("sweep_point", {**key, **_named(point)}, value)
             found[point] = value
             progress(len(found), len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
     rows = [found[point] for point in points]
     return {"points": rows, "measured": len(missing), "out": _write_points(out, rows)}
+
+
+def _point_applied(
+    loaded: Loaded, store: Store, asked: Spec, progress: Progress
+) -> Callable[[Point], AbstractContextManager[Change]]:
+    """The model with one point's group pruned, everything else as asked."""
+
+    def pruned(point: Point) -> AbstractContextManager[Change]:
+        setting = f"{point.kind}@{point.layer}={format_level(point.level)}"
+        return applied(loaded, store, replace(asked, settings=(setting,)), progress)
+
+    return pruned
 
 
 def _named(point: Point) -> dict[str, Any]:

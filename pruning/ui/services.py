@@ -9,6 +9,7 @@ import streamlit as st
 
 from pruning.forecast import Calibration, SensitivityMap, calibrate
 from pruning.jobs import runner
+from pruning.options import DEFAULT
 from pruning.plan import Group, Plan, format_settings, parse_settings
 from pruning.preview import Preview, preview
 from pruning.store import WAITING, Job, Store
@@ -166,7 +167,9 @@ def sweep_points(table: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
 
 def _about(kind: str, table: SensitivityMap) -> list[dict[str, Any]]:
     """Results of one kind on the very model, criterion and text that the map is about."""
-    rows = store().find(kind, fingerprint=table.fingerprint, criterion=table.criterion, data=table.data)
+    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
+    # A map prices single weights; what was made with another structure or scope is another matter.
+    rows = store().find(kind, **same, **DEFAULT.everywhere())
     # A file may have changed under the same name: then its older figures are about another text.
     stamps = [
         (row["value"], row["value"].get("data_fingerprint", row["key"].get("data_fingerprint")))

@@ -1,0 +1,76 @@
+"""What is done to a model, as a value; putting it on the model, and taking it back bit for bit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning.groups import GroupInfo, weight_view
+from pruning.options import DEFAULT, Options
+from pruning.plan import Group
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that decides which weights become what: `settings` spell the plan, `criterion` scores on `data`."""
+
+    settings: tuple[str, ...]
+    criterion: str = "fisher"
+    data: str = "demo"
+    options: Options = DEFAULT
+
+    def key(self) -> dict[str, Any]:
+        """The part of a result's key that says what was done; options at their default are not named."""
+        about = {"data": self.data, "criterion": self.criterion, "settings": list(self.settings)}
+        return {**about, **self.options.changed()}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of the groups it names: `removed` bool [out, in], True = zero.
+
+    `weights` [out, in] take the place of the group's weights where those that stay change as well; they
+    hold the zeros already.
+    """
+
+    removed: Mapping[Group, torch.Tensor]
+    weights: Mapping[Group, torch.Tensor] = field(default_factory=dict)
+
+
+@contextmanager
+def changed(model: nn.Module, groups: Sequence[GroupInfo], change: Change) -> Iterator[None]:
+    """The model with the change while open; the weights that were there come back bit for bit.
+
+    Takes as much memory again as the weights of the changed groups: whole copies are put back many times
+    faster than picked weights.
+    """
+    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
+    try:
+        with torch.no_grad():
+            for group in groups:
+                key, start = (group.layer, group.kind), 0
+                gone, weight = change.removed.get(key), change.weights.get(key)
+                if gone is None and weight is None:
+                    continue
+                for part in group.parts:
+                    view = weight_view(model, part)
+                    rows = slice(start, start + view.shape[0])
+                    start = rows.stop
+                    saved.append((view, view.clone()))
+                    if weight is not None:
+                        view.copy_(weight[rows])
+                    elif gone is not None:
+                        view.masked_fill_(gone[rows], 0)
+        yield
+    finally:
+        put_back(saved)
+
+
+def put_back(saved: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Copy values back into the views they were taken from, *in place*."""
+    with torch.no_grad():
+        for view, values in saved:
+            view.copy_(values)

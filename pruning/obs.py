@@ -1,0 +1,82 @@
+"""Optimal brain surgeon on one matrix: remove weights, and let the ones that stay make up for them."""
+
+from collections.abc import Callable
+
+import torch
+
+from pruning.errors import PruningError
+
+BLOCK = 128
+DAMPING = 0.01
+MOST_DAMPING = 1.0
+
+Choose = Callable[[torch.Tensor, int], torch.Tensor]
+
+
+def sparsegpt(
+    weight: torch.Tensor,
+    hessian: torch.Tensor,
+    choose: Choose,
+    damping: float = DAMPING,
+    block: int = BLOCK,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """SparseGPT (Frantar & Alistarh 2023): the new weight [out, in], and what went, bool, True = removed.
+
+    `hessian` [in, in] is Σ x xᵀ over the inputs, up to a factor. From left to right, a block of columns at a
+    time, `choose(scores, first)` says which weights of the block go (scores [out, block] = w² / [H⁻¹]_jj,
+    higher = keep; `first` is the block's first column), and after each column what it lost is
+    spread over the columns to its right. Inputs that never were anything but zero lose their weights.
+    `weight` is not changed.
+    """
+    weight = weight.clone()
+    dead = hessian.diagonal() <= 0
+    weight[:, dead] = 0
+    factor = inverse_factor(hessian, damping)
+    gone = torch.zeros_like(weight, dtype=torch.bool)
+    for first in range(0, weight.shape[1], block):
+        stop = min(first + block, weight.shape[1])
+        part, own = weight[:, first:stop].clone(), factor[first:stop, first:stop]
+        mask = choose(part.square() / own.diagonal().square(), first)
+        errors = torch.zeros_like(part)
+        for column in range(stop - first):
+            error = torch.where(mask[:, column], part[:, column], 0) / own[column, column]
+            part[:, column:] -= error.unsqueeze(1) * own[column, column:]
+            errors[:, column] = error
+        weight[:, first:stop] = part.masked_fill(mask, 0)
+        gone[:, first:stop] = mask
+        weight[:, stop:] -= errors @ factor[first:stop, stop:]
+    return weight.masked_fill(gone, 0), gone
+
+
+def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
+    """The upper Cholesky factor U of the damped hessian's inverse, H⁻¹ = Uᵀ U; [in, in], float32.
+
+    `damping` is a share of the mean diagonal. Where float32 is too coarse float64 is tried, and then ten
+    times the damping, up to `MOST_DAMPING`; PruningError where even that fails, which takes inputs that are
+    not finite.
+    """
+    while damping <= MOST_DAMPING:
+        for dtype in (torch.float32, torch.float64):
+            factor = _factor(damped(hessian, damping).to(dtype))
+            if factor is not None:
+                return factor.float()
+        damping *= 10
+    raise PruningError(
+        "The inputs of a layer hold numbers that are not finite, so its weights cannot be updated. "
+        "Load the model in float32, or choose a criterion without weight update."
+    )
+
+
+def damped(hessian: torch.Tensor, damping: float) -> torch.Tensor:
+    """A copy with `damping` times the mean diagonal added to the diagonal, and 1 for inputs always zero."""
+    diagonal = hessian.diagonal()
+    dead = diagonal <= 0
+    return hessian + torch.diag(torch.where(dead, 1.0, damping * diagonal.mean()))
+
+
+def _factor(hessian: torch.Tensor) -> torch.Tensor | None:
+    lower, failed = torch.linalg.cholesky_ex(hessian)
+    if int(failed):
+        return None
+    upper, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
+    return None if int(failed) or not bool(upper.isfinite().all()) else upper

@@ -1,0 +1,45 @@
+"""The pruned model for a while: what every task that measures, writes or asks a pruned model goes through."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pruning.changes import Change, Spec, changed
+from pruning.criteria import criterion as named_criterion
+from pruning.masks import plan_masks
+from pruning.models import Loaded
+from pruning.options import Options, effective, scoped
+from pruning.plan import parse_settings
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.tasks.prepare import evidence_for, groups_of, normal
+
+
+def spec_of(loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]) -> Spec:
+    """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
+    chosen, wanted = named_criterion(criterion), Options.of(options)
+    plan, spelled = normal(loaded, settings)
+    effective(plan, groups_of(loaded), scoped(wanted, chosen.scope))
+    return Spec(tuple(spelled), criterion, data, wanted)
+
+
+@contextmanager
+def applied(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Iterator[Change]:
+    """The model pruned as `spec` says while open, and what changed; every weight comes back bit for bit."""
+    change = change_of(loaded, store, spec, progress)
+    with changed(loaded.model, loaded.groups, change):
+        yield change
+
+
+def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    """What `spec` does to the dense model, which is not changed."""
+    chosen = named_criterion(spec.criterion)
+    plan = parse_settings(spec.settings, groups_of(loaded))
+    known = evidence_for(loaded, store, spec.data, chosen, progress)
+    return Change(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
+
+
+def share_removed(loaded: Loaded, change: Change) -> float:
+    """The share of all prunable weights that are removed, 0..1."""
+    gone = sum(int(mask.sum()) for mask in change.removed.values())
+    return gone / sum(group.parameters for group in loaded.groups)
