@@ -17,12 +17,6 @@ MIN_STEP = 0.001
 Group = tuple[int, str]
 Plan = dict[Group, float]
 
-PRESETS = {
-    "uniform": "The same level in every group.",
-    "guide": "Light on attention (QKV 10 %, output 25 %); gate and up 1.5 times the level, down half of it.",
-    "protect_ends": "The same level everywhere, but a quarter of it in the first two and last two layers.",
-}
-
 
 def parse_settings(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
     """The plan that settings such as `up=0.5`, `down@0-3,7=0.1` or `all=0.3` describe for a model's groups.
@@ -168,38 +162,6 @@ def format_levels(levels: Sequence[float]) -> str:
         if step >= MIN_STEP and parse_levels(text) == ordered:
             return text
     return ",".join(format_level(level) for level in ordered)
-
-
-def preset_parts(name: str, groups: Sequence[Group]) -> dict[Group, tuple[float, float]]:
-    """One of `PRESETS` as (fixed, times) of every group: its level is fixed + times × the overall level."""
-    if name not in PRESETS:
-        raise PruningError(f'There is no preset "{name}". Use one of {", ".join(PRESETS)}.')
-    layers = [layer for layer, _ in groups]
-    first, last = min(layers, default=0), max(layers, default=0)
-    guide = {
-        "qkv": (0.1, 0.0),
-        "attn_out": (0.25, 0.0),
-        "gate": (0.0, 1.5),
-        "up": (0.0, 1.5),
-        "down": (0.0, 0.5),
-    }
-    parts: dict[Group, tuple[float, float]] = {}
-    for layer, kind in groups:
-        if name == "guide":
-            parts[layer, kind] = guide[kind]
-        elif name == "protect_ends" and (layer < first + 2 or layer > last - 2):
-            parts[layer, kind] = (0.0, 0.25)
-        else:
-            parts[layer, kind] = (0.0, 1.0)
-    return parts
-
-
-def preset(name: str, level: float, groups: Sequence[Group]) -> Plan:
-    """The plan of one of `PRESETS` around an overall level (0..0.95) for a model's groups."""
-    parts = preset_parts(name, groups)
-    check_level(level, f'Preset "{name}"')
-    plan = {group: round(min(fixed + times * level, MAX_LEVEL), 6) for group, (fixed, times) in parts.items()}
-    return {group: own for group, own in plan.items() if own > 0.0}
 
 
 def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:

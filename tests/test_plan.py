@@ -7,14 +7,12 @@ import pytest
 from pruning.errors import PruningError
 from pruning.plan import (
     KINDS,
-    PRESETS,
     format_layers,
     format_levels,
     format_settings,
     parse_layers,
     parse_levels,
     parse_settings,
-    preset,
     sparsity,
 )
 
@@ -82,7 +80,7 @@ def test_settings_describe_the_same_plan(groups):
 
 
 def test_settings_are_short():
-    plan = preset("uniform", 0.5, GROUPS)
+    plan = dict.fromkeys(GROUPS, 0.5)
     assert format_settings(plan, GROUPS) == ["all=0.5"]
     for layer in (0, 1, 7):
         plan[layer, "down"] = 0.1
@@ -134,28 +132,6 @@ def test_levels_as_text_and_back():
 def test_bad_levels_are_refused(text):
     with pytest.raises(PruningError, match="Levels"):
         parse_levels(text)
-
-
-def test_presets_do_what_they_say():
-    assert set(preset("uniform", 0.4, GROUPS).values()) == {0.4}
-    guide = preset("guide", 0.4, GROUPS)
-    assert [guide[0, kind] for kind in KINDS] == [0.1, 0.25, 0.6, 0.6, 0.2]
-    assert preset("guide", 0.9, GROUPS)[0, "up"] == 0.95
-    ends = preset("protect_ends", 0.4, GROUPS)
-    assert [ends[layer, "up"] for layer in range(8)] == [0.1, 0.1, 0.4, 0.4, 0.4, 0.4, 0.1, 0.1]
-    assert preset("uniform", 0.0, GROUPS) == {}
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_leave_out_what_the_model_has_not(name):
-    assert set(preset(name, 0.5, TWO_MATRIX)) == set(TWO_MATRIX)
-
-
-def test_an_unknown_preset_or_level_is_an_error():
-    with pytest.raises(PruningError, match="uniform, guide, protect_ends"):
-        preset("wild", 0.5, GROUPS)
-    with pytest.raises(PruningError, match="outside 0 to 0.95"):
-        preset("uniform", 1.2, GROUPS)
 
 
 def test_sparsity_weighs_groups_by_their_weights():

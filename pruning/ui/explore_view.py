@@ -11,7 +11,7 @@ import streamlit as st
 
 from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
 from pruning.plan import Plan, format_settings
-from pruning.ui import charts, compare_view, services, shell, state, words
+from pruning.ui import charts, compare_view, services, shell, state, strategy_view, words
 from pruning.ui import desk as mixing
 from pruning.ui.desk.table import Marks, table_data
 
@@ -93,6 +93,7 @@ def _below(
             _abilities(model, truth)
     with right:
         compare_view.pin_button(model, plan)
+        strategy_view.popover(model, plan)
         _plan_text(model, plan)
 
 

@@ -28,7 +28,25 @@ CRITERION = {
     "magnitude": "Magnitude: a weight's size alone",
 }
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
-PRESET = {"uniform": "Uniform", "guide": "The guide's", "protect_ends": "Protect both ends"}
+STRATEGY = {
+    "uniform": "Uniform",
+    "guide": "The guide's",
+    "guide_attention": "The guide's, attention alone",
+    "guide_mlp": "The guide's, MLP alone",
+    "protect_early": "Protect early layers",
+    "protect_ends": "Protect both ends",
+    "ramp": "Ramp over depth",
+}
+STRATEGY_NUMBER = {
+    "qkv": "Attention QKV (share)",
+    "attn_out": "Attention output (share)",
+    "gate_up_times": "Gate and up (times the level)",
+    "down_times": "Down (times the level)",
+    "layers": "Layers to protect",
+    "share": "Their share of the level",
+    "first_times": "First layer (times the level)",
+    "last_times": "Last layer (times the level)",
+}
 TASK = {
     "inspect": "Loading the model",
     "baseline": "Measuring the baseline",
@@ -60,18 +78,18 @@ SIZE = (
     "An ordinary file stores the zeros as well and stays as large as before."
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
-BAND = "The range in which about nine of ten measurements are expected."
+BAND = "The band is the range in which about nine of ten measurements are expected."
 GLOSSARY = {
-    "Group": "The weights of one kind in one layer, such as MLP up in layer 12. Each is pruned by itself.",
+    "Group": "The weights of one kind in one layer, such as MLP up in layer 12.",
     "Level": "The share of a group's weights that is set to zero: 0 % keeps them all, 95 % is the most.",
     "Plan": "A level for every group. It is what you set on Explore, measure, and write to disk.",
     "Criterion": "The rule that scores weights. The lowest scores are set to zero first.",
     "Map": "What every level of every group would cost, worked out from one look at a text.",
-    "Forecast": f"A figure that was worked out, not tried. It comes with a band. {BAND}",
+    "Forecast": f"A figure that was worked out, not tried, with its band. {BAND}",
     "Measured": "A figure from really doing it: weights set to zero, real text run, weights put back.",
     "Perplexity": PERPLEXITY,
     "KL": KL,
-    "Recipe": "A small text file with the model, the text, the criterion and the plan, to do the same again.",
+    "Recipe": "A small text file: model, text, criterion and plan, all it takes to do the same again.",
 }
 PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
 DECODE = "Milliseconds for each further word of an answer, on this machine."

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import pruning.ui.desk as mixing
 from pruning.forecast import calibrate, forecast, prior
-from pruning.plan import PRESETS, parse_settings, preset
+from pruning.plan import parse_settings
 from pruning.store import Store
+from pruning.strategies import STRATEGIES, strategy_plan
 from pruning.ui.desk.table import Marks, table_data
 from pruning.ui.state import split_settings
 from tests.e2e.browser import Server, settle, wait_for_plan
@@ -106,14 +107,14 @@ def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) 
     table = synthetic.sensitivity_map()
     data = json.loads(json.dumps(table_data(table, prior(), Marks())))
     zeros = [0.0] * len(table.groups)
-    for index, name in enumerate(PRESETS):
+    for index, name in enumerate(STRATEGIES):
         for level in (0.0, 0.3, 0.8):
             given = {"table": data, "zeros": zeros, "index": index, "level": level}
             ours = compute(
                 "presetLevels(given.zeros, given.table.presets[given.index], given.level, 0.95, () => false)",
                 given,
             )
-            assert ours == table.levels_of(preset(name, level, table.groups)).tolist()
+            assert ours == table.levels_of(strategy_plan(name, level, table.groups)).tolist()
 
 
 def test_moving_a_group_keeps_the_painted_shape_and_what_is_locked(

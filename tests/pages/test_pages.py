@@ -165,6 +165,17 @@ def test_explore_measures_and_pins(open_page: Open, store: Store, asked: list[di
     assert asked[0]["arguments"]["settings"] == guide
 
 
+def test_a_strategy_with_numbers_of_ones_own_leaves_what_is_locked(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    app = open_page("explore", model="demo", plan="down=0.3", lock="down")
+    app.radio(key="strategy").set_value("guide").run()
+    app.number_input(key="strategy_guide_gate_up_times").set_value(1.0).run()
+    app.slider(key="strategy_level").set_value(40).run()
+    app.button(key="strategy_use").click().run()
+    assert not app.exception
+    assert app.query_params["plan"] == "qkv=0.1,attn_out=0.25,gate=0.4,up=0.4,down=0.3"
+
+
 def test_the_plan_survives_moving_between_pages(open_page: Open, store: Store) -> None:
     table = synthetic.put_all(store)
     app = open_page("explore", model="demo")

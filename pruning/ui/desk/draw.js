@@ -182,7 +182,8 @@ function drawStill(canvas, table, look) {
   pen.font = `11px ${look.font}`;
   pen.lineWidth = 1;
   drawTicks(pen, frame, width, height, look);
-  table.presets.forEach((preset, index) => drawPreset(pen, frame, table, preset, index, look));
+  const drawn = table.presets.filter((preset) => preset.drawn);
+  drawn.forEach((preset, index) => drawPreset(pen, frame, table, preset, index, look));
   drawMark(pen, frame.x(table.dense.bytes), frame.y(table.dense.perplexity), look.text, look.ground, "round");
   for (const { levels, perplexity } of table.measured) {
     drawMark(pen, frame.x(sparseBytes(table, levels)), frame.y(perplexity), look.measured, look.ground, "round");

@@ -84,7 +84,7 @@ function deskHtml(table) {
         <div class="title">Perplexity against size <span class="badge">forecast</span></div>
         <canvas data-tradeoff role="img" aria-label="Forecast perplexity against size, with this plan marked"></canvas>
         <div class="legend">
-          ${table.presets.map(({ label }, i) => `<span><i class="dash d${i}"></i>${label}</span>`).join("")}
+          ${table.presets.filter(({ drawn }) => drawn).map(({ label }, i) => `<span><i class="dash d${i}"></i>${label}</span>`).join("")}
           <span><i class="mark here"></i>this plan, with its band</span>
           <span><i class="mark dot"></i>measured</span>
           <span><i class="mark square"></i>pinned</span>

@@ -14,8 +14,12 @@ from typing import Any
 
 from pruning import forecast as arithmetic
 from pruning.forecast import Calibration, SensitivityMap
-from pruning.plan import KINDS, MAX_LEVEL, PRESETS, Group, Plan, preset_parts
+from pruning.plan import KINDS, MAX_LEVEL, Group, Plan
+from pruning.strategies import STRATEGIES, strategy_parts
 from pruning.ui import charts, words
+
+# The strategies whose curves stand on the chart of quality against size.
+DRAWN = ("uniform", "guide", "protect_ends")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) ->
             "measured": calibration.measured,
         },
         "constants": _constants(),
-        "presets": [_preset(name, table.groups) for name in PRESETS],
+        "presets": [_preset(name, table.groups) for name in STRATEGIES],
         "measured": [_measured(table, plan, figures) for plan, figures in marks.measured],
         "pins": [{"name": name, "levels": table.levels_of(plan).tolist()} for name, plan in marks.pins],
         "points": {
@@ -86,10 +90,10 @@ def _constants() -> dict[str, Any]:
 
 
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
-    parts = preset_parts(name, groups)
+    parts = strategy_parts(name, groups)
     return {
-        "name": name,
-        "label": words.PRESET[name],
+        "label": words.STRATEGY[name],
+        "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
     }
