@@ -70,11 +70,15 @@ def _group(model: nn.Module, layer: int, kind: str, parts: tuple[Part, ...]) -> 
 
 def weight_view(model: nn.Module, part: Part) -> torch.Tensor:
     """The weight of `part` as [out, in], sharing memory with the model: in-place writes change the model."""
-    module = model.get_submodule(part.module)
-    weight: torch.Tensor = module.weight.detach()  # type: ignore[operator]
-    if isinstance(module, Conv1D):
-        weight = weight.T
-    return weight if part.rows is None else weight[part.rows[0] : part.rows[1]]
+    weight: torch.Tensor = model.get_submodule(part.module).weight.detach()  # type: ignore[operator]
+    return view_of(model, part, weight)
+
+
+def view_of(model: nn.Module, part: Part, values: torch.Tensor) -> torch.Tensor:
+    """What belongs to `part` in values of the shape of its module's weight, as [out, in]; a view."""
+    if isinstance(model.get_submodule(part.module), Conv1D):
+        values = values.T
+    return values if part.rows is None else values[part.rows[0] : part.rows[1]]
 
 
 def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:

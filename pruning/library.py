@@ -170,7 +170,7 @@ def _digest(subject: dict[str, Any]) -> str:
 def files(store: Store, run: Run) -> list[Path]:
     """What goes from the disk when the run is deleted: nothing outside the workspace.
 
-    The statistics go with the last map of their model and text; collecting them takes another pass.
+    The statistics and gradients go with the last map of their model and text; collecting them takes another pass.
     """
     if run.kind == "map":
         wanted = [store.file("map", run.key, ".json")]
@@ -178,7 +178,7 @@ def files(store: Store, run: Run) -> list[Path]:
         of_model = store.find("map", fingerprint=run.key["fingerprint"])
         stamps = [row["value"]["data_fingerprint"] for row in of_model]
         if stamps.count(run.value["data_fingerprint"]) == 1:
-            wanted.append(store.file("statistics", same, ".safetensors"))
+            wanted += [store.file(kind, same, ".safetensors") for kind in ("statistics", "gradients")]
         return [path for path in wanted if path.exists()]
     if run.kind == "export":
         folder = Path(run.value["out"])

@@ -19,6 +19,7 @@ from pruning.checkpoint import demo_folder
 from pruning.cli import main
 from pruning.cli.shared import terminal_progress
 from pruning.commands import command_line
+from pruning.criteria import CRITERIA
 from pruning.errors import Cancelled, PruningError
 from pruning.forecast import SensitivityMap
 from pruning.options import Options
@@ -83,6 +84,11 @@ def test_every_command_and_option_has_help(path):
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_is_in_the_readme(path):
     assert f"prunescope {' '.join(path)}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_help_names_every_criterion():
+    [option] = [option for option in ALL["map",].params if option.name == "criterion"]
+    assert option.help.partition(": ")[2].rstrip(".").split(", ") == list(CRITERIA)
 
 
 REQUESTS = [

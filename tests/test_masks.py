@@ -5,6 +5,8 @@ import torch
 
 from pruning.changes import Change, changed
 from pruning.criteria import CRITERIA, Evidence, criterion
+from pruning.criteria.movement import Movement, add_step
+from pruning.criteria.random import Random
 from pruning.errors import PruningError
 from pruning.groups import find_groups
 from pruning.masks import evidence, group_weight, pattern_mask, plan_masks, pooled, removed
@@ -26,27 +28,85 @@ def _all_statistics(model: torch.nn.Module) -> Statistics:
     return Statistics("model", "data", 0, known)
 
 
-# One row a criterion: what it must prefer to keep in a matrix where only that differs.
-MATRIX = {
-    "magnitude": lambda w, a, g: w.abs(),
-    "wanda": lambda w, a, g: w.abs() * a.sqrt(),
-    "fisher": lambda w, a, g: w**2 * a * g[:, None],
+# One row a criterion, worked out by hand from WEIGHT and KNOWN.
+WEIGHT = torch.tensor([[2.0, -1.0], [0.5, -3.0]])
+KNOWN = Evidence(
+    inputs=torch.tensor([4.0, 9.0]),
+    outputs=torch.tensor([1.0, 0.25]),
+    gradients=torch.tensor([[0.5, 2.0], [1.0, 0.0]]),
+)
+BY_HAND = {
+    "magnitude": [[2.0, 1.0], [0.5, 3.0]],
+    "l2": [[2.0, 1.0], [0.5, 3.0]],
+    "wanda": [[4.0, 3.0], [1.0, 9.0]],
+    "fisher": [[16.0, 9.0], [0.25, 20.25]],
+    "gradient": [[0.5, 2.0], [1.0, 0.0]],
+    "taylor": [[1.0, 2.0], [0.5, 0.0]],
+    "snip": [[1.0, 2.0], [0.5, 0.0]],
 }
+DRAWN = {"random"}
 
 
-def test_matrix_covers_every_criterion() -> None:
-    assert set(MATRIX) == set(CRITERIA)
+def test_every_criterion_has_a_row() -> None:
+    assert set(BY_HAND) | DRAWN == set(CRITERIA)
 
 
-@pytest.mark.parametrize("name", sorted(CRITERIA))
+@pytest.mark.parametrize("name", BY_HAND)
+def test_scores_are_as_worked_out_by_hand(name: str) -> None:
+    torch.testing.assert_close(criterion(name).score(WEIGHT, KNOWN), torch.tensor(BY_HAND[name]))
+
+
+def test_random_is_the_same_for_a_group_and_another_for_the_next() -> None:
+    weight = torch.zeros(30, 40)
+    first, again, other = (criterion("random").score(weight, Evidence(place=place)) for place in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, Random(seed=1).score(weight, Evidence(place=3)))
+    assert float(first.min()) >= 0
+    assert abs(float(first.mean()) - 0.5) < 0.05
+
+
+def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
+    # Two blocks of two: 3 and 0, or 2 and 2. Their means are 1.5 and 2, their lengths 3 and 2.83.
+    weight = torch.tensor([[3.0, 0.0, 2.0, -2.0]])
+    masks = {}
+    for name in ("magnitude", "l2"):
+        chosen = criterion(name)
+        masks[name] = removed(chosen.score(weight, Evidence()), 0.5, "group", (1, 2), chosen.norm)
+    assert masks["magnitude"].tolist() == [[True, True, False, False]]
+    assert masks["l2"].tolist() == [[False, False, True, True]]
+
+
+def test_movement_sums_what_training_did_and_says_what_is_missing() -> None:
+    weight, gradient = torch.tensor([[1.0, -2.0]]), torch.tensor([[-0.5, 0.25]])
+    record = add_step(add_step(torch.zeros(1, 2), weight, gradient), weight, gradient)
+    # A descent step makes 1 larger, and -2 larger in size as well: both move away from zero.
+    assert Movement().score(weight, Evidence(movement=record)).tolist() == [[1.0, 1.0]]
+    with pytest.raises(PruningError, match="record of recovery training"):
+        Movement().score(weight, Evidence())
+
+
+def test_snip_has_one_threshold_and_no_group_dies() -> None:
+    model = tiny_model("llama").requires_grad_(False)
+    groups = find_groups(model)
+    plan = {(group.layer, group.kind): 0.95 for group in groups}
+    gradients = {(g.layer, g.kind): torch.rand(group_weight(model, g).shape) * 10.0**-g.layer for g in groups}
+    found = plan_masks(model, groups, criterion("snip"), plan, evidence(gradients=gradients))
+    shares = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
+    total = sum(int(mask.sum()) for mask in found.values()) / sum(mask.numel() for mask in found.values())
+    assert total == pytest.approx(0.95, abs=1e-4)
+    assert max(shares.values()) == pytest.approx(0.99, abs=1e-3)
+    assert min(shares.values()) < 0.94
+
+
+@pytest.mark.parametrize("name", sorted(set(CRITERIA) - {"snip"}))
 @pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 0.95])
 def test_the_lowest_scores_go(name: str, level: float) -> None:
     chosen = criterion(name)
     weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
     known = _statistics(12, 20)
-    scores = chosen.score(weight, Evidence(known.score_inputs, known.score_outputs))
-    expected = MATRIX[name](weight, known.score_inputs, known.score_outputs)
-    torch.testing.assert_close(scores, expected)
+    gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
+    scores = chosen.score(weight, Evidence(known.score_inputs, known.score_outputs, gradients))
     mask = removed(scores, level, chosen.scope)
     rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))
     for values, gone in rows:
@@ -89,7 +149,7 @@ def _break_while_changed(model: torch.nn.Module, groups: list, masks: dict) -> N
 
 
 def test_unknown_criterion_and_missing_statistics_are_explained() -> None:
-    with pytest.raises(PruningError, match="magnitude, wanda, fisher"):
+    with pytest.raises(PruningError, match="fisher, wanda, magnitude"):
         criterion("luck")
     model = tiny_model("llama")
     with pytest.raises(PruningError, match="needs statistics"):

@@ -11,7 +11,7 @@ import torch
 
 from pruning import export as exporting
 from pruning.changes import Change, changed
-from pruning.criteria import criterion
+from pruning.criteria import CRITERIA, criterion
 from pruning.errors import Cancelled, PruningError
 from pruning.forecast import SensitivityMap, forecast
 from pruning.masks import evidence, plan_masks
@@ -105,6 +105,19 @@ def test_map_is_stored_and_another_criterion_needs_no_data(
     other = TASKS["map"](loaded, store, silent, criterion="magnitude", levels=LEVELS, data=text)
     assert Path(other["out"]).is_file()
     assert other["map"]["kronecker"] != made["map"]["kronecker"]
+
+
+@pytest.mark.parametrize("name", sorted(CRITERIA))
+def test_every_criterion_has_a_map_and_can_be_measured(
+    loaded: Loaded, store: Store, text: str, name: str
+) -> None:
+    table = SensitivityMap.from_dict(
+        TASKS["map"](loaded, store, silent, criterion=name, levels=LEVELS, data=text)["map"]
+    )
+    assert (table.kronecker[:, 1] > table.kronecker[:, 0]).all()
+    found = TASKS["measure"](loaded, store, silent, settings=["all=0.3"], criterion=name, data=text)
+    assert found["sparsity"] == pytest.approx(0.3, abs=0.01)
+    assert found["kl"] > 0
 
 
 def test_sweep_streams_stores_and_resumes(loaded: Loaded, store: Store, text: str) -> None:

@@ -7,7 +7,12 @@ import torch
 
 from pruning.criteria.evidence import Evidence
 from pruning.criteria.fisher import Fisher
+from pruning.criteria.gradient import Gradient
+from pruning.criteria.l2 import L2
 from pruning.criteria.magnitude import Magnitude
+from pruning.criteria.random import Random
+from pruning.criteria.snip import Snip
+from pruning.criteria.taylor import Taylor
 from pruning.criteria.wanda import Wanda
 from pruning.errors import PruningError
 
@@ -33,7 +38,9 @@ class Criterion(Protocol):
         ...
 
 
-CRITERIA: Mapping[str, type[Any]] = {kind.name: kind for kind in (Magnitude, Wanda, Fisher)}
+CRITERIA: Mapping[str, type[Any]] = {
+    kind.name: kind for kind in (Fisher, Wanda, Magnitude, L2, Taylor, Snip, Gradient, Random)
+}
 
 
 def criterion(name: str) -> Criterion:

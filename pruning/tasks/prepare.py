@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from pruning import statistics, statistics_file
+from pruning import gradients, statistics, statistics_file
 from pruning.criteria import Criterion
 from pruning.data import Windows, load_windows
 from pruning.masks import Known, evidence
@@ -39,6 +39,7 @@ class _Kept:
     stamp: tuple[int, int] | None = None
     reference: Reference | None = None
     statistics: Statistics | None = None
+    gradients: tuple[str, dict[Group, torch.Tensor]] | None = None
 
 
 _KEPT: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
@@ -96,10 +97,33 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
     return kept.statistics, True
 
 
+def gradients_of(loaded: Loaded, store: Store, data: str, progress: Progress) -> dict[Group, torch.Tensor]:
+    """Σ |∂L/∂w| of every group on the calibration part of `data`.
+
+    Looked for with the model, then in the workspace; what is collected is written there.
+    """
+    windows = windows_of(loaded, data)
+    kept = _KEPT[loaded.model]
+    if kept.gradients is not None and kept.gradients[0] == windows.fingerprint:
+        return kept.gradients[1]
+    names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
+    path = store.file("gradients", names, ".safetensors")
+    if path.exists():
+        found = gradients.load(path, loaded.device)
+    else:
+        found = gradients.collect(loaded.model, loaded.groups, windows.calibration, progress)
+        gradients.save(found, path)
+    kept.gradients = windows.fingerprint, found
+    return found
+
+
 def evidence_for(loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress) -> Known:
     """What the criterion asks for, by group; collected now where it is not there yet."""
     asks = {"inputs", "outputs"} & set(criterion.needs)
-    return evidence(statistics_of(loaded, store, data, progress)[0] if asks else None)
+    return evidence(
+        statistics_of(loaded, store, data, progress)[0] if asks else None,
+        gradients_of(loaded, store, data, progress) if "gradients" in criterion.needs else None,
+    )
 
 
 def groups_of(loaded: Loaded) -> list[Group]:

@@ -19,7 +19,16 @@ COLOUR = {"qkv": "#0072B2", "attn_out": "#56B4E9", "gate": "#E69F00", "up": "#CC
 REST = "#9AA5B1"
 HERE = "#D55E00"
 CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-CRITERION_COLOUR = {"fisher": "#0072B2", "wanda": "#D55E00", "magnitude": "#CC79A7"}
+CRITERION_COLOUR = {
+    "fisher": "#0072B2",
+    "wanda": "#D55E00",
+    "magnitude": "#CC79A7",
+    "l2": "#8C5A75",
+    "taylor": "#009E73",
+    "snip": "#56B4E9",
+    "gradient": "#E69F00",
+    "random": "#9AA5B1",
+}
 BARE = {"displayModeBar": False, "scrollZoom": False}
 
 

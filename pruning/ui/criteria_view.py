@@ -27,7 +27,7 @@ def section(model: services.Info, chosen: Sequence[Group], level: float, metric:
     """Two charts, the whole model and the chosen groups, a line for each criterion that has a map."""
     found = _scored(model)
     st.subheader("Criteria side by side", anchor=False)
-    _missing([key for key in words.CRITERION if key not in {one.table.criterion for one in found}], busy)
+    _missing([key for key in words.SIDE_BY_SIDE if key not in {one.table.criterion for one in found}], busy)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")

@@ -26,7 +26,13 @@ CRITERION = {
     "fisher": "Fisher: what a weight does to the model's predictions",
     "wanda": "Wanda: a weight's size times how strongly it is used",
     "magnitude": "Magnitude: a weight's size alone",
+    "l2": "L2: as magnitude, but the length of a block",
+    "taylor": "Taylor: a weight's size times the slope of the loss",
+    "snip": "SNIP: as Taylor, one threshold for the whole model",
+    "gradient": "Gradient: the slope of the loss alone",
+    "random": "Random: the baseline to beat",
 }
+SIDE_BY_SIDE = ("fisher", "wanda", "magnitude")
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
 STRATEGY = {
     "uniform": "Uniform",
