@@ -1,0 +1,89 @@
+"""Recovered weights and half-done recoveries as files, written aside and moved into place."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from pruning.changes import Change
+from pruning.errors import PruningError
+from pruning.plan import Group
+
+
+def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
+    """Write all of a change, with a few plain facts about it; whoever reads sees a whole file or none."""
+    tensors = {f"weight {layer} {kind}": w.cpu().contiguous() for (layer, kind), w in change.weights.items()}
+    shapes = {}
+    for (layer, kind), mask in change.removed.items():
+        tensors[f"removed {layer} {kind}"] = packed(mask)
+        shapes[f"{layer} {kind}"] = list(mask.shape)
+    notes = {"about": json.dumps(dict(about)), "shapes": json.dumps(shapes)}
+    _aside(path, lambda draft: save_file(tensors, draft, metadata=notes))
+
+
+def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]]:
+    """The change that `save_change` wrote, and the facts. Raises PruningError for a damaged file."""
+    removed: dict[Group, torch.Tensor] = {}
+    weights: dict[Group, torch.Tensor] = {}
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            notes = file.metadata()
+            shapes = json.loads(notes["shapes"])
+            for name in file.keys():  # noqa: SIM118 - not a dict
+                what, layer, kind = name.split(" ")
+                if what == "weight":
+                    weights[int(layer), kind] = file.get_tensor(name)
+                else:
+                    removed[int(layer), kind] = unpacked(file.get_tensor(name), shapes[f"{layer} {kind}"])
+            return Change(removed, weights), json.loads(notes["about"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise PruningError(
+            f"The recovered weights in {path} cannot be read. Delete the file and run the recovery again."
+        ) from error
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write what a recovery needs to go on where it is."""
+    _aside(path, lambda draft: torch.save(dict(state), draft))
+
+
+def load_state(path: Path, device: str = "cpu") -> dict[str, Any] | None:
+    """What `save_state` wrote; None where there is nothing, or nothing that can be read."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        return state
+    except Exception:  # each kind of damage raises something else, and all mean: start afresh
+        return None
+
+
+def packed(mask: torch.Tensor) -> torch.Tensor:
+    """A mask with one bit a weight."""
+    return torch.from_numpy(np.packbits(mask.cpu().numpy()))
+
+
+def unpacked(bits: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    """The mask [out, in] that `packed` packed."""
+    flat = np.unpackbits(bits.cpu().numpy(), count=int(np.prod(shape)))
+    return torch.from_numpy(flat.astype(bool).reshape(shape)).to(bits.device)
+
+
+def _aside(path: Path, write: Callable[[Path], Any]) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(draft)
+        os.replace(draft, path)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise PruningError(
+            f"{path} cannot be written ({str(error).splitlines()[0]}). Make room on the disk and run it "
+            "again; it goes on where it was."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)

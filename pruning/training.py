@@ -1,0 +1,118 @@
+"""How a pruned model is trained to win its quality back, as a value. No torch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pruning.errors import PruningError
+from pruning.schedules import ONE_SHOT, SCHEDULES
+
+LOSSES = ("distill", "task", "both")
+DECAYS = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What can be set about recovery.
+
+    `loss`: "distill" follows the dense model's predictions, "task" the next token of the text, "both" their
+    sum; `temperature` softens the predictions that are followed, and `hidden` is the weight of following the
+    dense model's states between layers too (0: not). A step sees `accumulate` times `batch` windows. The
+    learning rate rises over `warmup` steps, then falls as a cosine or stays. `clip`: the longest gradient
+    (norm). `lora`: the rank of low-rank updates instead of whole weights (0: whole weights). Every
+    `evaluate_every` steps quality is looked at, and after `patience` looks without a better one training
+    stops (0: never). `schedule` takes weights away over the first `prune_steps` steps (None: half of them),
+    every `prune_every` steps, instead of all at once.
+    """
+
+    steps: int = 200
+    loss: str = "distill"
+    learning_rate: float = 1e-4
+    warmup: int = 10
+    decay: str = "cosine"
+    batch: int = 4
+    accumulate: int = 1
+    clip: float = 1.0
+    temperature: float = 1.0
+    hidden: float = 0.0
+    lora: int = 0
+    evaluate_every: int = 20
+    patience: int = 0
+    schedule: str = ONE_SHOT
+    prune_steps: int | None = None
+    prune_every: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("loss", LOSSES), ("decay", DECAYS), ("schedule", tuple(SCHEDULES))):
+            if getattr(self, name) not in known:
+                raise PruningError(
+                    f'There is no {name} "{getattr(self, name)}". Use one of {", ".join(known)}.'
+                )
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < least):
+                raise PruningError(
+                    f"{_spoken(name)} {value!r} cannot be. Give a whole number from {least} up."
+                )
+        for name, zero in _REAL.items():
+            value = getattr(self, name)
+            fits = (
+                type(value) in (int, float) and math.isfinite(value) and (value > 0 or (zero and value == 0))
+            )
+            if not fits:
+                raise PruningError(f"{_spoken(name)} {value!r} cannot be. Give a number above 0.")
+        if self.schedule != ONE_SHOT and self.pruned_by() >= self.steps:
+            raise PruningError(
+                f"Pruning would take {self.pruned_by()} steps and training has {self.steps}. Give more "
+                "steps, or prune steps a smaller number."
+            )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Training":
+        """Training from plain values; PruningError for a name there is none of and a value that cannot be."""
+        known = {field.name for field in fields(cls)}
+        strange = sorted(set(values) - known)
+        if strange:
+            raise PruningError(f'Recovery has no setting "{strange[0]}". It has {", ".join(sorted(known))}.')
+        return cls(**values)
+
+    def changed(self) -> dict[str, Any]:
+        """Only what differs from its default."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    def pruned_by(self) -> int:
+        """The step from which on the whole plan is gone; 0 in one shot."""
+        if self.schedule == ONE_SHOT:
+            return 0
+        return max(1, self.steps // 2) if self.prune_steps is None else self.prune_steps
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step `step` (0, 1, ...): a straight rise over the warm-up, then the decay."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        if self.decay == "constant":
+            return self.learning_rate
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+_WHOLE = {
+    "steps": 1,
+    "warmup": 0,
+    "batch": 1,
+    "accumulate": 1,
+    "lora": 0,
+    "evaluate_every": 1,
+    "patience": 0,
+    "prune_steps": 1,
+    "prune_every": 1,
+    "seed": 0,
+}
+# True: 0 is allowed, and turns it off.
+_REAL = {"learning_rate": False, "clip": False, "temperature": False, "hidden": True}
+
+
+def _spoken(name: str) -> str:
+    return f"The setting {name.replace('_', ' ')}"
