@@ -123,6 +123,23 @@ def strategy_plan(name: str, level: float, groups: Sequence[Group], **numbers: f
     return {group: own for group, own in plan.items() if own > 0.0}
 
 
+def parse_strategy(text: str, groups: Sequence[Group]) -> Plan:
+    """The plan in text such as `guide_mlp=0.3` or `protect_ends=0.3,layers=4,share=0`."""
+    first, *others = text.replace(" ", "").split(",")
+    read: dict[str, float] = {}
+    for piece in (first, *others):
+        key, _, number = piece.partition("=")
+        try:
+            read[key] = float(number)
+        except ValueError:
+            raise PruningError(
+                f'Strategy "{text}" cannot be read. Write NAME=LEVEL and its numbers, '
+                "like guide_mlp=0.3 or protect_ends=0.3,layers=4,share=0."
+            ) from None
+    name = first.partition("=")[0]
+    return strategy_plan(name, read.pop(name), groups, **read)
+
+
 def _check_number(name: str, chosen: Strategy, key: str, value: float) -> None:
     number = chosen.numbers.get(key)
     if number is None:

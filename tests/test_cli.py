@@ -264,6 +264,18 @@ def test_map_recipe_forecast_measure_export(call, llama_folder, workspace):
     assert call("inspect", workspace / "pruned")["layers"] == 3
 
 
+def test_a_recipe_from_a_strategy_that_settings_change(call, llama_folder, workspace):
+    out = workspace / "strategy.yaml"
+    arguments = ["--strategy", "guide=0.2,qkv=0", "--set", "down@0=0", "--out", out]
+    assert call("recipe", llama_folder, *arguments)["settings"] == [
+        "attn_out=0.25",
+        "gate=0.3",
+        "up=0.3",
+        "down=0.1",
+        "down@0=0",
+    ]
+
+
 def test_a_recipe_with_options_is_measured_and_not_forecast(call, llama_folder, workspace):
     text, table, recipe = workspace / "text.txt", workspace / "options.json", workspace / "options.yaml"
     call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)

@@ -4,7 +4,7 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.plan import KINDS
-from pruning.strategies import STRATEGIES, strategy_plan
+from pruning.strategies import STRATEGIES, parse_strategy, strategy_plan
 
 GROUPS = [(layer, kind) for layer in range(8) for kind in KINDS]
 TWO_MATRIX = [(layer, kind) for layer in range(4) for kind in ("qkv", "attn_out", "up", "down")]
@@ -65,3 +65,11 @@ def test_what_cannot_be_is_an_error(name, numbers, said):
 def test_a_level_outside_is_an_error():
     with pytest.raises(PruningError, match="outside 0 to 0.95"):
         strategy_plan("uniform", 1.2, GROUPS)
+
+
+def test_a_strategy_as_text():
+    read = parse_strategy("protect_ends=0.3, layers=4, share=0", GROUPS)
+    assert read == strategy_plan("protect_ends", 0.3, GROUPS, layers=4, share=0)
+    for text in ("guide", "guide=x", "guide=0.3,down_times", ""):
+        with pytest.raises(PruningError, match=r"cannot be read"):
+            parse_strategy(text, GROUPS)

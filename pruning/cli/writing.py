@@ -21,13 +21,19 @@ from pruning.cli.shared import (
     write_text,
 )
 from pruning.options import Options, effective, scoped
-from pruning.plan import parse_settings, sparsity
+from pruning.plan import format_settings, parse_settings, sparsity
 from pruning.recipe import Recipe
+from pruning.strategies import STRATEGIES, parse_strategy
 
 
 @click.command()
 @model_argument
 @criterion_option
+@click.option(
+    "--strategy",
+    metavar="NAME=LEVEL[,NUMBER=VALUE]",
+    help=f"Start from a ready plan ({', '.join(STRATEGIES)}), like ramp=0.3,first_times=0; --set changes it.",
+)
 @settings_option
 @mask_options
 @data_option
@@ -39,6 +45,7 @@ from pruning.recipe import Recipe
 def recipe(
     model: str,
     criterion: str,
+    strategy: str | None,
     settings: tuple[str, ...],
     options: Options,
     data: str,
@@ -47,7 +54,7 @@ def recipe(
     out: str,
     how: dict[str, Any],
 ) -> None:
-    """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1."""
+    """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --strategy guide=0.3."""
     from pruning.criteria import CRITERIA
     from pruning.criteria import criterion as named_criterion
 
@@ -56,7 +63,8 @@ def recipe(
         loaded = load(model, how, progress)
     parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}
     groups = list(parameters)
-    plan = parse_settings(settings, groups)
+    ready = parse_strategy(strategy, groups) if strategy else {}
+    plan = parse_settings([*format_settings(ready, groups), *settings], groups)
     made = Recipe.from_plan(
         plan,
         groups,
