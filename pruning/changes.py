@@ -11,6 +11,7 @@ from torch import nn
 from pruning.groups import GroupInfo, weight_view
 from pruning.options import DEFAULT, Options
 from pruning.plan import Group
+from pruning.units import Removal
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Change:
     """What becomes of the groups it names: `removed` bool [out, in], True = zero.
 
     `weights` [out, in] take the place of the group's weights where those that stay change as well; they
-    hold the zeros already.
+    hold the zeros already. `biases` are modules whose bias becomes zero. `units` are what goes whole.
     """
 
     removed: Mapping[Group, torch.Tensor]
     weights: Mapping[Group, torch.Tensor] = field(default_factory=dict)
+    biases: tuple[str, ...] = ()
+    units: Removal | None = None
 
 
 @contextmanager
@@ -51,22 +54,33 @@ def changed(model: nn.Module, groups: Sequence[GroupInfo], change: Change) -> It
     try:
         with torch.no_grad():
             for group in groups:
-                key, start = (group.layer, group.kind), 0
-                gone, weight = change.removed.get(key), change.weights.get(key)
-                if gone is None and weight is None:
-                    continue
-                for part in group.parts:
-                    view = weight_view(model, part)
-                    rows = slice(start, start + view.shape[0])
-                    start = rows.stop
-                    saved.append((view, view.clone()))
-                    if weight is not None:
-                        view.copy_(weight[rows])
-                    elif gone is not None:
-                        view.masked_fill_(gone[rows], 0)
+                key = (group.layer, group.kind)
+                if key in change.weights:
+                    saved += put_weight(model, group, change.weights[key])
+                elif key in change.removed:
+                    dense = torch.cat([weight_view(model, part) for part in group.parts])
+                    saved += put_weight(model, group, dense.masked_fill(change.removed[key], 0))
+            for name in change.biases:
+                bias: torch.Tensor = model.get_submodule(name).bias.detach()  # type: ignore[operator]
+                saved.append((bias, bias.clone()))
+                bias.zero_()
         yield
     finally:
         put_back(saved)
+
+
+def put_weight(
+    model: nn.Module, group: GroupInfo, weight: torch.Tensor
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to undo it."""
+    saved, start = [], 0
+    with torch.no_grad():
+        for part in group.parts:
+            view = weight_view(model, part)
+            saved.append((view, view.clone()))
+            view.copy_(weight[start : start + view.shape[0]])
+            start += view.shape[0]
+    return saved
 
 
 def put_back(saved: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:

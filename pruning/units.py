@@ -44,6 +44,10 @@ class Heads:
     def count(self) -> int:
         return len(self.queries)
 
+    @property
+    def groups(self) -> int:
+        return len(self.keys_values)
+
     def members(self, group: int) -> list[int]:
         """The heads of one KV group."""
         return [head for head, own in enumerate(self.group_of) if own == group]
