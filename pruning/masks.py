@@ -41,6 +41,7 @@ def group_evidence(
     return Evidence(
         inputs=None if known is None else known.score_inputs,
         outputs=None if known is None else known.score_outputs,
+        products=None if known is None else known.inputs,
         gradients=gradients,
         place=group[0] * len(KINDS) + KINDS.index(group[1]),
     )

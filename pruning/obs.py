@@ -10,40 +10,40 @@ BLOCK = 128
 DAMPING = 0.01
 MOST_DAMPING = 1.0
 
-Choose = Callable[[torch.Tensor, int], torch.Tensor]
+Choose = Callable[[torch.Tensor], torch.Tensor]
 
 
-def sparsegpt(
+def surgeon(
     weight: torch.Tensor,
     hessian: torch.Tensor,
     choose: Choose,
+    step: int = BLOCK,
     damping: float = DAMPING,
-    block: int = BLOCK,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """SparseGPT (Frantar & Alistarh 2023): the new weight [out, in], and what went, bool, True = removed.
+    """SparseGPT (Frantar & Alistarh 2023, algorithm 1): the new weight [out, in], and what went (True).
 
-    `hessian` [in, in] is Σ x xᵀ over the inputs, up to a factor. From left to right, a block of columns at a
-    time, `choose(scores, first)` says which weights of the block go (scores [out, block] = w² / [H⁻¹]_jj,
-    higher = keep; `first` is the block's first column), and after each column what it lost is
-    spread over the columns to its right. Inputs that never were anything but zero lose their weights.
-    `weight` is not changed.
+    `hessian` [in, in] is Σ x xᵀ over the inputs, up to a factor. From left to right, `step` columns at a
+    time, `choose` says which weights go by their scores [out, step] = w² / [H⁻¹]_jj (higher = keep), and
+    what each column lost is made up for by the columns to its right. Inputs that are always zero lose their
+    weights. `weight` is not changed.
     """
     weight = weight.clone()
-    dead = hessian.diagonal() <= 0
-    weight[:, dead] = 0
+    weight[:, hessian.diagonal() <= 0] = 0
     factor = inverse_factor(hessian, damping)
     gone = torch.zeros_like(weight, dtype=torch.bool)
+    block = max(1, BLOCK // step) * step
     for first in range(0, weight.shape[1], block):
         stop = min(first + block, weight.shape[1])
         part, own = weight[:, first:stop].clone(), factor[first:stop, first:stop]
-        mask = choose(part.square() / own.diagonal().square(), first)
-        errors = torch.zeros_like(part)
+        mask, errors = gone[:, first:stop], torch.zeros_like(part)
         for column in range(stop - first):
+            if column % step == 0:
+                ahead = slice(column, column + step)
+                mask[:, ahead] = choose((part[:, ahead] / own.diagonal()[ahead]).square())
             error = torch.where(mask[:, column], part[:, column], 0) / own[column, column]
             part[:, column:] -= error.unsqueeze(1) * own[column, column:]
             errors[:, column] = error
-        weight[:, first:stop] = part.masked_fill(mask, 0)
-        gone[:, first:stop] = mask
+        weight[:, first:stop] = part
         weight[:, stop:] -= errors @ factor[first:stop, stop:]
     return weight.masked_fill(gone, 0), gone
 
@@ -63,15 +63,14 @@ def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
         damping *= 10
     raise PruningError(
         "The inputs of a layer hold numbers that are not finite, so its weights cannot be updated. "
-        "Load the model in float32, or choose a criterion without weight update."
+        "Load the model in float32, or choose a criterion that leaves the other weights as they are."
     )
 
 
 def damped(hessian: torch.Tensor, damping: float) -> torch.Tensor:
     """A copy with `damping` times the mean diagonal added to the diagonal, and 1 for inputs always zero."""
     diagonal = hessian.diagonal()
-    dead = diagonal <= 0
-    return hessian + torch.diag(torch.where(dead, 1.0, damping * diagonal.mean()))
+    return hessian + torch.diag(torch.where(diagonal > 0, damping * diagonal.mean(), 1.0))
 
 
 def _factor(hessian: torch.Tensor) -> torch.Tensor | None:

@@ -33,6 +33,7 @@ WEIGHT = torch.tensor([[2.0, -1.0], [0.5, -3.0]])
 KNOWN = Evidence(
     inputs=torch.tensor([4.0, 9.0]),
     outputs=torch.tensor([1.0, 0.25]),
+    products=torch.diag(torch.tensor([4.0, 9.0])),
     gradients=torch.tensor([[0.5, 2.0], [1.0, 0.0]]),
 )
 BY_HAND = {
@@ -40,6 +41,8 @@ BY_HAND = {
     "l2": [[2.0, 1.0], [0.5, 3.0]],
     "wanda": [[4.0, 3.0], [1.0, 9.0]],
     "fisher": [[16.0, 9.0], [0.25, 20.25]],
+    # With the usual damping, 1 % of the mean diagonal, H is diag(4.065, 9.065).
+    "sparsegpt": [[16.26, 9.065], [1.01625, 81.585]],
     "gradient": [[0.5, 2.0], [1.0, 0.0]],
     "taylor": [[1.0, 2.0], [0.5, 0.0]],
     "snip": [[1.0, 2.0], [0.5, 0.0]],
@@ -82,7 +85,7 @@ def test_movement_sums_what_training_did_and_says_what_is_missing() -> None:
     record = add_step(add_step(torch.zeros(1, 2), weight, gradient), weight, gradient)
     # A descent step makes 1 larger, and -2 larger in size as well: both move away from zero.
     assert Movement().score(weight, Evidence(movement=record)).tolist() == [[1.0, 1.0]]
-    with pytest.raises(PruningError, match="record of recovery training"):
+    with pytest.raises(PruningError, match="removes weights on its way"):
         Movement().score(weight, Evidence())
 
 
@@ -106,7 +109,8 @@ def test_the_lowest_scores_go(name: str, level: float) -> None:
     weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
     known = _statistics(12, 20)
     gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
-    scores = chosen.score(weight, Evidence(known.score_inputs, known.score_outputs, gradients))
+    evidence = Evidence(known.score_inputs, known.score_outputs, known.inputs, gradients)
+    scores = chosen.score(weight, evidence)
     mask = removed(scores, level, chosen.scope)
     rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))
     for values, gone in rows:
@@ -149,7 +153,7 @@ def _break_while_changed(model: torch.nn.Module, groups: list, masks: dict) -> N
 
 
 def test_unknown_criterion_and_missing_statistics_are_explained() -> None:
-    with pytest.raises(PruningError, match="fisher, wanda, magnitude"):
+    with pytest.raises(PruningError, match="fisher, sparsegpt, wanda"):
         criterion("luck")
     model = tiny_model("llama")
     with pytest.raises(PruningError, match="needs statistics"):

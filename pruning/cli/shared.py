@@ -39,7 +39,7 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
-    help="How weights are scored: fisher, wanda, magnitude, l2, taylor, snip, gradient, random.",
+    help="How weights are scored: fisher, sparsegpt, wanda, magnitude, l2, taylor, snip, gradient, random.",
 )
 settings_option = click.option(
     "--set",

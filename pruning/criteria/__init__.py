@@ -10,13 +10,15 @@ from pruning.criteria.fisher import Fisher
 from pruning.criteria.gradient import Gradient
 from pruning.criteria.l2 import L2
 from pruning.criteria.magnitude import Magnitude
+from pruning.criteria.movement import Movement
 from pruning.criteria.random import Random
 from pruning.criteria.snip import Snip
+from pruning.criteria.sparsegpt import SparseGPT
 from pruning.criteria.taylor import Taylor
 from pruning.criteria.wanda import Wanda
 from pruning.errors import PruningError
 
-__all__ = ["CRITERIA", "Criterion", "Evidence", "criterion"]
+__all__ = ["CRITERIA", "LEARNT", "Criterion", "Evidence", "criterion"]
 
 
 class Criterion(Protocol):
@@ -25,13 +27,14 @@ class Criterion(Protocol):
     `scope` says within what scores are compared unless the user says otherwise: "row" (each output's
     weights), "group" (the whole group's matrix), "layer" or "model". `needs` names the fields of the evidence
     it looks at. `norm` says how the scores of the weights of a block make the block's: 1 for their mean,
-    2 for the root of their mean square.
+    2 for the root of their mean square. `updates` is True where the weights that stay change as well.
     """
 
     name: ClassVar[str]
     scope: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     norm: ClassVar[int]
+    updates: ClassVar[bool]
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in], higher = keep, of a weight [out, in]."""
@@ -39,12 +42,15 @@ class Criterion(Protocol):
 
 
 CRITERIA: Mapping[str, type[Any]] = {
-    kind.name: kind for kind in (Fisher, Wanda, Magnitude, L2, Taylor, Snip, Gradient, Random)
+    kind.name: kind for kind in (Fisher, SparseGPT, Wanda, Magnitude, L2, Taylor, Snip, Gradient, Random)
 }
+# These score by what recovery training did, so they choose weights only while it prunes.
+LEARNT: Mapping[str, type[Any]] = {Movement.name: Movement}
 
 
 def criterion(name: str) -> Criterion:
     """The criterion of that name with its default settings; PruningError when there is none."""
-    if name not in CRITERIA:
-        raise PruningError(f"There is no criterion {name!r}. Choose one of {', '.join(CRITERIA)}.")
-    return CRITERIA[name]()
+    known = {**CRITERIA, **LEARNT}
+    if name not in known:
+        raise PruningError(f"There is no criterion {name!r}. Choose one of {', '.join(known)}.")
+    return known[name]()

@@ -9,8 +9,9 @@ from pruning.errors import PruningError
 MISSING = {
     "inputs": "statistics of the model; make a map first",
     "outputs": "statistics of the model; make a map first",
+    "products": "statistics of the model; make a map first",
     "gradients": "the gradients of the weights; read the calibration text for them first",
-    "movement": "a record of recovery training, by which weights move; train the model first",
+    "movement": "recovery training that removes weights on its way; run `recover` with the schedule cubic",
 }
 
 
@@ -18,13 +19,14 @@ MISSING = {
 class Evidence:
     """What is known of one group with weight [out, in]; None where nobody has asked for it.
 
-    `inputs` [in]: mean x_j². `outputs` [out]: mean g_i², g the gradient at the output. `gradients` [out, in]:
-    Σ |∂L/∂w| over batches. `movement` [out, in]: −Σ w · ∂L/∂w over training steps. `place` is another number
-    for each group.
+    `inputs` [in]: mean x_j². `outputs` [out]: mean g_i², g the gradient at the output. `products` [in, in]:
+    mean x xᵀ. `gradients` [out, in]: Σ |∂L/∂w| over batches. `movement` [out, in]: −Σ w · ∂L/∂w over training
+    steps. `place` is another number for each group.
     """
 
     inputs: torch.Tensor | None = None
     outputs: torch.Tensor | None = None
+    products: torch.Tensor | None = None
     gradients: torch.Tensor | None = None
     movement: torch.Tensor | None = None
     place: int = 0

@@ -21,6 +21,7 @@ class Fisher:
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ("inputs", "outputs")
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from mean x_j² and mean g_i²."""

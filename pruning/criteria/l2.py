@@ -21,6 +21,7 @@ class L2:
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ()
     norm: ClassVar[int] = 2
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in]; nothing else is looked at."""

@@ -16,6 +16,7 @@ class Magnitude:
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ()
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in]; nothing else is looked at."""

@@ -13,13 +13,14 @@ class Movement:
     """−Σ w · ∂L/∂w over the steps of recovery training, compared within the group (Sanh et al. 2020, eq. 3).
 
     Higher = keep: positive where the weight grew in size. It reads the record that `add_step` keeps during
-    training, so it stays out of the registry until there is a trainer that keeps one.
+    training, so it can only choose weights while recovery prunes.
     """
 
     name: ClassVar[str] = "movement"
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ("movement",)
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from the record of training."""

@@ -19,6 +19,7 @@ class Random:
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ()
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
     seed: int = 0
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:

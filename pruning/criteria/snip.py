@@ -21,6 +21,7 @@ class Snip:
     scope: ClassVar[str] = "model"
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""

@@ -19,6 +19,7 @@ class Taylor:
     scope: ClassVar[str] = "group"
     needs: ClassVar[tuple[str, ...]] = ("gradients",)
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""

@@ -16,6 +16,7 @@ class Wanda:
     scope: ClassVar[str] = "row"
     needs: ClassVar[tuple[str, ...]] = ("inputs",)
     norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
 
     def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from mean x_j²."""

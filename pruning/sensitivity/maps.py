@@ -1,7 +1,8 @@
 """The map: what every level of every group is forecast to cost, from stored statistics alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 
 from pruning.criteria import Criterion
 from pruning.groups import GroupInfo
-from pruning.masks import Known, group_weight
+from pruning.masks import Known, group_weight, removed
+from pruning.obs import surgeon
 from pruning.progress import Progress, silent
 from pruning.statistics import GroupStatistics, Statistics
 
@@ -37,33 +39,45 @@ def price_groups(
     for row, group in enumerate(groups):
         key = (group.layer, group.kind)
         weight = group_weight(model, group)
-        scores = criterion.score(weight, looked_at(key))
         known = statistics.groups[key]
-        kronecker[row], token[row] = price_levels(weight, known, scores, criterion.scope, levels)
+        if criterion.updates:
+            changes = _updates(weight, known, levels)
+        else:
+            changes = _removals(weight, criterion.score(weight, looked_at(key)), criterion.scope, levels)
+        kronecker[row], token[row] = price_changes(changes, known, levels)
         progress(row + 1, len(groups), f"Pricing layer {group.layer}, {group.kind}")
     return kronecker, token
 
 
-def price_levels(
-    weight: torch.Tensor,
-    known: GroupStatistics,
-    scores: torch.Tensor,
-    scope: str,
-    levels: Sequence[float],
+def _removals(
+    weight: torch.Tensor, scores: torch.Tensor, scope: str, levels: Sequence[float]
+) -> Iterator[torch.Tensor]:
+    """What each level takes away, [out, in], when the lowest-scored weights become zero."""
+    for threshold in _thresholds(scores, levels, scope):
+        yield weight * (scores <= threshold)
+
+
+def _updates(weight: torch.Tensor, known: GroupStatistics, levels: Sequence[float]) -> Iterator[torch.Tensor]:
+    """The change [out, in] that each level makes when the weights that stay make up for the others."""
+    for level in levels:
+        new, _ = surgeon(weight, known.inputs, partial(removed, level=level, scope="group"))
+        yield new - weight
+
+
+def price_changes(
+    changes: Iterable[torch.Tensor], known: GroupStatistics, levels: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of removing the lowest-scored share of `weight` [out, in], for each level: two arrays [levels].
+    """Cost of the change [out, in] that each of `levels` makes to a group: two arrays [levels].
 
     The token estimate is dear and its ratio to the Kronecker one changes slowly with the level: it is
     computed at `ANCHORS` of the levels and the log ratio is drawn straight between them.
     """
-    thresholds = _thresholds(scores, levels, scope)
     samples = known.sample_inputs.float(), known.sample_outputs.float()
     apart = known.apart_inputs.float(), known.apart_outputs.float()
-    each = torch.full((len(apart[0]),), 1.0, device=weight.device) / known.scored
+    each = torch.full((len(apart[0]),), 1.0, device=known.inputs.device) / known.scored
     anchors = np.unique(np.linspace(0, len(levels) - 1, ANCHORS + 2).round().astype(int)[1:-1])
     kronecker, ratios = np.zeros(len(levels)), []
-    for index, threshold in enumerate(thresholds):
-        change = weight * (scores <= threshold)
+    for index, change in enumerate(changes):
         special = float(token_cost(change, *apart, each))
         kronecker[index] = special + float(kronecker_cost(change, known))
         if index in anchors:

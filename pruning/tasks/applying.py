@@ -11,13 +11,16 @@ from pruning.models import Loaded
 from pruning.options import Options, effective, scoped
 from pruning.plan import parse_settings
 from pruning.progress import Progress
+from pruning.sparsegpt import check, sparsegpt
 from pruning.store import Store
-from pruning.tasks.prepare import evidence_for, groups_of, normal
+from pruning.tasks.prepare import evidence_for, groups_of, normal, windows_of
 
 
 def spec_of(loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]) -> Spec:
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
     chosen, wanted = named_criterion(criterion), Options.of(options)
+    if chosen.updates:
+        check(wanted)
     plan, spelled = normal(loaded, settings)
     effective(plan, groups_of(loaded), scoped(wanted, chosen.scope))
     return Spec(tuple(spelled), criterion, data, wanted)
@@ -35,6 +38,9 @@ def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> C
     """What `spec` does to the dense model, which is not changed."""
     chosen = named_criterion(spec.criterion)
     plan = parse_settings(spec.settings, groups_of(loaded))
+    if chosen.updates:
+        windows = windows_of(loaded, spec.data).calibration
+        return sparsegpt(loaded.model, loaded.groups, plan, windows, spec.options, progress)
     known = evidence_for(loaded, store, spec.data, chosen, progress)
     return Change(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
 

@@ -24,6 +24,7 @@ KIND_HELP = {
 }
 CRITERION = {
     "fisher": "Fisher: what a weight does to the model's predictions",
+    "sparsegpt": "SparseGPT: the weights that stay make up for the others",
     "wanda": "Wanda: a weight's size times how strongly it is used",
     "magnitude": "Magnitude: a weight's size alone",
     "l2": "L2: as magnitude, but the length of a block",

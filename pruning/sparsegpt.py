@@ -1,0 +1,82 @@
+"""SparseGPT over a whole model: layer by layer, on inputs from the part that has been pruned already."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from pruning.changes import Change, put_back, put_weight
+from pruning.errors import PruningError
+from pruning.groups import GroupInfo, decoder_layers
+from pruning.masks import group_weight, pattern_mask, removed
+from pruning.obs import BLOCK, Choose, surgeon
+from pruning.options import POOLED, Options, effective, kept_of, scoped
+from pruning.plan import Plan
+from pruning.progress import Progress, silent
+from pruning.streams import enter, through
+
+
+def sparsegpt(
+    model: nn.Module,
+    groups: Sequence[GroupInfo],
+    plan: Plan,
+    windows: torch.Tensor,
+    options: Options,
+    progress: Progress = silent,
+) -> Change:
+    """What SparseGPT (Frantar & Alistarh 2023) makes of the groups in the plan; the model comes back dense.
+
+    Token `windows` [n, length] go through the layers one by one. All groups of a layer are pruned on the
+    inputs they get from the pruned layers before, and then the windows go through the pruned layer. Every
+    block of 128 inputs loses its level (N:M: every M inputs keep N).
+    """
+    wanted = effective(plan, [(group.layer, group.kind) for group in groups], scoped(options, "group"))
+    last = max((layer for layer, _ in wanted), default=-1)
+    gone, weights = {}, {}
+    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
+    text = enter(model, windows)
+    states = text.states
+    try:
+        for index, (_, layer) in enumerate(decoder_layers(model)[: last + 1]):
+            own = [group for group in groups if group.layer == index and (index, group.kind) in wanted]
+            watch = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
+            given = through(layer, index, text, states, watch)[1].given if own else {}
+            for group in own:
+                key = (index, group.kind)
+                hessian = products(given.pop(group.kind))
+                choose, step = choice(wanted[key], options)
+                weights[key], gone[key] = surgeon(group_weight(model, group), hessian, choose, step)
+                saved += put_weight(model, group, weights[key])
+            states = through(layer, index, text, states, {})[0]
+            progress(index + 1, last + 1, "Pruning layer by layer")
+    finally:
+        put_back(saved)
+    return Change(gone, weights)
+
+
+def check(options: Options) -> None:
+    """Raise PruningError for options that have no meaning while weights change."""
+    if options.scope in POOLED:
+        raise PruningError(
+            f"SparseGPT prunes one group after the other, so that it has no scope {options.scope}. "
+            "Use the scope row or group."
+        )
+    if options.block is not None:
+        raise PruningError("SparseGPT removes single weights, or N of every M. Choose another criterion.")
+
+
+def choice(level: float, options: Options) -> tuple[Choose, int]:
+    """How weights are chosen from their scores, and from how many columns at a time."""
+    if options.pattern is not None:
+        kept, of = kept_of(options.pattern)
+        return lambda scores: pattern_mask(scores, kept, of), of
+    scope = options.scope or "group"
+    return lambda scores: removed(scores, level, scope), BLOCK
+
+
+def products(given: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean x xᵀ [in, in] over inputs [tokens, in], batch after batch."""
+    total = torch.zeros(given[0].shape[1], given[0].shape[1], device=given[0].device)
+    for batch in given:
+        total += batch.float().T @ batch.float()
+    return total / sum(len(batch) for batch in given)
