@@ -14,6 +14,7 @@ __all__ = [
     "Forecast",
     "SensitivityMap",
     "calibrate",
+    "costs_at",
     "curve",
     "forecast",
     "group_costs",
@@ -113,12 +114,12 @@ def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]])
 
 def total_cost(table: SensitivityMap, plan: Plan) -> float:
     """Σ cost of the plan's groups, before calibration."""
-    return float(_costs(table, table.levels_of(plan)).sum())
+    return float(costs_at(table, table.levels_of(plan)).sum())
 
 
 def group_costs(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> np.ndarray:
     """Each group's share of the forecast KL [groups], nats per token; they add up to it."""
-    costs = _costs(table, table.levels_of(plan))
+    costs = costs_at(table, table.levels_of(plan))
     total = costs.sum()
     return costs * (_kl(float(total), calibration or prior()) / total) if total > 0 else costs
 
@@ -136,7 +137,7 @@ def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None 
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
     used = calibration or prior()
     levels = table.levels_of(plan)
-    costs = _costs(table, levels)
+    costs = costs_at(table, levels)
     kl, factor = _kl(float(costs.sum()), used), math.exp(BAND * _spread(costs, used))
     low, high = kl / factor, min(kl * factor, MAX_KL)
     perplexity, accuracy = table.dense["perplexity"], table.dense["accuracy"]
@@ -196,7 +197,7 @@ def _kl(cost: float, calibration: Calibration) -> float:
     return min(calibration.kappa * cost**calibration.beta, MAX_KL) if cost > 0 else 0.0
 
 
-def _costs(table: SensitivityMap, levels: np.ndarray) -> np.ndarray:
+def costs_at(table: SensitivityMap, levels: np.ndarray) -> np.ndarray:
     """Cost of each group at its level [groups], on straight lines between log levels and log costs.
 
     Below the first and above the last level the nearest line is carried on.

@@ -1,0 +1,63 @@
+"""How much to take from each group so that a given share goes at the least forecast cost. Numpy only."""
+
+import numpy as np
+
+from pruning.costmap import SensitivityMap
+from pruning.errors import PruningError
+from pruning.forecast import costs_at
+from pruning.plan import MAX_LEVEL, Plan
+
+STEP = 0.01
+ROUNDS = 60
+
+
+def allocate(table: SensitivityMap, sparsity: float, most: float = MAX_LEVEL) -> Plan:
+    """The plan that removes the share `sparsity` (0..1) of all prunable weights at the least Σ cost of the map.
+
+    Levels are multiples of `STEP` up to `most`. The plan removes at least `sparsity`, and at most the weights
+    of one step in one group more. Raises PruningError when `sparsity` cannot be reached.
+    """
+    if not 0.0 < sparsity <= most:
+        raise PruningError(
+            f"A sparsity of {sparsity:g} cannot be shared out: it is a share between 0 and {most:g}."
+        )
+    levels = np.arange(round(most / STEP) + 1) * STEP
+    costs = np.stack([costs_at(table, np.full(len(table.groups), level)) for level in levels], axis=1)
+    chosen = cheapest(costs, table.parameters, round(sparsity * (len(levels) - 1) / levels[-1], 9))
+    return {
+        group: round(float(levels[step]), 6)
+        for group, step in zip(table.groups, chosen, strict=True)
+        if step > 0
+    }
+
+
+def cheapest(costs: np.ndarray, weights: np.ndarray, steps: float) -> np.ndarray:
+    """A step for each group [groups] so that Σ weight · step ≥ `steps` · Σ weight, at the least Σ cost.
+
+    `costs` [groups, steps] rises along each row; `weights` [groups]. A multiple-choice knapsack, solved by a
+    Lagrange multiplier on the lower convex hulls of the rows; what the multiplier leaves over is given back
+    step by step, the dearest first.
+    """
+    ladder = np.arange(costs.shape[1])
+    wanted = steps * weights.sum()
+
+    def best(price: float) -> np.ndarray:
+        return np.argmin(costs - price * weights[:, None] * ladder, axis=1)
+
+    low, high = 0.0, float(costs.max()) / float(weights.min()) + 1.0
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if weights @ best(middle) < wanted else (low, middle)
+    return _give_back(costs, weights, best(high), wanted)
+
+
+def _give_back(costs: np.ndarray, weights: np.ndarray, chosen: np.ndarray, wanted: float) -> np.ndarray:
+    """Take steps back where that saves most for each weight, as long as enough is removed."""
+    rows, chosen = np.arange(len(chosen)), chosen.copy()
+    while True:
+        spare = weights @ chosen - wanted
+        saved = (costs[rows, chosen] - costs[rows, np.maximum(chosen - 1, 0)]) / weights
+        free = (chosen > 0) & (weights <= spare + 1e-6)
+        if not free.any():
+            return chosen
+        chosen[np.argmax(np.where(free, saved, -np.inf))] -= 1
