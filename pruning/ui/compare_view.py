@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -124,7 +125,7 @@ def _unpruned(table: SensitivityMap) -> dict[str, str]:
     return {
         "Plan": "Unpruned",
         "Weights gone": "0 %",
-        f"Size {FORECAST}": words.size(dense["bytes"]),
+        "Size": f"{words.size(dense['bytes'])} {MEASURED}",
         f"Perplexity {FORECAST}": "–",
         f"Perplexity {MEASURED}": words.perplexity(dense["perplexity"]),
         f"Same next word {FORECAST}": "–",
@@ -139,7 +140,7 @@ def _row(one: Candidate, known: list[services.Measured], model: services.Info) -
     return {
         "Plan": words.plain(one.name),
         "Weights gone": words.percent(seen.sparsity),
-        f"Size {FORECAST}": words.size(seen.bytes),
+        "Size": _size(truth, seen),
         f"Perplexity {FORECAST}": _banded(
             words.perplexity, seen.perplexity, seen.perplexity_low, seen.perplexity_high
         ),
@@ -151,6 +152,10 @@ def _row(one: Candidate, known: list[services.Measured], model: services.Info) -
         f"KL, nats per token {FORECAST}": _banded(words.kl, seen.kl, seen.kl_low, seen.kl_high),
         f"KL, nats per token {MEASURED}": words.kl(truth["kl"]) if truth else "–",
     }
+
+
+def _size(truth: dict[str, Any] | None, seen: Forecast) -> str:
+    return f"{words.size(truth['bytes'])} {MEASURED}" if truth else f"{words.size(seen.bytes)} {FORECAST}"
 
 
 def _banded(said: Callable[[float], str], value: float, low: float, high: float) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-KEPT, GONE = "#0072B2", 0.2
+KEPT, GONE = "#0072B2", 0.3
 CELL, HIGH, GAP = 12, 20, 3
 
 
@@ -86,10 +86,12 @@ STYLE = """<style>
 .present .said {white-space: pre-wrap}
 .present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
   text-underline-offset: 3px}
-.present .bar {display: grid; grid-template-columns: 4.5rem 1fr 11rem; gap: 0.8rem; align-items: center}
+.present .bar {display: grid; grid-template-columns: 4.5rem 1fr 11rem; gap: 0.8rem; align-items: center;
+  margin-bottom: 0.5rem}
 .present img {display: block; width: 100%}
 .present .bar img {height: 1.6rem}
-.present figure {margin: 0 0 0.8rem}
+.present figure {margin: 0.8rem 0}
+.present figcaption {margin-bottom: 0.3rem}
 .present .ends {display: flex; justify-content: space-between; font-size: 0.9rem}
 .present ul {margin: 0.2rem 0 0.6rem; padding-left: 1.2rem}
 .present details {margin-top: 2rem; font-size: 0.9rem}
@@ -173,7 +175,7 @@ def _picture(facts: Facts, rank: int) -> str:
         f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
         f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
         f'<p class="small">The model has {layers} layers, one after the other. Each column is a layer, '
-        f"each box a part of it. The pale share of a box is left out.</p>{drawn}"
+        f"each box a part of it. The faded share of a box is left out.</p>{drawn}"
         '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
     )
 
@@ -191,7 +193,7 @@ def _told(parts: Sequence[Part]) -> str:
 
 
 def grid(parts: Sequence[Part]) -> str:
-    """Boxes, a column a layer and a row a part; the pale upper share of a box is what goes. No text."""
+    """Boxes, a column a layer and a row a part; the faded upper share of a box is what goes. No text."""
     boxes = []
     for row, part in enumerate(parts):
         for layer, level in enumerate(part.levels):
@@ -203,7 +205,7 @@ def grid(parts: Sequence[Part]) -> str:
 
 
 def bar(share: float) -> str:
-    """A bar of which `share` stays; the rest is pale."""
+    """A bar of which `share` stays; the rest is faded."""
     return _svg(1000, 24, _box(0, 0, 1000, 24, GONE) + _box(0, 0, 1000 * share, 24, 1.0), stretch=True)
 
 
