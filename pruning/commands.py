@@ -125,7 +125,11 @@ def _data(arguments: dict[str, Any]) -> list[str]:
 
 def _options(arguments: dict[str, Any]) -> list[str]:
     chosen = Options.of({name: arguments[name] for name in names() if name in arguments})
-    return [word for name, value in chosen.changed().items() for word in (f"--{name}", _word(value))]
+    words: list[str] = []
+    for name, value in chosen.changed().items():
+        flag = name.replace("_", "-")
+        words += [f"--no-{flag}"] if value is False else [f"--{flag}", _word(value)]
+    return words
 
 
 def _word(value: Any) -> str:

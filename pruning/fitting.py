@@ -1,20 +1,20 @@
 """Units removed layer by layer, with what stays refitted to make up for them and for the layers before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from pruning.changes import put_back
-from pruning.compensate import order, refit
+from pruning.compensate import order, refit, shrunk
 from pruning.criteria import Criterion
 from pruning.criteria.evidence import given
 from pruning.groups import GroupInfo, Part, decoder_layers, weight_view
-from pruning.plan import Group, Plan
+from pruning.plan import Group
 from pruning.progress import Progress, silent
 from pruning.streams import Seen, enter, through
-from pruning.structured import KIND_OF_COLUMNS, Known, Result, columns_in, evenly, lowest, removal_of, wanted
+from pruning.structured import KIND_OF_COLUMNS, Known, Result, columns_in, evenly, lowest, removal_of
 from pruning.units import Units
 
 # In the order in which they act within a layer.
@@ -37,14 +37,13 @@ def fit(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     units: Units,
-    plan: Plan,
+    counts: Mapping[Group, int],
     criterion: Criterion,
     known: Known,
     windows: torch.Tensor,
-    round_to: int | None = None,
     progress: Progress = silent,
 ) -> Result:
-    """The units to remove by `plan`, and the refitted weights of attn_out and down.
+    """So many units of each (layer, kind) as `counts` says, and the refitted weights of attn_out and down.
 
     Token `windows` [n, length] go through the model twice side by side, dense and with what has been removed
     so far. Where a layer loses units, attn_out or down is refitted by least squares on the inputs it gets in
@@ -55,7 +54,6 @@ def fit(
     task = _Task(
         model, units, {(g.layer, g.kind): g.parts[0] for g in groups if g.kind in WATCHED}, criterion, known
     )
-    counts = wanted(units, plan, round_to)
     text = enter(model, windows)
     dense = changed = text.states
     gone: dict[Group, tuple[int, ...]] = {}
@@ -87,7 +85,7 @@ def fit(
             progress(index + 1, len(layers), "Making up for what goes")
     finally:
         put_back(saved)
-    return Result(removal_of(units, plan, gone), weights)
+    return Result(removal_of(units, gone), weights)
 
 
 def _fit_one(
@@ -96,7 +94,7 @@ def _fit_one(
     """The units of one kind that go from one layer, and the refitted weight [out, in]."""
     block = KIND_OF_COLUMNS[kind]
     weight = weight_view(task.model, task.outs[layer, block]).float()
-    inputs = _mean_product(now.given[block], now.given[block])
+    inputs = shrunk(_mean_product(now.given[block], now.given[block]))
     moved = None if drift is None else _mean_product(drift, now.given[block])
     size = columns_in(task.units, layer, kind)
     if task.criterion.name == "fisher":

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.plan import Group, Plan, format_level, parse_layers
+from pruning.plan import UNIT_KINDS, Group, Plan, format_level, parse_layers
 
-STRUCTURES = ("unstructured", "n:m", "block")
+STRUCTURES = ("unstructured", "n:m", "block", *UNIT_KINDS)
 SCOPES = ("row", "group", "layer", "model")
 POOLED = ("layer", "model")
 # Where one threshold serves several groups, none of them may lose more than this unless `ceiling` says so.
@@ -27,6 +27,9 @@ class Options:
     "16x16"). `scope`: what is compared with what, the weights of a row, of a group, of all groups of a layer
     or of the whole model; None leaves it to the criterion. `protect`: layers that stay dense, like "0-1,29".
     `floor` and `ceiling`: levels (0..1) that no group which is pruned at all goes under or over.
+
+    The other structures are whole units. `compensate`: what stays of a layer that loses neurons or heads is
+    refitted to make up for them. `round_to`: as many neurons stay as a multiple of this, the nearest there is.
     """
 
     structure: str = "unstructured"
@@ -36,6 +39,13 @@ class Options:
     protect: str | None = None
     floor: float | None = None
     ceiling: float | None = None
+    compensate: bool = True
+    round_to: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether units go whole."""
+        return self.structure in UNIT_KINDS
 
     def __post_init__(self) -> None:
         _check_structure(self)
@@ -85,6 +95,14 @@ def _check_structure(options: Options) -> None:
 def _check_bounds(options: Options) -> None:
     if options.scope is not None and options.scope not in SCOPES:
         raise PruningError(f'There is no scope "{options.scope}". Use one of {", ".join(SCOPES)}.')
+    if options.whole and options.scope is not None:
+        raise PruningError(f"{options.structure} have no scope: those of one layer are compared.")
+    if not options.whole and not options.compensate:
+        raise PruningError("Only neurons and heads are compensated for. Leave compensate out.")
+    if options.round_to is not None and (options.structure != "neurons" or options.round_to < 1):
+        raise PruningError(
+            "round_to is a number of neurons, 1 or more, and goes with the structure neurons. Leave it out."
+        )
     if options.scope is not None and options.structure == "n:m":
         raise PruningError("The structure n:m has no scope: each M inputs are compared with one another.")
     if options.protect is not None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pruning.errors import PruningError
 
 KINDS = ("qkv", "attn_out", "gate", "up", "down")
+# Units that go whole; a plan holds groups of weights, or one kind of unit in each layer.
+UNIT_KINDS = ("neurons", "heads", "kv_groups", "layers")
 MAX_LEVEL = 0.95
 MIN_STEP = 0.001
 
@@ -27,6 +29,8 @@ def parse_settings(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
     plan: Plan = {}
     for setting in settings:
         kind, layers, level = _read_setting(setting)
+        if kind == "all" and any(other in UNIT_KINDS for _, other in groups):
+            raise PruningError(f'Setting "{setting}": say what is to go, like {groups[0][1]}={level:g}.')
         plan.update(dict.fromkeys(select(groups, kind, layers, f'Setting "{setting}"'), level))
     return {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
 
@@ -54,7 +58,7 @@ def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], li
         )
     defaults: dict[str, float] = {}
     exceptions: list[tuple[str, str, float]] = []
-    for kind in KINDS:
+    for kind in (*KINDS, *UNIT_KINDS):
         levels = {layer: plan.get((layer, kind), 0.0) for layer, other in groups if other == kind}
         if not levels:
             continue
@@ -72,9 +76,13 @@ def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -
 
     `where` opens the sentence of the PruningError raised when the model has no such kind or layer.
     """
-    if kind not in (*KINDS, "all"):
+    present = [name for name in (*KINDS, *UNIT_KINDS) if any(name == other for _, other in groups)]
+    if kind in UNIT_KINDS and kind not in present:
+        raise PruningError(f"{where}: {kind} go with the structure {kind}. Set it (--structure {kind}).")
+    if kind in KINDS and set(present) <= set(UNIT_KINDS):
+        raise PruningError(f"{where}: with the structure {present[0]} only {present[0]} can go, not {kind}.")
+    if kind not in (*KINDS, *UNIT_KINDS, "all"):
         raise PruningError(f'{where}: there is no group "{kind}". Use one of {", ".join(KINDS)}, or all.')
-    present = [name for name in KINDS if any(name == other for _, other in groups)]
     if kind != "all" and kind not in present:
         raise PruningError(f'{where}: this model has no group "{kind}". It has {", ".join(present)}.')
     wanted = None if layers is None else parse_layers(layers, where)
@@ -117,9 +125,15 @@ def format_layers(layers: Iterable[int]) -> str:
     return ",".join(str(start) if start == stop else f"{start}-{stop}" for start, stop in runs)
 
 
-def check_level(level: float, where: str) -> float:
-    """`level` itself when it is within 0..0.95; PruningError opening with `where` when it is not."""
-    if not 0.0 <= level <= MAX_LEVEL:
+def check_level(level: float, where: str, kind: str = "all") -> float:
+    """`level` itself when a plan may hold it; PruningError opening with `where` when not.
+
+    That is 0 to 0.95, and for layers, which go or stay, 0 or 1.
+    """
+    if kind == "layers":
+        if level not in (0.0, 1.0):
+            raise PruningError(f"{where}: a layer goes (1) or stays (0). Name those that go, like layers@7,12=1.")
+    elif not 0.0 <= level <= MAX_LEVEL:
         raise PruningError(
             f"{where}: the level {level:g} is outside 0 to {MAX_LEVEL:g}. "
             "It is the share of a group's weights to remove, so 0.5 means half."
@@ -184,7 +198,8 @@ def _read_setting(setting: str) -> tuple[str, str | None, float]:
             f'Setting "{setting}" cannot be read. Write KIND=LEVEL or KIND@LAYERS=LEVEL, '
             "like up=0.5 or down@0-3,7=0.1."
         )
-    return kind.strip(), layers if at else None, check_level(level, f'Setting "{setting}"')
+    kind = kind.strip()
+    return kind, layers if at else None, check_level(level, f'Setting "{setting}"', kind)
 
 
 def format_level(level: float) -> str:

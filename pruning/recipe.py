@@ -3,7 +3,7 @@
 No torch here: the names of the criteria are passed in by whoever knows them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,6 +26,7 @@ from pruning.errors import PruningError
 from pruning.options import DEFAULT, Options, names
 from pruning.plan import (
     MAX_LEVEL,
+    UNIT_KINDS,
     Group,
     Plan,
     check_level,
@@ -34,6 +35,7 @@ from pruning.plan import (
     parse_settings,
     summarise,
 )
+from pruning.training import Training
 
 VERSION = 1
 
@@ -43,10 +45,12 @@ _HEADER = """\
 # exceptions name layers that differ, and a later one wins.
 """
 
-Kind = Literal["qkv", "attn_out", "gate", "up", "down"]
+Kind = Literal["qkv", "attn_out", "gate", "up", "down", "neurons", "heads", "kv_groups", "layers"]
 
 
 def _level(value: float) -> float:
+    if value == 1.0:  # right for layers only, which the whole recipe is asked about
+        return value
     try:
         return check_level(value, "")
     except PruningError as error:
@@ -104,15 +108,20 @@ class Recipe(BaseModel):
     model: ModelEntry
     data: DataEntry
     criterion: Text
-    structure: Literal["unstructured", "n:m", "block"] = "unstructured"
+    structure: Literal[
+        "unstructured", "n:m", "block", "neurons", "heads", "kv_groups", "layers"
+    ] = "unstructured"
     pattern: Text | None = None
     block: Text | None = None
     scope: Literal["row", "group", "layer", "model"] | None = None
     protect: Layers | None = None
     floor: Share | None = None
     ceiling: Share | None = None
+    compensate: bool | None = None
+    round_to: int | None = None
     sparsity: dict[Kind, Level]
     exceptions: tuple[ExceptionEntry, ...] = ()
+    recovery: dict[str, Any] | None = None
 
     @field_validator("criterion")
     @classmethod
@@ -122,10 +131,23 @@ class Recipe(BaseModel):
             raise ValueError(f'there is no criterion "{name}"; use one of {", ".join(criteria)}')
         return name
 
+    @field_validator("recovery")
+    @classmethod
+    def _trainable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            return None if value is None else Training.of(value).changed()
+        except PruningError as error:
+            raise ValueError(str(error)) from error
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         try:
-            self.options()
+            whole = self.options().whole
+            levels = [(entry.kind, entry.level) for entry in self.exceptions]
+            for kind, level in [*self.sparsity.items(), *levels]:
+                check_level(level, kind, kind)
+                if (kind in UNIT_KINDS) != whole or (whole and kind != self.structure):
+                    raise PruningError(f"{kind} do not go with the structure {self.structure}")
         except PruningError as error:
             raise ValueError(str(error)) from error
         return self
@@ -189,6 +211,7 @@ class Recipe(BaseModel):
         created: datetime | None = None,
         options: Options = DEFAULT,
         criteria: Sequence[str] | None = None,
+        recovery: Mapping[str, Any] | None = None,
     ) -> Self:
         """The recipe of a plan for a model whose groups are given: the commonest level of each kind, then
         the layers that differ."""
@@ -204,6 +227,7 @@ class Recipe(BaseModel):
             **options.changed(),
             "sparsity": defaults,
             "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
+            "recovery": None if recovery is None else dict(recovery),
         }
         return cls.from_dict(value, criteria)
 

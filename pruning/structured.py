@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from pruning.changes import Change
+from pruning.changes import Change, changed
 from pruning.compensate import Allowed
 from pruning.criteria import Criterion, Evidence
-from pruning.groups import GroupInfo, Part, weight_view
+from pruning.errors import PruningError
+from pruning.groups import GroupInfo, Part, decoder_layers, weight_view
 from pruning.plan import Group, Plan
+from pruning.streams import enter, through
+from pruning.tracing import TRACE_TOKENS
 from pruning.unit_scores import head_scores, neuron_scores
 from pruning.units import Heads, Removal, Units, lost_columns, lost_rows
 
@@ -52,18 +55,16 @@ def _fewer(total: int, level: float, round_to: int | None = None) -> int:
 
 
 def choose(
-    model: nn.Module,
-    units: Units,
-    plan: Plan,
-    criterion: Criterion,
-    known: Known,
-    round_to: int | None = None,
+    model: nn.Module, units: Units, counts: Mapping[Group, int], criterion: Criterion, known: Known
 ) -> Removal:
-    """The units with the lowest scores. The model must be dense."""
-    gone: dict[Group, tuple[int, ...]] = {}
-    for (layer, kind), count in wanted(units, plan, round_to).items():
-        gone[layer, kind] = lowest(model, units, layer, kind, count, criterion, known)
-    return removal_of(units, plan, gone)
+    """The units with the lowest scores, so many of each (layer, kind). The model must be dense."""
+    return removal_of(
+        units,
+        {
+            (layer, kind): lowest(model, units, layer, kind, count, criterion, known)
+            for (layer, kind), count in counts.items()
+        },
+    )
 
 
 def columns_in(units: Units, layer: int, kind: str) -> int:
@@ -106,17 +107,15 @@ def evenly(heads: Heads, count: int) -> Allowed:
     return allowed
 
 
-def removal_of(units: Units, plan: Plan, gone: Mapping[Group, tuple[int, ...]]) -> Removal:
-    """Units by kind as a Removal; KV groups become their heads."""
-    heads = {layer: tuple(sorted(own)) for (layer, kind), own in gone.items() if kind == "heads"}
+def removal_of(units: Units, gone: Mapping[Group, Sequence[int]]) -> Removal:
+    """Units by (layer, kind) as a Removal; KV groups become their heads."""
+    heads: dict[int, tuple[int, ...]] = {}
     for (layer, kind), own in gone.items():
-        if kind == "kv_groups":
-            more = [head for group in own for head in units.heads[layer].members(group)]
+        if kind != "neurons":
+            more = own if kind == "heads" else [h for group in own for h in units.heads[layer].members(group)]
             heads[layer] = tuple(sorted({*heads.get(layer, ()), *more}))
     return Removal(
-        {layer: tuple(sorted(own)) for (layer, kind), own in gone.items() if kind == "neurons"},
-        heads,
-        tuple(sorted(layer for (layer, kind), level in plan.items() if kind == "layers" and level > 0)),
+        {layer: tuple(sorted(own)) for (layer, kind), own in gone.items() if kind == "neurons"}, heads
     )
 
 
@@ -157,3 +156,17 @@ def _lost(
     mask[list(rows.get(part.module, ()))] = True
     mask[:, list(columns.get(part.module, ()))] = True
     return mask if part.rows is None else mask[slice(*part.rows)]
+
+
+def check_passed_over(model: nn.Module, groups: Sequence[GroupInfo], change: Change) -> None:
+    """Raise PruningError unless layers that are all zeros leave the residual stream as it is."""
+    layers = decoder_layers(model)
+    text = enter(model, torch.arange(TRACE_TOKENS).unsqueeze(0))
+    with changed(model, groups, change):
+        for index in change.units.layers if change.units else ():
+            after = through(layers[index][1], index, text, text.states, {})[0]
+            if not torch.allclose(after[0], text.states[0], rtol=1e-3, atol=1e-4):
+                raise PruningError(
+                    f"{layers[index][0]} does not only add to what passes through it, so a model of this "
+                    "family cannot do without whole layers. Remove neurons or heads instead."
+                )

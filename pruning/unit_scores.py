@@ -49,6 +49,6 @@ def _sums(criterion: Criterion, weight: torch.Tensor, known: Evidence) -> torch.
 def _block_costs(weight: torch.Tensor, size: int, known: Evidence) -> torch.Tensor:
     count = weight.shape[1] // size
     at = torch.arange(count, device=weight.device)
-    own = given(known, "moments").view(count, size, count, size)[at, :, at]
+    own = given(known, "products").view(count, size, count, size)[at, :, at]
     blocks = (weight * given(known, "outputs").sqrt().unsqueeze(1)).view(-1, count, size).transpose(0, 1)
     return 0.5 * (blocks @ own * blocks).sum((1, 2))

@@ -139,3 +139,21 @@ def test_sparsity_weighs_groups_by_their_weights():
     assert sparsity({(0, "up"): 0.5}, parameters) == pytest.approx(0.375)
     assert sparsity({}, parameters) == 0.0
     assert sparsity({}, {}) == 0.0
+
+
+def test_units_have_levels_of_their_own() -> None:
+    neurons = [(layer, "neurons") for layer in range(4)]
+    plan = parse_settings(["neurons=0.2", "neurons@0-1=0.1"], neurons)
+    assert plan == {(0, "neurons"): 0.1, (1, "neurons"): 0.1, (2, "neurons"): 0.2, (3, "neurons"): 0.2}
+    assert parse_settings(format_settings(plan, neurons), neurons) == plan
+    layers = [(layer, "layers") for layer in range(13)]
+    assert parse_settings(["layers@7,12=1"], layers) == {(7, "layers"): 1.0, (12, "layers"): 1.0}
+    for setting, groups, words in (
+        ("layers=0.5", layers, "goes .1. or stays .0."),
+        ("neurons=0.2", [(0, "up")], "--structure neurons"),
+        ("up=0.2", neurons, "only neurons can go"),
+        ("all=0.2", neurons, "say what is to go"),
+        ("neurons=1", neurons, "outside 0 to 0.95"),
+    ):
+        with pytest.raises(PruningError, match=words):
+            parse_settings([setting], groups)

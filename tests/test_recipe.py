@@ -157,3 +157,24 @@ def test_a_recipe_for_another_model_is_refused():
 def test_layers_that_the_model_has_not_are_refused():
     with pytest.raises(PruningError, match="layers are 0 to 1"):
         Recipe.loads(GOOD).to_plan([group for group in GROUPS if group[0] < 2])
+
+
+def test_units_go_with_their_structure_alone() -> None:
+    layers = [(layer, "layers") for layer in range(4)]
+    options = Options(structure="layers")
+    about = {"reference": "m", "fingerprint": "f", "criterion": "fisher", "data": "demo"}
+    recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, options=options, **about)
+    assert recipe.settings() == ["layers@2=1"]
+    again = Recipe.loads(recipe.dumps())
+    assert again.to_plan(layers) == {(2, "layers"): 1.0}
+    assert again.options() == options
+    written = recipe.to_dict()
+    for change, words in (
+        ({"structure": "neurons"}, "layers do not go with the structure neurons"),
+        ({"structure": "unstructured"}, "layers do not go with the structure unstructured"),
+        ({"structure": "neurons", "sparsity": {"neurons": 1.0}, "exceptions": []}, "outside 0 to 0.95"),
+        ({"round_to": 8}, "goes with the structure neurons"),
+        ({"structure": "block", "block": "4x4", "compensate": False}, "Only neurons and heads"),
+    ):
+        with pytest.raises(PruningError, match=words):
+            Recipe.from_dict({**written, **change})

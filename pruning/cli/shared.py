@@ -64,6 +64,13 @@ _MASK_OPTIONS = (
     click.option("--protect", help="Layers that stay as they are, like 0-1,29."),
     click.option("--floor", type=float, help="No pruned group goes under this level (0 to 1)."),
     click.option("--ceiling", type=float, help="No group goes over this level (0 to 1)."),
+    click.option(
+        "--compensate/--no-compensate",
+        default=DEFAULT.compensate,
+        show_default=True,
+        help="Refit what stays of a layer that loses neurons or heads.",
+    ),
+    click.option("--round-to", type=int, help="For neurons: so many stay as are a multiple of this, like 64."),
 )
 model_argument = click.argument("model")
 

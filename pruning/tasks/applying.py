@@ -14,11 +14,16 @@ from pruning.progress import Progress
 from pruning.sparsegpt import check, sparsegpt
 from pruning.store import Store
 from pruning.tasks.prepare import evidence_for, groups_of, normal, windows_of
+from pruning.tasks.whole import units_change, units_plan
 
 
 def spec_of(loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]) -> Spec:
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
     chosen, wanted = named_criterion(criterion), Options.of(options)
+    if wanted.whole:
+        spec = Spec(tuple(normal(loaded, settings, wanted.structure)[1]), criterion, data, wanted)
+        units_plan(loaded, spec)
+        return spec
     if chosen.updates:
         check(wanted)
     plan, spelled = normal(loaded, settings)
@@ -36,6 +41,8 @@ def applied(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Ite
 
 def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
     """What `spec` does to the dense model, which is not changed."""
+    if spec.options.whole:
+        return units_change(loaded, store, spec, progress)
     chosen = named_criterion(spec.criterion)
     plan = parse_settings(spec.settings, groups_of(loaded))
     if chosen.updates:

@@ -15,7 +15,7 @@ from pruning.masks import Known, evidence
 from pruning.metrics import Quality, compare
 from pruning.models import Loaded
 from pruning.passes import Head, head_of, run
-from pruning.plan import Group, Plan, format_settings, parse_settings
+from pruning.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress
 from pruning.statistics import Statistics
 from pruning.store import Store
@@ -126,14 +126,16 @@ def evidence_for(loaded: Loaded, store: Store, data: str, criterion: Criterion, 
     )
 
 
-def groups_of(loaded: Loaded) -> list[Group]:
-    """The model's groups as plans name them."""
+def groups_of(loaded: Loaded, structure: str = "unstructured") -> list[Group]:
+    """What plans have levels for: the model's groups, or where units go whole those of each layer."""
+    if structure in UNIT_KINDS:
+        return [(layer, structure) for layer in sorted({group.layer for group in loaded.groups})]
     return [(group.layer, group.kind) for group in loaded.groups]
 
 
-def normal(loaded: Loaded, settings: list[str]) -> tuple[Plan, list[str]]:
+def normal(loaded: Loaded, settings: list[str], structure: str = "unstructured") -> tuple[Plan, list[str]]:
     """The plan of `settings`, and its one shortest spelling. Raises PruningError for what cannot be read."""
-    groups = groups_of(loaded)
+    groups = groups_of(loaded, structure)
     plan = parse_settings(settings, groups)
     return plan, format_settings(plan, groups)
 

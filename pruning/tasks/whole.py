@@ -1,0 +1,71 @@
+"""What a spec that removes whole units does to the dense model."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+from pruning.changes import Change, Spec
+from pruning.criteria import criterion as named_criterion
+from pruning.data import load_windows
+from pruning.errors import PruningError
+from pruning.fitting import fit
+from pruning.models import Loaded
+from pruning.options import effective
+from pruning.plan import Plan, parse_settings
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.structured import Result, as_change, check_passed_over, choose, wanted
+from pruning.tasks.prepare import evidence_for, groups_of, windows_of
+from pruning.units import Removal, Units, find_units
+
+# A refit has as many unknowns in each row as inputs stay; with few tokens it learns them by heart.
+FITTING_TOKENS = 16384
+
+_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Change]] = WeakKeyDictionary()
+
+
+def units_of(loaded: Loaded, structure: str) -> Units:
+    """The model's units, heads among them where the structure is about heads."""
+    return find_units(loaded.model, loaded.groups, heads=structure in ("heads", "kv_groups"))
+
+
+def units_plan(loaded: Loaded, spec: Spec) -> Plan:
+    """The plan of a spec that removes whole units. Raises PruningError for what cannot be done."""
+    groups, structure = groups_of(loaded, spec.options.structure), spec.options.structure
+    if named_criterion(spec.criterion).updates:
+        raise PruningError(
+            f"{spec.criterion} changes single weights and cannot choose {structure}. Use fisher."
+        )
+    plan = effective(parse_settings(list(spec.settings), groups), groups, spec.options)
+    if structure == "layers" and len(plan) == len(groups):
+        raise PruningError("All layers would go. Keep one at least.")
+    return plan
+
+
+def units_change(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    """What `spec` does to the full-size model; the latest is kept with the model."""
+    key = {**spec.key(), "data_fingerprint": windows_of(loaded, spec.data).fingerprint}
+    latest = _LATEST.get(loaded.model)
+    if latest is None or latest[0] != key:
+        latest = key, _made(loaded, store, spec, progress)
+        _LATEST[loaded.model] = latest
+    return latest[1]
+
+
+def _made(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    model, groups, options = loaded.model, loaded.groups, spec.options
+    plan, units = units_plan(loaded, spec), units_of(loaded, options.structure)
+    if options.structure == "layers":
+        change = as_change(model, groups, units, Result(Removal(layers=tuple(layer for layer, _ in plan))))
+        check_passed_over(model, groups, change)
+        return change
+    criterion = named_criterion(spec.criterion)
+    known = evidence_for(loaded, store, spec.data, criterion, progress)
+    counts = wanted(units, plan, options.round_to)
+    if options.compensate:
+        windows = load_windows(loaded.tokenizer, spec.data, calibration_tokens=FITTING_TOKENS).calibration
+        result = fit(model, groups, units, counts, criterion, known, windows, progress)
+    else:
+        result = Result(choose(model, units, counts, criterion, known))
+    return as_change(model, groups, units, result)
