@@ -7,6 +7,7 @@ from typing import Any
 from pruning.options import Options, names
 from pruning.plan import format_layers, format_level, format_levels
 from pruning.recipe import Recipe
+from pruning.training import Training
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -51,7 +52,23 @@ def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     # `measure` takes the data that the recipe names.
     more = [*_data(arguments), *_options(arguments)]
     written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
-    return f"{written}\n{_line('measure', model, RECIPE_FILE)}"
+    recovered = _recovered(model, arguments.get("recovery"))
+    return f"{written}\n{recovered}{_line('measure', model, RECIPE_FILE)}"
+
+
+def _recover(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    more = [*_data(arguments), *_options(arguments)]
+    written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
+    return f"{written}\n{_recovered(model, arguments.get('recovery') or {}).rstrip()}"
+
+
+def _recovered(model: dict[str, Any], recovery: dict[str, Any] | None) -> str:
+    """The line that trains what the recipe leaves, and says so in the recipe; nothing where it is None."""
+    if recovery is None:
+        return ""
+    chosen = Training.of(recovery).changed()
+    words = [word for name, value in chosen.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return _line("recover", model, RECIPE_FILE, *words, "--out", RECIPE_FILE) + "\n"
 
 
 def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
@@ -64,7 +81,8 @@ def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     ]
     written = _recipe(model, recipe.settings(), recipe.criterion, told)
     out = arguments.get("out") or arguments.get("name") or "pruned-model"
-    return f"{written}\n{_line('export', model, RECIPE_FILE, '--out', str(out))}"
+    recovered = _recovered(model, recipe.recovery)
+    return f"{written}\n{recovered}{_line('export', model, RECIPE_FILE, '--out', str(out))}"
 
 
 def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
@@ -88,6 +106,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "map": _map,
     "sweep": _sweep,
     "measure": _measure,
+    "recover": _recover,
     "export": _export,
     "generate": _generate,
 }

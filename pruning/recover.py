@@ -60,8 +60,7 @@ class Recovery:
             share = 1 / training.accumulate
             loss += share * backward(self.student.model, self.teacher, self.head, ids, training, share)
         if self.movement is not None:
-            for key, pull in self.student.pull().items():
-                self.movement[key] += pull
+            self.student.follow(self.movement)
         self.student.mask_gradients()
         torch.nn.utils.clip_grad_norm_(self.student.trained.values(), training.clip)
         for group in self.optimizer.param_groups:

@@ -9,6 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from pruning.changes import Change
+from pruning.criteria.movement import add_step
 from pruning.errors import PruningError
 from pruning.groups import GroupInfo, Part
 from pruning.plan import Group
@@ -82,14 +83,13 @@ class Student:
             now = {name: self._effective(name) for name in self._modules}
             return {(group.layer, group.kind): self._read(group, now) for group in self.groups}
 
-    def pull(self) -> dict[Group, torch.Tensor]:
-        """−w · ∂L/∂w [out, in] by group, from the gradients that are there: how far weights leave zero."""
-        pulls = {}
-        with torch.no_grad():
-            for name, module in self._modules.items():
-                weight = module.weight
-                pulls[name] = torch.zeros_like(weight) if weight.grad is None else -weight * weight.grad
-        return {(group.layer, group.kind): self._read(group, pulls) for group in self.groups}
+    def follow(self, movement: Mapping[Group, torch.Tensor]) -> None:
+        """Add −w · ∂L/∂w, from the gradients that are there, to records [out, in] by group, *in place*."""
+        weights = {name: module.weight.detach() for name, module in self._modules.items()}
+        slopes = {name: module.weight.grad for name, module in self._modules.items()}
+        for group in self.groups:
+            record = movement[group.layer, group.kind]
+            add_step(record, self._read(group, weights), self._read(group, slopes))
 
     def _effective(self, name: str) -> torch.Tensor:
         """The weight that module `name` computes with, in the module's own layout."""

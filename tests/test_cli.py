@@ -318,6 +318,61 @@ def test_several_plans_are_several_commands():
     ]
 
 
+def test_recover_measure_and_export_a_recovered_recipe(call, llama_folder, workspace):
+    text, recipe, trained = workspace / "text.txt", workspace / "half.yaml", workspace / "trained.yaml"
+    call(
+        "recipe",
+        llama_folder,
+        "--set",
+        "all=0.5",
+        "--criterion",
+        "magnitude",
+        "--data",
+        text,
+        "--out",
+        recipe,
+    )
+    few = [
+        "--steps",
+        "10",
+        "--batch",
+        "2",
+        "--learning-rate",
+        "2e-3",
+        "--warmup",
+        "1",
+        "--evaluate-every",
+        "2",
+    ]
+    found = call("recover", llama_folder, recipe, *few, "--loss", "distill", "--out", trained)
+    assert found["recovered"]["kl"] < found["pruned"]["kl"]
+    assert found["won_back"] > 0
+    assert len(found["losses"]) == 10
+    assert Recipe.load(trained).recovery == found["recovery"]
+    measured = call("measure", llama_folder, trained)
+    assert measured["kl"] == pytest.approx(found["recovered"]["kl"])
+    assert call("measure", llama_folder, recipe)["kl"] == pytest.approx(found["pruned"]["kl"])
+    # Asked again with the recipe's own recovery, it is there already.
+    assert call("recover", llama_folder, trained)["recovered"] == found["recovered"]
+    assert call("export", llama_folder, trained, "--out", workspace / "trained")["verified"] is True
+    assert "Use one of distill" in call("recover", llama_folder, recipe, "--loss", "kl", fails=True)
+
+
+def test_the_commands_of_a_recovery():
+    recovery = {"steps": 50, "learning_rate": 3e-05, "schedule": "cubic"}
+    arguments = {"settings": ["all=0.5"], "criterion": "movement", "data": "demo", "recovery": recovery}
+    first, second = command_line({"task": "recover", "model": MODEL, "arguments": arguments}).splitlines()
+    assert parsed(first)[1]["criterion"] == "movement"
+    name, found = parsed(second)
+    assert name == "recover"
+    assert {key: found[key] for key in recovery} == recovery
+    assert {key for key, value in found.items() if value is not None} >= {"steps", "out", "recipe_file"}
+    assert found["batch"] is None
+    third = command_line({"task": "measure", "model": MODEL, "arguments": arguments}).splitlines()
+    assert third[:2] == [first, second]
+    assert parsed(third[2])[0] == "measure"
+
+
 # ---- bad input --------------------------------------------------------------------------------------
 
 

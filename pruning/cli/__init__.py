@@ -9,6 +9,7 @@ from pruning import __version__
 from pruning.cli.dashboard import app
 from pruning.cli.looking import baseline, demo, generate, inspect
 from pruning.cli.measuring import bench, forecast, map_, measure, sweep
+from pruning.cli.training import recover
 from pruning.cli.writing import export, recipe
 
 
@@ -30,6 +31,7 @@ for command in (
     recipe,
     forecast,
     measure,
+    recover,
     export,
     generate,
     app,

@@ -162,9 +162,9 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
 @errors_as_sentences
 def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
     """Prune as a recipe says, in memory, and measure what it costs."""
-    from pruning.criteria import CRITERIA
+    from pruning.criteria import CRITERIA, LEARNT
 
-    recipe = Recipe.load(recipe_file, list(CRITERIA))
+    recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint)
@@ -175,6 +175,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
             settings=recipe.settings(),
             criterion=recipe.criterion,
             data=data or recipe.data.name,
+            recovery=recipe.recovery,
             **recipe.options().changed(),
         )
     named = {

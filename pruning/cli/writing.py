@@ -55,7 +55,7 @@ def recipe(
     how: dict[str, Any],
 ) -> None:
     """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --strategy guide=0.3."""
-    from pruning.criteria import CRITERIA
+    from pruning.criteria import CRITERIA, LEARNT
     from pruning.criteria import criterion as named_criterion
 
     chosen = named_criterion(criterion)
@@ -76,7 +76,7 @@ def recipe(
         notes=notes,
         created=datetime.now(UTC).replace(microsecond=0),
         options=options,
-        criteria=list(CRITERIA),
+        criteria=[*CRITERIA, *LEARNT],
     )
     removed = sparsity(effective(plan, groups, scoped(options, chosen.scope)), parameters)
     write_text(out, made.dumps())
@@ -92,9 +92,9 @@ def recipe(
 @errors_as_sentences
 def export(model: str, recipe_file: str, out: str, how: dict[str, Any]) -> None:
     """Write the pruned model as a folder that from_pretrained loads, and check it by loading it."""
-    from pruning.criteria import CRITERIA
+    from pruning.criteria import CRITERIA, LEARNT
 
-    chosen = Recipe.load(recipe_file, list(CRITERIA))
+    chosen = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
         chosen.check_model(loaded.fingerprint)

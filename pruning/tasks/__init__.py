@@ -12,6 +12,7 @@ from pruning.tasks.exporting import export_model
 from pruning.tasks.looking import baseline, inspect_model
 from pruning.tasks.pricing import make_map, run_sweep
 from pruning.tasks.quality import measure
+from pruning.tasks.recovering import recover
 
 TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "inspect": inspect_model,
@@ -21,4 +22,5 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "measure": measure,
     "export": export_model,
     "generate": generate,
+    "recover": recover,
 }

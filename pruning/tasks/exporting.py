@@ -5,16 +5,18 @@ from typing import Any
 
 from pruning.changes import Spec
 from pruning.cost import dense_bytes
-from pruning.criteria import CRITERIA
+from pruning.criteria import CRITERIA, LEARNT
 from pruning.errors import PruningError
 from pruning.export import write_model
 from pruning.models import Loaded
 from pruning.progress import Progress
 from pruning.recipe import Recipe
 from pruning.store import Store
-from pruning.tasks.applying import applied, spec_of
-from pruning.tasks.prepare import reference_of, same_text
-from pruning.tasks.quality import measure_now
+from pruning.tasks.applying import spec_of
+from pruning.tasks.prepare import reference_of
+from pruning.tasks.quality import measure_now, place_of
+from pruning.tasks.recovering import applied_as_told
+from pruning.training import Training
 
 
 def export_model(
@@ -26,7 +28,7 @@ def export_model(
     name: str | None = None,
 ) -> dict[str, Any]:
     """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it."""
-    chosen = Recipe.from_dict(recipe, list(CRITERIA))
+    chosen = Recipe.from_dict(recipe, [*CRITERIA, *LEARNT])
     chosen.check_model(loaded.fingerprint)
     folder = _folder(store, out, name or chosen.name)
     if folder.exists():
@@ -34,10 +36,11 @@ def export_model(
     data = chosen.data.name
     spec = spec_of(loaded, chosen.settings(), chosen.criterion, data, chosen.options().changed())
     reference = reference_of(loaded, data, progress)
-    with applied(loaded, store, spec, progress) as change:
-        figures = stored_figures(loaded, store, spec, reference.windows.fingerprint)
+    recovery = chosen.recovery
+    with applied_as_told(loaded, store, spec, recovery, progress) as change:
+        figures = stored_figures(loaded, store, spec, reference.windows.fingerprint, recovery)
         if figures is None:
-            figures = measure_now(loaded, store, spec, change, reference, progress)
+            figures = measure_now(loaded, store, spec, change, reference, progress, recovery)
         texts = {"recipe.yaml": chosen.dumps(), "README.md": _card(chosen, figures)}
         size = write_model(
             loaded.model,
@@ -54,9 +57,15 @@ def export_model(
     return value
 
 
-def stored_figures(loaded: Loaded, store: Store, spec: Spec, data_fingerprint: str) -> dict[str, Any] | None:
+def stored_figures(
+    loaded: Loaded,
+    store: Store,
+    spec: Spec,
+    data_fingerprint: str,
+    recovery: dict[str, Any] | None = None,
+) -> dict[str, Any] | None:
     """What was measured before of just this change, on this very text."""
-    stored = store.get("measure", {**same_text(loaded, spec.data), **spec.key()})
+    stored = store.get(*place_of(loaded, spec, recovery))
     return stored if stored is not None and stored["data_fingerprint"] == data_fingerprint else None
 
 
@@ -67,6 +76,13 @@ def _folder(store: Store, out: str | None, name: str | None) -> Path:
     if not name:
         raise PruningError("The exported model needs a name. Give one, such as demo-half.")
     return store.child("exports", name)
+
+
+def _trained(recipe: Recipe) -> str:
+    if recipe.recovery is None:
+        return ""
+    training = Training.of(recipe.recovery)
+    return f", and what is left trained for {training.steps} steps (loss: {training.loss})"
 
 
 def _card(recipe: Recipe, figures: dict[str, Any]) -> str:
@@ -81,8 +97,8 @@ tags: [pruned, prunescope]
 # {recipe.name or "Pruned model"}
 
 {recipe.model.reference}, with {figures["sparsity"]:.1%} of the weights of its decoder layers set to zero by
-Prunescope (criterion: {recipe.criterion}). The file `recipe.yaml` beside this one repeats it. The licence
-of the original model applies.
+Prunescope (criterion: {recipe.criterion}){_trained(recipe)}.
+The file `recipe.yaml` beside this one repeats it. The licence of the original model applies.
 
 All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).
 

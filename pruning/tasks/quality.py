@@ -10,8 +10,9 @@ from pruning.models import Loaded
 from pruning.passes import run
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.applying import applied, share_removed, spec_of
+from pruning.tasks.applying import share_removed, spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
+from pruning.tasks.recovering import applied_as_told
 
 
 def measure(
@@ -21,21 +22,30 @@ def measure(
     settings: list[str],
     criterion: str = "fisher",
     data: str = "demo",
+    recovery: dict[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Prune in memory as `settings` and `options` (see pruning.options) say, compare with the dense model,
-    and put the weights back."""
+    and put the weights back.
+
+    With `recovery` (see pruning.training) the weights are those that `recover` made of it."""
     spec = spec_of(loaded, settings, criterion, data, options)
     reference = reference_of(loaded, data, progress)
     progress(1, 4, "Choosing the weights to remove")
-    with applied(loaded, store, spec, progress) as change:
-        return measure_now(loaded, store, spec, change, reference, progress)
+    with applied_as_told(loaded, store, spec, recovery, progress) as change:
+        return measure_now(loaded, store, spec, change, reference, progress, recovery)
 
 
 def measure_now(
-    loaded: Loaded, store: Store, spec: Spec, change: Change, reference: Reference, progress: Progress
+    loaded: Loaded,
+    store: Store,
+    spec: Spec,
+    change: Change,
+    reference: Reference,
+    progress: Progress,
+    recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure and store what the model is while `applied` holds the change on it."""
+    """Measure and store what the model is while `applied_as_told` holds the change on it."""
     progress(2, 4, "Running the pruned model")
     pruned = run(loaded.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
@@ -59,5 +69,15 @@ def measure_now(
         **spec.options.changed(),
         "data_fingerprint": reference.windows.fingerprint,
     }
-    store.put("measure", {**same_text(loaded, spec.data), **spec.key()}, value)
+    if recovery is not None:
+        value["recovery"] = recovery
+    kind, key = place_of(loaded, spec, recovery)
+    store.put(kind, key, value)
     return value
+
+
+def place_of(loaded: Loaded, spec: Spec, recovery: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    """Kind and key of the stored measurement. What was trained is a kind of its own: forecasts learn from
+    the other, and they know nothing of training."""
+    key = {**same_text(loaded, spec.data), **spec.key()}
+    return ("measure", key) if recovery is None else ("measure_recovered", {**key, "recovery": recovery})

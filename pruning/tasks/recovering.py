@@ -1,0 +1,265 @@
+"""The task that trains a pruned model, and the recovered model for a while for the tasks that use it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pruning.changes import Change, Spec, changed
+from pruning.cost import dense_bytes, sparse_bytes
+from pruning.criteria import LEARNT, Evidence
+from pruning.criteria import criterion as named_criterion
+from pruning.data import load_windows
+from pruning.errors import Cancelled, PruningError
+from pruning.masks import Known, evidence, masks
+from pruning.metrics import compare
+from pruning.models import Loaded
+from pruning.options import effective, scoped
+from pruning.passes import run
+from pruning.plan import parse_settings
+from pruning.progress import Progress
+from pruning.recover import Course, Recovery, plain, train
+from pruning.recovery_file import load_change, load_state, save_change, save_state
+from pruning.schedules import ONE_SHOT, plan_at
+from pruning.store import Store
+from pruning.student import Student
+from pruning.tasks.applying import applied, change_of, share_removed, spec_of
+from pruning.tasks.prepare import Reference, evidence_for, groups_of, reference_of, same_text
+from pruning.training import Training
+
+TRAINING_TOKENS = 2**18
+SAVE_SECONDS = 60.0
+STATE = ".resume.pt"
+
+
+def recover(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    settings: list[str],
+    criterion: str = "fisher",
+    data: str = "demo",
+    recovery: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Prune a copy as `settings` and `options` say, train it on `data` as `recovery` says (see
+    pruning.training), and compare dense, pruned and recovered on text it was not trained on.
+
+    The best weights so far are kept in the workspace whenever they get better; what was cancelled or killed
+    goes on where it was when it is asked for again. `measure` and `export` take the recovered weights when
+    their recipe names the same recovery.
+    """
+    spec = spec_of(loaded, settings, criterion, data, options)
+    training = Training.of(recovery or {})
+    _check(spec, training)
+    reference = reference_of(loaded, data, progress)
+    key = _key(loaded, spec, training, reference)
+    done = store.get("recovery", key)
+    out = store.file("recovery", key, ".safetensors")
+    if done is not None and done["finished"] and out.exists():
+        return done
+    change = None if criterion in LEARNT else change_of(loaded, store, spec, progress)
+    pruned = None if change is None else _quality(loaded, reference, change)
+    course, seconds = _trained(_Work(loaded, store, spec, training, key, change), progress, pruned)
+    progress(training.steps, training.steps, "Measuring the recovered model")
+    best, _ = load_change(out, loaded.device)
+    recovered = _quality(loaded, reference, best)
+    value = {
+        **_about(spec, training, course, out),
+        "finished": True,
+        "dense": plain(reference.quality) | {"kl": 0.0, "agreement": 1.0},
+        "pruned": pruned,
+        "recovered": recovered,
+        "won_back": None if not pruned else (pruned["kl"] - recovered["kl"]) / max(pruned["kl"], 1e-12),
+        "seconds_a_step": seconds,
+        "tokens": reference.quality.tokens,
+        "sparsity": share_removed(loaded, best),
+        "bytes": sparse_bytes(loaded.model, best.removed),
+        "file_bytes": dense_bytes(loaded.model),
+    }
+    store.put("recovery", key, value)
+    store.file("recovery", key, STATE).unlink(missing_ok=True)
+    return value
+
+
+def _trained(
+    work: "_Work", progress: Progress, pruned: dict[str, float] | None
+) -> tuple[Course, float | None]:
+    """Train to the end; how it went, and the seconds a step took.
+
+    The student ends with this function: it takes as much memory as the model, and its optimizer twice that.
+    """
+    try:
+        work.train(progress, pruned)
+    except Cancelled:
+        work.pause()
+        raise
+    return work.recovery.course, work.seconds
+
+
+class _Work:
+    """One recovery with its files: what is kept, and when."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        store: Store,
+        spec: Spec,
+        training: Training,
+        key: dict[str, Any],
+        change: Change | None,
+    ) -> None:
+        self.loaded, self.store, self.spec, self.training, self.key = loaded, store, spec, training, key
+        self.out = store.file("recovery", key, ".safetensors")
+        self.state_file = store.file("recovery", key, STATE)
+        at_first = change if change is not None and training.schedule == ONE_SHOT else Change({})
+        student = Student(loaded.model, loaded.groups, at_first, training.lora)
+        self.recovery = Recovery(student, loaded.model, training, moving=spec.criterion in LEARNT)
+        state = load_state(self.state_file, loaded.device)
+        if state is not None:
+            self.recovery.resume(state)
+        self.resumed_at = self.recovery.course.step
+        self._saved = self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds a step took since this run began, looks included."""
+        steps = self.recovery.course.step - self.resumed_at
+        return (time.monotonic() - self._began) / steps if steps else None
+
+    def train(self, progress: Progress, pruned: dict[str, float] | None) -> None:
+        """Train to the end; `progress` hears of every step and every look."""
+        loaded, training, course = self.loaded, self.training, self.recovery.course
+        windows = load_windows(loaded.tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
+        known: Known = evidence()
+        if training.schedule != ONE_SHOT and self.spec.criterion not in LEARNT:
+            known = evidence_for(
+                loaded, self.store, self.spec.data, named_criterion(self.spec.criterion), progress
+            )
+        self._began = time.monotonic()
+
+        def after_step(loss: float) -> None:
+            if time.monotonic() - self._saved >= SAVE_SECONDS:
+                self.save()
+            told = {"step": course.step, "loss": loss, "learning_rate": training.rate_at(course.step - 1)}
+            progress(course.step, training.steps, f"Training: loss {loss:.3f}", {"loss": told})
+
+        def after_look(better: bool) -> None:
+            if better:
+                self.keep()
+            look = course.looks[-1]
+            note = f"KL {look['kl']:.3f} on text kept back"
+            progress(course.step, training.steps, note, {"look": look, "pruned": pruned})
+
+        train(
+            self.recovery, windows.calibration, lambda step: self._choose(known, step), after_step, after_look
+        )
+
+    def keep(self) -> None:
+        """Put the student's weights where measure and export find them."""
+        student, best = self.recovery.student, self.recovery.course.best
+        save_change(self.out, Change(student.removed(), student.weights()), {"best": best})
+
+    def save(self) -> None:
+        """Write what it takes to go on from here."""
+        save_state(self.state_file, self.recovery.state())
+        self._saved = time.monotonic()
+
+    def pause(self) -> None:
+        """Keep everything for later, and say in the workspace how far it went."""
+        self.save()
+        if self.recovery.course.best is not None:
+            about = _about(self.spec, self.training, self.recovery.course, self.out)
+            self.store.put("recovery", self.key, {**about, "finished": False})
+
+    def _choose(self, known: Known, step: int) -> dict[Any, torch.Tensor]:
+        """What is removed from `step` on, by what the student's weights now are; nothing comes back."""
+        training, spec, student = self.training, self.spec, self.recovery.student
+        chosen = named_criterion(spec.criterion)
+        options = scoped(spec.options, chosen.scope)
+        groups = groups_of(self.loaded)
+        final = effective(parse_settings(spec.settings, groups), groups, options)
+        plan = plan_at(training.schedule, step, training.pruned_by(), final)
+        gone, weights = student.removed(), student.weights()
+        moved = self.recovery.movement
+        scores = {}
+        for key in plan:
+            seen = known(key) if moved is None else Evidence(movement=moved[key])
+            scores[key] = chosen.score(weights[key], seen)
+            if key in gone:
+                scores[key] = scores[key].masked_fill(gone[key], -torch.inf if chosen.norm == 1 else 0.0)
+        return masks(scores, plan, options, chosen.norm)
+
+
+def _check(spec: Spec, training: Training) -> None:
+    """Raise PruningError for what cannot be trained together."""
+    gradual = training.schedule != ONE_SHOT
+    if spec.criterion in LEARNT and (not gradual or training.lora):
+        raise PruningError(
+            f"{spec.criterion} chooses weights by how training moves them. Choose a gradual schedule, "
+            "such as cubic, and whole weights (lora 0)."
+        )
+    if gradual and spec.options.structure not in ("unstructured", "n:m", "block"):
+        raise PruningError(
+            f"Whole {spec.options.structure} go at once. Choose the schedule one_shot, or single weights."
+        )
+    if gradual and spec.options.pattern is not None:
+        raise PruningError(
+            f"The pattern {spec.options.pattern} is all or nothing, so it cannot come gradually. Choose the "
+            "schedule one_shot."
+        )
+
+
+def _key(loaded: Loaded, spec: Spec, training: Training, reference: Reference) -> dict[str, Any]:
+    same = {**same_text(loaded, spec.data), "data_fingerprint": reference.windows.fingerprint}
+    return {**same, **spec.key(), "recovery": training.changed()}
+
+
+def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[str, Any]:
+    return {
+        "settings": list(spec.settings),
+        "criterion": spec.criterion,
+        **spec.options.changed(),
+        "recovery": training.changed(),
+        "steps": course.step,
+        "best_step": None if course.best is None else course.best["step"],
+        "stopped_early": course.stopped,
+        "losses": course.losses,
+        "looks": course.looks,
+        "out": str(out),
+    }
+
+
+def _quality(loaded: Loaded, reference: Reference, change: Change) -> dict[str, float]:
+    """How good the model is with the change, on the evaluation text."""
+    with changed(loaded.model, loaded.groups, change):
+        states = run(loaded.model, reference.windows.evaluation)
+    return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))
+
+
+@contextmanager
+def applied_as_told(
+    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any] | None, progress: Progress
+) -> Iterator[Change]:
+    """The model pruned as `spec` says, and recovered where `recovery` is not None, while open.
+
+    Raises PruningError when that recovery has not been run in this workspace.
+    """
+    if recovery is None:
+        with applied(loaded, store, spec, progress) as change:
+            yield change
+        return
+    training = Training.of(recovery)
+    key = _key(loaded, spec, training, reference_of(loaded, spec.data, progress))
+    path = store.file("recovery", key, ".safetensors")
+    if not path.exists():
+        raise PruningError(
+            "This recipe's recovery has not been run in this workspace. Run `prunescope recover` with the "
+            "recipe first."
+        )
+    change, _ = load_change(path, loaded.device)
+    with changed(loaded.model, loaded.groups, change):
+        yield change

@@ -1,0 +1,188 @@
+"""The recover task: three figures, files that others use, cancelling, killing and going on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from pruning.errors import Cancelled, PruningError
+from pruning.models import Loaded, fingerprint, load
+from pruning.plan import parse_settings
+from pruning.progress import silent
+from pruning.recipe import Recipe
+from pruning.recovery_file import load_change
+from pruning.store import Store
+from pruning.tasks import TASKS, recovering
+from pruning.tasks.prepare import groups_of
+
+WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+PLAN: dict[str, Any] = {"settings": ["all=0.5"], "criterion": "magnitude"}
+FEW = {"steps": 6, "batch": 2, "learning_rate": 5e-3, "warmup": 1, "evaluate_every": 2}
+
+
+@pytest.fixture(scope="module")
+def loaded(llama_folder: Path) -> Loaded:
+    return load(str(llama_folder))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(60)))
+    return str(path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "workspace")
+
+
+@pytest.fixture(autouse=True)
+def dense_again(loaded: Loaded) -> Iterator[None]:
+    """Every test here must leave the weights bit-identical."""
+    yield
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: Store, text: str) -> None:
+    steps, looks = [], []
+
+    def listen(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        steps.extend([partial["loss"]] if partial and "loss" in partial else [])
+        looks.extend([partial["look"]] if partial and "look" in partial else [])
+
+    longer = {**FEW, "steps": 30, "batch": 4, "evaluate_every": 10}
+    found = TASKS["recover"](loaded, store, listen, **PLAN, data=text, recovery=longer)
+    measured = TASKS["measure"](loaded, store, silent, **PLAN, data=text)
+    assert found["dense"]["perplexity"] == pytest.approx(measured["dense_perplexity"])
+    assert found["pruned"]["kl"] == pytest.approx(measured["kl"])
+    assert 0 < found["recovered"]["kl"] < found["pruned"]["kl"]
+    assert found["won_back"] == pytest.approx(1 - found["recovered"]["kl"] / found["pruned"]["kl"])
+    assert found["sparsity"] == pytest.approx(0.5)
+    assert found["bytes"] == measured["bytes"]
+    assert [row["step"] for row in steps] == list(range(1, 31))
+    assert looks == found["looks"]
+    assert [row["step"] for row in looks] == [0, 10, 20, 30]
+    assert store.find("recovery", fingerprint=loaded.fingerprint)[0]["value"] == found
+
+
+def test_the_stored_result_is_not_trained_again(
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {**PLAN, "data": text, "recovery": FEW}
+    found = TASKS["recover"](loaded, store, silent, **asked)
+
+    def forbidden(*_: Any) -> None:
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr(recovering, "train", forbidden)
+    assert TASKS["recover"](loaded, store, silent, **asked) == found
+    Path(found["out"]).unlink()
+    with pytest.raises(AssertionError):
+        TASKS["recover"](loaded, store, silent, **asked)
+
+
+@pytest.mark.parametrize("kind", [Cancelled, KeyboardInterrupt])
+def test_what_was_stopped_goes_on_where_it_was(
+    loaded: Loaded, tmp_path: Path, text: str, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled is a kind word; KeyboardInterrupt stands for a kill, which nobody can answer."""
+    monkeypatch.setattr(recovering, "SAVE_SECONDS", 0.0)
+    asked = {**PLAN, "data": text, "recovery": FEW}
+    whole = TASKS["recover"](loaded, Store(tmp_path / "one"), silent, **asked)
+    store, seen = Store(tmp_path / "two"), []
+
+    def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        if partial and "loss" in partial:
+            seen.append(partial["loss"]["step"])
+            if partial["loss"]["step"] == 5:
+                raise kind
+
+    with pytest.raises(kind):
+        TASKS["recover"](loaded, store, stop, **asked)
+    kept = [path.name for path in (store.root / "files" / "recovery").iterdir()]
+    assert {Path(name).suffix for name in kept} == {".safetensors", ".pt"}
+    if kind is Cancelled:
+        row = store.find("recovery")[0]["value"]
+        assert (row["finished"], row["steps"]) == (False, 5)
+        assert row["best_step"] in (0, 2, 4)
+        # What there is so far can be measured already.
+        part = TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+        assert part["recovery"] == FEW
+    seen.clear()
+    found = TASKS["recover"](
+        loaded,
+        store,
+        lambda *a: seen.extend([a[3]["loss"]["step"]] if len(a) > 3 and "loss" in a[3] else []),
+        **asked,
+    )
+    assert seen == [6]
+    same = ("recovered", "losses", "looks", "best_step", "sparsity")
+    assert {name: found[name] for name in same} == {name: whole[name] for name in same}
+    assert not list((store.root / "files" / "recovery").glob("*.pt"))
+
+
+def test_a_recovered_recipe_is_measured_and_exported(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path
+) -> None:
+    groups = groups_of(loaded)
+    recipe = Recipe.from_plan(
+        parse_settings(PLAN["settings"], groups),
+        groups,
+        reference=loaded.reference,
+        fingerprint=loaded.fingerprint,
+        criterion=PLAN["criterion"],
+        data=text,
+        recovery=FEW,
+    )
+    out = tmp_path / "recovered"
+    with pytest.raises(PruningError, match="has not been run in this workspace"):
+        TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(out))
+    plain = TASKS["measure"](loaded, store, silent, **PLAN, data=text)
+    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    measured = TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    assert measured["kl"] == pytest.approx(found["recovered"]["kl"])
+    assert measured["kl"] < plain["kl"]
+    written = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(out))
+    assert written["kl"] == measured["kl"]
+    change, _ = load_change(Path(found["out"]))
+    again = AutoModelForCausalLM.from_pretrained(out)
+    down = again.model.layers[1].mlp.down_proj.weight.detach()
+    assert torch.equal(down, change.weights[1, "down"])
+    assert (down == 0).float().mean() == pytest.approx(0.5, abs=0.01)
+    assert Recipe.load(out / "recipe.yaml").recovery == FEW
+    assert "trained for 6 steps" in (out / "README.md").read_text()
+    # What recovery reached says nothing about pruning: the forecast must not learn from it.
+    assert [row["value"]["kl"] for row in store.find("measure")] == [plain["kl"]]
+
+
+@pytest.mark.parametrize("name", ["magnitude", "fisher", "movement"])
+def test_gradual_pruning_ends_at_the_plan(loaded: Loaded, store: Store, text: str, name: str) -> None:
+    gradual = {**FEW, "schedule": "cubic", "prune_steps": 4, "prune_every": 2, "loss": "both"}
+    settings = ["all=0.4", "up@1=0.7"]
+    found = TASKS["recover"](
+        loaded, store, silent, settings=settings, criterion=name, data=text, recovery=gradual
+    )
+    change, _ = load_change(Path(found["out"]))
+    for (layer, kind), mask in change.removed.items():
+        assert int(mask.sum()) == round((0.7 if (layer, kind) == (1, "up") else 0.4) * mask.numel())
+        assert not change.weights[layer, kind][mask].any()
+    assert found["best_step"] > 4
+    assert (found["pruned"] is None) == (name == "movement")
+
+
+def test_what_does_not_go_together_is_refused(loaded: Loaded, store: Store, text: str) -> None:
+    def recover(recovery: dict[str, Any], **more: Any) -> None:
+        TASKS["recover"](loaded, store, silent, **{**PLAN, "data": text, "recovery": recovery, **more})
+
+    with pytest.raises(PruningError, match="gradual schedule"):
+        recover({}, criterion="movement")
+    with pytest.raises(PruningError, match="all or nothing"):
+        recover({"schedule": "linear"}, structure="n:m", pattern="2:4")
+    with pytest.raises(PruningError, match="no setting"):
+        recover({"speed": 3})
+    with pytest.raises(PruningError, match="schedule cubic"):
+        TASKS["measure"](loaded, store, silent, settings=["all=0.5"], criterion="movement", data=text)
