@@ -39,9 +39,8 @@ def pin_button(model: services.Info, plan: Plan) -> None:
     twin = next((pin.name for pin in kept if pin.settings == text), None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         suggested = twin or _free_name([pin.name for pin in kept])
-        name = st.text_input(
-            "Name of this plan", suggested, key=f"pin_name_{suggested}", width=220, disabled=twin is not None
-        )
+        key = f"pin_name_{suggested}"
+        st.text_input("Name of this plan", suggested, key=key, width=220, disabled=twin is not None)
         st.button(
             "Pinned" if twin else "Pin this plan",
             icon=":material/keep:",
@@ -49,7 +48,8 @@ def pin_button(model: services.Info, plan: Plan) -> None:
             disabled=not plan or twin is not None,
             help="Keeps the plan in the address and on the chart, to compare it with others.",
             on_click=shell.act,
-            args=(lambda: state.pin(name.strip() or suggested, text),),
+            # The field is read at the click: a name typed just before arrives together with it.
+            args=(lambda: state.pin(st.session_state[key].strip() or suggested, text),),
         )
         st.page_link(
             "pages/compare.py",
