@@ -4,14 +4,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pruning.errors import PruningError
+from pruning.options import names
 from pruning.store import WAITING, Job, Store, canonical
 
-RESULTS = ("map", "measure", "baseline", "export")
+RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
 ENDED_BADLY = ("failed", "cancelled")
 
 
@@ -20,7 +21,8 @@ class Run:
     """Something that was made, or tried: `kind` is one of RESULTS, "sweep" or "job" (one that ended badly).
 
     `key` names it for good, `reference` and `dtype` load its model (None where nobody knows any more),
-    `value` holds its figures; `made` is in seconds since the epoch.
+    `value` holds its figures; `made` is in seconds since the epoch; `options` are those of pruning.options
+    that are not at their default, and the recovery where there was one.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class Run:
     made: float
     value: dict[str, Any]
     note: str
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -103,6 +106,7 @@ def _result(row: dict[str, Any], known: dict[str, tuple[str, str]]) -> Run:
         made=row["created"],
         value=value,
         note="",
+        options=_options(value),
     )
 
 
@@ -123,8 +127,12 @@ def _sweep(rows: list[dict[str, Any]], known: dict[str, tuple[str, str]]) -> Run
     reference, dtype = known.get(key["fingerprint"], (None, "float32"))
     points = [row["value"] for row in rows]
     made = max(row["created"] for row in rows)
-    value = {"points": points}
-    return Run("sweep", key, reference, dtype, key["criterion"], key["data"], (), made, value, "")
+    about = (key["criterion"], key["data"], (), made, {"points": points}, "", _options(key))
+    return Run("sweep", key, reference, dtype, *about)
+
+
+def _options(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in (*names(), "recovery") if values.get(name) is not None}
 
 
 def _job(job: Job) -> Run:
@@ -141,6 +149,7 @@ def _job(job: Job) -> Run:
         made=job.finished or job.created,
         value={"state": job.state, "error": job.error, "request": job.request},
         note="",
+        options=_options(arguments),
     )
 
 
@@ -170,7 +179,7 @@ def _digest(subject: dict[str, Any]) -> str:
 def files(store: Store, run: Run) -> list[Path]:
     """What goes from the disk when the run is deleted: nothing outside the workspace.
 
-    The statistics and gradients go with the last map of their model and text; collecting them takes another pass.
+    Statistics and gradients go with the last map of their model and text; collecting them takes a pass.
     """
     if run.kind == "map":
         wanted = [store.file("map", run.key, ".json")]
@@ -180,6 +189,9 @@ def files(store: Store, run: Run) -> list[Path]:
         if stamps.count(run.value["data_fingerprint"]) == 1:
             wanted += [store.file(kind, same, ".safetensors") for kind in ("statistics", "gradients")]
         return [path for path in wanted if path.exists()]
+    if run.kind == "recovery":
+        weights, halfway = (store.file("recovery", run.key, end) for end in (".safetensors", ".resume.pt"))
+        return [path for path in (weights, halfway) if path.exists()]
     if run.kind == "export":
         folder = Path(run.value["out"])
         return [folder] if _within_exports(store, folder) and folder.is_dir() else []
@@ -221,6 +233,7 @@ def _user(store: Store, run: Run) -> Job | None:
     uses: dict[str, Callable[[Job], bool]] = {
         "map": lambda job: _about(store, job, run),
         "sweep": lambda job: _about(store, job, run),
+        "recovery": lambda job: _about(store, job, run),
         "export": lambda job: _reads(job, Path(run.value["out"])),
     }
     if run.kind not in uses:

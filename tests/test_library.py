@@ -24,13 +24,15 @@ def request(task: str, reference: str = "demo", **arguments: object) -> dict:
     return {"task": task, "model": {"reference": reference, "dtype": "float32"}, "arguments": arguments}
 
 
-def put_files(store: Store, run: Run) -> tuple[Path, Path]:
+def put_files(store: Store, run: Run) -> tuple[Path, Path, Path]:
     """The files of a map, as the task that draws it leaves them."""
     names = {"fingerprint": run.key["fingerprint"], "data_fingerprint": run.value["data_fingerprint"]}
-    drawn, statistics = store.file("map", run.key, ".json"), store.file("statistics", names, ".safetensors")
+    drawn = store.file("map", run.key, ".json")
+    statistics, gradients = (store.file(kind, names, ".safetensors") for kind in ("statistics", "gradients"))
     drawn.write_text("{}")
     statistics.write_bytes(bytes(1000))
-    return drawn, statistics
+    gradients.write_bytes(bytes(500))
+    return drawn, statistics, gradients
 
 
 def put_export(store: Store, folder: Path) -> Run:
@@ -106,15 +108,34 @@ def test_a_deleted_map_takes_its_statistics_along_with_the_last_of_its_text(stor
     synthetic.put_map(store, criterion="wanda")
     first, second = of_kind(store, "map")
     library.annotate(store, first, "gone soon")
-    drawn, statistics = put_files(store, first)
+    drawn, statistics, gradients = put_files(store, first)
     assert library.files(store, first) == [drawn]
     library.delete(store, first)
     assert not drawn.exists()
     assert statistics.exists(), "the other map's criterion needs them"
     library.delete(store, second)
     assert not statistics.exists()
+    assert not gradients.exists()
     assert library.runs(store) == []
     assert store.find("note") == []
+
+
+def test_a_deleted_recovery_takes_its_weights(store: Store) -> None:
+    key = {
+        "fingerprint": synthetic.FINGERPRINT,
+        "data": "demo",
+        "criterion": "fisher",
+        "settings": ["up=0.5"],
+    }
+    store.put("recovery", key, {**key, "finished": False, "steps": 120})
+    weights = store.file("recovery", key, ".safetensors")
+    weights.write_bytes(bytes(100))
+    [run] = of_kind(store, "recovery")
+    assert run.options == {"recovery": {"steps": 300}}
+    assert library.files(store, run) == [weights]
+    library.delete(store, run)
+    assert not weights.exists()
+    assert library.runs(store) == []
 
 
 def test_a_deleted_sweep_takes_all_its_points(store: Store) -> None:
@@ -197,7 +218,7 @@ def test_storage_counts_what_is_on_the_disk(store: Store) -> None:
     put_files(store, of_kind(store, "map")[0])
     put_export(store, store.exports() / "half")
     seen = library.storage(store)
-    assert seen.maps == 1002
+    assert seen.maps == 1502
     assert seen.exports == library.size_of(store.exports() / "half") > 0
     assert seen.database >= (store.root / "prunescope.db").stat().st_size
 

@@ -102,7 +102,8 @@ def _status(job: Job, share: float) -> str:
 def _elsewhere(others: list[Job]) -> None:
     job = others[0]
     task = job.request["task"]
-    share = words.percent(job.done / job.total) if job.total else "starting"
+    begun = words.percent(job.done / job.total) if job.total else "starting"
+    share = "waiting" if job.state == "queued" else begun
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
         f":material/hourglass_top: Also under way: {words.TASK[task].lower()}, "

@@ -217,7 +217,7 @@ def baseline(model: services.Info, busy: bool) -> None:
 
 
 def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -> None:
-    left, right = st.columns([1, 2])
+    left, right = st.columns([1, 4])
     left.button(
         label,
         type="primary" if kind == "primary" else "secondary",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.library import Run
+from pruning.training import Training
 from pruning.ui import words
 
 FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
@@ -15,6 +16,8 @@ KIND = {
     "map": "Map",
     "sweep": "Sweep",
     "measure": "Measured plan",
+    "measure_recovered": "Measured, recovered",
+    "recovery": "Recovery",
     "baseline": "Baseline",
     "export": "Export",
     "job": "Failed or cancelled",
@@ -23,6 +26,8 @@ ICON = {
     "map": "grid_on",
     "sweep": "scatter_plot",
     "measure": "straighten",
+    "measure_recovered": "straighten",
+    "recovery": "healing",
     "baseline": "speed",
     "export": "save",
     "job": "error",
@@ -40,7 +45,15 @@ def title(run: Run) -> str:
     if run.kind == "job":
         said = words.TASK.get(run.value["request"]["task"], run.value["request"]["task"])
         return f"{said} {'failed' if run.value['state'] == 'failed' else 'was cancelled'}"
-    return plan(run.settings) if run.kind == "measure" else Path(run.value["out"]).name
+    return Path(run.value["out"]).name if run.kind == "export" else described(run)
+
+
+def described(run: Run) -> str:
+    """A run's plan for people, with the options it was made with."""
+    told = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
+    if "recovery" in run.options:
+        told.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
+    return ", ".join([plan(run.settings), *told])
 
 
 def plan(settings: Sequence[str]) -> str:
@@ -74,6 +87,8 @@ def figures(run: Run) -> str:
             f"{words.percent(value['accuracy'])} · {words.size(value['bytes'])} · "
             f"{words.milliseconds(value['decode_ms'])} for each further word"
         )
+    if run.kind == "recovery":
+        return _recovered(value)
     if run.kind == "job":
         return str(value["error"] or "What was finished by then is kept.")
     size = value["sparse_bytes"] if run.kind == "export" else value["bytes"]
@@ -83,6 +98,15 @@ def figures(run: Run) -> str:
         f"{words.percent(value['sparsity'])} of the weights gone · {words.size(size)} stored sparsely"
     )
     return f"{line} · {words.size(value['bytes'])} on disk" if run.kind == "export" else line
+
+
+def _recovered(value: dict[str, Any]) -> str:
+    if not value["finished"]:
+        return f"Stopped after {value['steps']} steps. Ask for it again to go on from there."
+    before, after = value["pruned"], value["recovered"]
+    said = f"KL {words.kl(after['kl'])} nats per token"
+    said += f" (before training {words.kl(before['kl'])})" if before else ""
+    return f"{MEASURED} {said} · perplexity {words.perplexity(after['perplexity'])}"
 
 
 def _points(points: Sequence[dict[str, Any]]) -> str:

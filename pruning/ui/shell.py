@@ -24,19 +24,19 @@ class Place:
 
     script: str
     title: str
-    icon: str = ""
+    icon: str
 
 
 # In the order of the navigation; the first is the page that the bare address opens.
 PAGES = {
-    "start": Place("pages/start.py", "Start"),
+    "start": Place("pages/start.py", "Start", "home"),
     "model": Place("pages/model.py", "1 Model", "deployed_code"),
     "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
     "explore": Place("pages/explore.py", "3 Explore", "tune"),
     "export": Place("pages/export.py", "4 Export", "save"),
     "compare": Place("pages/compare.py", "Compare", "compare_arrows"),
     "present": Place("pages/present.py", "Present", "co_present"),
-    "runs": Place("pages/runs.py", "Runs"),
+    "runs": Place("pages/runs.py", "Runs", "history"),
 }
 # What is done once for a model, in this order.
 ROAD = ("model", "sensitivity", "explore", "export")
@@ -78,7 +78,7 @@ def _page(name: str, done: bool) -> StreamlitPage:
     return st.Page(
         place.script,
         title=place.title,
-        icon=f":material/{icon}:" if icon else None,
+        icon=f":material/{icon}:",
         url_path=name,
         default=name == next(iter(PAGES)),
     )

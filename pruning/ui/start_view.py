@@ -170,10 +170,16 @@ def go_on() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="go_on"):
         st.markdown("Go on with", width="content")
         if here is not None:
-            shell.link(next_step(), shell.short(choice.model))
+            shell.link(next_step(), f"{shell.short(choice.model)} · {shell.PAGES[next_step()].title}")
         for model in recent[:RECENT]:
             name = shell.short(model["reference"])
-            if st.button(name, type="tertiary", key=f"go_on_{model['fingerprint']}_{model['dtype']}"):
+            if st.button(
+                name,
+                type="tertiary",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                key=f"go_on_{model['fingerprint']}_{model['dtype']}",
+            ):
                 state.choose_model(
                     model=model["reference"],
                     dtype=model["dtype"],
@@ -196,11 +202,10 @@ def road() -> None:
     for column, name in zip(st.columns(len(shell.ROAD)), shell.ROAD, strict=True):
         comes_next = name == following and not done[name]
         key = "road_next" if comes_next else f"road_{name}"
-        with column, st.container(border=True, height="stretch", key=key):
+        with column, st.container(border=True, height="stretch", key=key, vertical_alignment="distribute"):
             sign = ":green-badge[:material/check: done]" if done[name] else ""
             sign = ":blue-badge[next]" if comes_next else sign
-            st.markdown(f"**{shell.PAGES[name].title}** {sign}")
-            st.write(ROAD[name])
+            st.markdown(f"**{shell.PAGES[name].title}** {sign}\n\n{ROAD[name]}")
             shell.link(name, f"Open {shell.PAGES[name].title.split()[-1]}")
 
 

@@ -38,7 +38,16 @@ def the_run(store: Store, kind: str, *settings: str) -> Run:
     )
 
 
+def unfold(app: AppTest, run: Run) -> AppTest:
+    """Open a run's menu."""
+    app.session_state[f"more_{run.id}"] = True
+    return app.run()
+
+
 def press(app: AppTest, name: str, run: Run) -> AppTest:
+    """Press a button of a run's card, or of its menu."""
+    if name != "open":
+        unfold(app, run)
     app.button(key=f"{name}_{run.id}").click().run()
     assert not app.exception
     return app
@@ -54,7 +63,7 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
     open_page: Open, filled: Store
 ) -> None:
     app = open_page("runs")
-    said = text_of(app) + "\n".join(box.label for box in app.checkbox)
+    said = text_of(app)
     for title in (
         "Map for the criterion fisher",
         "Single groups, criterion fisher",
@@ -172,6 +181,34 @@ def test_a_run_of_an_unknown_model_cannot_be_opened(open_page: Open, store: Stor
     assert "model unknown" in text_of(app)
 
 
+def test_a_plan_with_options_says_so_and_is_not_taken_for_one_without(open_page: Open, filled: Store) -> None:
+    [row] = filled.find("measure", settings=["all=0.2"])
+    options = {"structure": "n:m", "pattern": "2:4"}
+    filled.put("measure", {**row["key"], **options}, {**row["value"], **options})
+    run = next(run for run in library.runs(filled) if run.options)
+    app = unfold(open_page("runs"), run)
+    assert "**All groups 20 %, structure n:m, pattern 2:4**" in text_of(app)
+    assert app.button(key=f"open_{run.id}").disabled
+    keys = {element.key for element in [*app.button, *app.checkbox]}
+    assert f"delete_{run.id}" in keys
+    assert not keys & {f"pick_{run.id}", f"duplicate_{run.id}"}
+
+
+def test_what_was_trained_says_how_far_it_came(open_page: Open, filled: Store) -> None:
+    about = {"data": "demo", "criterion": "fisher", "settings": ["all=0.4"]}
+    for steps, figures in (
+        (300, {"finished": True, "pruned": {"kl": 0.9}, "recovered": {"kl": 0.3, "perplexity": 45.0}}),
+        (400, {"finished": False, "steps": 120}),
+    ):
+        value = {**about, "recovery": {"steps": steps}, **figures}
+        key = {"fingerprint": synthetic.FINGERPRINT, **about, "recovery": {"steps": steps}}
+        filled.put("recovery", key, value)
+    said = text_of(open_page("runs"))
+    assert "All groups 40 %, trained for 300 steps" in said
+    assert "KL 0.3 nats per token (before training 0.9) · perplexity 45.0" in said
+    assert "Stopped after 120 steps." in said
+
+
 def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) -> None:
     app = open_page("runs")
     assert app.button(key="runs_compare").disabled
@@ -201,7 +238,7 @@ def test_plans_of_two_criteria_are_not_compared(open_page: Open, filled: Store) 
 
 def test_a_note_is_kept_in_the_workspace(open_page: Open, filled: Store) -> None:
     run = the_run(filled, "measure", "all=0.4")
-    app = open_page("runs")
+    app = unfold(open_page("runs"), run)
     app.text_area(key=f"note_{run.id}").set_value("too much").run()
     assert not app.exception
     assert "too much" in text_of(app)
@@ -233,7 +270,7 @@ def test_what_a_job_uses_is_not_deleted(open_page: Open, filled: Store) -> None:
 
 
 def test_the_address_of_a_plan_opens_it(open_page: Open, filled: Store) -> None:
-    app = open_page("runs")
+    app = unfold(open_page("runs"), the_run(filled, "measure", "all=0.4"))
     shown = next(code.value for code in app.code if "all%3D0.4" in code.value)
     address = {name: values[0] for name, values in parse_qs(urlsplit(shown).query).items()}
     assert urlsplit(shown).path == "/explore"

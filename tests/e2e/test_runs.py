@@ -1,0 +1,80 @@
+"""The Runs page in a real browser on a made-up workspace: notes stay, deleting asks, plans are compared."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from pruning import library
+from pruning.store import Store
+from tests.e2e.browser import settle
+from tests.pages import synthetic
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    store = Store(folder)
+    table = synthetic.put_all(store)
+    synthetic.put_export(store, table, ["down=0.3"], store.exports() / "light")
+    return folder
+
+
+def card(page: Page, home: Path, kind: str, *settings: str) -> Locator:
+    """The card of one run."""
+    run = next(
+        run
+        for run in library.runs(Store(home))
+        if run.kind == kind and (not settings or run.settings == settings)
+    )
+    return page.locator(f".st-key-run_{run.id}")
+
+
+def test_a_note_is_there_after_a_reload(page: Page, home: Path) -> None:
+    page.goto("/runs")
+    settle(page)
+    card(page, home, "measure", "all=0.4").get_by_role("button", name="More").click()
+    field = page.get_by_role("textbox", name="Note")
+    field.fill("too much of it")
+    field.press("Control+Enter")
+    expect(card(page, home, "measure", "all=0.4")).to_contain_text("too much of it")
+    page.reload()
+    settle(page)
+    expect(card(page, home, "measure", "all=0.4")).to_contain_text("too much of it")
+
+
+def test_deleting_a_written_model_asks_first(page: Page, home: Path) -> None:
+    page.goto("/runs")
+    settle(page)
+    light = card(page, home, "export")
+    folder = home / "exports" / "light"
+
+    def ask() -> Locator:
+        light.get_by_role("button", name="More").click()
+        page.get_by_role("button", name="Delete …").click()
+        return page.get_by_role("dialog", name="Delete this run?")
+
+    asked = ask()
+    expect(asked).to_contain_text(str(folder))
+    asked.get_by_role("button", name="Keep it").click()
+    expect(asked).to_have_count(0)
+    assert folder.exists()
+    asked = ask()
+    asked.get_by_role("button", name="Delete", exact=True).click()
+    expect(light).to_have_count(0)
+    assert not folder.exists()
+
+
+def test_ticked_plans_meet_on_the_compare_page(page: Page, home: Path) -> None:
+    page.goto("/runs")
+    settle(page)
+    for settings in ("all=0.2", "all=0.4"):
+        card(page, home, "measure", settings).get_by_role("checkbox").locator("..").click()
+    page.get_by_role("button", name="Compare 2 plans").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
+    settle(page)
+    pins = parse_qs(urlparse(page.url).query)["pin"]
+    assert {pin.rpartition(":")[2] for pin in pins} == {"all=0.2", "all=0.4"}
