@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -109,7 +108,9 @@ def figures(
     """The plans' figures in a table, what each was forecast beside what was measured."""
     rows = [_unpruned(table), *(_row(one, known, model) for one in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
-    st.caption(f"In brackets the forecast's band. {words.BAND} Sizes are with zeros stored sparsely.")
+    st.caption(
+        f"In brackets the forecast's band. {words.BAND} Gone is the share of weights that the plan sets to zero; sizes are with zeros stored sparsely."
+    )
     lost = len(state.current().pins) - sum(one.pinned for one in shown)
     if lost:
         many = "One pinned plan does" if lost == 1 else f"{lost} pinned plans do"
@@ -124,8 +125,9 @@ def _unpruned(table: SensitivityMap) -> dict[str, str]:
     dense = table.dense
     return {
         "Plan": "Unpruned",
-        "Weights gone": "0 %",
-        "Size": f"{words.size(dense['bytes'])} {MEASURED}",
+        "Gone": "0 %",
+        f"Size {FORECAST}": "–",
+        f"Size {MEASURED}": words.size(dense["bytes"]),
         f"Perplexity {FORECAST}": "–",
         f"Perplexity {MEASURED}": words.perplexity(dense["perplexity"]),
         f"Same next word {FORECAST}": "–",
@@ -139,8 +141,9 @@ def _row(one: Candidate, known: list[services.Measured], model: services.Info) -
     seen, truth = one.seen, services.measured(one.plan, known, model.groups)
     return {
         "Plan": words.plain(one.name),
-        "Weights gone": words.percent(seen.sparsity),
-        "Size": _size(truth, seen),
+        "Gone": words.percent(seen.sparsity),
+        f"Size {FORECAST}": words.size(seen.bytes),
+        f"Size {MEASURED}": words.size(truth["bytes"]) if truth else "–",
         f"Perplexity {FORECAST}": _banded(
             words.perplexity, seen.perplexity, seen.perplexity_low, seen.perplexity_high
         ),
@@ -152,10 +155,6 @@ def _row(one: Candidate, known: list[services.Measured], model: services.Info) -
         f"KL, nats per token {FORECAST}": _banded(words.kl, seen.kl, seen.kl_low, seen.kl_high),
         f"KL, nats per token {MEASURED}": words.kl(truth["kl"]) if truth else "–",
     }
-
-
-def _size(truth: dict[str, Any] | None, seen: Forecast) -> str:
-    return f"{words.size(truth['bytes'])} {MEASURED}" if truth else f"{words.size(seen.bytes)} {FORECAST}"
 
 
 def _banded(said: Callable[[float], str], value: float, low: float, high: float) -> str:
