@@ -27,20 +27,17 @@ def refit(
     weight: torch.Tensor,
     inputs: torch.Tensor,
     gone: Sequence[int],
-    drift: torch.Tensor | None = None,
     damping: float = DAMPING,
 ) -> torch.Tensor:
     """The weight [out, in] without the columns `gone` that comes nearest to what the whole one puts out.
 
     With `inputs` A = mean x xᵀ [in, in] and S the columns that stay, it minimises the mean of
-    ‖W x + d − W'_S x_S‖² + λ‖W'_S − W_S‖²; `drift` is mean d xᵀ [out, in] where something else, d, is to be
-    made up for as well. λ is `damping` times the mean diagonal of A. Columns that go are zero.
+    ‖W x − W'_S x_S‖² + λ‖W'_S − W_S‖², λ being `damping` times the mean diagonal of A. Columns that go are
+    zero.
     """
     kept = _others(weight.shape[1], gone)
     lost = torch.as_tensor(sorted(gone), dtype=torch.long, device=weight.device)
     right = weight[:, lost] @ inputs[lost][:, kept]
-    if drift is not None:
-        right = right + drift[:, kept]
     result = torch.zeros_like(weight)
     result[:, kept] = weight[:, kept] + _solve(inputs[kept][:, kept], right, damping * _scale(inputs))
     return result

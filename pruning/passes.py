@@ -1,6 +1,6 @@
 """Forward passes that never hold tokens x vocabulary at once, and that can start in the middle."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -104,14 +104,24 @@ def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[
             return (inputs, *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": inputs}
 
-    skipped = modules[:layer]
     handle = modules[layer].register_forward_pre_hook(replace, with_kwargs=True)
+    try:
+        with passing_over(model, range(layer)):
+            yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def passing_over(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
+    """While open, these decoder layers do nothing."""
+    modules = decoder_layers(model)
+    skipped = [modules[layer][1] for layer in layers]
     try:
         for module in skipped:
             module.forward = _pass_over
         yield
     finally:
-        handle.remove()
         for module in skipped:
             module.__dict__.pop("forward", None)
 

@@ -92,3 +92,11 @@ def through(
             args, kwargs = text.given(index, len(given))
             after.append(layer(given, *args, **kwargs))
     return after, seen
+
+
+def mean_product(left: Sequence[torch.Tensor], right: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean over tokens of l rᵀ [left, right], of batches [tokens, left] and [tokens, right]."""
+    total = torch.zeros(left[0].shape[1], right[0].shape[1], device=left[0].device)
+    for one, other in zip(left, right, strict=True):
+        total += one.float().T @ other.float()
+    return total / sum(len(batch) for batch in left)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from pruning.compensate import order, refit
+from pruning.compensate import order, refit, shrunk
 from pruning.errors import PruningError
 
 
@@ -32,10 +32,10 @@ def test_the_twin_of_a_column_takes_over_its_weight() -> None:
 
 def test_refit_is_the_least_squares_solution() -> None:
     x = correlated(200, 6)
-    weight, drift = torch.randn(3, 6), torch.randn(200, 3)
-    new = refit(weight, moments(x), [0, 4], drift.T @ x / 200, damping=1e-9)
+    weight = torch.randn(3, 6)
+    new = refit(weight, moments(x), [0, 4], damping=1e-9)
     kept = [1, 2, 3, 5]
-    expected = torch.linalg.lstsq(x[:, kept], x @ weight.T + drift).solution.T
+    expected = torch.linalg.lstsq(x[:, kept], x @ weight.T).solution.T
     torch.testing.assert_close(new[:, kept], expected, atol=1e-3, rtol=1e-3)
     assert not new[:, [0, 4]].any()
 
@@ -74,3 +74,8 @@ def test_only_what_is_allowed_goes() -> None:
 def test_inputs_that_are_not_finite_are_refused() -> None:
     with pytest.raises(PruningError, match="not finite"):
         refit(torch.ones(2, 3), torch.full((3, 3), float("nan")), [0])
+
+
+def test_shrinking_leaves_the_diagonal() -> None:
+    a = torch.tensor([[2.0, 1.0], [1.0, 4.0]])
+    torch.testing.assert_close(shrunk(a, 0.25), torch.tensor([[2.0, 0.75], [0.75, 4.0]]))

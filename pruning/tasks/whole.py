@@ -7,7 +7,6 @@ from torch import nn
 
 from pruning.changes import Change, Spec
 from pruning.criteria import criterion as named_criterion
-from pruning.data import load_windows
 from pruning.errors import PruningError
 from pruning.fitting import fit
 from pruning.models import Loaded
@@ -16,11 +15,8 @@ from pruning.plan import Plan, parse_settings
 from pruning.progress import Progress
 from pruning.store import Store
 from pruning.structured import Result, as_change, check_passed_over, choose, wanted
-from pruning.tasks.prepare import evidence_for, groups_of, windows_of
+from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
 from pruning.units import Removal, Units, find_units
-
-# A refit has as many unknowns in each row as inputs stay; with few tokens it learns them by heart.
-FITTING_TOKENS = 16384
 
 _LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Change]] = WeakKeyDictionary()
 
@@ -64,7 +60,7 @@ def _made(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Chang
     known = evidence_for(loaded, store, spec.data, criterion, progress)
     counts = wanted(units, plan, options.round_to)
     if options.compensate:
-        windows = load_windows(loaded.tokenizer, spec.data, calibration_tokens=FITTING_TOKENS).calibration
+        windows = fitting_windows(loaded, spec.data)
         result = fit(model, groups, units, counts, criterion, known, windows, progress)
     else:
         result = Result(choose(model, units, counts, criterion, known))

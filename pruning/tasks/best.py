@@ -1,0 +1,41 @@
+"""The best recipe we know how to make for a sparsity that is asked for."""
+
+from pruning.allocate import allocate
+from pruning.changes import Spec
+from pruning.errors import PruningError
+from pruning.forecast import SensitivityMap
+from pruning.models import Loaded
+from pruning.options import DEFAULT, Options
+from pruning.plan import UNIT_KINDS, format_settings
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.tasks.best_units import best_units
+from pruning.tasks.prepare import groups_of
+from pruning.tasks.pricing import make_map
+
+# A map for weights that change is dear; its curves are smooth, and drawn between these.
+LEVELS = (0.2, 0.4, 0.6, 0.8)
+
+
+def best_spec(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    options: Options,
+    sparsity: float,
+    data: str = "demo",
+) -> Spec:
+    """What loses the share `sparsity` (0..1) of the weights, or units, with the least damage we can do.
+
+    Raises PruningError where there is no such recipe.
+    """
+    if options.whole and options == Options(structure=options.structure):
+        return best_units(loaded, store, progress, options.structure, sparsity, data)
+    if options != DEFAULT:
+        raise PruningError(
+            f"The best recipe is for single weights or for {', '.join(UNIT_KINDS)}, without other options. "
+            "Leave them out."
+        )
+    table = make_map(loaded, store, progress, criterion="corrected", levels=LEVELS, data=data)["map"]
+    plan = allocate(SensitivityMap.from_dict(table), sparsity)
+    return Spec(tuple(format_settings(plan, groups_of(loaded))), "corrected", data)

@@ -1,0 +1,76 @@
+"""The best way we know to remove a share of a model's neurons, heads, KV groups or layers."""
+
+from pruning.changes import Spec
+from pruning.criteria import criterion as named_criterion
+from pruning.errors import PruningError
+from pruning.metrics import compare
+from pruning.models import Loaded
+from pruning.options import Options
+from pruning.passes import head_of, passing_over, run
+from pruning.plan import Plan, format_settings
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
+from pruning.tasks.whole import units_of
+from pruning.unit_plans import curves, share_out
+from pruning.units import Units
+
+CRITERION = "fisher"
+# Layers are judged on some of the calibration windows; of those that did least damage when last tried, so
+# many are tried again after each that went.
+WINDOWS_STEP = 4
+SCORE_EVERY = 2
+TRIED_AGAIN = 4
+
+
+def best_units(
+    loaded: Loaded, store: Store, progress: Progress, structure: str, sparsity: float, data: str = "demo"
+) -> Spec:
+    """What loses the share `sparsity` (0..1) of the units with the least damage we can do.
+
+    Neurons, heads and KV groups: more from layers where they cost less, by forecast, and what stays refitted.
+    Layers: one after the other, each the one whose loss changes the model's predictions least, measured on
+    the calibration text.
+    """
+    if structure == "layers":
+        plan = _layers(loaded, sparsity, data, progress)
+    else:
+        units = units_of(loaded, structure)
+        known = evidence_for(loaded, store, data, named_criterion(CRITERION), progress)
+        windows = fitting_windows(loaded, data)
+        costs = curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+        plan = share_out(costs, totals(units, structure), structure, sparsity)
+    settings = format_settings(plan, groups_of(loaded, structure))
+    return Spec(tuple(settings), CRITERION, data, Options(structure=structure))
+
+
+def totals(units: Units, structure: str) -> dict[int, int]:
+    """How many units each layer has."""
+    if structure == "neurons":
+        return {layer: neurons.count for layer, neurons in units.neurons.items()}
+    return {
+        layer: heads.count if structure == "heads" else heads.groups for layer, heads in units.heads.items()
+    }
+
+
+def _layers(loaded: Loaded, sparsity: float, data: str, progress: Progress) -> Plan:
+    """Layers to drop, one after the other; after each only the least harmful so far are tried again."""
+    total = len({group.layer for group in loaded.groups})
+    count = round(sparsity * total)
+    if not 0 < count < total:
+        raise PruningError(
+            f"A share of {sparsity:g} of {total} layers is {count}. Give one that leaves 1 to {total - 1}."
+        )
+    windows = windows_of(loaded, data).calibration[::WINDOWS_STEP]
+    head, dense = head_of(loaded.model), run(loaded.model, windows)
+    left, gone = list(range(total)), list[int]()
+    for step in range(count):
+        tried = left if not gone else left[:TRIED_AGAIN]
+        damage = {}
+        for layer in tried:
+            with passing_over(loaded.model, [*gone, layer]):
+                damage[layer] = compare(head, dense, run(loaded.model, windows), windows, SCORE_EVERY).kl
+            progress(step + len(damage) / len(tried), count, "Trying which layer can go")
+        left = [*sorted(tried, key=damage.__getitem__), *left[len(tried) :]]
+        gone.append(left.pop(0))
+    return {(layer, "layers"): 1.0 for layer in sorted(gone)}
