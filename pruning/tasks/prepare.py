@@ -20,6 +20,9 @@ from pruning.progress import Progress
 from pruning.statistics import Statistics
 from pruning.store import Store
 
+# A refit has as many unknowns in each row as inputs stay; with few tokens it learns them by heart.
+FITTING_TOKENS = 16384
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -52,6 +55,11 @@ def windows_of(loaded: Loaded, data: str) -> Windows:
     if kept.windows is None or kept.windows.name != data or kept.stamp != stamp:
         kept.windows, kept.stamp = load_windows(loaded.tokenizer, data), stamp
     return kept.windows
+
+
+def fitting_windows(loaded: Loaded, data: str) -> torch.Tensor:
+    """More of the calibration text [n, length] than statistics need: what weights are fitted to."""
+    return load_windows(loaded.tokenizer, data, calibration_tokens=FITTING_TOKENS).calibration
 
 
 def _stamp(data: str) -> tuple[int, int] | None:
