@@ -13,6 +13,7 @@ DATA_FINGERPRINT = "0123456789abcdef"
 LEVELS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 SIZES = {"qkv": 552_960, "attn_out": 331_776, "gate": 884_736, "up": 884_736, "down": 884_736}
 UNPRUNED = 28_346_688  # embeddings and norms
+TIMES = {"fisher": 1.0, "wanda": 1.2, "magnitude": 4.0}  # what criteria cost beside the first
 WEIGHT = {"qkv": 0.4, "attn_out": 0.5, "gate": 0.6, "up": 0.8, "down": 1.3}
 
 
@@ -33,7 +34,7 @@ def sensitivity_map(model: str = "demo", layers: int = 30, criterion: str = "fis
     parameters = np.array([SIZES[kind] for _, kind in every])
     whole = int(parameters.sum()) + UNPRUNED
     shape = np.array([(level / 0.5) ** 3.2 for level in LEVELS])
-    kronecker = base[:, None] * shape[None, :]
+    kronecker = TIMES.get(criterion, 2.0) * base[:, None] * shape[None, :]
     return SensitivityMap(
         model=model,
         fingerprint=FINGERPRINT,

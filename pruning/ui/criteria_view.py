@@ -54,8 +54,8 @@ def _missing(criteria: list[str], busy: bool) -> None:
     """The button that draws the maps that are not there yet; all share one look at the text."""
     if not criteria:
         return
-    names = " and ".join(words.CRITERION_NAME[key] for key in criteria)
-    label = f"Draw the map{'s' if len(criteria) > 1 else ''} of {names}"
+    *first, last = [words.CRITERION_NAME[key] for key in criteria]
+    label = f"Draw the maps of {', '.join(first)} and {last}" if first else f"Draw the map of {last}"
     data = state.current().data
     wanted = [services.request("map", criterion=key, data=data) for key in criteria]
     with st.container(horizontal=True, vertical_alignment="center"):

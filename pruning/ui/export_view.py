@@ -67,7 +67,9 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
                 on_click="ignore",
                 key="recipe_download",
             )
-        st.code(recipe.dumps(), language="yaml", height=340, wrap_lines=True)
+        # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
+        with st.container(height=340, border=False):
+            st.code(recipe.dumps(), language="yaml", wrap_lines=True)
         shell.command(wanted)
 
 

@@ -37,7 +37,9 @@ def section(model: services.Info, table: SensitivityMap) -> None:
         group=frame["group"].map(words.kind),
         forecast_perplexity=100 * (frame["forecast_perplexity"] / table.dense["perplexity"] - 1),
     ).drop(columns="measured_perplexity")
-    st.dataframe(shown, hide_index=True, height=HEIGHT, column_config=_columns(), key="map_table")
+    st.dataframe(
+        shown, hide_index=True, height=HEIGHT, column_config=_columns(), placeholder="", key="map_table"
+    )
 
 
 def _columns() -> dict[str, object]:

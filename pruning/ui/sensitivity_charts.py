@@ -18,7 +18,7 @@ from pruning.ui.charts import Line, Points
 METRICS = ("KL", "Perplexity")
 # Below this a cost is as good as none, and gets the darkest colour.
 LEAST = {"KL": 1e-6, "Perplexity": 0.01}
-CRITERIA_HEIGHT, CURVES_HEIGHT = 300, 340
+CRITERIA_HEIGHT, CURVES_HEIGHT = 320, 440
 LINE_OF_TEXT = 17  # pixels
 DECADES = 4  # a logarithmic axis shows no more than this, so that no line is flattened
 
@@ -179,6 +179,7 @@ def _draw(
             y=line.y,
             mode="lines",
             name=line.name,
+            showlegend=False,
             line={"color": colour[line.name], "width": 2.5},
             hovertemplate=f"{line.name}<br>%{{x:.0f}} % · forecast %{{y:.3g}}<extra></extra>",
         )
@@ -188,6 +189,7 @@ def _draw(
             y=points.y,
             mode="markers",
             name=f"{points.name}, measured",
+            showlegend=False,
             marker={
                 "color": colour.get(points.name, charts.HERE),
                 "size": 10,

@@ -223,7 +223,7 @@ def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: fl
     said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
     if seen is None:
         return f":small[{said}]"
-    band = f"{words.kl(seen.kl)}, {words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}"
+    band = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)} – {words.kl(seen.kl_high)})"
     return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
 
 

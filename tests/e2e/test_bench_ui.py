@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from playwright.sync_api import Browser
 
-from pruning import bench_ui, browser
+from pruning import bench_ui
+from pruning import browser as browsers
 from pruning.cli import main
 from pruning.progress import silent
 
@@ -18,7 +20,7 @@ FEW = 40
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browser.chromium() is None, reason="there is no Chromium or Chrome on the PATH")
+@pytest.mark.skipif(browsers.chromium() is None, reason="there is no Chromium or Chrome on the PATH")
 def test_the_bench_measures_and_the_server_stays_small() -> None:
     found = bench_ui.bench_ui(silent, events=FEW, releases=3)
     for name in (
@@ -32,8 +34,26 @@ def test_the_bench_measures_and_the_server_stays_small() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.browser
+def test_frames_that_take_long_are_seen(browser: Browser) -> None:
+    """A page that draws for 40 ms in every frame, as a slow desk would: no drag may seem quicker than that."""
+    page = browser.new_page()
+    page.set_content('<div id="field" style="height: 400px"></div>')
+    page.evaluate(bench_ui.RECORD)
+    page.evaluate(
+        """() => document.addEventListener("pointermove", () => requestAnimationFrame(() => {
+             const start = performance.now();
+             while (performance.now() - start < 40);
+           }))"""
+    )
+    times = bench_ui._drag(page, page.locator("#field"), FEW, across=True)
+    page.close()
+    assert len(times) >= FEW
+    assert min(times) >= 40
+
+
 def test_without_a_browser_the_bench_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "NAMES", ("no-such-browser",))
+    monkeypatch.setattr(browsers, "NAMES", ("no-such-browser",))
     result = CliRunner().invoke(main, ["bench", "ui"])
     assert result.exit_code == 1
     assert "apt-get install chromium" in result.stderr

@@ -95,9 +95,9 @@ def test_criteria_share_a_logarithmic_axis_that_shows_every_line() -> None:
     assert high > 12.0
     assert all(low <= value <= high for value in figure.layout.yaxis.tickvals)
     assert len(figure.layout.yaxis.tickvals) >= 3
-    colours = {trace.name: trace.line.color for trace in figure.data if trace.mode == "lines"}
-    assert len(set(colours.values())) == 2
+    colours = {trace.name: trace.line.color for trace in figure.data if trace.fill is None}
     [measured] = [trace for trace in figure.data if trace.mode == "markers"]
+    assert len({colours["Fisher"], colours["Magnitude"]}) == 2
     assert measured.marker.color == colours["Fisher"]
     assert axes(figure) == ("Weights set to zero (%)", "KL (nats per token)")
     assert names(figure)["Magnitude"] > names(figure)["Fisher"]

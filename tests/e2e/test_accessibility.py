@@ -1,0 +1,82 @@
+"""axe-core finds nothing serious on any page: with results and without, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from pruning.store import Store
+from pruning.ui.shell import PAGES
+from tests.e2e.browser import Server, server, settle
+from tests.pages import synthetic
+
+pytestmark = pytest.mark.browser
+SERIOUS = ("serious", "critical")
+FILLED = "model=demo&plan=up%3D0.4&pin=First%3Aup%3D0.4&pin=Second%3Aall%3D0.2"
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    store = Store(folder)
+    table = synthetic.put_all(store)
+    synthetic.put_map(store, criterion="wanda")
+    for settings in (["up=0.4"], ["all=0.2"]):
+        synthetic.put_answer(store, table, settings)
+    synthetic.put_export(store, table, ["up=0.4"], folder / "exports" / "light")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def empty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("empty")
+    with server(folder / "home", folder / "log") as found:
+        yield found
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds of impact serious or critical, one line for each element."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']} at {node['target']}: {node['html'][:160]}"
+        for violation in found
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_with_results(browser: Browser, dashboard: Server, name: str, scheme: Any) -> None:
+    check(browser, f"{dashboard.address}/{name}?{FILLED}", scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_without_anything(browser: Browser, empty: Server, name: str, scheme: Any) -> None:
+    check(browser, f"{empty.address}/{name}", scheme)
+
+
+def check(browser: Browser, address: str, scheme: Any) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme=scheme)
+    try:
+        page.goto(address)
+        settle(page)
+        assert violations(page) == []
+    finally:
+        page.close()
+
+
+def test_axe_sees_a_fault(browser: Browser) -> None:
+    """A page with a picture without words and pale text is found, so that the tests above can fail."""
+    page = browser.new_page()
+    page.set_content('<img src="data:,"><p style="color: #ccc; background: #fff">pale</p>')
+    found = violations(page)
+    page.close()
+    assert {line.split()[0] for line in found} >= {"image-alt", "color-contrast"}
