@@ -25,6 +25,7 @@ KIND_HELP = {
 CRITERION = {
     "fisher": "Fisher: what a weight does to the model's predictions",
     "sparsegpt": "SparseGPT: the weights that stay make up for the others",
+    "corrected": "Corrected: SparseGPT that also makes up for the layers before",
     "wanda": "Wanda: a weight's size times how strongly it is used",
     "magnitude": "Magnitude: a weight's size alone",
     "l2": "L2: as magnitude, but the length of a block",
@@ -62,6 +63,7 @@ TASK = {
     "measure": "Measuring this plan",
     "export": "Writing the model",
     "generate": "Answering the prompt",
+    "recover": "Training the pruned model back",
 }
 TASK_PAGE = {
     "inspect": "Model",
@@ -71,6 +73,7 @@ TASK_PAGE = {
     "measure": "Explore",
     "generate": "Compare",
     "export": "Export",
+    "recover": "Runs",
 }
 PERPLEXITY = "How surprised the model is by real text. Lower is better; 1 would be no surprise at all."
 ACCURACY = "How often the model's first guess for the next word of a real text is right."
