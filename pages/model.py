@@ -8,7 +8,8 @@ shell.heading(
     "Model",
     "Choose a transformer, see what it is made of and how good it is before anything is removed.",
     model,
-    *(("sensitivity", "Sensitivity") if model else ()),
+    "sensitivity" if model else None,
+    "Sensitivity",
     main=model is not None and services.baseline(model) is not None,
 )
 shell.complaint()

@@ -126,6 +126,7 @@ def test_a_deleted_recovery_takes_its_weights(store: Store) -> None:
         "data": "demo",
         "criterion": "fisher",
         "settings": ["up=0.5"],
+        "recovery": {"steps": 300},
     }
     store.put("recovery", key, {**key, "finished": False, "steps": 120})
     weights = store.file("recovery", key, ".safetensors")

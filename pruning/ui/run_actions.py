@@ -155,6 +155,11 @@ def _settled() -> None:
     st.session_state.pop("runs_deleting", None)
 
 
+def _delete(run: Run) -> None:
+    _settled()
+    library.delete(services.store(), run)
+
+
 @st.dialog("Delete this run?", on_dismiss=_settled)
 def _confirm(run: Run) -> None:
     store = services.store()
@@ -173,7 +178,7 @@ def _confirm(run: Run) -> None:
             icon=":material/delete:",
             key="delete_yes",
             on_click=shell.act,
-            args=(lambda: (_settled(), library.delete(store, run)),),
+            args=(lambda: _delete(run),),
         )
         if gone or st.button("Keep it", key="delete_no", on_click=_settled):
             st.rerun()
