@@ -109,7 +109,8 @@ def figures(
     rows = [_unpruned(table), *(_row(one, known, model) for one in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
-        f"In brackets the forecast's band. {words.BAND} Gone is the share of weights that the plan sets to zero; sizes are with zeros stored sparsely."
+        f"In brackets the forecast's band. {words.BAND} Gone is the share of the "
+        "prunable weights that the plan sets to zero; sizes are with zeros stored sparsely."
     )
     lost = len(state.current().pins) - sum(one.pinned for one in shown)
     if lost:
