@@ -68,10 +68,9 @@ def _ramp(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, fl
     return 0.0, numbers["first_times"] + along * (numbers["last_times"] - numbers["first_times"])
 
 
-_LEVEL = {"low": 0.0, "high": MAX_LEVEL}
-_TIMES = {"low": 0.0, "high": 3.0}
-_ATTENTION = {"qkv": Number(0.1, **_LEVEL), "attn_out": Number(0.25, **_LEVEL)}
-_MLP = {"gate_up_times": Number(1.5, **_TIMES), "down_times": Number(0.5, **_TIMES)}
+MOST_TIMES = 3.0
+_ATTENTION = {"qkv": Number(0.1, 0.0, MAX_LEVEL), "attn_out": Number(0.25, 0.0, MAX_LEVEL)}
+_MLP = {"gate_up_times": Number(1.5, 0.0, MOST_TIMES), "down_times": Number(0.5, 0.0, MOST_TIMES)}
 
 STRATEGIES: Mapping[str, Strategy] = {
     "uniform": Strategy("The same level in every group.", {}, _uniform),
@@ -94,7 +93,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     ),
     "ramp": Strategy(
         "A straight line over depth, from the first layer to the last.",
-        {"first_times": Number(0.5, **_TIMES), "last_times": Number(1.5, **_TIMES)},
+        {"first_times": Number(0.5, 0.0, MOST_TIMES), "last_times": Number(1.5, 0.0, MOST_TIMES)},
         _ramp,
     ),
 }
