@@ -62,13 +62,47 @@ def _recover(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return f"{written}\n{_recovered(model, arguments.get('recovery') or {}).rstrip()}"
 
 
+def _progressive(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    recovery = arguments.get("recovery")
+    budget = [
+        word
+        for name in ("max_kl", "max_perplexity")
+        if arguments.get(name) is not None
+        for word in (f"--{name.replace('_', '-')}", str(arguments[name]))
+    ]
+    return _line(
+        "progressive",
+        model,
+        *_scored(arguments),
+        *_levels(arguments),
+        *budget,
+        *(["--recover", *_training(recovery)] if recovery is not None else []),
+        *_data(arguments),
+        *_options(arguments),
+    )
+
+
+def _lottery(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    turns = [
+        word
+        for name, usual in (("rounds", 3), ("rewind", 0))
+        if arguments.get(name, usual) != usual
+        for word in (f"--{name}", str(arguments[name]))
+    ]
+    trained = _training(arguments.get("recovery") or {})
+    return _line("lottery", model, *_set(arguments["settings"]), *turns, *trained, *_data(arguments))
+
+
+def _training(recovery: dict[str, Any]) -> list[str]:
+    chosen = Training.of(recovery).changed()
+    return [word for name, value in chosen.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
 def _recovered(model: dict[str, Any], recovery: dict[str, Any] | None) -> str:
     """The line that trains what the recipe leaves, and says so in the recipe; nothing where it is None."""
     if recovery is None:
         return ""
-    chosen = Training.of(recovery).changed()
-    words = [word for name, value in chosen.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return _line("recover", model, RECIPE_FILE, *words, "--out", RECIPE_FILE) + "\n"
+    return _line("recover", model, RECIPE_FILE, *_training(recovery), "--out", RECIPE_FILE) + "\n"
 
 
 def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
@@ -107,6 +141,8 @@ _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "sweep": _sweep,
     "measure": _measure,
     "recover": _recover,
+    "progressive": _progressive,
+    "lottery": _lottery,
     "export": _export,
     "generate": _generate,
 }

@@ -30,13 +30,7 @@ class Student:
         }
         self._gone: dict[str, torch.Tensor] = {}
         self._adapted = False
-        with torch.no_grad():
-            for group in groups:
-                weight = change.weights.get((group.layer, group.kind))
-                if weight is not None:
-                    self._write(
-                        group, {name: module.weight for name, module in self._modules.items()}, weight
-                    )
+        self.put(change.weights)
         self.remove(change.removed)
         if lora:
             self._adapt(lora)
@@ -59,11 +53,22 @@ class Student:
                 self._write(group, self._gone, gone)
         self.hold()
 
+    def put(self, weights: Mapping[Group, torch.Tensor]) -> None:
+        """Give the groups these weights [out, in], *in place*; what is removed stays zero."""
+        with torch.no_grad():
+            own = {name: base_of(module).weight for name, module in self._modules.items()}
+            for group in self.groups:
+                weight = weights.get((group.layer, group.kind))
+                if weight is not None:
+                    self._write(group, own, weight)
+        self.hold()
+
     def hold(self) -> None:
         """Zero what is removed, *in place*."""
         with torch.no_grad():
             for name, module in self._modules.items():
-                base_of(module).weight.masked_fill_(self._gone[name], 0)
+                if name in self._gone:
+                    base_of(module).weight.masked_fill_(self._gone[name], 0)
 
     def mask_gradients(self) -> None:
         """Zero the gradients of what is removed, so that they neither count as length nor leave momentum."""

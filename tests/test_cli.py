@@ -373,6 +373,28 @@ def test_the_commands_of_a_recovery():
     assert parsed(third[2])[0] == "measure"
 
 
+def test_progressive_and_lottery(call, llama_folder, workspace):
+    text = ["--data", workspace / "text.txt"]
+    few = ["--steps", "2", "--batch", "2", "--warmup", "1"]
+    scored = ["--criterion", "magnitude", "--levels", "0.3,0.9", *text]
+    found = call("progressive", llama_folder, "--max-kl", "1e-6", "--recover", *few, *scored)
+    assert (found["ended"], found["best"], len(found["rows"])) == ("budget", None, 1)
+    assert found["rows"][0]["recovered"] is True
+    drawn = call("lottery", llama_folder, "--set", "all=0.5", "--rounds", "1", *few, *text)
+    assert {"untrained", "dense", "ticket", "random", "ticket_wins"} <= set(drawn)
+    assert "needs an end" in call("progressive", llama_folder, fails=True)
+
+
+def test_the_commands_of_a_ladder_and_a_lottery():
+    arguments = {"levels": [0.5], "max_kl": 0.25, "criterion": "fisher", "recovery": {"steps": 20}}
+    name, found = parsed(command_line({"task": "progressive", "model": MODEL, "arguments": arguments}))
+    assert name == "progressive"
+    assert {"levels": "0.5", "max_kl": 0.25, "recovered": True, "steps": 20}.items() <= found.items()
+    arguments = {"settings": ["all=0.8"], "rounds": 5, "recovery": {"loss": "task"}}
+    line = command_line({"task": "lottery", "model": MODEL, "arguments": arguments})
+    assert line == "prunescope lottery demo --set all=0.8 --rounds 5 --loss task"
+
+
 # ---- bad input --------------------------------------------------------------------------------------
 
 

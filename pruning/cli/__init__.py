@@ -9,7 +9,7 @@ from pruning import __version__
 from pruning.cli.dashboard import app
 from pruning.cli.looking import baseline, demo, generate, inspect
 from pruning.cli.measuring import bench, forecast, map_, measure, sweep
-from pruning.cli.training import recover
+from pruning.cli.training import lottery, progressive, recover
 from pruning.cli.writing import export, recipe
 
 
@@ -32,6 +32,8 @@ for command in (
     forecast,
     measure,
     recover,
+    progressive,
+    lottery,
     export,
     generate,
     app,

@@ -6,17 +6,25 @@ from typing import Any
 
 import click
 
+from pruning.cli.measuring import levels_option
 from pruning.cli.shared import (
+    criterion_option,
+    data_option,
     errors_as_sentences,
     figures,
     finish,
     load,
+    mask_options,
     model_argument,
     model_options,
     run_on,
+    run_task,
+    settings_option,
     terminal_progress,
     write_text,
 )
+from pruning.options import Options
+from pruning.plan import parse_levels
 from pruning.recipe import Recipe
 from pruning.schedules import SCHEDULES
 from pruning.training import DECAYS, LOSSES, Training
@@ -88,6 +96,96 @@ def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], 
         write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": training}).dumps())
         result = {**result, "recipe": out}
     finish(result, _told(result))
+
+
+@click.command()
+@model_argument
+@criterion_option
+@levels_option
+@click.option("--max-kl", type=float, help="Stop at the first level with a greater KL, in nats per token.")
+@click.option("--max-perplexity", type=float, help="Stop at the first level with a greater perplexity.")
+@click.option(
+    "--recover", "recovered", is_flag=True, help="Train a level that goes over, as the options below say."
+)
+@training_options
+@mask_options
+@data_option
+@model_options
+@errors_as_sentences
+def progressive(
+    model: str,
+    criterion: str,
+    levels: str,
+    max_kl: float | None,
+    max_perplexity: float | None,
+    recovered: bool,
+    options: Options,
+    data: str,
+    how: dict[str, Any],
+    **given: Any,
+) -> None:
+    """Measure level after level, and stop where quality leaves a budget."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    result = run_task(
+        "progressive",
+        model,
+        how,
+        levels=parse_levels(levels),
+        max_kl=max_kl,
+        max_perplexity=max_perplexity,
+        criterion=criterion,
+        data=data,
+        recovery=Training.of(chosen).changed() if recovered else None,
+        **options.changed(),
+    )
+    lines = [
+        f"level {row['level']:.3g}  KL {row['kl']:.4f}  perplexity {row['perplexity']:.2f}"
+        f"{'  (recovered)' if row['recovered'] else ''}"
+        for row in result["rows"]
+    ]
+    finish(result, lines)
+
+
+@click.command()
+@model_argument
+@settings_option
+@click.option("--rounds", type=int, default=3, show_default=True, help="How often to train and prune.")
+@click.option(
+    "--rewind", type=int, default=0, show_default=True, help="The step of the first round to go back to."
+)
+@training_options
+@data_option
+@model_options
+@errors_as_sentences
+def lottery(
+    model: str,
+    settings: tuple[str, ...],
+    rounds: int,
+    rewind: int,
+    data: str,
+    how: dict[str, Any],
+    **given: Any,
+) -> None:
+    """Find a lottery ticket (train, prune, rewind, repeat), with a random one beside it as the control.
+
+    The loss is the text's (task) unless another is named.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    result = run_task(
+        "lottery",
+        model,
+        how,
+        settings=list(settings),
+        rounds=rounds,
+        rewind=rewind,
+        data=data,
+        recovery=chosen,
+    )
+    lines = [
+        f"{name:<10} perplexity {result[name]['perplexity']:>10.2f}  accuracy {result[name]['accuracy']:.1%}"
+        for name in ("untrained", "dense", "ticket", "random")
+    ]
+    finish(result, lines)
 
 
 def _told(result: dict[str, Any]) -> list[str]:

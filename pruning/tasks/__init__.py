@@ -9,6 +9,7 @@ from typing import Any
 
 from pruning.tasks.answering import generate
 from pruning.tasks.exporting import export_model
+from pruning.tasks.ladders import lottery_ticket, progressive
 from pruning.tasks.looking import baseline, inspect_model
 from pruning.tasks.pricing import make_map, run_sweep
 from pruning.tasks.quality import measure
@@ -23,4 +24,6 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "export": export_model,
     "generate": generate,
     "recover": recover,
+    "progressive": progressive,
+    "lottery": lottery_ticket,
 }

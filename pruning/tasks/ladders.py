@@ -1,0 +1,164 @@
+"""Tasks that prune more and more: to the end of a budget, or as a lottery with a control beside it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pruning.data import load_windows
+from pruning.errors import PruningError
+from pruning.lottery import Draw, lottery
+from pruning.models import Loaded
+from pruning.plan import check_level, format_level, parse_settings
+from pruning.progress import Progress
+from pruning.recover import plain
+from pruning.schedules import ONE_SHOT
+from pruning.store import Store
+from pruning.tasks.prepare import groups_of, normal, reference_of, same_text
+from pruning.tasks.quality import measure
+from pruning.tasks.recovering import TRAINING_TOKENS, recover
+from pruning.training import Training
+
+LEVELS = tuple(tenths / 10 for tenths in range(1, 10))
+TICKET = {"loss": "task"}
+
+
+def progressive(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    levels: Sequence[float] = LEVELS,
+    max_kl: float | None = None,
+    max_perplexity: float | None = None,
+    criterion: str = "fisher",
+    data: str = "demo",
+    recovery: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Measure all groups at one level after another, until KL or perplexity goes over the budget.
+
+    With `recovery`, a level that is over the budget is trained, and counts as it is then. Every level starts
+    from the dense model; what was measured or trained before is taken from the workspace. `best` is the last
+    row within the budget, None if there is none.
+    """
+    budget = {"kl": max_kl, "perplexity": max_perplexity}
+    if not any(budget.values()):
+        raise PruningError("A ladder needs an end. Give the most KL (max_kl) or perplexity (max_perplexity).")
+    rungs = sorted({check_level(float(level), "Levels") for level in levels} - {0.0})
+    rows: list[dict[str, Any]] = []
+    best: dict[str, Any] | None = None
+    for rung in rungs:
+        asked = {"settings": [f"all={format_level(rung)}"], "criterion": criterion, "data": data, **options}
+        heard = _within(progress, len(rows), len(rungs), f"{rung:.0%}")
+        row = {"level": rung, **_chosen(measure(loaded, store, heard, **asked)), "recovered": False}
+        if _over(row, budget) and recovery is not None:
+            found = recover(loaded, store, heard, **asked, recovery=recovery)
+            row = {**row, **found["recovered"], "recovered": True, "won_back": found["won_back"]}
+        rows.append(row)
+        progress(len(rows), len(rungs), f"{rung:.0%}: KL {row['kl']:.3f}", {"row": row})
+        if _over(row, budget):
+            break
+        best = row
+    ended = "budget" if best is not rows[-1] else "levels"
+    return {"rows": rows, "best": best, "ended": ended, "budget": budget}
+
+
+def _chosen(measured: dict[str, Any]) -> dict[str, Any]:
+    names = ("settings", "kl", "perplexity", "dense_perplexity", "agreement", "accuracy", "sparsity", "bytes")
+    return {name: measured[name] for name in names}
+
+
+def _over(row: dict[str, Any], budget: dict[str, float | None]) -> bool:
+    return any(most is not None and row[name] > most for name, most in budget.items())
+
+
+def _within(progress: Progress, before: int, rungs: int, prefix: str) -> Progress:
+    """Reports a task as one step of this one."""
+
+    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        share = min(1.0, done / total) if total else 0.0
+        progress(before + share, rungs, f"{prefix}: {note}", partial)
+
+    return report
+
+
+def lottery_ticket(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    settings: list[str],
+    rounds: int = 3,
+    rewind: int = 0,
+    data: str = "demo",
+    recovery: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Find the lottery ticket of a plan on the calibration part of `data`, and a random one beside it.
+
+    `recovery` says how each round trains (see pruning.training; the loss is the text's unless it names
+    another), `rewind` to which step of the first round weights go back. `dense`, `ticket` and `random` are
+    measured after the same training, on text that was not trained on.
+    """
+    training = Training.of({**TICKET, **(recovery or {})})
+    _, spelled = normal(loaded, settings)
+    plan = parse_settings(spelled, groups_of(loaded))
+    _check(plan, training, rounds, rewind)
+    reference = reference_of(loaded, data, progress)
+    key = {
+        **same_text(loaded, data),
+        "data_fingerprint": reference.windows.fingerprint,
+        "settings": spelled,
+        "rounds": rounds,
+        "rewind": rewind,
+        "recovery": training.changed(),
+    }
+    done = store.get("lottery", key)
+    if done is not None:
+        return done
+    windows = load_windows(loaded.tokenizer, data, calibration_tokens=TRAINING_TOKENS)
+    seen = 0, 1
+
+    def after_step(step: int, total: int, name: str) -> None:
+        nonlocal seen
+        seen = step, total
+        progress(step, total, f"Training: {name}")
+
+    def after_draw(draw: Draw) -> None:
+        progress(*seen, f"Measured: {draw.name}", {"draw": {"name": draw.name, **plain(draw.quality)}})
+
+    draws = lottery(
+        loaded.model,
+        loaded.groups,
+        windows.calibration,
+        reference.windows.evaluation,
+        plan,
+        training,
+        rounds,
+        rewind,
+        after_step,
+        after_draw,
+    )
+    gone = sum(int(mask.sum()) for mask in draws["ticket"].removed.values())
+    value = {
+        "settings": spelled,
+        "rounds": rounds,
+        "rewind": rewind,
+        "recovery": training.changed(),
+        "untrained": plain(reference.quality),
+        **{name: plain(draw.quality) for name, draw in draws.items()},
+        "ticket_wins": draws["ticket"].quality.cross_entropy < draws["random"].quality.cross_entropy,
+        "sparsity": gone / sum(group.parameters for group in loaded.groups),
+    }
+    store.put("lottery", key, value)
+    return value
+
+
+def _check(plan: Mapping[Any, float], training: Training, rounds: int, rewind: int) -> None:
+    if not plan:
+        raise PruningError("The plan removes nothing, so there is no ticket to find. Give levels above 0.")
+    if training.schedule != ONE_SHOT or training.lora:
+        raise PruningError(
+            "A lottery prunes between its rounds and trains whole weights. Leave schedule and lora out."
+        )
+    if rounds < 1 or not 0 <= rewind < training.steps:
+        raise PruningError(
+            f"{rounds} rounds that go back to step {rewind} of {training.steps} cannot be. Give at least 1 "
+            "round, and a step before the last."
+        )
