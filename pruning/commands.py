@@ -114,9 +114,10 @@ def _export(model: dict[str, Any], arguments: dict[str, Any]) -> str:
         *(["--notes", recipe.notes] if recipe.notes else []),
     ]
     written = _recipe(model, recipe.settings(), recipe.criterion, told)
+    masked = ["--masked"] if arguments.get("masked") else []
     out = arguments.get("out") or arguments.get("name") or "pruned-model"
     recovered = _recovered(model, recipe.recovery)
-    return f"{written}\n{recovered}{_line('export', model, RECIPE_FILE, '--out', str(out))}"
+    return f"{written}\n{recovered}{_line('export', model, RECIPE_FILE, '--out', str(out), *masked)}"
 
 
 def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:

@@ -36,6 +36,11 @@ def sparse_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
     return round(dense_bytes(model) - saved)
 
 
+def cut_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
+    """Bytes of all weights when what is removed is cut out of the tensors and leaves nothing behind."""
+    return dense_bytes(model) - sum(int(mask.sum()) for mask in masks.values()) * weight_bytes(model)
+
+
 def latency(model: nn.Module, repeats: int = 3) -> dict[str, float]:
     """Median milliseconds to read `PREFILL_TOKENS` tokens and to write one more after them."""
     config: Any = model.config

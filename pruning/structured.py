@@ -95,6 +95,17 @@ def lowest(
     return tuple(gone)
 
 
+def first_of(units: Units, layer: int, kind: str, count: int) -> tuple[int, ...]:
+    """As many units as could be chosen, without choosing: sizes depend on their number alone."""
+    if kind != "heads":
+        return tuple(range(count))
+    gone: list[int] = []
+    allowed = evenly(units.heads[layer], count)
+    while len(gone) < count:
+        gone.append(next(head for head in allowed(gone) if head not in gone))
+    return tuple(gone)
+
+
 def evenly(heads: Heads, count: int) -> Allowed:
     """Which heads may go next so that `count` of them come evenly from all KV groups, where that divides:
     only then the tensors can be made smaller. Where it does not divide any may go."""

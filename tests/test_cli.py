@@ -169,6 +169,26 @@ def test_options_are_part_of_the_command():
     assert parsed(command_line(request).splitlines()[0])[1].items() >= options.items()
 
 
+def test_units_are_part_of_the_command():
+    options = {"structure": "neurons", "round_to": 8, "compensate": False}
+    first = command_line(
+        {"task": "measure", "model": MODEL, "arguments": {"settings": ["neurons=0.2"], **options}}
+    )
+    assert parsed(first.splitlines()[0])[1].items() >= options.items()
+    recipe = Recipe.from_plan(
+        {(0, "neurons"): 0.5},
+        [(0, "neurons")],
+        reference="demo",
+        fingerprint="f",
+        criterion="fisher",
+        data="demo",
+        options=Options.of(options),
+    )
+    arguments = {"recipe": recipe.to_dict(), "name": "x", "masked": True}
+    second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()[1]
+    assert parsed(second)[1]["masked"] is True
+
+
 def test_an_export_repeats_the_recipe():
     groups = [(layer, kind) for layer in range(3) for kind in ("qkv", "up")]
     recipe = Recipe.from_plan(

@@ -20,9 +20,11 @@ from pruning.cli.shared import (
     terminal_progress,
     write_text,
 )
+from pruning.errors import PruningError
 from pruning.options import Options, effective, scoped
 from pruning.plan import format_settings, parse_settings, sparsity
 from pruning.recipe import Recipe
+from pruning.store import Store
 from pruning.strategies import STRATEGIES, parse_strategy
 
 
@@ -35,6 +37,13 @@ from pruning.strategies import STRATEGIES, parse_strategy
     help=f"Start from a ready plan ({', '.join(STRATEGIES)}), like ramp=0.3,first_times=0; --set changes it.",
 )
 @settings_option
+@click.option("--best", is_flag=True, help="Make the best recipe we know how to, for a --sparsity.")
+@click.option(
+    "--sparsity",
+    "wanted",
+    type=float,
+    help="With --best: the share of weights (or of neurons, heads, ...) to remove.",
+)
 @mask_options
 @data_option
 @click.option("--name", help="A name for the recipe.")
@@ -47,6 +56,8 @@ def recipe(
     criterion: str,
     strategy: str | None,
     settings: tuple[str, ...],
+    best: bool,
+    wanted: float | None,
     options: Options,
     data: str,
     name: str | None,
@@ -54,15 +65,24 @@ def recipe(
     out: str,
     how: dict[str, Any],
 ) -> None:
-    """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --strategy guide=0.3."""
+    """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --best --sparsity 0.5."""
+    from pruning.changes import Spec
     from pruning.criteria import CRITERIA, LEARNT
     from pruning.criteria import criterion as named_criterion
+    from pruning.tasks.prepare import groups_of
+    from pruning.tasks.whole import share_gone
 
-    chosen = named_criterion(criterion)
+    _check_best(best, wanted, bool(settings or strategy))
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-    parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}
-    groups = list(parameters)
+        if best and wanted is not None:
+            from pruning.tasks.best import best_spec
+
+            found = best_spec(loaded, Store(), progress, options, wanted, data)
+            criterion, settings, options = found.criterion, found.settings, found.options
+    groups = groups_of(loaded, options.structure)
+    if strategy and options.whole:
+        raise PruningError(f"Strategies are for weights. Say how many {options.structure} go with --set.")
     ready = parse_strategy(strategy, groups) if strategy else {}
     plan = parse_settings([*format_settings(ready, groups), *settings], groups)
     made = Recipe.from_plan(
@@ -78,27 +98,45 @@ def recipe(
         options=options,
         criteria=[*CRITERIA, *LEARNT],
     )
-    removed = sparsity(effective(plan, groups, scoped(options, chosen.scope)), parameters)
+    if options.whole:
+        removed = share_gone(loaded, Spec(tuple(made.settings()), criterion, data, options))
+    else:
+        parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}
+        levels = effective(plan, groups, scoped(options, named_criterion(criterion).scope))
+        removed = sparsity(levels, parameters)
     write_text(out, made.dumps())
     result = {"out": out, "sparsity": removed, "settings": made.settings()}
     finish(result, figures(result, {"out": "recipe", "sparsity": "sparsity"}))
+
+
+def _check_best(best: bool, wanted: float | None, levels: bool) -> None:
+    if best and wanted is None:
+        raise PruningError("--best needs the share to remove: add --sparsity 0.5, for example.")
+    if best and levels:
+        raise PruningError("--best finds the levels itself. Leave --set and --strategy out.")
+    if wanted is not None and not best:
+        raise PruningError("--sparsity goes with --best. Set levels with --set, such as --set all=0.5.")
 
 
 @click.command()
 @model_argument
 @click.argument("recipe_file", metavar="RECIPE")
 @click.option("--out", required=True, help="The folder to write; it must not exist yet.")
+@click.option("--masked", is_flag=True, help="Write the full-size model with zeros, whatever goes.")
 @model_options
 @errors_as_sentences
-def export(model: str, recipe_file: str, out: str, how: dict[str, Any]) -> None:
-    """Write the pruned model as a folder that from_pretrained loads, and check it by loading it."""
+def export(model: str, recipe_file: str, out: str, masked: bool, how: dict[str, Any]) -> None:
+    """Write the pruned model as a folder that from_pretrained loads, and check it by loading it.
+
+    Without neurons, heads, KV groups or layers it is really smaller.
+    """
     from pruning.criteria import CRITERIA, LEARNT
 
     chosen = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
         chosen.check_model(loaded.fingerprint)
-        result = run_on(loaded, "export", progress, recipe=chosen.to_dict(), out=out, name=None)
+        result = run_on(loaded, "export", progress, recipe=chosen.to_dict(), out=out, masked=masked)
     named = {
         "out": "model",
         "bytes": "bytes",

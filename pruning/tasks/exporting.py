@@ -3,20 +3,27 @@
 from pathlib import Path
 from typing import Any
 
-from pruning.changes import Spec
+import torch
+from torch import nn
+
+from pruning.changes import Change, Spec
 from pruning.cost import dense_bytes
 from pruning.criteria import CRITERIA, LEARNT
 from pruning.errors import PruningError
 from pruning.export import write_model
 from pruning.models import Loaded
+from pruning.passes import device_of
 from pruning.progress import Progress
 from pruning.recipe import Recipe
 from pruning.store import Store
+from pruning.surgery import check_same, smaller
 from pruning.tasks.applying import spec_of
+from pruning.tasks.card import card
 from pruning.tasks.prepare import reference_of
 from pruning.tasks.quality import measure_now, place_of
 from pruning.tasks.recovering import applied_as_told
-from pruning.training import Training
+from pruning.tasks.whole import check_exportable, units_of
+from pruning.units import Removal
 
 
 def export_model(
@@ -26,8 +33,13 @@ def export_model(
     recipe: dict[str, Any],
     out: str | None = None,
     name: str | None = None,
+    masked: bool = False,
 ) -> dict[str, Any]:
-    """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it."""
+    """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it.
+
+    Where units go whole the model that is written is smaller, unless it is to be `masked`: full-size, with
+    zeros. Raises PruningError before anything is done where the family has no configuration for the smaller.
+    """
     chosen = Recipe.from_dict(recipe, [*CRITERIA, *LEARNT])
     chosen.check_model(loaded.fingerprint)
     folder = _folder(store, out, name or chosen.name)
@@ -35,26 +47,42 @@ def export_model(
         raise PruningError(f"{folder} exists already. Choose another name or remove it first.")
     data = chosen.data.name
     spec = spec_of(loaded, chosen.settings(), chosen.criterion, data, chosen.options().changed())
-    reference = reference_of(loaded, data, progress)
     recovery = chosen.recovery
+    if spec.options.whole and not masked:
+        check_exportable(loaded, spec)
+    reference = reference_of(loaded, data, progress)
     with applied_as_told(loaded, store, spec, recovery, progress) as change:
         figures = stored_figures(loaded, store, spec, reference.windows.fingerprint, recovery)
         if figures is None:
             figures = measure_now(loaded, store, spec, change, reference, progress, recovery)
-        texts = {"recipe.yaml": chosen.dumps(), "README.md": _card(chosen, figures)}
+        sample = reference.windows.evaluation[:2]
+        cut = change.units is not None and not masked
+        written = _smaller(loaded, spec, change, sample) if cut else loaded.model
         size = write_model(
-            loaded.model,
+            written,
             loaded.tokenizer,
             folder,
-            texts,
-            reference.windows.evaluation[:2],
-            dense_bytes(loaded.model),
+            {"recipe.yaml": chosen.dumps(), "README.md": card(chosen, figures, dense_bytes(written), cut)},
+            sample,
+            dense_bytes(written),
             lambda note: progress(3, 4, note),
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
+    value["masked"] = masked
     value["recipe"] = chosen.to_dict()
     store.put("export", {"fingerprint": loaded.fingerprint, "out": str(folder)}, value)
     return value
+
+
+def _smaller(loaded: Loaded, spec: Spec, change: Change, sample: torch.Tensor) -> nn.Module:
+    """The pruned model with its tensors cut, whose logits were compared with those of the one with zeros."""
+    units = units_of(loaded, spec.options.structure)
+    small = smaller(loaded.model, units, change.units or Removal())
+    ids = sample.to(device_of(loaded.model))
+    with torch.no_grad():
+        expected, given = (model(input_ids=ids, use_cache=False).logits for model in (loaded.model, small))
+    check_same(expected, given)
+    return small
 
 
 def stored_figures(
@@ -76,42 +104,3 @@ def _folder(store: Store, out: str | None, name: str | None) -> Path:
     if not name:
         raise PruningError("The exported model needs a name. Give one, such as demo-half.")
     return store.child("exports", name)
-
-
-def _trained(recipe: Recipe) -> str:
-    if recipe.recovery is None:
-        return ""
-    training = Training.of(recipe.recovery)
-    return f", and what is left trained for {training.steps} steps (loss: {training.loss})"
-
-
-def _card(recipe: Recipe, figures: dict[str, Any]) -> str:
-    """The model card: what was done, and what was measured."""
-    questions = "\n".join(
-        f"| questions: {name} | {value:.1%} right |" for name, value in figures["probes"].items()
-    )
-    return f"""---
-tags: [pruned, prunescope]
----
-
-# {recipe.name or "Pruned model"}
-
-{recipe.model.reference}, with {figures["sparsity"]:.1%} of the weights of its decoder layers set to zero by
-Prunescope (criterion: {recipe.criterion}){_trained(recipe)}.
-The file `recipe.yaml` beside this one repeats it. The licence of the original model applies.
-
-All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).
-
-| figure | value |
-| --- | --- |
-| KL to the dense model | {figures["kl"]:.4f} nats per token |
-| perplexity | {figures["perplexity"]:.2f} (dense: {figures["dense_perplexity"]:.2f}) |
-| same most likely token as the dense model | {figures["agreement"]:.1%} |
-| next-token accuracy | {figures["accuracy"]:.1%} (dense: {figures["dense_accuracy"]:.1%}) |
-| questions: all | {figures["probe_accuracy"]:.1%} right |
-{questions}
-| weights, as an ordinary file | {figures["file_bytes"] / 1e6:.1f} MB |
-| weights, with zeros stored as one bit | {figures["bytes"] / 1e6:.1f} MB |
-
-Zeros alone do not make today's engines faster: expect the dense model's speed.
-"""

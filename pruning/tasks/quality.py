@@ -3,7 +3,7 @@
 from typing import Any
 
 from pruning.changes import Change, Spec
-from pruning.cost import dense_bytes, sparse_bytes
+from pruning.cost import cut_bytes, dense_bytes, sparse_bytes
 from pruning.data import load_probes
 from pruning.metrics import compare, probe_accuracy
 from pruning.models import Loaded
@@ -59,7 +59,7 @@ def measure_now(
         "accuracy": quality.accuracy,
         "dense_accuracy": reference.quality.accuracy,
         "tokens": quality.tokens,
-        "bytes": sparse_bytes(loaded.model, change.removed),
+        "bytes": (cut_bytes if change.units else sparse_bytes)(loaded.model, change.removed),
         "file_bytes": dense_bytes(loaded.model),
         "sparsity": share_removed(loaded, change),
         "probe_accuracy": probes.pop("all"),

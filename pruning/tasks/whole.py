@@ -1,5 +1,6 @@
 """What a spec that removes whole units does to the dense model."""
 
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,7 +15,8 @@ from pruning.options import effective
 from pruning.plan import Plan, parse_settings
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.structured import Result, as_change, check_passed_over, choose, wanted
+from pruning.structured import Result, as_change, check_passed_over, choose, first_of, removal_of, wanted
+from pruning.surgery import check_describable
 from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
 from pruning.units import Removal, Units, find_units
 
@@ -37,6 +39,32 @@ def units_plan(loaded: Loaded, spec: Spec) -> Plan:
     if structure == "layers" and len(plan) == len(groups):
         raise PruningError("All layers would go. Keep one at least.")
     return plan
+
+
+def check_exportable(loaded: Loaded, spec: Spec) -> None:
+    """Raise PruningError, saying why, where what `spec` leaves cannot be written as a smaller model."""
+    units = units_of(loaded, spec.options.structure)
+    check_describable(loaded.model, units, _any_removal(loaded, units, spec))
+
+
+def share_gone(loaded: Loaded, spec: Spec) -> float:
+    """The share of all prunable weights, 0..1, that goes with the units, without choosing them."""
+    units = units_of(loaded, spec.options.structure)
+    removal = _any_removal(loaded, units, spec)
+    change = as_change(loaded.model, loaded.groups, units, Result(removal))
+    gone = sum(int(mask.sum()) for mask in change.removed.values())
+    return gone / sum(group.parameters for group in loaded.groups)
+
+
+def _any_removal(loaded: Loaded, units: Units, spec: Spec) -> Removal:
+    """As many units as `spec` removes; which ones changes no sizes."""
+    plan = units_plan(loaded, spec)
+    gone = {
+        (layer, kind): first_of(units, layer, kind, count)
+        for (layer, kind), count in wanted(units, plan, spec.options.round_to).items()
+    }
+    layers = tuple(layer for layer, kind in plan if kind == "layers")
+    return replace(removal_of(units, gone), layers=layers)
 
 
 def units_change(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
