@@ -215,6 +215,42 @@ def bench_map(model: str, how: dict[str, Any]) -> None:
     _bench("map", model, how)
 
 
+@bench.command("masks")
+@click.argument("model", default="demo")
+@click.option(
+    "--sparsity", type=float, default=0.5, show_default=True, help="The share of weights to remove."
+)
+@data_option
+@model_options
+@errors_as_sentences
+def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any]) -> None:
+    """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
+    from pruning import bench_masks as benches
+
+    with terminal_progress() as progress:
+        result = benches.bench_masks(load(model, how, progress), Store(), progress, data, sparsity)
+    finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
+
+
+@bench.command("structured")
+@click.argument("model", default="demo")
+@data_option
+@model_options
+@errors_as_sentences
+def bench_structured(model: str, data: str, how: dict[str, Any]) -> None:
+    """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
+    from pruning import bench_units as benches
+
+    with terminal_progress() as progress:
+        result = benches.bench_structured(load(model, how, progress), Store(), progress, data)
+    lines = [
+        f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
+        for row in result["rows"]
+    ]
+    ratios = {key: key for key, value in result.items() if isinstance(value, float)}
+    finish(result, [*lines, *figures(result, ratios)])
+
+
 @bench.command("forecast")
 @click.argument("model", default="demo")
 @model_options
