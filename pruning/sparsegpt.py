@@ -13,7 +13,7 @@ from pruning.obs import BLOCK, Choose, surgeon
 from pruning.options import POOLED, Options, effective, kept_of, scoped
 from pruning.plan import Plan
 from pruning.progress import Progress, silent
-from pruning.streams import enter, through
+from pruning.streams import enter, mean_product, through
 
 
 def sparsegpt(
@@ -43,9 +43,11 @@ def sparsegpt(
             given = through(layer, index, text, states, watch)[1].given if own else {}
             for group in own:
                 key = (index, group.kind)
-                hessian = products(given.pop(group.kind))
+                inputs = given.pop(group.kind)
                 choose, step = choice(wanted[key], options)
-                weights[key], gone[key] = surgeon(group_weight(model, group), hessian, choose, step)
+                weights[key], gone[key] = surgeon(
+                    group_weight(model, group), mean_product(inputs, inputs), choose, step
+                )
                 saved += put_weight(model, group, weights[key])
             states = through(layer, index, text, states, {})[0]
             progress(index + 1, last + 1, "Pruning layer by layer")
@@ -72,11 +74,3 @@ def choice(level: float, options: Options) -> tuple[Choose, int]:
         return lambda scores: pattern_mask(scores, kept, of), of
     scope = options.scope or "group"
     return lambda scores: removed(scores, level, scope), BLOCK
-
-
-def products(given: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Mean x xᵀ [in, in] over inputs [tokens, in], batch after batch."""
-    total = torch.zeros(given[0].shape[1], given[0].shape[1], device=given[0].device)
-    for batch in given:
-        total += batch.float().T @ batch.float()
-    return total / sum(len(batch) for batch in given)

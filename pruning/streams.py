@@ -1,7 +1,7 @@
 """Calibration text on its way through a model, layer by layer, so that layers can change under it."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ class Seen:
 
 
 class _Enough(Exception):
-    """The first layer was reached: the rest of the pass is of no use."""
+    """What was wanted has been seen: the rest of the pass is of no use."""
 
 
 def enter(model: nn.Module, windows: torch.Tensor) -> Text:
@@ -75,9 +75,17 @@ def _apart(args: tuple, kwargs: dict[str, Any]) -> tuple[torch.Tensor, Arguments
 
 
 def through(
-    layer: nn.Module, index: int, text: Text, states: Sequence[torch.Tensor], watch: Mapping[str, nn.Module]
+    layer: nn.Module,
+    index: int,
+    text: Text,
+    states: Sequence[torch.Tensor],
+    watch: Mapping[str, nn.Module],
+    until: str | None = None,
 ) -> tuple[list[torch.Tensor], Seen]:
-    """`states` after the layer, and what the linear modules in `watch` did to them."""
+    """`states` after the layer, and what the linear modules in `watch` did to them.
+
+    With `until` the pass stops once that one of `watch` was called, and there are no states after.
+    """
     seen = Seen({name: [] for name in watch}, {name: [] for name in watch})
     with ExitStack() as stack, torch.no_grad():
         for name, module in watch.items():
@@ -85,12 +93,15 @@ def through(
             def note(_: nn.Module, args: tuple, result: torch.Tensor, name: str = name) -> None:
                 seen.given[name].append(args[0].flatten(0, -2))
                 seen.put[name].append(result.flatten(0, -2))
+                if name == until:
+                    raise _Enough
 
             stack.callback(module.register_forward_hook(note).remove)
         after = []
         for given in states:
             args, kwargs = text.given(index, len(given))
-            after.append(layer(given, *args, **kwargs))
+            with suppress(_Enough):
+                after.append(layer(given, *args, **kwargs))
     return after, seen
 
 

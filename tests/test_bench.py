@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pruning import bench
+from pruning import bench, bench_masks
 from pruning.errors import PruningError
 from pruning.models import fingerprint, load
 from pruning.plan import KINDS
@@ -36,6 +36,15 @@ def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_p
     assert found["measured_points"] == 15
     for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):
         assert -1 <= found[name] <= 1
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: Path, tmp_path: Path) -> None:
+    loaded = load(str(llama_folder))
+    found = bench_masks.bench_masks(loaded, Store(tmp_path), silent)
+    kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
+    assert all(kl > 0 for kl in kls)
+    assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 

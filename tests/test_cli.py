@@ -309,6 +309,25 @@ def test_a_recipe_with_options_is_measured_and_not_forecast(call, llama_folder, 
     assert "no scope" in call("recipe", llama_folder, *words, "--scope", "world", fails=True)
 
 
+def test_the_best_recipe_reaches_its_sparsity_and_is_measured(call, llama_folder, workspace):
+    recipe = workspace / "best.yaml"
+    words = ["--data", workspace / "text.txt", "--out", recipe]
+    made = call("recipe", llama_folder, "--best", "--structure", "unstructured", "--sparsity", "0.5", *words)
+    assert made["sparsity"] == pytest.approx(0.5, abs=0.005)
+    assert made["sparsity"] >= 0.5
+    assert len(made["settings"]) > 3
+    assert Recipe.load(recipe).criterion == "corrected"
+    assert call("measure", llama_folder, recipe)["sparsity"] == pytest.approx(made["sparsity"], abs=0.01)
+    for wrong, said in (
+        (["--best"], "--best needs the share"),
+        (["--sparsity", "0.5"], "goes with --best"),
+        (["--best", "--sparsity", "0.5", "--set", "up=0.5"], "finds the levels itself"),
+        (["--best", "--sparsity", "0.5", "--protect", "0"], "without other options"),
+        (["--best", "--sparsity", "1.5"], "cannot be shared out"),
+    ):
+        assert said in call("recipe", llama_folder, *wrong, *words, fails=True)
+
+
 def test_sweep_streams_and_resumes(call, llama_folder, workspace):
     words = ["--levels", "0.5", "--layers", "0-1", "--kinds", "up,down", "--data", workspace / "text.txt"]
     out = workspace / "sweep.json"

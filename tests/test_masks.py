@@ -43,6 +43,7 @@ BY_HAND = {
     "fisher": [[16.0, 9.0], [0.25, 20.25]],
     # With the usual damping, 1 % of the mean diagonal, H is diag(4.065, 9.065).
     "sparsegpt": [[16.26, 9.065], [1.01625, 81.585]],
+    "corrected": [[16.26, 9.065], [1.01625, 81.585]],
     "gradient": [[0.5, 2.0], [1.0, 0.0]],
     "taylor": [[1.0, 2.0], [0.5, 0.0]],
     "snip": [[1.0, 2.0], [0.5, 0.0]],
@@ -153,7 +154,7 @@ def _break_while_changed(model: torch.nn.Module, groups: list, masks: dict) -> N
 
 
 def test_unknown_criterion_and_missing_statistics_are_explained() -> None:
-    with pytest.raises(PruningError, match="fisher, sparsegpt, wanda"):
+    with pytest.raises(PruningError, match="fisher, sparsegpt, corrected"):
         criterion("luck")
     model = tiny_model("llama")
     with pytest.raises(PruningError, match="needs statistics"):

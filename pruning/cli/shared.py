@@ -39,7 +39,8 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
-    help="How weights are scored: fisher, sparsegpt, wanda, magnitude, l2, taylor, snip, gradient, random.",
+    help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, gradient, "
+    "random.",
 )
 settings_option = click.option(
     "--set",
@@ -70,7 +71,9 @@ _MASK_OPTIONS = (
         show_default=True,
         help="Refit what stays of a layer that loses neurons or heads.",
     ),
-    click.option("--round-to", type=int, help="For neurons: so many stay as are a multiple of this, like 64."),
+    click.option(
+        "--round-to", type=int, help="For neurons: so many stay as are a multiple of this, like 64."
+    ),
 )
 model_argument = click.argument("model")
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 
+from pruning.criteria.corrected import Corrected
 from pruning.criteria.evidence import Evidence
 from pruning.criteria.fisher import Fisher
 from pruning.criteria.gradient import Gradient
@@ -42,7 +43,8 @@ class Criterion(Protocol):
 
 
 CRITERIA: Mapping[str, type[Any]] = {
-    kind.name: kind for kind in (Fisher, SparseGPT, Wanda, Magnitude, L2, Taylor, Snip, Gradient, Random)
+    kind.name: kind
+    for kind in (Fisher, SparseGPT, Corrected, Wanda, Magnitude, L2, Taylor, Snip, Gradient, Random)
 }
 # These score by what recovery training did, so they choose weights only while it prunes.
 LEARNT: Mapping[str, type[Any]] = {Movement.name: Movement}

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pruning.changes import Change, Spec, changed
+from pruning.corrected import corrected
 from pruning.criteria import criterion as named_criterion
 from pruning.masks import plan_masks
 from pruning.models import Loaded
@@ -13,7 +14,7 @@ from pruning.plan import parse_settings
 from pruning.progress import Progress
 from pruning.sparsegpt import check, sparsegpt
 from pruning.store import Store
-from pruning.tasks.prepare import evidence_for, groups_of, normal, windows_of
+from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, normal, windows_of
 from pruning.tasks.whole import units_change, units_plan
 
 
@@ -46,8 +47,11 @@ def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> C
     chosen = named_criterion(spec.criterion)
     plan = parse_settings(spec.settings, groups_of(loaded))
     if chosen.updates:
-        windows = windows_of(loaded, spec.data).calibration
-        return sparsegpt(loaded.model, loaded.groups, plan, windows, spec.options, progress)
+        # Moving weights has as many unknowns in each row as inputs: few tokens would be learnt by heart.
+        own = chosen.name == "corrected"
+        windows = fitting_windows(loaded, spec.data) if own else windows_of(loaded, spec.data).calibration
+        work = corrected if own else sparsegpt
+        return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
     known = evidence_for(loaded, store, spec.data, chosen, progress)
     return Change(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
 

@@ -1,0 +1,38 @@
+"""The bench of masks: what half of the weights cost, by criterion, on text that was not calibrated on."""
+
+from typing import Any
+
+from pruning.changes import Spec
+from pruning.metrics import compare
+from pruning.models import Loaded
+from pruning.options import DEFAULT
+from pruning.passes import run
+from pruning.progress import Progress
+from pruning.store import Store
+from pruning.tasks.applying import applied
+from pruning.tasks.best import best_spec
+from pruning.tasks.prepare import reference_of
+
+UNIFORM = ("magnitude", "wanda", "sparsegpt")
+
+
+def bench_masks(
+    loaded: Loaded, store: Store, progress: Progress, data: str = "demo", sparsity: float = 0.5
+) -> dict[str, Any]:
+    """Measured KL to the dense model at one sparsity: uniform levels by criterion, and our best recipe."""
+    specs = {name: Spec((f"all={sparsity:g}",), name, data) for name in UNIFORM}
+    specs["best"] = best_spec(loaded, store, progress, DEFAULT, sparsity, data)
+    result: dict[str, Any] = {"sparsity": sparsity}
+    for name, spec in specs.items():
+        result |= _measured(loaded, store, spec, name, progress)
+    result["best_over_sparsegpt"] = result["best_kl"] / result["sparsegpt_kl"]
+    result["best_settings"] = list(specs["best"].settings)
+    return result
+
+
+def _measured(loaded: Loaded, store: Store, spec: Spec, name: str, progress: Progress) -> dict[str, float]:
+    reference = reference_of(loaded, spec.data, progress)
+    with applied(loaded, store, spec, progress):
+        pruned = run(loaded.model, reference.windows.evaluation)
+    quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
+    return {f"{name}_kl": quality.kl, f"{name}_perplexity": quality.perplexity}

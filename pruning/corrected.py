@@ -1,0 +1,126 @@
+"""SparseGPT, corrected: what stays makes up for what goes and for what the layers before got wrong as well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pruning.changes import Change, put_back, put_weight
+from pruning.groups import GroupInfo, decoder_layers
+from pruning.masks import group_weight
+from pruning.obs import surgeon
+from pruning.options import Options, effective, scoped
+from pruning.plan import Group, Plan
+from pruning.progress import Progress, silent
+from pruning.sparsegpt import choice
+from pruning.streams import Seen, enter, mean_product, through
+
+# Groups that are given the same inputs, in the order in which a layer uses them.
+STAGES = (("qkv",), ("attn_out",), ("gate", "up"), ("down",))
+OUTS = ("attn_out", "down")
+PULL = 0.1
+
+States = list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One decoder layer on its way: the windows' states as they enter it, dense and pruned, and what the
+    dense layer did with them."""
+
+    dense: States
+    pruned: States
+    before: Seen
+    adds_up: bool
+
+
+def corrected(
+    model: nn.Module,
+    groups: Sequence[GroupInfo],
+    plan: Plan,
+    windows: torch.Tensor,
+    options: Options,
+    progress: Progress = silent,
+) -> Change:
+    """What becomes of the groups in the plan; the model comes back dense.
+
+    As `pruning.sparsegpt`, with two differences. Token `windows` [n, length] go through the dense and the
+    pruned model side by side, and before a group is pruned its weights are moved by ridge regression so that
+    on the inputs they get in the pruned model they put out what the dense group does on its own; attn_out
+    and down also take back by how much the residual stream has drifted until there. And within a
+    layer each group sees the groups before it pruned.
+    """
+    wanted = effective(plan, [(group.layer, group.kind) for group in groups], scoped(options, "group"))
+    last = max((layer for layer, _ in wanted), default=-1)
+    gone: dict[Group, torch.Tensor] = {}
+    weights: dict[Group, torch.Tensor] = {}
+    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
+    text = enter(model, windows)
+    dense = pruned = text.states
+    try:
+        for index, (_, module) in enumerate(decoder_layers(model)[: last + 1]):
+            own = [group for group in groups if group.layer == index]
+            watch = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
+            after, before = through(module, index, text, dense, watch)
+            layer = _Layer(dense, pruned, before, _adds_up(dense, after, before))
+            for stage in _stages(own, wanted):
+                now = through(module, index, text, pruned, watch, until=stage[0].kind)[1]
+                inputs, shifts = moments(before.given[stage[0].kind], now.given[stage[0].kind])
+                for group in stage:
+                    key, weight = (index, group.kind), group_weight(model, group)
+                    target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
+                    choose, step = choice(wanted[key], options)
+                    weights[key], gone[key] = surgeon(target, inputs, choose, step)
+                    saved += put_weight(model, group, weights[key])
+            pruned = through(module, index, text, pruned, {})[0] if saved else after
+            dense = after
+            progress(index + 1, last + 1, "Pruning layer by layer")
+    finally:
+        put_back(saved)
+    return Change(gone, weights)
+
+
+def _stages(own: Sequence[GroupInfo], wanted: Mapping[Group, float]) -> list[list[GroupInfo]]:
+    """The layer's groups that are in the plan, those with the same inputs together."""
+    stages = [[group for group in own if group.kind in kinds] for kinds in STAGES]
+    return [
+        there
+        for stage in stages
+        if (there := [group for group in stage if (group.layer, group.kind) in wanted])
+    ]
+
+
+def moments(
+    dense: Sequence[torch.Tensor], pruned: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean x̂ x̂ᵀ and mean (x − x̂) x̂ᵀ, both [in, in], of inputs x in the dense and x̂ in the pruned model."""
+    inputs = mean_product(pruned, pruned)
+    return inputs, mean_product(dense, pruned) - inputs
+
+
+def aimed(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+    """The weight [out, in] that makes up for mean d x̂ᵀ = `missing` [out, in], d being what is missing.
+
+    It minimises the mean of ‖W x̂ + d − W' x̂‖² + λ ‖W' − W‖², λ being `PULL` times the mean diagonal of
+    `inputs`: with few tokens a full correction would learn them by heart.
+    """
+    ridge = PULL * inputs.diagonal().mean() * torch.eye(len(inputs), device=inputs.device)
+    return weight + torch.linalg.solve((inputs + ridge).double(), missing.T.double()).T.to(weight)
+
+
+def _drift(layer: _Layer, now: Seen, kind: str) -> torch.Tensor | float:
+    """Mean d x̂ᵀ [out, in], d being how far the dense residual stream is ahead before a group adds to it."""
+    if kind not in OUTS or not layer.adds_up:
+        return 0.0
+    ahead = [(one - other).flatten(0, -2) for one, other in zip(layer.dense, layer.pruned, strict=True)]
+    if kind == "down":
+        attention = zip(layer.before.put["attn_out"], now.put["attn_out"], strict=True)
+        ahead = [d + one - other for d, (one, other) in zip(ahead, attention, strict=True)]
+    return mean_product(ahead, now.given[kind])
+
+
+def _adds_up(states: States, after: States, seen: Seen) -> bool:
+    """Whether the layer does nothing but add what attn_out and down put out to the residual stream."""
+    expected = states[0].flatten(0, -2) + seen.put["attn_out"][0] + seen.put["down"][0]
+    return torch.allclose(expected, after[0].flatten(0, -2), rtol=1e-2, atol=1e-2 * float(expected.std()))
