@@ -1,4 +1,4 @@
-"""SparseGPT, corrected: what stays makes up for what goes and for what the layers before got wrong as well."""
+"""SparseGPT, corrected: what stays makes up for what goes, and for what the layers before got wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

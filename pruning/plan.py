@@ -132,7 +132,9 @@ def check_level(level: float, where: str, kind: str = "all") -> float:
     """
     if kind == "layers":
         if level not in (0.0, 1.0):
-            raise PruningError(f"{where}: a layer goes (1) or stays (0). Name those that go, like layers@7,12=1.")
+            raise PruningError(
+                f"{where}: a layer goes (1) or stays (0). Name those that go, like layers@7,12=1."
+            )
     elif not 0.0 <= level <= MAX_LEVEL:
         raise PruningError(
             f"{where}: the level {level:g} is outside 0 to {MAX_LEVEL:g}. "

@@ -108,9 +108,9 @@ class Recipe(BaseModel):
     model: ModelEntry
     data: DataEntry
     criterion: Text
-    structure: Literal[
-        "unstructured", "n:m", "block", "neurons", "heads", "kv_groups", "layers"
-    ] = "unstructured"
+    structure: Literal["unstructured", "n:m", "block", "neurons", "heads", "kv_groups", "layers"] = (
+        "unstructured"
+    )
     pattern: Text | None = None
     block: Text | None = None
     scope: Literal["row", "group", "layer", "model"] | None = None

@@ -39,8 +39,8 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
-    help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, gradient, "
-    "random.",
+    help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, "
+    "gradient, random.",
 )
 settings_option = click.option(
     "--set",
