@@ -49,7 +49,7 @@ def _sweep(model: dict[str, Any], arguments: dict[str, Any]) -> str:
 
 
 def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
-    # `measure` takes the data that the recipe names.
+    # Also of nothing removed: `measure` always takes a recipe, and the data that the recipe names.
     more = [*_data(arguments), *_options(arguments)]
     written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
     recovered = _recovered(model, arguments.get("recovery"))
@@ -91,6 +91,22 @@ def _lottery(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     ]
     trained = _training(arguments.get("recovery") or {})
     return _line("lottery", model, *_set(arguments["settings"]), *turns, *trained, *_data(arguments))
+
+
+def _early_exit(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    chosen = arguments.get("thresholds")
+    words = ["--thresholds", ",".join(f"{one:g}" for one in chosen)] if chosen else []
+    return _with_recipe("early-exit", model, arguments, words)
+
+
+def _with_recipe(command: str, model: dict[str, Any], arguments: dict[str, Any], words: list[str]) -> str:
+    """A command that takes the model as it is or pruned as a recipe says, which is written first."""
+    if not arguments.get("settings"):
+        return _line(command, model, *words, *_data(arguments))
+    more = [*_data(arguments), *_options(arguments)]
+    written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
+    recovered = _recovered(model, arguments.get("recovery"))
+    return f"{written}\n{recovered}{_line(command, model, RECIPE_FILE, *words)}"
 
 
 def _training(recovery: dict[str, Any]) -> list[str]:
@@ -144,6 +160,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "recover": _recover,
     "progressive": _progressive,
     "lottery": _lottery,
+    "early_exit": _early_exit,
     "export": _export,
     "generate": _generate,
 }

@@ -434,6 +434,26 @@ def test_the_commands_of_a_ladder_and_a_lottery():
     assert line == "prunescope lottery demo --set all=0.8 --rounds 5 --loss task"
 
 
+def test_early_exit(call, llama_folder, workspace):
+    text, recipe = workspace / "text.txt", workspace / "exit.yaml"
+    dense = call("early-exit", llama_folder, "--thresholds", "0.01,1", "--data", text)
+    assert [row["depth"] for row in dense["depths"]] == [1, 2, 3]
+    assert [row["layers"] for row in dense["sure"]] == [1.0, 3.0]
+    call("recipe", llama_folder, "--set", "all=0.5", "--data", text, "--out", recipe)
+    pruned = call("early-exit", llama_folder, recipe)
+    assert pruned["depths"][-1]["kl"] > 10 * dense["depths"][-1]["kl"]
+    assert "no list of numbers" in call("early-exit", llama_folder, "--thresholds", "a", fails=True)
+
+
+def test_the_commands_of_an_early_exit():
+    request = {"task": "early_exit", "model": MODEL, "arguments": {"thresholds": [0.5, 0.9]}}
+    assert command_line(request) == "prunescope early-exit demo --thresholds 0.5,0.9"
+    pruned = {"settings": ["all=0.5"], "criterion": "wanda"}
+    first, second = command_line({**request, "arguments": pruned}).splitlines()
+    assert parsed(first)[1]["settings"] == ("all=0.5",)
+    assert parsed(second)[1]["recipe_file"] == "recipe.yaml"
+
+
 # ---- bad input --------------------------------------------------------------------------------------
 
 

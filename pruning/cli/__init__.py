@@ -7,7 +7,7 @@ import click
 
 from pruning import __version__
 from pruning.cli.dashboard import app
-from pruning.cli.looking import baseline, demo, generate, inspect
+from pruning.cli.looking import baseline, demo, early_exit, generate, inspect
 from pruning.cli.measuring import bench, forecast, map_, measure, sweep
 from pruning.cli.training import lottery, progressive, recover
 from pruning.cli.writing import export, recipe
@@ -34,6 +34,7 @@ for command in (
     recover,
     progressive,
     lottery,
+    early_exit,
     export,
     generate,
     app,

@@ -18,10 +18,12 @@ from pruning.cli.shared import (
     model_argument,
     model_options,
     run_on,
+    run_recipe,
     run_task,
     settings_option,
     terminal_progress,
 )
+from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap
 from pruning.library import ready_map
 from pruning.options import Options
@@ -162,3 +164,35 @@ def _told(row: dict[str, Any]) -> list[str]:
         f"KL      {sum(kl) / len(kl):.4g} nats per token on average, {max(kl):.4g} at most",
         "",
     ]
+
+
+@click.command("early-exit")
+@model_argument
+@click.argument("recipe_file", metavar="[RECIPE]", required=False)
+@click.option("--thresholds", help="How sure a token must be to leave, like 0.5,0.9.")
+@click.option("--data", help="Text to score with; otherwise the recipe's, or demo.")
+@model_options
+@errors_as_sentences
+def early_exit(
+    model: str, recipe_file: str | None, thresholds: str | None, data: str | None, how: dict[str, Any]
+) -> None:
+    """Say how good the model is when left after each layer, or once it is sure; pruned, with a recipe."""
+    arguments = {} if thresholds is None else {"thresholds": _numbers(thresholds)}
+    result = run_recipe("early_exit", model, recipe_file, data, how, **arguments)
+    lines = [f"after layer {row['depth']:>3}  {_quality(row)}" for row in result["depths"]]
+    lines += [
+        f"sure to {row['threshold']:<5.4g} {row['layers']:.1f} of {result['layers']} layers  {_quality(row)}"
+        for row in result["sure"]
+    ]
+    finish(result, lines)
+
+
+def _quality(row: dict[str, Any]) -> str:
+    return f"KL {row['kl']:.4f}  perplexity {row['perplexity']:,.2f}  accuracy {row['accuracy']:.1%}"
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise PruningError(f'--thresholds: "{text}" is no list of numbers. Write 0.5,0.9 or so.') from None

@@ -16,7 +16,7 @@ from pruning.cli.shared import (
     mask_options,
     model_argument,
     model_options,
-    run_on,
+    run_recipe,
     run_task,
     terminal_progress,
 )
@@ -162,22 +162,7 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
 @errors_as_sentences
 def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
     """Prune as a recipe says, in memory, and measure what it costs."""
-    from pruning.criteria import CRITERIA, LEARNT
-
-    recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        recipe.check_model(loaded.fingerprint)
-        result = run_on(
-            loaded,
-            "measure",
-            progress,
-            settings=recipe.settings(),
-            criterion=recipe.criterion,
-            data=data or recipe.data.name,
-            recovery=recipe.recovery,
-            **recipe.options().changed(),
-        )
+    result = run_recipe("measure", model, recipe_file, data, how)
     named = {
         "kl": "measured KL",
         "perplexity": "measured perplexity",

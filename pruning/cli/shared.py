@@ -161,6 +161,38 @@ def run_task(task: str, model: str, how: Mapping[str, Any], /, **arguments: Any)
         return run_on(load(model, how, progress), task, progress, **arguments)
 
 
+def run_recipe(
+    task: str,
+    model: str,
+    recipe_file: str | None,
+    data: str | None,
+    how: Mapping[str, Any],
+    /,
+    **arguments: Any,
+) -> dict[str, Any]:
+    """Load the model and run a task on it pruned as a recipe says, or dense where there is none."""
+    from pruning.criteria import CRITERIA, LEARNT
+    from pruning.recipe import Recipe
+
+    if recipe_file is None:
+        return run_task(task, model, how, data=data or "demo", **arguments)
+    recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        recipe.check_model(loaded.fingerprint)
+        return run_on(
+            loaded,
+            task,
+            progress,
+            settings=recipe.settings(),
+            criterion=recipe.criterion,
+            data=data or recipe.data.name,
+            recovery=recipe.recovery,
+            **recipe.options().changed(),
+            **arguments,
+        )
+
+
 def run_on(loaded: "Loaded", task: str, progress: Progress, /, **arguments: Any) -> dict[str, Any]:
     """Run one of `pruning.tasks` on a model that is loaded."""
     from pruning.tasks import TASKS

@@ -10,6 +10,7 @@ from typing import Any
 from pruning.tasks.answering import generate
 from pruning.tasks.exporting import export_model
 from pruning.tasks.ladders import lottery_ticket, progressive
+from pruning.tasks.leaving import early_exit
 from pruning.tasks.looking import baseline, inspect_model
 from pruning.tasks.pricing import make_map, run_sweep
 from pruning.tasks.quality import measure
@@ -26,4 +27,5 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "recover": recover,
     "progressive": progressive,
     "lottery": lottery_ticket,
+    "early_exit": early_exit,
 }
