@@ -12,7 +12,7 @@ ROUNDS = 60
 
 
 def allocate(table: SensitivityMap, sparsity: float, most: float = MAX_LEVEL) -> Plan:
-    """The plan that removes the share `sparsity` (0..1) of all prunable weights at the least Σ cost of the map.
+    """The plan that removes the share `sparsity` (0..1) of all weights of the map at the least Σ cost.
 
     Levels are multiples of `STEP` up to `most`. The plan removes at least `sparsity`, and at most the weights
     of one step in one group more. Raises PruningError when `sparsity` cannot be reached.

@@ -13,8 +13,9 @@ from pruning.tasks.best_units import best_units
 from pruning.tasks.prepare import groups_of
 from pruning.tasks.pricing import make_map
 
-# A map for weights that change is dear; its curves are smooth, and drawn between these.
-LEVELS = (0.2, 0.4, 0.6, 0.8)
+# How the groups compare is priced by a criterion that leaves other weights as they are: it scores with one
+# half of the text and is priced with the other, where an update would be priced by what it was fitted to.
+PRICED_BY = "fisher"
 
 
 def best_spec(
@@ -36,6 +37,6 @@ def best_spec(
             f"The best recipe is for single weights or for {', '.join(UNIT_KINDS)}, without other options. "
             "Leave them out."
         )
-    table = make_map(loaded, store, progress, criterion="corrected", levels=LEVELS, data=data)["map"]
+    table = make_map(loaded, store, progress, criterion=PRICED_BY, data=data)["map"]
     plan = allocate(SensitivityMap.from_dict(table), sparsity)
     return Spec(tuple(format_settings(plan, groups_of(loaded))), "corrected", data)
