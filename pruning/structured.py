@@ -37,12 +37,8 @@ def wanted(units: Units, plan: Plan, round_to: int | None = None) -> dict[Group,
     """
     found: dict[Group, int] = {}
     for (layer, kind), level in plan.items():
-        if kind == "neurons":
-            found[layer, kind] = _fewer(units.neurons[layer].count, level, round_to)
-        elif kind == "heads":
-            found[layer, kind] = _fewer(units.heads[layer].count, level)
-        elif kind == "kv_groups":
-            found[layer, kind] = _fewer(len(units.heads[layer].keys_values), level)
+        if kind in KIND_OF_COLUMNS:
+            found[layer, kind] = _fewer(units.totals(kind)[layer], level, round_to)
     return {group: count for group, count in found.items() if count}
 
 

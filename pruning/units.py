@@ -65,6 +65,12 @@ class Units:
     neurons: Mapping[int, Neurons]
     heads: Mapping[int, Heads]
 
+    def totals(self, kind: str) -> dict[int, int]:
+        """How many neurons, heads or KV groups each layer has."""
+        if kind == "neurons":
+            return {layer: neurons.count for layer, neurons in self.neurons.items()}
+        return {layer: own.count if kind == "heads" else own.groups for layer, own in self.heads.items()}
+
 
 @dataclass(frozen=True)
 class Removal:

@@ -564,3 +564,25 @@ def answers(address):
             return reply.status == 200
     except OSError:
         return False
+
+
+def test_a_model_without_units_is_written_smaller(call, llama_folder, workspace):
+    recipe, text = workspace / "units.yaml", workspace / "text.txt"
+    words = ["--structure", "neurons", "--data", text, "--out", recipe]
+    written = call("recipe", llama_folder, "--set", "neurons=0.3", "--round-to", 16, *words)
+    assert written["kept"] == [48, 48, 48]
+    assert "Measure the recipe instead" in call(
+        "forecast", call("map", llama_folder, "--data", text)["out"], recipe, fails=True
+    )
+    small = call("export", llama_folder, recipe, "--out", workspace / "small")
+    full = call("export", llama_folder, recipe, "--out", workspace / "full", "--masked")
+    assert small["kl"] == full["kl"]
+    assert small["bytes"] < full["bytes"]
+    best = call("recipe", llama_folder, "--best", "--sparsity", 0.2, *words)
+    assert sum(best["kept"]) == pytest.approx(0.8 * 3 * 64, abs=2)
+    assert "--masked" in call("export", llama_folder, recipe, "--out", workspace / "best", fails=True)
+    for more, said in (
+        (["--set", "up=0.3"], "only neurons can go"),
+        (["--strategy", "uniform=0.3"], "Strategies are for weights"),
+    ):
+        assert said in call("recipe", llama_folder, *more, *words, fails=True)

@@ -21,7 +21,7 @@ from pruning.store import Store
 from pruning.tasks import TASKS
 from pruning.tasks.applying import applied, spec_of
 from pruning.tasks.prepare import groups_of
-from pruning.tasks.whole import share_gone
+from pruning.tasks.whole import kept_units, share_gone
 from tests.tiny import HEADS, INNER, LAYERS
 
 WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
@@ -162,6 +162,15 @@ def test_the_share_that_goes_is_known_before_units_are_chosen(
     spec = spec_of(loaded, asked["settings"], "fisher", text, {"structure": structure})
     assert found["sparsity"] == pytest.approx(share_gone(loaded, spec))
     assert found["bytes"] < found["file_bytes"]
+    assert (
+        kept_units(loaded, spec)
+        == {
+            "neurons": [INNER * 3 // 4] * LAYERS,
+            "heads": [HEADS // 2] * LAYERS,
+            "kv_groups": [1] * LAYERS,
+            "layers": [1, 0, 1],
+        }[structure]
+    )
     assert store.find("measure", fingerprint=loaded.fingerprint, structure=structure)
 
 

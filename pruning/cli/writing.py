@@ -70,7 +70,7 @@ def recipe(
     from pruning.criteria import CRITERIA, LEARNT
     from pruning.criteria import criterion as named_criterion
     from pruning.tasks.prepare import groups_of
-    from pruning.tasks.whole import share_gone
+    from pruning.tasks.whole import kept_units, share_gone
 
     _check_best(best, wanted, bool(settings or strategy))
     with terminal_progress() as progress:
@@ -98,15 +98,20 @@ def recipe(
         options=options,
         criteria=[*CRITERIA, *LEARNT],
     )
+    kept: list[int] = []
     if options.whole:
-        removed = share_gone(loaded, Spec(tuple(made.settings()), criterion, data, options))
+        spec = Spec(tuple(made.settings()), criterion, data, options)
+        removed, kept = share_gone(loaded, spec), kept_units(loaded, spec)
     else:
         parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}
         levels = effective(plan, groups, scoped(options, named_criterion(criterion).scope))
         removed = sparsity(levels, parameters)
     write_text(out, made.dumps())
     result = {"out": out, "sparsity": removed, "settings": made.settings()}
-    finish(result, figures(result, {"out": "recipe", "sparsity": "sparsity"}))
+    lines = figures(result, {"out": "recipe", "sparsity": "sparsity"})
+    if kept:
+        lines.append(f"{options.structure} that stay, by layer: {' '.join(map(str, kept))}")
+    finish({**result, "kept": kept} if kept else result, lines)
 
 
 def _check_best(best: bool, wanted: float | None, levels: bool) -> None:

@@ -13,7 +13,6 @@ from pruning.store import Store
 from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
 from pruning.tasks.whole import units_of
 from pruning.unit_plans import curves, share_out
-from pruning.units import Units
 
 CRITERION = "fisher"
 # Layers are judged on some of the calibration windows; of those that did least damage when last tried, so
@@ -39,18 +38,9 @@ def best_units(
         known = evidence_for(loaded, store, data, named_criterion(CRITERION), progress)
         windows = fitting_windows(loaded, data)
         costs = curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
-        plan = share_out(costs, totals(units, structure), structure, sparsity)
+        plan = share_out(costs, units.totals(structure), structure, sparsity)
     settings = format_settings(plan, groups_of(loaded, structure))
     return Spec(tuple(settings), CRITERION, data, Options(structure=structure))
-
-
-def totals(units: Units, structure: str) -> dict[int, int]:
-    """How many units each layer has."""
-    if structure == "neurons":
-        return {layer: neurons.count for layer, neurons in units.neurons.items()}
-    return {
-        layer: heads.count if structure == "heads" else heads.groups for layer, heads in units.heads.items()
-    }
 
 
 def _layers(loaded: Loaded, sparsity: float, data: str, progress: Progress) -> Plan:

@@ -56,6 +56,18 @@ def share_gone(loaded: Loaded, spec: Spec) -> float:
     return gone / sum(group.parameters for group in loaded.groups)
 
 
+def kept_units(loaded: Loaded, spec: Spec) -> list[int]:
+    """How many units stay in each layer, after rounding."""
+    plan, structure = units_plan(loaded, spec), spec.options.structure
+    if structure == "layers":
+        return [int((layer, structure) not in plan) for layer, _ in groups_of(loaded, structure)]
+    units = units_of(loaded, structure)
+    gone = wanted(units, plan, spec.options.round_to)
+    return [
+        total - gone.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
+    ]
+
+
 def _any_removal(loaded: Loaded, units: Units, spec: Spec) -> Removal:
     """As many units as `spec` removes; which ones changes no sizes."""
     plan = units_plan(loaded, spec)
