@@ -14,7 +14,7 @@ from pruning.options import Options, effective, scoped
 from pruning.plan import Group, Plan
 from pruning.progress import Progress, silent
 from pruning.sparsegpt import choice
-from pruning.streams import Seen, enter, mean_product, through
+from pruning.streams import Seen, Text, enter, mean_product, through
 
 # Groups that are given the same inputs, in the order in which a layer uses them.
 STAGES = (("qkv",), ("attn_out",), ("gate", "up"), ("down",))
@@ -22,13 +22,17 @@ OUTS = ("attn_out", "down")
 PULL = 0.1
 
 States = list[torch.Tensor]
+Saved = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """One decoder layer on its way: the windows' states as they enter it, dense and pruned, and what the
-    dense layer did with them."""
+    """One decoder layer on its way: its linear modules by kind, the windows' states as they enter it, dense
+    and pruned, what the dense layer did with them, and whether it only adds to them."""
 
+    index: int
+    module: nn.Module
+    linear: Mapping[str, nn.Module]
     dense: States
     pruned: States
     before: Seen
@@ -48,37 +52,56 @@ def corrected(
     As `pruning.sparsegpt`, with two differences. Token `windows` [n, length] go through the dense and the
     pruned model side by side, and before a group is pruned its weights are moved by ridge regression so that
     on the inputs they get in the pruned model they put out what the dense group does on its own; attn_out
-    and down also take back by how much the residual stream has drifted until there. And within a
-    layer each group sees the groups before it pruned.
+    and down also take back by how much the residual stream has drifted until there. And within a layer each
+    group sees the groups before it pruned.
     """
     wanted = effective(plan, [(group.layer, group.kind) for group in groups], scoped(options, "group"))
     last = max((layer for layer, _ in wanted), default=-1)
-    gone: dict[Group, torch.Tensor] = {}
-    weights: dict[Group, torch.Tensor] = {}
-    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
+    change: tuple[dict[Group, torch.Tensor], dict[Group, torch.Tensor]] = {}, {}
+    saved: Saved = []
     text = enter(model, windows)
     dense = pruned = text.states
     try:
         for index, (_, module) in enumerate(decoder_layers(model)[: last + 1]):
             own = [group for group in groups if group.layer == index]
-            watch = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
+            stages = _stages(own, wanted)
+            linear = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
+            watch = {kind: linear[kind] for kind in {*OUTS, *(stage[0].kind for stage in stages)}}
             after, before = through(module, index, text, dense, watch)
-            layer = _Layer(dense, pruned, before, _adds_up(dense, after, before))
-            for stage in _stages(own, wanted):
-                now = through(module, index, text, pruned, watch, until=stage[0].kind)[1]
-                inputs, shifts = moments(before.given[stage[0].kind], now.given[stage[0].kind])
-                for group in stage:
-                    key, weight = (index, group.kind), group_weight(model, group)
-                    target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
-                    choose, step = choice(wanted[key], options)
-                    weights[key], gone[key] = surgeon(target, inputs, choose, step)
-                    saved += put_weight(model, group, weights[key])
+            layer = _Layer(index, module, linear, dense, pruned, before, _adds_up(dense, after, before))
+            for stage in stages:
+                for group, new, gone in _operate(model, layer, text, stage, wanted, options):
+                    saved += put_weight(model, group, new)
+                    change[0][index, group.kind], change[1][index, group.kind] = gone, new
             pruned = through(module, index, text, pruned, {})[0] if saved else after
             dense = after
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
-    return Change(gone, weights)
+    return Change(*change)
+
+
+def _operate(
+    model: nn.Module,
+    layer: _Layer,
+    text: Text,
+    stage: list[GroupInfo],
+    wanted: Mapping[Group, float],
+    options: Options,
+) -> list[tuple[GroupInfo, torch.Tensor, torch.Tensor]]:
+    """Groups with the same inputs, each with its new weight and what went; the model is not changed."""
+    kind = stage[0].kind
+    seen = {kind} | ({"attn_out"} if kind == "down" else set())
+    watch = {name: layer.linear[name] for name in seen}
+    now = through(layer.module, layer.index, text, layer.pruned, watch, until=kind)[1]
+    inputs, shifts = moments(layer.before.given[kind], now.given[kind])
+    results = []
+    for group in stage:
+        weight = group_weight(model, group)
+        target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
+        choose, step = choice(wanted[layer.index, group.kind], options)
+        results.append((group, *surgeon(target, inputs, choose, step)))
+    return results
 
 
 def _stages(own: Sequence[GroupInfo], wanted: Mapping[Group, float]) -> list[list[GroupInfo]]:
