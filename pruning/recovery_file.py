@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 from pruning.changes import Change
 from pruning.errors import PruningError
 from pruning.plan import Group
+from pruning.units import Removal
 
 
 def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
@@ -24,6 +26,7 @@ def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
         tensors[f"removed {layer} {kind}"] = packed(mask)
         shapes[f"{layer} {kind}"] = list(mask.shape)
     notes = {"about": json.dumps(dict(about)), "shapes": json.dumps(shapes)}
+    notes |= {"biases": json.dumps(change.biases), "units": json.dumps(_plain(change.units))}
     _aside(path, lambda draft: save_file(tensors, draft, metadata=notes))
 
 
@@ -41,11 +44,26 @@ def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]
                     weights[int(layer), kind] = file.get_tensor(name)
                 else:
                     removed[int(layer), kind] = unpacked(file.get_tensor(name), shapes[f"{layer} {kind}"])
-            return Change(removed, weights), json.loads(notes["about"])
+            biases, units = tuple(json.loads(notes["biases"])), _removal(json.loads(notes["units"]))
+            return Change(removed, weights, biases, units), json.loads(notes["about"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise PruningError(
             f"The recovered weights in {path} cannot be read. Delete the file and run the recovery again."
         ) from error
+
+
+def _plain(units: Removal | None) -> dict[str, Any] | None:
+    return None if units is None else asdict(units)
+
+
+def _removal(plain: dict[str, Any] | None) -> Removal | None:
+    """The units that JSON spelled: layers are numbers again, and lists tuples."""
+    if plain is None:
+        return None
+    neurons, heads = (
+        {int(layer): tuple(gone) for layer, gone in plain[kind].items()} for kind in ("neurons", "heads")
+    )
+    return Removal(neurons, heads, tuple(plain["layers"]))
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

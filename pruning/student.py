@@ -32,6 +32,9 @@ class Student:
         self._adapted = False
         self.put(change.weights)
         self.remove(change.removed)
+        with torch.no_grad():
+            for name in change.biases:
+                self.model.get_submodule(name).bias.zero_()
         if lora:
             self._adapt(lora)
         self._trained = self._choose_trained()

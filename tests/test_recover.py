@@ -20,6 +20,7 @@ from pruning.recover import Recovery, batch, split, train
 from pruning.recovery_file import load_change, load_state, packed, save_change, save_state, unpacked
 from pruning.student import Student
 from pruning.training import Training
+from pruning.units import Removal
 from tests.tiny import FAMILIES, VOCABULARY, tiny_model
 
 FEW = Training(steps=3, batch=2, warmup=1, learning_rate=1e-2, evaluate_every=2)
@@ -254,10 +255,12 @@ def test_windows_kept_back_are_not_learnt_from() -> None:
 
 def test_a_change_survives_its_file(tmp_path: Path) -> None:
     model = tiny_model("phi3")
-    change = Change(half(model).removed, recovery_of(model).student.weights())
+    units = Removal(neurons={0: (1, 5)}, heads={2: (0,)}, layers=(1,))
+    change = Change(half(model).removed, recovery_of(model).student.weights(), ("one", "two"), units)
     save_change(tmp_path / "one.safetensors", change, {"step": 7})
     again, about = load_change(tmp_path / "one.safetensors")
     assert about == {"step": 7}
+    assert (again.biases, again.units) == (("one", "two"), units)
     assert again.removed.keys() == change.removed.keys()
     assert all(torch.equal(mask, again.removed[key]) for key, mask in change.removed.items())
     assert all(torch.equal(weight, again.weights[key]) for key, weight in change.weights.items())

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from pruning.errors import Cancelled, PruningError
 from pruning.models import Loaded, fingerprint, load
+from pruning.options import Options
 from pruning.plan import parse_settings
 from pruning.progress import silent
 from pruning.recipe import Recipe
@@ -157,6 +158,35 @@ def test_a_recovered_recipe_is_measured_and_exported(
     assert "trained for 6 steps" in (out / "README.md").read_text()
     # What recovery reached says nothing about pruning: the forecast must not learn from it.
     assert [row["value"]["kl"] for row in store.find("measure")] == [plain["kl"]]
+
+
+@pytest.mark.parametrize(("structure", "level"), [("neurons", 0.25), ("layers", 1)])
+def test_a_recovered_smaller_model_is_exported_smaller(
+    loaded: Loaded, store: Store, text: str, tmp_path: Path, structure: str, level: float
+) -> None:
+    gently = {**FEW, "steps": 20, "learning_rate": 5e-4, "evaluate_every": 10}
+    settings = [f"{structure}={level}"] if structure == "neurons" else ["layers@1=1"]
+    groups = groups_of(loaded, structure)
+    recipe = Recipe.from_plan(
+        parse_settings(settings, groups),
+        groups,
+        reference=loaded.reference,
+        fingerprint=loaded.fingerprint,
+        criterion="fisher",
+        data=text,
+        options=Options(structure=structure),
+        recovery=gently,
+    )
+    asked: dict[str, Any] = {"settings": settings, "data": text, "structure": structure, "recovery": gently}
+    found = TASKS["recover"](loaded, store, silent, **asked)
+    assert found["recovered"]["kl"] < found["pruned"]["kl"]
+    assert found["bytes"] < found["file_bytes"]
+    assert TASKS["measure"](loaded, store, silent, **asked)["kl"] == pytest.approx(found["recovered"]["kl"])
+    written = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(tmp_path / "small"))
+    assert written["verified"]
+    small = AutoModelForCausalLM.from_pretrained(tmp_path / "small")
+    assert len(small.model.layers) == (2 if structure == "layers" else 3)
+    assert small.model.layers[0].mlp.down_proj.in_features == (64 if structure == "layers" else 48)
 
 
 @pytest.mark.parametrize("name", ["magnitude", "fisher", "movement"])

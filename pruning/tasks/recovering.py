@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pruning.changes import Change, Spec, changed
-from pruning.cost import dense_bytes, sparse_bytes
+from pruning.cost import cut_bytes, dense_bytes, sparse_bytes
 from pruning.criteria import LEARNT, Evidence
 from pruning.criteria import criterion as named_criterion
 from pruning.data import load_windows
@@ -77,7 +78,7 @@ def recover(
         "seconds_a_step": seconds,
         "tokens": reference.quality.tokens,
         "sparsity": share_removed(loaded, best),
-        "bytes": sparse_bytes(loaded.model, best.removed),
+        "bytes": (cut_bytes if best.units else sparse_bytes)(loaded.model, best.removed),
         "file_bytes": dense_bytes(loaded.model),
     }
     store.put("recovery", key, value)
@@ -115,8 +116,8 @@ class _Work:
         self.loaded, self.store, self.spec, self.training, self.key = loaded, store, spec, training, key
         self.out = store.file("recovery", key, ".safetensors")
         self.state_file = store.file("recovery", key, STATE)
-        at_first = change if change is not None and training.schedule == ONE_SHOT else Change({})
-        student = Student(loaded.model, loaded.groups, at_first, training.lora)
+        self.at_first = change if change is not None and training.schedule == ONE_SHOT else Change({})
+        student = Student(loaded.model, loaded.groups, self.at_first, training.lora)
         self.recovery = Recovery(student, loaded.model, training, moving=spec.criterion in LEARNT)
         state = load_state(self.state_file, loaded.device)
         if state is not None:
@@ -161,7 +162,8 @@ class _Work:
     def keep(self) -> None:
         """Put the student's weights where measure and export find them."""
         student, best = self.recovery.student, self.recovery.course.best
-        save_change(self.out, Change(student.removed(), student.weights()), {"best": best})
+        now = replace(self.at_first, removed=student.removed(), weights=student.weights())
+        save_change(self.out, now, {"best": best})
 
     def save(self) -> None:
         """Write what it takes to go on from here."""
