@@ -99,6 +99,11 @@ def _early_exit(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return _with_recipe("early-exit", model, arguments, words)
 
 
+def _quantize(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    words = [word for method in arguments.get("methods") or () for word in ("--method", method)]
+    return _with_recipe("quantize", model, arguments, words)
+
+
 def _with_recipe(command: str, model: dict[str, Any], arguments: dict[str, Any], words: list[str]) -> str:
     """A command that takes the model as it is or pruned as a recipe says, which is written first."""
     if not arguments.get("settings"):
@@ -161,6 +166,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "progressive": _progressive,
     "lottery": _lottery,
     "early_exit": _early_exit,
+    "quantize": _quantize,
     "export": _export,
     "generate": _generate,
 }

@@ -23,7 +23,8 @@ class Student:
     """
 
     def __init__(self, model: nn.Module, groups: Sequence[GroupInfo], change: Change, lora: int = 0) -> None:
-        self.model: Any = copy.deepcopy(model).float().eval().requires_grad_(False)
+        copied: Any = copy.deepcopy(model)
+        self.model = copied.float().eval().requires_grad_(False)
         self.groups = list(groups)
         self._modules: dict[str, Any] = {
             part.module: self.model.get_submodule(part.module) for group in groups for part in group.parts

@@ -454,6 +454,34 @@ def test_the_commands_of_an_early_exit():
     assert parsed(second)[1]["recipe_file"] == "recipe.yaml"
 
 
+def test_quantize_without_its_extra_says_how_to_get_it(call, llama_folder, workspace, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
+    said = call("quantize", llama_folder, "--data", workspace / "text.txt", fails=True)
+    assert "prunescope[quantize]" in said
+
+
+def test_quantize(call, llama_folder, workspace):
+    pytest.importorskip("torchao")
+    text, recipe = workspace / "text.txt", workspace / "quantize.yaml"
+    call("recipe", llama_folder, "--set", "all=0.5", "--data", text, "--out", recipe)
+    rows = call("quantize", llama_folder, recipe, "--method", "int8")["rows"]
+    assert [(row["pruned"], row["method"]) for row in rows] == [
+        (False, None),
+        (False, "int8"),
+        (True, None),
+        (True, "int8"),
+    ]
+
+
+def test_the_commands_of_quantizing():
+    request = {"task": "quantize", "model": MODEL, "arguments": {"methods": ["int8"]}}
+    assert command_line(request) == "prunescope quantize demo --method int8"
+    pruned = {"settings": ["all=0.5"], "recovery": {"steps": 30}}
+    lines = command_line({**request, "arguments": pruned}).splitlines()
+    assert [parsed(line)[0] for line in lines] == ["recipe", "recover", "quantize"]
+
+
 # ---- bad input --------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import click
 from pruning import __version__
 from pruning.cli.dashboard import app
 from pruning.cli.looking import baseline, demo, early_exit, generate, inspect
-from pruning.cli.measuring import bench, forecast, map_, measure, sweep
+from pruning.cli.measuring import bench, forecast, map_, measure, quantize, sweep
 from pruning.cli.training import lottery, progressive, recover
 from pruning.cli.writing import export, recipe
 
@@ -35,6 +35,7 @@ for command in (
     progressive,
     lottery,
     early_exit,
+    quantize,
     export,
     generate,
     app,

@@ -176,6 +176,33 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
     finish(result, figures(result, named))
 
 
+@click.command()
+@model_argument
+@click.argument("recipe_file", metavar="[RECIPE]", required=False)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help="int8 (weights) or int8-dynamic (weights and inputs); may be given twice. Both without it.",
+)
+@click.option("--data", help="Text to score with; otherwise the recipe's, or demo.")
+@model_options
+@errors_as_sentences
+def quantize(
+    model: str, recipe_file: str | None, methods: tuple[str, ...], data: str | None, how: dict[str, Any]
+) -> None:
+    """Measure quality and size of the model pruned, quantized, and both. Needs prunescope[quantize]."""
+    arguments = {"methods": list(methods)} if methods else {}
+    result = run_recipe("quantize", model, recipe_file, data, how, **arguments)
+    lines = [
+        f"{'pruned' if row['pruned'] else 'dense':<6}  {row['method'] or '-':<12}  KL {row['kl']:.4f}  "
+        f"perplexity {row['perplexity']:,.2f}  {row['file_bytes'] / 1e6:.1f} MB, "
+        f"{row['bytes'] / 1e6:.1f} MB with zeros as bits"
+        for row in result["rows"]
+    ]
+    finish(result, lines)
+
+
 @click.group()
 def bench() -> None:
     """Check the forecast against measurements, and time it and the dashboard."""

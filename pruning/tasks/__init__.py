@@ -14,6 +14,7 @@ from pruning.tasks.leaving import early_exit
 from pruning.tasks.looking import baseline, inspect_model
 from pruning.tasks.pricing import make_map, run_sweep
 from pruning.tasks.quality import measure
+from pruning.tasks.quantizing import quantize
 from pruning.tasks.recovering import recover
 
 TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -28,4 +29,5 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "progressive": progressive,
     "lottery": lottery_ticket,
     "early_exit": early_exit,
+    "quantize": quantize,
 }
