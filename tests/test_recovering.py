@@ -204,12 +204,29 @@ def test_gradual_pruning_ends_at_the_plan(loaded: Loaded, store: Store, text: st
     assert (found["pruned"] is None) == (name == "movement")
 
 
+def test_low_rank_recovery_ends_as_ordinary_weights(loaded: Loaded, store: Store, text: str) -> None:
+    pytest.importorskip("peft")
+    low = {**FEW, "lora": 4, "steps": 10}
+    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=low)
+    assert found["recovered"]["kl"] < found["pruned"]["kl"]
+    change, _ = load_change(Path(found["out"]))
+    assert change.weights.keys() == change.removed.keys()
+    assert not any(change.weights[key][mask].any() for key, mask in change.removed.items())
+    assert TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=low)["kl"] == pytest.approx(
+        found["recovered"]["kl"]
+    )
+
+
 def test_what_does_not_go_together_is_refused(loaded: Loaded, store: Store, text: str) -> None:
     def recover(recovery: dict[str, Any], **more: Any) -> None:
         TASKS["recover"](loaded, store, silent, **{**PLAN, "data": text, "recovery": recovery, **more})
 
     with pytest.raises(PruningError, match="gradual schedule"):
         recover({}, criterion="movement")
+    with pytest.raises(PruningError, match="as training does"):
+        recover({"schedule": "linear"}, criterion="sparsegpt")
+    with pytest.raises(PruningError, match="go at once"):
+        recover({"schedule": "linear"}, settings=["neurons=0.5"], structure="neurons", criterion="fisher")
     with pytest.raises(PruningError, match="all or nothing"):
         recover({"schedule": "linear"}, structure="n:m", pattern="2:4")
     with pytest.raises(PruningError, match="no setting"):

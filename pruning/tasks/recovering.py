@@ -204,6 +204,11 @@ def _check(spec: Spec, training: Training) -> None:
             f"{spec.criterion} chooses weights by how training moves them. Choose a gradual schedule, "
             "such as cubic, and whole weights (lora 0)."
         )
+    if gradual and named_criterion(spec.criterion).updates:
+        raise PruningError(
+            f"{spec.criterion} changes the weights that stay, as training does. Choose the schedule "
+            "one_shot, or a criterion that only chooses, such as fisher."
+        )
     if gradual and spec.options.structure not in ("unstructured", "n:m", "block"):
         raise PruningError(
             f"Whole {spec.options.structure} go at once. Choose the schedule one_shot, or single weights."
