@@ -56,6 +56,14 @@ def described(run: Run) -> str:
     return ", ".join([plan(run.settings), *told])
 
 
+def about(run: Run) -> str:
+    """Model, criterion, and the text where it is not the usual one."""
+    parts = [words.short(run.reference or "model unknown")]
+    if run.kind != "baseline":
+        parts.append(run.criterion)
+    return " · ".join([*parts, *([words.short(run.data)] if run.data != "demo" else [])])
+
+
 def plan(settings: Sequence[str]) -> str:
     """A plan's settings for people: "down@0-3=0.1" is "MLP down 10 % in layers 0–3"."""
     return ", ".join(_setting(text) for text in settings) or "Nothing removed"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pruning import library
@@ -56,7 +58,7 @@ def _filter(runs: list[Run]) -> list[Run]:
         names,
         index=None,
         placeholder="Every model",
-        format_func=shell.short,
+        format_func=words.short,
         key="runs_model",
         persist_state="session",
     )
@@ -112,7 +114,7 @@ def _card(run: Run, busy: bool) -> None:
                 st.checkbox(said, key=f"pick_{run.id}", label_visibility="collapsed")
         with left.container(gap="xsmall"):
             _lines(run)
-        middle.caption(f"{run_words.when(run.made)}  \n{shell.short(run.reference or 'model unknown')}")
+        middle.caption(f"{run_words.when(run.made)}  \n{run_words.about(run)}")
         with right.container(horizontal=True, horizontal_alignment="right", gap="small"):
             run_actions.open_button(run)
             more = st.popover(
@@ -126,7 +128,9 @@ def _card(run: Run, busy: bool) -> None:
 def _lines(run: Run) -> None:
     """Kind and title, figures, note."""
     badge = f":gray-badge[:material/{run_words.ICON[run.kind]}: {run_words.KIND[run.kind]}]"
-    st.markdown(f"**{run_words.title(run)}** {badge}")
+    gone = run.kind == "export" and not Path(run.value["out"]).exists()
+    lost = " :orange-badge[moved or deleted since]" if gone else ""
+    st.markdown(f"**{run_words.title(run)}** {badge}{lost}")
     if run.kind in ("export", "job") and run.settings:
         st.caption(run_words.described(run))
     st.markdown(f":small[{run_words.figures(run)}]")

@@ -15,7 +15,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from pruning.commands import command_line
 from pruning.errors import PruningError
 from pruning.resources import asset
-from pruning.ui import services, state, words
+from pruning.ui import services, state, warm, words
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def route() -> None:
         chosen.run()
     finally:
         _routed.reset(token)
+        warm.server()
 
 
 def begin() -> None:
@@ -107,7 +108,7 @@ def heading(
         st.caption(line)
     with right.container(horizontal_alignment="right", gap="xxsmall"):
         if model:
-            facts, name = model.facts, short(state.current().model)
+            facts, name = model.facts, words.short(state.current().model)
             st.caption(
                 f":material/deployed_code: {name} · {words.count(facts['parameters'])} parameters · "
                 f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
@@ -177,11 +178,6 @@ def empty(title: str, text: str, page: str, label: str) -> None:
         st.subheader(title, anchor=False)
         st.write(text)
         link(page, label)
-
-
-def short(reference: str) -> str:
-    """A model's name cut to what fits: of a long path the end tells more."""
-    return reference if len(reference) <= 34 else f"…{reference[-33:]}"
 
 
 def command(wanted: dict[str, Any]) -> None:

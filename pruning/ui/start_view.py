@@ -170,9 +170,9 @@ def go_on() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="go_on"):
         st.markdown("Go on with", width="content")
         if here is not None:
-            shell.link(next_step(), f"{shell.short(choice.model)} · {shell.PAGES[next_step()].title}")
+            shell.link(next_step(), f"{words.short(choice.model)} · {shell.PAGES[next_step()].title}")
         for model in recent[:RECENT]:
-            name = shell.short(model["reference"])
+            name = words.short(model["reference"])
             if st.button(
                 name,
                 type="tertiary",

@@ -119,6 +119,11 @@ def kind(name: str) -> str:
     return KIND.get(name, name)
 
 
+def short(reference: str) -> str:
+    """A model's name cut to what fits: of a long path the end tells more."""
+    return reference if len(reference) <= 34 else f"…{reference[-33:]}"
+
+
 def group(layer: int | str, name: str) -> str:
     return f"Layer {layer} · {kind(name)}"
 

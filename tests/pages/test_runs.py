@@ -75,6 +75,7 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
         "The disk is full.",
     ):
         assert title in said
+    assert "demo · fisher" in said
     assert ":blue-badge[forecast] 1,350 points, 150 groups at 9 levels" in said
     assert ":green-badge[measured] 3 points in 1 group" in said
     assert len([b for b in app.button if b.label == "Open"]) == len(library.runs(filled)) == 9
@@ -276,6 +277,13 @@ def test_the_address_of_a_plan_opens_it(open_page: Open, filled: Store) -> None:
     assert urlsplit(shown).path == "/explore"
     assert address == {"model": "demo", "plan": "all=0.4"}
     assert open_page("explore", **address).query_params["plan"] == "all=0.4"
+
+
+def test_a_written_model_that_was_moved_is_marked(open_page: Open, filled: Store) -> None:
+    assert "moved or deleted since" not in text_of(open_page("runs"))
+    folder = Path(the_run(filled, "export").value["out"])
+    folder.rename(folder.with_name("elsewhere"))
+    assert "moved or deleted since" in text_of(open_page("runs"))
 
 
 def test_storage_is_told(open_page: Open, filled: Store) -> None:
