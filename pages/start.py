@@ -1,6 +1,6 @@
 """Start: what this is, the demo model in one press, the road, and the words that matter."""
 
-from pruning.ui import services, shell, start_view
+from pruning.ui import services, shell, start_view, warm
 
 shell.begin()
 shell.heading(
@@ -14,3 +14,4 @@ start_view.demo()
 start_view.go_on()
 start_view.road()
 start_view.glossary()
+warm.browser()

@@ -82,7 +82,7 @@ def server(home: Path, log: Path, threads: int = 1) -> Iterator[Server]:
         port = probe.getsockname()[1]
     environment = {**os.environ, "PRUNESCOPE_HOME": str(home), "OMP_NUM_THREADS": str(threads)}
     script = app_file()
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    command = [sys.executable, "-m", "pruning.ui.serve", "run", str(script), "--server.port", str(port)]
     with log.open("w") as out:
         process = subprocess.Popen(
             command,

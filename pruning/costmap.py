@@ -76,6 +76,11 @@ class SensitivityMap:
         return np.log(np.array(self.levels)), np.log(np.maximum.accumulate(self.cost, axis=1))
 
     @cached_property
+    def prunable(self) -> float:
+        """Prunable weights in the whole model."""
+        return float(self.parameters.sum())
+
+    @cached_property
     def _rows(self) -> dict[Group, int]:
         return {group: row for row, group in enumerate(self.groups)}
 

@@ -17,6 +17,7 @@ __all__ = [
     "costs_at",
     "curve",
     "forecast",
+    "forecast_alone",
     "group_costs",
     "prior",
 ]
@@ -135,13 +136,43 @@ def curve(
 
 def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> Forecast:
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
-    used = calibration or prior()
     levels = table.levels_of(plan)
     costs = costs_at(table, levels)
-    kl, factor = _kl(float(costs.sum()), used), math.exp(BAND * _spread(costs, used))
+    total = float(costs.sum())
+    one = float(costs @ costs) / total**2 if total > 0 else 0.0
+    gone, size = float(levels @ table.parameters), sparse_bytes(table, levels)
+    return _outcome(table, calibration or prior(), total, one, gone, size)
+
+
+def forecast_alone(
+    table: SensitivityMap, calibration: Calibration | None = None
+) -> dict[tuple[Group, float], Forecast]:
+    """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
+    used, costs = calibration or prior(), np.exp(table.logs[1])
+    nothing = forecast(table, {}, used)
+    found = {(group, 0.0): nothing for group in table.groups}
+    for row, group in enumerate(table.groups):
+        count = int(table.parameters[row])
+        dense = count * table.dense["weight_bytes"]
+        for column, level in enumerate(map(float, table.levels)):
+            saved = dense - min(dense, (1 - level) * dense + count / 8)
+            size = round(table.dense["bytes"] - saved)
+            found[group, level] = _outcome(table, used, float(costs[row, column]), 1.0, level * count, size)
+    return found
+
+
+def _outcome(
+    table: SensitivityMap, used: Calibration, cost: float, one: float, gone: float, size: int
+) -> Forecast:
+    """The forecast at a total cost.
+
+    `one` is Σ c² / (Σ c)², 1 where a single group carries the cost: the groups' own errors average out over
+    as many groups as carry it.
+    """
+    kl = _kl(cost, used)
+    factor = math.exp(BAND * math.sqrt(used.spread**2 + GROUP_SPREAD**2 * one))
     low, high = kl / factor, min(kl * factor, MAX_KL)
     perplexity, accuracy = table.dense["perplexity"], table.dense["accuracy"]
-    gone = float(levels @ table.parameters)
     return Forecast(
         kl=kl,
         kl_low=low,
@@ -156,8 +187,8 @@ def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None 
         accuracy_low=accuracy * accuracy_at(high) / ACCURACY_SLACK if kl > 0 else accuracy,
         accuracy_high=min(1.0, accuracy * accuracy_at(low) * (ACCURACY_SLACK if kl > 0 else 1.0)),
         parameters=round(table.dense["parameters"] - gone),
-        bytes=sparse_bytes(table, levels),
-        sparsity=gone / float(table.parameters.sum()),
+        bytes=size,
+        sparsity=gone / table.prunable,
     )
 
 
@@ -181,16 +212,6 @@ def agreement_at(kl: float) -> float:
 def accuracy_at(kl: float) -> float:
     """Next-token accuracy at this KL as a share of the dense model's, 0..1."""
     return math.exp(-ACCURACY_FIT[0] * kl ** ACCURACY_FIT[1])
-
-
-def _spread(costs: np.ndarray, calibration: Calibration) -> float:
-    """Standard deviation of log(measured / forecast): what plans share, and what single groups add.
-
-    The groups' own errors average out over as many groups as carry the cost, (Σ c)² / Σ c².
-    """
-    squares = float(costs @ costs)
-    alone = squares / float(costs.sum()) ** 2 if squares > 0 else 0.0
-    return math.sqrt(calibration.spread**2 + GROUP_SPREAD**2 * alone)
 
 
 def _kl(cost: float, calibration: Calibration) -> float:

@@ -16,6 +16,7 @@ from pruning.forecast import (
     calibrate,
     curve,
     forecast,
+    forecast_alone,
     group_costs,
     prior,
     total_cost,
@@ -152,6 +153,17 @@ def test_curve_starts_at_nothing_and_rises() -> None:
     assert levels[0] == kl[0] == 0.0
     assert len(levels) == 10
     assert (np.diff(kl) > 0).all()
+
+
+def test_groups_alone_are_forecast_as_their_plans_are() -> None:
+    table, learned = make_table(4), Calibration(kappa=1.4, beta=0.95, spread=0.2, measured=3)
+    found = forecast_alone(table, learned)
+    assert len(found) == len(table.groups) * (len(LEVELS) + 1)
+    for (group, level), seen in found.items():
+        true = forecast(table, {group: level} if level else {}, learned)
+        assert (seen.bytes, seen.parameters) == (true.bytes, true.parameters)
+        for name in ("kl", "kl_low", "kl_high", "perplexity_low", "agreement_high", "accuracy", "sparsity"):
+            assert getattr(seen, name) == pytest.approx(getattr(true, name), rel=1e-9), name
 
 
 def test_maps_survive_a_file_and_bad_files_are_explained(tmp_path: Path) -> None:

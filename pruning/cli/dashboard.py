@@ -26,7 +26,7 @@ def app(port: int | None) -> None:
     """Start the dashboard on this machine only, and print its address."""
     port = _free_port() if port is None else _checked(port)
     address = f"http://{ADDRESS}:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", str(app_file())]
+    command = [sys.executable, "-m", "pruning.ui.serve", "run", str(app_file())]
     command += ["--server.address", ADDRESS, "--server.port", str(port), "--server.headless", "true"]
     finish({"address": address}, [f"Prunescope is at {address} (Ctrl-C stops it)."])
     sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast_alone
 from pruning.plan import Group
 from pruning.ui import words
 
@@ -41,12 +41,7 @@ def name_of(table: SensitivityMap) -> tuple[object, ...]:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
 def alone(table: SensitivityMap, calibration: Calibration) -> Alone:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    nothing = forecast(table, {}, calibration)
-    found = {(group, 0.0): nothing for group in table.groups}
-    for group in table.groups:
-        for level in map(float, table.levels):
-            found[group, level] = forecast(table, {group: level}, calibration)
-    return found
+    return forecast_alone(table, calibration)
 
 
 def beside(seen: Forecast, kl: float) -> str:

@@ -1,0 +1,25 @@
+"""Start Streamlit in a process that has read the charts' libraries, so that the first visitor need not wait.
+
+Used as `python -m pruning.ui.serve run app.py …`, in place of `python -m streamlit run app.py …`.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Import what every page with a chart or a table needs, then hand over to Streamlit."""
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+    import pyarrow  # noqa: F401
+
+    from pruning import commands, costmap, recipe  # noqa: F401
+
+    go.Figure([go.Heatmap(z=[[0.0]]), go.Scatter(x=[0.0], y=[0.0])]).to_json()
+
+    from streamlit.web.cli import main as streamlit
+
+    streamlit(prog_name="streamlit")
+
+
+if __name__ == "__main__":
+    main()
