@@ -124,7 +124,11 @@ def _verdict(found: list[Scored], groups: Sequence[Group], level: float) -> str:
     if len(order) > 1:
         first, second = order[0], order[1]
         sure = first[1].kl_high < second[1].kl_low
-        text += f" **{first[0]}** costs least." if sure else " The bands overlap: measure to be sure."
+        text += (
+            f" **{first[0]}** costs least."
+            if sure
+            else f" The bands of {first[0]} and {second[0]} overlap: measure to be sure."
+        )
     return f":blue-badge[forecast] :small[{text}]"
 
 

@@ -10,6 +10,7 @@ from pruning.forecast import SensitivityMap
 from pruning.ui import services, single_groups, state, words
 
 HEIGHT = 390
+PERPLEXITIES = ("forecast_perplexity", "forecast_perplexity_low", "forecast_perplexity_high")
 
 
 def section(model: services.Info, table: SensitivityMap) -> None:
@@ -26,16 +27,17 @@ def section(model: services.Info, table: SensitivityMap) -> None:
         )
     right.download_button(
         "Download as CSV",
-        frame.to_csv(index=False, float_format="%.6g"),
+        lambda: frame.to_csv(index=False, float_format="%.6g"),  # written when it is asked for
         file_name=_file_name(table),
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
         width="stretch",
     )
+    dense = table.dense["perplexity"]
     shown = frame.assign(
         group=frame["group"].map(words.kind),
-        forecast_perplexity=100 * (frame["forecast_perplexity"] / table.dense["perplexity"] - 1),
+        **{name: 100 * (frame[name] / dense - 1) for name in PERPLEXITIES},
     ).drop(columns="measured_perplexity")
     st.dataframe(
         shown, hide_index=True, height=HEIGHT, column_config=_columns(), placeholder="", key="map_table"
@@ -50,9 +52,11 @@ def _columns() -> dict[str, object]:
         "group": st.column_config.TextColumn("Group"),
         "level_percent": number("Level", format="%.3g %%", width="small", help="Share set to zero."),
         "forecast_kl_nats_per_token": number("KL, forecast", format="%.4f", help=kl),
-        "forecast_kl_low_nats_per_token": number("Band from", format="%.4f", help=band),
-        "forecast_kl_high_nats_per_token": number("Band to", format="%.4f", help=band),
+        "forecast_kl_low_nats_per_token": number("from", format="%.4f", help=band),
+        "forecast_kl_high_nats_per_token": number("to", format="%.4f", help=band),
         "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=words.PERPLEXITY),
+        "forecast_perplexity_low": number("from", format="+%.2f %%", help=words.BAND),
+        "forecast_perplexity_high": number("to", format="+%.2f %%", help=words.BAND),
         "measured_kl_nats_per_token": number("KL, measured", format="%.4f", help=kl),
         "estimators_apart_factor": number(
             "Estimates part by",

@@ -28,6 +28,7 @@ def heat(
     values: Sequence[float],
     metric: str = "KL",
     selected: Sequence[Group] = (),
+    bands: Sequence[tuple[float, float]] = (),
     measured: Mapping[Group, float] | None = None,
     box: bool = False,
 ) -> go.Figure:
@@ -67,7 +68,8 @@ def heat(
             },
         )
     )
-    _touch(figure, value, metric, selected, measured or {})
+    texts = _cell_texts(value, bands, metric, measured or {})
+    _touch(figure, list(value), texts, selected)
     edges = [min(layers) - 0.5, max(layers) + 0.5]
     figure.update_xaxes(
         title="Layer", dtick=charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
@@ -80,14 +82,9 @@ def heat(
 
 
 def _touch(
-    figure: go.Figure,
-    value: Mapping[Group, float],
-    metric: str,
-    selected: Sequence[Group],
-    measured: Mapping[Group, float],
+    figure: go.Figure, cells: Sequence[Group], texts: Sequence[str], selected: Sequence[Group]
 ) -> None:
     """A marker on every cell, nearly transparent until it is selected."""
-    cells = list(value)
     # No wider than a cell: where markers overlap, a click would find the wrong one.
     size = min(25, max(8, 720 // len({layer for layer, _ in cells})))
     figure.add_scatter(
@@ -105,7 +102,7 @@ def _touch(
         selected={"marker": {"opacity": 1.0}},
         unselected={"marker": {"opacity": 0.01}},
         customdata=[[layer, kind] for layer, kind in cells],
-        text=[_cell_text(group, value[group], metric, measured.get(group)) for group in cells],
+        text=texts,
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )
@@ -273,9 +270,21 @@ def _tick_text(value: float, metric: str) -> str:
     return f"{value:g}" if metric == "KL" else f"+{value:g} %"
 
 
-def _cell_text(group: Group, value: float, metric: str, measured: float | None) -> str:
-    def amount(number: float) -> str:
-        return f"KL {words.kl(number)} nats/token" if metric == "KL" else f"perplexity {number:+.2g} %"
+def _cell_texts(
+    value: Mapping[Group, float],
+    bands: Sequence[tuple[float, float]],
+    metric: str,
+    measured: Mapping[Group, float],
+) -> list[str]:
+    """What a cell says when it is pointed at: the forecast with its band, and what was measured."""
 
-    text = f"{words.group(*group)}<br>forecast {amount(value)}"
-    return text if measured is None else f"{text}<br>measured {amount(measured)}"
+    def amount(*numbers: float) -> str:
+        said = [words.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
+        band = f" ({said[1]} – {said[2]})" if len(said) > 1 else ""
+        return f"KL {said[0]}{band} nats/token" if metric == "KL" else f"perplexity {said[0]}{band}"
+
+    texts = []
+    for index, (group, forecast) in enumerate(value.items()):
+        text = f"{words.group(*group)}<br>forecast {amount(forecast, *(bands[index] if bands else ()))}"
+        texts.append(text + (f"<br>measured {amount(measured[group])}" if group in measured else ""))
+    return texts

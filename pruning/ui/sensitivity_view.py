@@ -145,7 +145,9 @@ def _heat(
     def shown(kl: float, perplexity: float) -> float:
         return kl if metric == "KL" else 100 * (perplexity / dense - 1)
 
-    values = [shown(seen.kl, seen.perplexity) for seen in (single[group, level] for group in table.groups)]
+    seen = [single[group, level] for group in table.groups]
+    values = [shown(one.kl, one.perplexity) for one in seen]
+    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in seen]
     measured = {
         group: shown(point["kl"], point["perplexity"])
         for group, own in points.items()
@@ -158,7 +160,7 @@ def _heat(
         st.session_state["heat_marked"] = chosen
     marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        sensitivity_charts.heat(table.groups, values, metric, marked, measured, way == "Box"),
+        sensitivity_charts.heat(table.groups, values, metric, marked, bands, measured, way == "Box"),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
@@ -223,7 +225,7 @@ def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: fl
     said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
     if seen is None:
         return f":small[{said}]"
-    band = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)} – {words.kl(seen.kl_high)})"
+    band = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
     return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
 
 
@@ -232,10 +234,11 @@ def _extremes(table: SensitivityMap, single: Alone, ends: list[Group], level: fl
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
     for badge, group in zip(badges, ends, strict=True):
         seen = single[group, level]
-        rise = seen.perplexity / table.dense["perplexity"] - 1
-        band = f"{words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}"
+        dense = table.dense["perplexity"]
+        least, most = (words.percent(v / dense - 1) for v in (seen.perplexity_low, seen.perplexity_high))
+        kl = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
         st.markdown(
             f"{badge} **{words.group(*group)}**  \n"
-            f"{words.percent(level)} costs {words.more(rise)}  \n"
-            f":blue-badge[forecast] :small[KL {words.kl(seen.kl)} ({band})]"
+            f"{words.percent(level)} costs {words.more(seen.perplexity / dense - 1)} ({least} – {most})  \n"
+            f":blue-badge[forecast] :small[KL {kl}]"
         )

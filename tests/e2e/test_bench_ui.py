@@ -36,7 +36,7 @@ def test_the_bench_measures_and_the_server_stays_small() -> None:
 
 @pytest.mark.browser
 def test_frames_that_take_long_are_seen(browser: Browser) -> None:
-    """A page that draws for 40 ms in every frame, as a slow desk would: no drag may seem quicker than that."""
+    """A page that takes 40 ms for every frame, as a slow desk would: no drag may seem quicker than that."""
     page = browser.new_page()
     page.set_content('<div id="field" style="height: 400px"></div>')
     page.evaluate(bench_ui.RECORD)

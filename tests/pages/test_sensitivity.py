@@ -49,7 +49,7 @@ def test_criteria_stand_side_by_side_for_the_model_and_for_what_is_chosen(
     assert measured["Fisher, measured"]["x"] == pytest.approx([20, 40])
     said = text_of(app)
     assert "**Layer 29 · MLP down**" in said
-    assert "The bands overlap" in said
+    assert "The bands of Fisher and Wanda overlap" in said
     app.session_state["chosen_groups"] = [(0, "up"), (1, "up")]
     app.run()
     assert not app.exception

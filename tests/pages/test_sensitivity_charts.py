@@ -58,9 +58,13 @@ def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_c
 
 
 def test_heat_says_what_was_measured_and_takes_clicks_or_boxes() -> None:
-    figure = sensitivity_charts.heat(GROUPS, COSTS, "KL", measured={(0, "qkv"): 0.5}, box=True)
+    bands = [(cost / 2, cost * 2) for cost in COSTS]
+    figure = sensitivity_charts.heat(GROUPS, COSTS, "KL", bands=bands, measured={(0, "qkv"): 0.5}, box=True)
     texts = figure.data[1].text
-    assert texts[0] == "Layer 0 · Attention QKV<br>forecast KL 0.001 nats/token<br>measured KL 0.5 nats/token"
+    assert texts[0] == (
+        "Layer 0 · Attention QKV<br>forecast KL 0.001 (below 0.001 – 0.002) nats/token"
+        "<br>measured KL 0.5 nats/token"
+    )
     assert "measured" not in texts[1]
     assert figure.layout.dragmode == "select"
     assert sensitivity_charts.heat(GROUPS, COSTS).layout.dragmode == "pan"
