@@ -127,8 +127,9 @@ def _cut(module: nn.Module, rows: Collection[int], columns: Collection[int]) -> 
     smaller = weight[kept[0]][:, kept[1]]
     transposed = isinstance(module, Conv1D)
     module.weight = nn.Parameter((smaller.T if transposed else smaller).contiguous(), requires_grad=False)
-    if module.bias is not None:
-        module.bias = nn.Parameter(module.bias.detach()[kept[0]], requires_grad=False)  # type: ignore[union-attr, index]
+    bias: Any = module.bias
+    if bias is not None:
+        module.bias = nn.Parameter(bias.detach()[kept[0]], requires_grad=False)
     names = ("nf", "nx") if transposed else ("out_features", "in_features")
     for name, left in zip(names, kept, strict=True):
         setattr(module, name, len(left))
