@@ -7,19 +7,20 @@ import torch
 from pruning.errors import PruningError
 
 DAMPING = 1e-4
-SHRINKING = 0.3
+SHRINKING, MOST_SHRINKING = 2.0, 0.3
 TRIES = 4
 AT_ONCE = 8
 
 Allowed = Callable[[list[int]], Sequence[int]]
 
 
-def shrunk(inputs: torch.Tensor, share: float = SHRINKING) -> torch.Tensor:
-    """A with its off-diagonal entries drawn towards zero by `share`.
+def shrunk(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
+    """A [in, in], a mean over so many tokens, with its off-diagonal entries drawn towards zero.
 
-    They are known from few tokens, and least squares would trust them too far (Ledoit & Wolf 2004; the
-    share is what did best on text that was not fitted to).
+    Least squares would trust them too far, the more so the fewer tokens there are for each input (Ledoit &
+    Wolf 2004). How far they are drawn is what did best on text that was not fitted to.
     """
+    share = min(MOST_SHRINKING, SHRINKING * len(inputs) / tokens)
     return (1 - share) * inputs + share * torch.diag(inputs.diagonal())
 
 

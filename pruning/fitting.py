@@ -82,7 +82,7 @@ def _fit_one(
     """The units that go from one layer, and the refitted weight [out, in]; `seen` are inputs [tokens, in]."""
     block = KIND_OF_COLUMNS[kind]
     weight = weight_view(work.model, work.outs[layer, block]).float()
-    inputs = shrunk(mean_product(seen, seen))
+    inputs = shrunk(mean_product(seen, seen), sum(map(len, seen)))
     size = columns_in(work.units, layer, kind)
     if work.criterion.name == "fisher":
         outputs = given(work.known((layer, block)), "outputs")

@@ -42,7 +42,7 @@ def curves(
     for index, (_, layer) in enumerate(layers):
         watch = {block: model.get_submodule(outs[index].module)}
         states, seen = through(layer, index, text, states, watch)
-        inputs = shrunk(mean_product(seen.given[block], seen.given[block]))
+        inputs = shrunk(mean_product(seen.given[block], seen.given[block]), windows.numel())
         weight = weight_view(model, outs[index]).float()
         size = columns_in(units, index, kind)
         total = weight.shape[1] // size

@@ -76,6 +76,7 @@ def test_inputs_that_are_not_finite_are_refused() -> None:
         refit(torch.ones(2, 3), torch.full((3, 3), float("nan")), [0])
 
 
-def test_shrinking_leaves_the_diagonal() -> None:
+def test_fewer_tokens_shrink_what_is_off_the_diagonal_more() -> None:
     a = torch.tensor([[2.0, 1.0], [1.0, 4.0]])
-    torch.testing.assert_close(shrunk(a, 0.25), torch.tensor([[2.0, 0.75], [0.75, 4.0]]))
+    torch.testing.assert_close(shrunk(a, 10), torch.tensor([[2.0, 0.7], [0.7, 4.0]]))
+    torch.testing.assert_close(shrunk(a, 40), torch.tensor([[2.0, 0.9], [0.9, 4.0]]))
