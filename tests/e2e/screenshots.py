@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browser import ROOT, fit, launched, server, settle, wait_for_plan
 
 JOB = 900_000  # milliseconds; minutes on a quiet machine, more on a busy one
-PLAN = "gate=0.35,up=0.4,attn_out=0.25,down=0.2,down@28-29=0.1"
+PLAN = "attn_out=0.25,gate=0.35,up=0.4,down=0.2,down@28-29=0.1"
 OTHER_PLAN = "all=0.4"
 
 
