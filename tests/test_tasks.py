@@ -189,6 +189,22 @@ def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, t
     assert [row["value"] for row in default] == [plain]
 
 
+@pytest.mark.parametrize("name", ["sparsegpt", "corrected"])
+def test_what_was_fitted_is_kept_for_the_next_task(
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked: dict[str, Any] = {"settings": ["all=0.5"], "criterion": name, "data": text}
+    first = TASKS["measure"](loaded, store, silent, **asked)
+
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise AssertionError("the weights were fitted again")
+
+    monkeypatch.setattr(f"pruning.tasks.applying.{name}", forbidden)
+    assert TASKS["measure"](loaded, store, silent, **asked) == first
+    with pytest.raises(AssertionError, match="fitted again"):
+        TASKS["measure"](loaded, store, silent, **{**asked, "settings": ["all=0.4"]})
+
+
 def test_an_export_holds_its_pattern(loaded: Loaded, store: Store, text: str, tmp_path: Path) -> None:
     recipe = {**recipe_of(loaded, text, ["up=0.5"]), "structure": "n:m", "pattern": "2:4"}
     done = TASKS["export"](loaded, store, silent, recipe=recipe, out=str(tmp_path / "pruned"))

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
 
 from pruning.changes import Change, Spec, changed
 from pruning.corrected import corrected
@@ -16,6 +19,8 @@ from pruning.sparsegpt import check, sparsegpt
 from pruning.store import Store
 from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, normal, windows_of
 from pruning.tasks.whole import units_change, units_plan
+
+_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Change]] = WeakKeyDictionary()
 
 
 def spec_of(loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]) -> Spec:
@@ -41,17 +46,35 @@ def applied(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Ite
 
 
 def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
-    """What `spec` does to the dense model, which is not changed."""
-    if spec.options.whole:
-        return units_change(loaded, store, spec, progress)
+    """What `spec` does to the dense model, which is not changed.
+
+    Where that takes fitting, the latest is kept with the model: who measures often writes next.
+    """
+    if not (spec.options.whole or named_criterion(spec.criterion).updates):
+        return _masks(loaded, store, spec, progress)
+    key = {**spec.key(), "data_fingerprint": windows_of(loaded, spec.data).fingerprint}
+    latest = _LATEST.get(loaded.model)
+    if latest is None or latest[0] != key:
+        fitted = units_change if spec.options.whole else _updates
+        latest = key, fitted(loaded, store, spec, progress)
+        _LATEST[loaded.model] = latest
+    return latest[1]
+
+
+def _updates(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    """Single weights that go while the others make up for them."""
+    plan = parse_settings(spec.settings, groups_of(loaded))
+    if spec.criterion == "corrected":
+        work, windows = corrected, fitting_windows(loaded, spec.data)
+    else:
+        work, windows = sparsegpt, windows_of(loaded, spec.data).calibration
+    return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
+
+
+def _masks(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    """Weights that go while the others stay as they are."""
     chosen = named_criterion(spec.criterion)
     plan = parse_settings(spec.settings, groups_of(loaded))
-    if chosen.updates:
-        # Moving weights has as many unknowns in each row as inputs: few tokens would be learnt by heart.
-        own = chosen.name == "corrected"
-        windows = fitting_windows(loaded, spec.data) if own else windows_of(loaded, spec.data).calibration
-        work = corrected if own else sparsegpt
-        return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
     known = evidence_for(loaded, store, spec.data, chosen, progress)
     return Change(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
 

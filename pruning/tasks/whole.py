@@ -1,10 +1,6 @@
 """What a spec that removes whole units does to the dense model."""
 
 from dataclasses import replace
-from typing import Any
-from weakref import WeakKeyDictionary
-
-from torch import nn
 
 from pruning.changes import Change, Spec
 from pruning.criteria import criterion as named_criterion
@@ -17,10 +13,8 @@ from pruning.progress import Progress
 from pruning.store import Store
 from pruning.structured import Result, as_change, check_passed_over, choose, first_of, removal_of, wanted
 from pruning.surgery import check_describable
-from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
+from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of
 from pruning.units import Removal, Units, find_units
-
-_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Change]] = WeakKeyDictionary()
 
 
 def units_of(loaded: Loaded, structure: str) -> Units:
@@ -80,16 +74,7 @@ def _any_removal(loaded: Loaded, units: Units, spec: Spec) -> Removal:
 
 
 def units_change(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
-    """What `spec` does to the full-size model; the latest is kept with the model."""
-    key = {**spec.key(), "data_fingerprint": windows_of(loaded, spec.data).fingerprint}
-    latest = _LATEST.get(loaded.model)
-    if latest is None or latest[0] != key:
-        latest = key, _made(loaded, store, spec, progress)
-        _LATEST[loaded.model] = latest
-    return latest[1]
-
-
-def _made(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+    """What `spec` does to the full-size model."""
     model, groups, options = loaded.model, loaded.groups, spec.options
     plan, units = units_plan(loaded, spec), units_of(loaded, options.structure)
     if options.structure == "layers":
