@@ -47,9 +47,7 @@ def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]
             biases, units = tuple(json.loads(notes["biases"])), _removal(json.loads(notes["units"]))
             return Change(removed, weights, biases, units), json.loads(notes["about"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise PruningError(
-            f"The recovered weights in {path} cannot be read. Delete the file and run the recovery again."
-        ) from error
+        raise _damaged(path) from error
 
 
 def _plain(units: Removal | None) -> dict[str, Any] | None:
@@ -64,6 +62,22 @@ def _removal(plain: dict[str, Any] | None) -> Removal | None:
         {int(layer): tuple(gone) for layer, gone in plain[kind].items()} for kind in ("neurons", "heads")
     )
     return Removal(neurons, heads, tuple(plain["layers"]))
+
+
+def about(path: Path) -> dict[str, Any]:
+    """The facts that were written with a change, without reading its weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["about"])
+            return facts
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> PruningError:
+    return PruningError(
+        f"The recovered weights in {path} cannot be read. Delete the file and run the recovery again."
+    )
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -112,7 +112,7 @@ def test_what_was_stopped_goes_on_where_it_was(
         assert row["best_step"] in (0, 2, 4)
         # What there is so far can be measured already.
         part = TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
-        assert part["recovery"] == FEW
+        assert (part["recovery"], part["best_step"]) == (FEW, row["best_step"])
     seen.clear()
     found = TASKS["recover"](
         loaded,
@@ -155,7 +155,12 @@ def test_a_recovered_recipe_is_measured_and_exported(
     assert torch.equal(down, change.weights[1, "down"])
     assert (down == 0).float().mean() == pytest.approx(0.5, abs=0.01)
     assert Recipe.load(out / "recipe.yaml").recovery == FEW
-    assert "trained for 6 steps" in (out / "README.md").read_text()
+    assert f"trained for {found['best_step']} steps" in (out / "README.md").read_text()
+    # A measurement of fewer steps, made before a cancelled training went on, is not put on the card.
+    row = store.find("measure_recovered")[0]
+    store.put("measure_recovered", row["key"], {**row["value"], "best_step": 1, "kl": 99.0})
+    again = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(tmp_path / "again"))
+    assert again["kl"] == pytest.approx(measured["kl"])
     # What recovery reached says nothing about pruning: the forecast must not learn from it.
     assert [row["value"]["kl"] for row in store.find("measure")] == [plain["kl"]]
 

@@ -6,11 +6,11 @@ from pruning.recipe import Recipe
 from pruning.training import Training
 
 
-def _trained(recipe: Recipe) -> str:
+def _trained(recipe: Recipe, figures: dict[str, Any]) -> str:
     if recipe.recovery is None:
         return ""
-    training = Training.of(recipe.recovery)
-    return f", and what is left trained for {training.steps} steps (loss: {training.loss})"
+    loss = Training.of(recipe.recovery).loss
+    return f", and what is left trained for {figures['best_step']} steps (loss: {loss})"
 
 
 def card(recipe: Recipe, figures: dict[str, Any], size: int, cut: bool) -> str:
@@ -29,7 +29,7 @@ tags: [pruned, prunescope]
 
 {recipe.model.reference}, with {figures["sparsity"]:.1%} of the weights of its decoder layers \
 {"taken out" if cut else "set to zero"} by Prunescope
-({recipe.structure}, criterion: {recipe.criterion}){_trained(recipe)}.
+({recipe.structure}, criterion: {recipe.criterion}){_trained(recipe, figures)}.
 The file `recipe.yaml` beside this one repeats it. The licence of the original model applies.
 
 All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).

@@ -19,9 +19,9 @@ from pruning.store import Store
 from pruning.surgery import check_same, smaller
 from pruning.tasks.applying import spec_of
 from pruning.tasks.card import card
-from pruning.tasks.prepare import reference_of
+from pruning.tasks.prepare import Reference, reference_of
 from pruning.tasks.quality import measure_now, place_of
-from pruning.tasks.recovering import applied_as_told
+from pruning.tasks.recovering import applied_as_told, trained_steps
 from pruning.tasks.whole import check_exportable, units_of
 from pruning.units import Removal
 
@@ -52,7 +52,7 @@ def export_model(
         check_exportable(loaded, spec)
     reference = reference_of(loaded, data, progress)
     with applied_as_told(loaded, store, spec, recovery, progress) as change:
-        figures = stored_figures(loaded, store, spec, reference.windows.fingerprint, recovery)
+        figures = stored_figures(loaded, store, spec, reference, recovery)
         if figures is None:
             figures = measure_now(loaded, store, spec, change, reference, progress, recovery)
         sample = reference.windows.evaluation[:2]
@@ -89,12 +89,16 @@ def stored_figures(
     loaded: Loaded,
     store: Store,
     spec: Spec,
-    data_fingerprint: str,
+    reference: Reference,
     recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
-    """What was measured before of just this change, on this very text."""
+    """What was measured before of just this change, on this very text, after as many steps of training."""
     stored = store.get(*place_of(loaded, spec, recovery))
-    return stored if stored is not None and stored["data_fingerprint"] == data_fingerprint else None
+    if stored is None or stored["data_fingerprint"] != reference.windows.fingerprint:
+        return None
+    if recovery is None:
+        return stored
+    return stored if stored["best_step"] == trained_steps(loaded, store, spec, recovery, reference) else None
 
 
 def _folder(store: Store, out: str | None, name: str | None) -> Path:

@@ -12,7 +12,7 @@ from pruning.progress import Progress
 from pruning.store import Store
 from pruning.tasks.applying import share_removed, spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
-from pruning.tasks.recovering import applied_as_told
+from pruning.tasks.recovering import applied_as_told, trained_steps
 
 
 def measure(
@@ -71,6 +71,7 @@ def measure_now(
     }
     if recovery is not None:
         value["recovery"] = recovery
+        value["best_step"] = trained_steps(loaded, store, spec, recovery, reference)
     kind, key = place_of(loaded, spec, recovery)
     store.put(kind, key, value)
     return value

@@ -23,7 +23,7 @@ from pruning.passes import run
 from pruning.plan import parse_settings
 from pruning.progress import Progress
 from pruning.recover import Course, Recovery, plain, train
-from pruning.recovery_file import load_change, load_state, save_change, save_state
+from pruning.recovery_file import about, load_change, load_state, save_change, save_state
 from pruning.schedules import ONE_SHOT, plan_at
 from pruning.store import Store
 from pruning.student import Student
@@ -259,14 +259,26 @@ def applied_as_told(
         with applied(loaded, store, spec, progress) as change:
             yield change
         return
-    training = Training.of(recovery)
-    key = _key(loaded, spec, training, reference_of(loaded, spec.data, progress))
-    path = store.file("recovery", key, ".safetensors")
+    path = _weights_file(loaded, store, spec, recovery, reference_of(loaded, spec.data, progress))
+    change, _ = load_change(path, loaded.device)
+    with changed(loaded.model, loaded.groups, change):
+        yield change
+
+
+def trained_steps(
+    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any], reference: Reference
+) -> int:
+    """After how many steps the recovered weights were taken; fewer than asked for where it was cancelled."""
+    return int(about(_weights_file(loaded, store, spec, recovery, reference))["best"]["step"])
+
+
+def _weights_file(
+    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any], reference: Reference
+) -> Path:
+    path = store.file("recovery", _key(loaded, spec, Training.of(recovery), reference), ".safetensors")
     if not path.exists():
         raise PruningError(
             "This recipe's recovery has not been run in this workspace. Run `prunescope recover` with the "
             "recipe first."
         )
-    change, _ = load_change(path, loaded.device)
-    with changed(loaded.model, loaded.groups, change):
-        yield change
+    return path
