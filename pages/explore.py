@@ -7,7 +7,7 @@ model = services.info()
 table = services.the_map(model) if model else None
 shell.heading(
     "Explore",
-    "Move a fader or paint a curve and see what it would cost. Nothing is changed until you measure or export.",
+    "Move a fader or paint a curve and see what it would cost. Nothing changes until you measure or export.",
     model,
     *(("export", "Export") if table else ()),
 )

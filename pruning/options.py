@@ -29,7 +29,7 @@ class Options:
     `floor` and `ceiling`: levels (0..1) that no group which is pruned at all goes under or over.
 
     The other structures are whole units. `compensate`: what stays of a layer that loses neurons or heads is
-    refitted to make up for them. `round_to`: as many neurons stay as a multiple of this, the nearest there is.
+    refitted to make up for them. `round_to`: as many neurons stay as the nearest multiple of this.
     """
 
     structure: str = "unstructured"

@@ -22,6 +22,7 @@ CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 CRITERION_COLOUR = {
     "fisher": "#0072B2",
     "sparsegpt": "#7A6A00",
+    "corrected": "#5D3A9B",
     "wanda": "#D55E00",
     "magnitude": "#CC79A7",
     "l2": "#8C5A75",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import streamlit as st
 
@@ -44,7 +45,7 @@ def section(model: services.Info, table: SensitivityMap) -> None:
     )
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     kl, band = f"{words.KL} In nats per token.", f"{words.BAND} KL in nats per token."
     return {

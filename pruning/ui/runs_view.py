@@ -107,7 +107,7 @@ def _pin_and_go(ticked: list[Run]) -> None:
 
 def _card(run: Run, busy: bool) -> None:
     with st.container(border=True, key=f"run_{run.id}"):
-        tick, left, middle, right = st.columns([0.35, 7.4, 2.2, 1.5], vertical_alignment="center")
+        tick, left, middle, right = st.columns([0.35, 7.2, 2, 1.9], vertical_alignment="center")
         with tick:
             if run.kind in ("measure", "export") and run_actions.plan_is_whole(run):
                 said = f"Compare {run_words.title(run)}"
@@ -117,9 +117,7 @@ def _card(run: Run, busy: bool) -> None:
         middle.caption(f"{run_words.when(run.made)}  \n{run_words.about(run)}")
         with right.container(horizontal=True, horizontal_alignment="right", gap="small"):
             run_actions.open_button(run)
-            more = st.popover(
-                "", icon=":material/more_horiz:", key=f"more_{run.id}", help="More", on_change="rerun"
-            )
+            more = st.popover("More", key=f"more_{run.id}", on_change="rerun")
             if more.open:
                 with more:
                     run_actions.menu(run, busy)

@@ -120,7 +120,7 @@ def curves(
     _draw(figure, lines, measured, colour)
     if mark is not None:
         figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=charts.REST)
-    seen = [y for line in (*lines, *measured) for y in line.y]
+    seen = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
     high = max([*seen, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
     low = 0.0 if metric == "KL" else min(seen, default=0.0) - 0.04 * (high - min(seen, default=0.0))
     figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 92], dtick=10)
@@ -247,9 +247,9 @@ def _span(lines: Sequence[Line], metric: str, dense: float) -> tuple[float, floa
 def _log_ticks(low: float, high: float) -> list[float]:
     """Round values over a logarithmic axis; plotly's own are bare digits."""
     decades = math.log10(high / low)
-    within = (1, 1.5, 2, 3, 5, 7) if decades < 0.9 else (1, 2, 5) if decades < 1.8 else (1, 3)
-    if decades > 3:
-        within = (1,)
+    within: tuple[float, ...] = (1, 3) if decades <= 3 else (1,)
+    if decades < 1.8:
+        within = (1, 1.5, 2, 3, 5, 7) if decades < 0.9 else (1, 2, 5)
     steps = [m * 10.0**e for e in range(-9, 14) for m in within]
     return [float(f"{value:.2g}") for value in steps if low <= value <= high]
 
