@@ -32,11 +32,11 @@ def section(model: services.Info, chosen: Sequence[Group], level: float, metric:
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")
         _chart(found, model.groups, metric, level, "criteria_whole")
-        st.markdown(_verdict(found, model.groups, level))
+        st.markdown(_verdict(found, model.groups, level, metric))
     with right:
         st.markdown(f"**{_name(chosen)}** :blue-badge[lines: forecast with band]")
         _chart(found, chosen, metric, level, "criteria_chosen")
-        st.markdown(_verdict(found, chosen, level))
+        st.markdown(_verdict(found, chosen, level, metric))
 
 
 def _scored(model: services.Info) -> list[Scored]:
@@ -114,21 +114,25 @@ def _truths(one: Scored, groups: Sequence[Group], levels: Sequence[float], field
     return dict(sorted(truth.items()))
 
 
-def _verdict(found: list[Scored], groups: Sequence[Group], level: float) -> str:
+def _verdict(found: list[Scored], groups: Sequence[Group], level: float, metric: str) -> str:
     """Who is forecast to cost least at the level, in a sentence, and whether that is sure."""
     order = sorted(((one.name, _at(one, groups, level)) for one in found), key=lambda pair: pair[1].kl)
-    said = ", ".join(
-        f"{name} {words.kl(f.kl)} ({words.kl(f.kl_low)} – {words.kl(f.kl_high)})" for name, f in order
-    )
-    text = f"At {words.percent(level)}, KL in nats per token: {said}."
+    if metric == "KL":
+        unit = "KL in nats per token"
+        shown = [(name, *map(words.kl, (f.kl, f.kl_low, f.kl_high))) for name, f in order]
+    else:
+        unit = "perplexity"
+        shown = [
+            (name, *map(words.perplexity, (f.perplexity, f.perplexity_low, f.perplexity_high)))
+            for name, f in order
+        ]
+    said = ", ".join(f"{name} {value} ({low}\u00a0–\u00a0{high})" for name, value, low, high in shown)
+    text = f"At {words.percent(level)}, {unit}: {said}."
     if len(order) > 1:
-        first, second = order[0], order[1]
-        sure = first[1].kl_high < second[1].kl_low
-        text += (
-            f" **{first[0]}** costs least."
-            if sure
-            else f" The bands of {first[0]} and {second[0]} overlap: measure to be sure."
-        )
+        (first, least), (second, next_one) = order[:2]
+        sure = least.kl_high < next_one.kl_low
+        overlap = f"The bands of {first} and {second} overlap: measure to be sure."
+        text += f" **{first}** costs least." if sure else f" {overlap}"
     return f":blue-badge[forecast] :small[{text}]"
 
 

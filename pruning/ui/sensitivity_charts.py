@@ -255,7 +255,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _amount(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "KL" else words.perplexity(value).removesuffix(".0")
+    return f"{value:g}" if metric == "KL" or value < 10 else f"{value:,.0f}"
 
 
 def _unit(metric: str) -> str:
