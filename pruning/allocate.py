@@ -8,27 +8,28 @@ from pruning.forecast import costs_at
 from pruning.plan import MAX_LEVEL, Plan
 
 STEP = 0.01
+REACH = 0.2
 ROUNDS = 60
 
 
-def allocate(table: SensitivityMap, sparsity: float, most: float = MAX_LEVEL) -> Plan:
+def allocate(table: SensitivityMap, sparsity: float) -> Plan:
     """The plan that removes the share `sparsity` (0..1) of all weights of the map at the least Σ cost.
 
-    Levels are multiples of `STEP` up to `most`. The plan removes at least `sparsity`, and at most the weights
-    of one step in one group more. Raises PruningError when `sparsity` cannot be reached.
+    Levels are multiples of `STEP`, at most `REACH` from `sparsity`: costs add up only while no group is
+    all but gone. The plan removes at least `sparsity`, and at most the weights of one step in one group
+    more. Raises PruningError when `sparsity` cannot be reached.
     """
-    if not 0.0 < sparsity <= most:
+    if not 0.0 < sparsity <= MAX_LEVEL:
         raise PruningError(
-            f"A sparsity of {sparsity:g} cannot be shared out: it is a share between 0 and {most:g}."
+            f"A sparsity of {sparsity:g} cannot be shared out: it is a share between 0 and {MAX_LEVEL:g}."
         )
-    levels = np.arange(round(most / STEP) + 1) * STEP
+    first = max(0, round((sparsity - REACH) / STEP))
+    last = min(round((sparsity + REACH) / STEP), round(MAX_LEVEL / STEP))
+    levels = np.arange(first, last + 1) * STEP
     costs = np.stack([costs_at(table, np.full(len(table.groups), level)) for level in levels], axis=1)
-    chosen = cheapest(costs, table.parameters, round(sparsity * (len(levels) - 1) / levels[-1], 9))
-    return {
-        group: round(float(levels[step]), 6)
-        for group, step in zip(table.groups, chosen, strict=True)
-        if step > 0
-    }
+    chosen = cheapest(costs, table.parameters, round(sparsity / STEP - first, 9))
+    plan = {group: round(float(levels[n]), 6) for group, n in zip(table.groups, chosen, strict=True)}
+    return {group: level for group, level in plan.items() if level > 0}
 
 
 def cheapest(costs: np.ndarray, weights: np.ndarray, steps: float) -> np.ndarray:
