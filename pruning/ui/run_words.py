@@ -103,7 +103,7 @@ def figures(run: Run) -> str:
     line = (
         f"{MEASURED} perplexity {words.perplexity(value['perplexity'])} · "
         f"KL {words.kl(value['kl'])} nats per token · same next word {words.percent(value['agreement'])} · "
-        f"{words.percent(value['sparsity'])} of the weights gone · {words.size(size)} stored sparsely"
+        f"{words.percent(value['sparsity'])} gone · {words.size(size)} stored sparsely"
     )
     return f"{line} · {words.size(value['bytes'])} on disk" if run.kind == "export" else line
 

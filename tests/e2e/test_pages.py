@@ -98,7 +98,7 @@ def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None
 def test_a_click_on_the_map_shows_that_groups_curve(page: Page) -> None:
     page.goto("/sensitivity?model=demo")
     settle(page)
-    drawn = page.get_by_role("figure", name=re.compile("Forecast cost against the share"))
+    drawn = page.get_by_role("figure", name=re.compile("with measured points"))
     expect(drawn).to_contain_text("Layer 29 · MLP down")
     cells = page.get_by_role("figure", name=re.compile("Heat map")).locator(".scatterlayer .point")
     expect(cells).to_have_count(150)
