@@ -42,6 +42,15 @@ def corner(cell: Locator, side: int) -> tuple[float, float]:
     return box["x"] + box["width"] / 2 + 12 * side, box["y"] + box["height"] / 2 + 16 * side
 
 
+def pick_by(page: Page, label: str, mode: str) -> None:
+    """Choose how groups are picked, and wait until the map in the browser has followed."""
+    page.get_by_text(label).click()
+    page.wait_for_function(
+        "mode => document.querySelector('.js-plotly-plot')?._fullLayout?.dragmode === mode", arg=mode
+    )
+    settle(page)
+
+
 def test_a_click_beside_the_middle_of_a_cell_picks_it(opened: Page) -> None:
     opened.mouse.click(*corner(cells(opened).nth(12), 1))
     expect(opened.get_by_role("figure", name=re.compile("with measured points"))).to_contain_text(
@@ -51,8 +60,7 @@ def test_a_click_beside_the_middle_of_a_cell_picks_it(opened: Page) -> None:
 
 
 def test_a_box_picks_all_groups_in_it(opened: Page) -> None:
-    opened.get_by_text("Draw a box").click()
-    settle(opened)
+    pick_by(opened, "Draw a box", "select")
     grid = cells(opened)
     # Attention output of layer 1 to MLP up of layer 3.
     opened.mouse.move(*corner(grid.nth(6), -1))
@@ -63,8 +71,7 @@ def test_a_box_picks_all_groups_in_it(opened: Page) -> None:
     expect(opened.get_by_text("9 groups are selected; the first 6 are drawn.")).to_be_visible()
     expect(opened.get_by_text("The 9 chosen groups together")).to_be_visible()
 
-    opened.get_by_text("Click a cell").click()
-    settle(opened)
+    pick_by(opened, "Click a cell", "pan")
     opened.mouse.click(*corner(cells(opened).nth(149), 1))
     expect(opened.get_by_role("textbox", name="Layers")).to_have_value("29")
 
