@@ -1,5 +1,5 @@
 # make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
-# make test   runs every test, those in a real browser included
+# make test   runs every test: first those without a browser, two at a time, then those in a real one
 # make check  runs ruff, the type checker and the import contract
 
 BIN := .venv/bin
@@ -17,7 +17,8 @@ app: .venv/app.stamp
 
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser" $(PYTEST_ARGS) || test $$? -eq 5
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) || test $$? -eq 5
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
