@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from pruning.changes import Change
 from pruning.groups import find_groups
 from pruning.lottery import Draw, by_chance, lottery, smallest
 from pruning.models import fingerprint
@@ -63,7 +64,7 @@ def test_what_stays_goes_back_to_the_early_weights(rewind: int, monkeypatch: pyt
     monkeypatch.setattr(Student, "put", watch)
     play(model, 0.5, steps=3, rounds=2, rewind=rewind)
     _, first, *later = given  # making the student puts nothing
-    initial = Student(model, find_groups(model), type("", (), {"removed": {}, "weights": {}})).weights()
+    initial = Student(model, find_groups(model), Change({})).weights()
     assert len(later) == 3
     for weights in later:
         for key, weight in weights.items():

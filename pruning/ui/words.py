@@ -64,6 +64,10 @@ TASK = {
     "export": "Writing the model",
     "generate": "Answering the prompt",
     "recover": "Training the pruned model back",
+    "progressive": "Climbing a ladder of levels",
+    "lottery": "Drawing lottery tickets",
+    "early_exit": "Leaving the model early",
+    "quantize": "Storing weights in 8 bits",
 }
 TASK_PAGE = {
     "inspect": "Model",
@@ -73,7 +77,7 @@ TASK_PAGE = {
     "measure": "Explore",
     "generate": "Compare",
     "export": "Export",
-    "recover": "Runs",
+    **dict.fromkeys(("recover", "progressive", "lottery", "early_exit", "quantize"), "Runs"),
 }
 PERPLEXITY = "How surprised the model is by real text. Lower is better; 1 would be no surprise at all."
 ACCURACY = "How often the model's first guess for the next word of a real text is right."
