@@ -285,5 +285,6 @@ function drawHere(canvas, still, { table, seen, truth, look }) {
   pen.strokeStyle = look.ground;
   pen.lineWidth = 4;
   pen.strokeText(words, middle, line);
+  pen.fillStyle = look.accent;
   pen.fillText(words, middle, line);
 }
