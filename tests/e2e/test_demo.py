@@ -32,7 +32,7 @@ def test_the_demo_model_from_nothing_to_a_measured_plan(page: Page, dashboard: S
     [found] = Store(home).find("measure")
     assert 0.02 < found["value"]["kl"] < 1.0
     forecast, truth = (
-        float(page.get_by_test_id("stMetricValue").first.inner_text()),
+        float(page.locator("[data-tile=perplexity] .value").inner_text()),
         float(found["value"]["perplexity"]),
     )
     assert abs(forecast / truth - 1) < 0.25, "after one measurement the forecast of the same plan is near it"
