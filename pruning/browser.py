@@ -53,9 +53,9 @@ def chromium() -> str | None:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A Chromium without a window. Raises PruningError where there is none, or no Playwright."""
+    """A Chromium without a window. Raises PruningError where there is none, no Playwright, or it gives up."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise PruningError(
             "This needs Playwright to drive a browser. Install it: pip install 'prunescope[dev]'."
@@ -67,11 +67,14 @@ def launched() -> Iterator[Browser]:
             "apt-get install chromium)."
         )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
-            yield browser
-        finally:
-            browser.close()
+            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            try:
+                yield browser
+            finally:
+                browser.close()
+        except Error as error:
+            raise PruningError(f"The browser gave up: {error.message.splitlines()[0]}") from error
 
 
 @contextmanager

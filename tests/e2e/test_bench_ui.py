@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser
 
 from pruning import bench_ui
 from pruning import browser as browsers
 from pruning.cli import main
+from pruning.errors import PruningError
 from pruning.progress import silent
 
 SHAPED = ("drag_median_ms", "drag_p95_ms", "paint_median_ms", "paint_p95_ms", "release_median_ms")
 WHOLE = ("floor_median_ms", "floor_p95_ms", "release_median_ms", "switch_max_ms", "switch_median_ms")
 FEW = 40
+# Each test opens a browser of its own: Playwright allows one at a time, and the bench opens one itself.
+needs_chromium = pytest.mark.skipif(
+    browsers.chromium() is None, reason="there is no Chromium or Chrome on the PATH"
+)
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(browsers.chromium() is None, reason="there is no Chromium or Chrome on the PATH")
+@needs_chromium
 def test_the_bench_measures_and_the_server_stays_small() -> None:
     found = bench_ui.bench_ui(silent, events=FEW, releases=3)
     for name in (
@@ -35,19 +39,20 @@ def test_the_bench_measures_and_the_server_stays_small() -> None:
 
 
 @pytest.mark.browser
-def test_frames_that_take_long_are_seen(browser: Browser) -> None:
+@needs_chromium
+def test_frames_that_take_long_are_seen() -> None:
     """A page that takes 40 ms for every frame, as a slow desk would: no drag may seem quicker than that."""
-    page = browser.new_page()
-    page.set_content('<div id="field" style="height: 400px"></div>')
-    page.evaluate(bench_ui.RECORD)
-    page.evaluate(
-        """() => document.addEventListener("pointermove", () => requestAnimationFrame(() => {
-             const start = performance.now();
-             while (performance.now() - start < 40);
-           }))"""
-    )
-    times = bench_ui._drag(page, page.locator("#field"), FEW, across=True)
-    page.close()
+    with browsers.launched() as browser:
+        page = browser.new_page()
+        page.set_content('<div id="field" style="height: 400px"></div>')
+        page.evaluate(bench_ui.RECORD)
+        page.evaluate(
+            """() => document.addEventListener("pointermove", () => requestAnimationFrame(() => {
+                 const start = performance.now();
+                 while (performance.now() - start < 40);
+               }))"""
+        )
+        times = bench_ui._drag(page, page.locator("#field"), FEW, across=True)
     assert len(times) >= FEW
     assert min(times) >= 40
 
@@ -64,6 +69,13 @@ def test_without_playwright_the_bench_says_what_to_install(monkeypatch: pytest.M
     result = CliRunner().invoke(main, ["bench", "ui"])
     assert result.exit_code == 1
     assert "prunescope[dev]" in result.stderr
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_browser_that_waits_in_vain_says_so() -> None:
+    with pytest.raises(PruningError, match="gave up: .*Timeout"), browsers.launched() as browser:
+        browser.new_page().wait_for_selector("#never", timeout=50)
 
 
 def test_libtorch_is_seen_where_it_is_loaded() -> None:
