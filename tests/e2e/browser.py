@@ -51,6 +51,20 @@ def nudge(page: Page, label: str, percent: int) -> None:
     page.wait_for_selector("[data-desk][data-settled]")
 
 
+def drag(page: Page, part: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press at one share of the part's box (x, y from its upper left) and let go at another."""
+    box = part.bounding_box()
+    assert box is not None
+
+    def place(share: tuple[float, float]) -> tuple[float, float]:
+        return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
+
+    page.mouse.move(*place(start))
+    page.mouse.down()
+    page.mouse.move(*place(end), steps=6)
+    page.mouse.up()
+
+
 def wait_for_plan(page: Page, plan: str) -> None:
     """Wait until the page's address holds the plan: a slider's last step may still be on its way."""
     page.wait_for_function(

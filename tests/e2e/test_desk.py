@@ -19,7 +19,7 @@ from pruning.store import Store
 from pruning.strategies import STRATEGIES, strategy_plan
 from pruning.ui.desk.table import Marks, table_data
 from pruning.ui.state import split_settings
-from tests.e2e.browser import Server, settle, wait_for_plan
+from tests.e2e.browser import Server, drag, settle, wait_for_plan
 from tests.pages import synthetic
 
 pytestmark = pytest.mark.browser
@@ -52,20 +52,6 @@ def opened(page: Page, plan: str = "") -> Locator:
     desk = page.locator("[data-desk]")
     page.wait_for_selector("[data-desk][data-settled]")
     return desk
-
-
-def drag(page: Page, part: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at one share of the part's box (x, y from its upper left) and let go at another."""
-    box = part.bounding_box()
-    assert box is not None
-
-    def place(share: tuple[float, float]) -> tuple[float, float]:
-        return box["x"] + share[0] * box["width"], box["y"] + share[1] * box["height"]
-
-    page.mouse.move(*place(start))
-    page.mouse.down()
-    page.mouse.move(*place(end), steps=6)
-    page.mouse.up()
 
 
 # ---- both sides agree -------------------------------------------------------------------------------

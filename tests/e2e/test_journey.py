@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Server, fader, nudge, settle, wait_for_plan
+from tests.e2e.browser import Server, drag, fader, nudge, settle, wait_for_plan
 
 pytestmark = pytest.mark.browser
 JOB = 120_000
@@ -35,6 +35,11 @@ def test_load_map_slide_measure_export_reload(
 
     page.get_by_role("link", name="3 Explore").click()
     expect(page.get_by_text("Nothing is removed yet")).to_be_visible()
+    desk = page.locator("[data-desk]")
+    drag(page, desk.locator("[data-lane=down]"), (0.3, 0.9), (0.95, 0.3))
+    expect(desk).to_have_attribute("data-settled", re.compile("down"))
+    desk.get_by_role("button", name="Reset").click()
+    expect(desk).to_have_attribute("data-settled", "")
     nudge(page, "MLP up", 30)
     expect(page.get_by_text("not measured yet")).to_be_visible()
     wait_for_plan(page, "up=0.3")

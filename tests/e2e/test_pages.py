@@ -1,9 +1,12 @@
 """Pages in a real browser on a made-up workspace: deep links, what a slider sets going, a picked cell."""
 
+import os
 import re
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -127,6 +130,25 @@ def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -
     settle(page)
     wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
     assert wide <= 1280, "nothing sticks out of a window of 1280 × 720"
+
+
+def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, home: Path) -> None:
+    store = Store(home)
+    # A dashboard that is alive, as this process is: its job is not taken for an interrupted one.
+    store.add_runner("elsewhere", os.getpid(), psutil.Process().create_time())
+    request = {"task": "sweep", "model": {"reference": "demo", "device": "auto"}, "arguments": {}}
+    job = store.add_job(request, "elsewhere")
+    store.update_job(job, state="running", done=44, total=100, note="Layer 13", started=time.time())
+    try:
+        page.goto("/sensitivity?model=demo")
+        settle(page)
+        expect(page.get_by_text("Measuring single groups")).to_be_visible()
+        page.reload()
+        settle(page)
+        expect(page.get_by_text(re.compile("44 %.*Layer 13"))).to_be_visible()
+    finally:
+        store.update_job(job, state="done", done=100, finished=time.time(), result={})
+    expect(page.get_by_text("Measuring single groups")).to_have_count(0)
 
 
 def test_two_sessions_keep_their_own_plans(browser: Browser, page: Page, dashboard: Server) -> None:
