@@ -8,7 +8,7 @@ from pruning.forecast import costs_at
 from pruning.plan import MAX_LEVEL, Plan
 
 STEP = 0.01
-REACH = 0.2
+REACH = 0.1
 ROUNDS = 60
 
 

@@ -29,8 +29,21 @@ def _baseline(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return _line("baseline", model, *_data(arguments))
 
 
+def _latency(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("latency", model, *(["--again"] if arguments.get("again") else []))
+
+
+def _outliers(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("outliers", model, *_data(arguments))
+
+
 def _map(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return _line("map", model, *_scored(arguments), *_levels(arguments), *_data(arguments), *_out(arguments))
+
+
+def _capabilities(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    told = [*_scored(arguments), *_levels(arguments), *_data(arguments), *_out(arguments)]
+    return _line("capabilities", model, *told)
 
 
 def _sweep(model: dict[str, Any], arguments: dict[str, Any]) -> str:
@@ -54,6 +67,13 @@ def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     written = _recipe(model, arguments["settings"], arguments.get("criterion", "fisher"), more)
     recovered = _recovered(model, arguments.get("recovery"))
     return f"{written}\n{recovered}{_line('measure', model, RECIPE_FILE)}"
+
+
+def _best(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    structure = arguments.get("structure", "unstructured")
+    wanted = ["--best", "--structure", structure, "--sparsity", format_level(arguments["sparsity"])]
+    written = _line("recipe", model, *wanted, *_data(arguments), "--out", RECIPE_FILE)
+    return f"{written}\n{_line('measure', model, RECIPE_FILE)}"
 
 
 def _recover(model: dict[str, Any], arguments: dict[str, Any]) -> str:
@@ -93,6 +113,15 @@ def _lottery(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return _line("lottery", model, *_set(arguments["settings"]), *turns, *trained, *_data(arguments))
 
 
+def _solve(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    wanted = [f"{name}={value:.10g}" for name, value in arguments["targets"]]
+    held = {"target": wanted, "lock": arguments.get("locks", [])}
+    held["protect"] = [arguments["protect"]] if arguments.get("protect") else []
+    held |= {"floor": arguments.get("floors", []), "ceiling": arguments.get("ceilings", [])}
+    told = [word for flag, values in held.items() for one in values for word in (f"--{flag}", one)]
+    return _line("solve", model, *told, *_scored(arguments), *_data(arguments), "--out", RECIPE_FILE)
+
+
 def _early_exit(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     chosen = arguments.get("thresholds")
     words = ["--thresholds", ",".join(f"{one:g}" for one in chosen)] if chosen else []
@@ -102,6 +131,13 @@ def _early_exit(model: dict[str, Any], arguments: dict[str, Any]) -> str:
 def _quantize(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     words = [word for method in arguments.get("methods") or () for word in ("--method", method)]
     return _with_recipe("quantize", model, arguments, words)
+
+
+def _impact(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    steps = arguments.get("lottery_steps", 0)
+    drawn = ["--lottery", "--lottery-steps", str(steps)] if steps else []
+    rows = ["--rows", ",".join(arguments["only"])] if arguments.get("only") else []
+    return _line("impact", model, *drawn, *rows, *_data(arguments), *_out(arguments))
 
 
 def _with_recipe(command: str, model: dict[str, Any], arguments: dict[str, Any], words: list[str]) -> str:
@@ -159,14 +195,20 @@ def _generate(model: dict[str, Any], arguments: dict[str, Any]) -> str:
 _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "inspect": _inspect,
     "baseline": _baseline,
+    "latency": _latency,
+    "outliers": _outliers,
     "map": _map,
     "sweep": _sweep,
+    "capabilities": _capabilities,
     "measure": _measure,
+    "best": _best,
     "recover": _recover,
+    "solve": _solve,
     "progressive": _progressive,
     "lottery": _lottery,
     "early_exit": _early_exit,
     "quantize": _quantize,
+    "impact": _impact,
     "export": _export,
     "generate": _generate,
 }

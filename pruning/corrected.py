@@ -13,7 +13,7 @@ from pruning.obs import surgeon
 from pruning.options import Options, effective, scoped
 from pruning.plan import Group, Plan
 from pruning.progress import Progress, silent
-from pruning.sparsegpt import choice
+from pruning.sparsegpt import choice, matrices
 from pruning.streams import Seen, Text, enter, mean_product, through
 
 # Groups that are given the same inputs, in the order in which a layer uses them.
@@ -99,7 +99,7 @@ def _operate(
     for group in stage:
         weight = group_weight(model, group)
         target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
-        choose, step = choice(wanted[layer.index, group.kind], options)
+        choose, step = choice(wanted[layer.index, group.kind], options, matrices(model, group))
         results.append((group, *surgeon(target, inputs, choose, step)))
     return results
 

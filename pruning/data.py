@@ -85,9 +85,14 @@ def load_probes() -> list[Probe]:
     return [Probe(row["capability"], row["question"], tuple(row["choices"]), row["answer"]) for row in rows]
 
 
-def _demo_split(split: str) -> list[str]:
+def domain_windows(tokenizer: Any, domain: str, split: str, length: int, tokens: int) -> torch.Tensor:
+    """Windows [n, length] of one domain of the demo text, such as `code`, from its part `split`."""
+    return _windows(tokenizer, _demo_split(split, domain), length, tokens, f"the {domain} text", split)
+
+
+def _demo_split(split: str, domain: str = "") -> list[str]:
     folder = asset("corpus") / split
-    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))]
+    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{domain}*.txt"))]
 
 
 def _read_file(path: Path) -> list[str]:
@@ -184,7 +189,7 @@ def _windows(
     encoded = tokenizer(list(documents), add_special_tokens=False)["input_ids"]
     between = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
     stream = [token for ids in encoded for token in [*ids, *between]]
-    first = _leading_token(tokenizer)
+    first = leading_token(tokenizer)
     body = length - len(first)
     available = len(stream) // body
     if available == 0:
@@ -197,7 +202,7 @@ def _windows(
     return torch.tensor([first + stream[start : start + body] for start in starts])
 
 
-def _leading_token(tokenizer: Any) -> list[int]:
+def leading_token(tokenizer: Any) -> list[int]:
     """The beginning-of-text token, for tokenizers that put one before every text (Llama, Gemma)."""
     ids = tokenizer("a")["input_ids"]
     begins = tokenizer.bos_token_id is not None and ids and ids[0] == tokenizer.bos_token_id

@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pruning.calibration import PIVOT, Calibration, learn
+from pruning.calibration import prior as prior_for
 from pruning.costmap import SensitivityMap
-from pruning.plan import Group, Plan
+from pruning.plan import UNIT_KINDS, Group, Plan
 
 __all__ = [
     "Calibration",
     "Forecast",
     "SensitivityMap",
     "calibrate",
+    "cost_of",
     "costs_at",
     "curve",
     "forecast",
@@ -22,16 +25,9 @@ __all__ = [
     "prior",
 ]
 
-BAND = 1.645  # nine times in ten, if log errors are normal
+BAND = 1.2816  # eight times in ten, if log errors are normal
 MAX_KL = 30.0
-# The prior, found on the demo model before any calibration; how well it does is in the README.
-PRIOR_KAPPA = 1.25
-PRIOR_SPREAD = 0.25
-PRIOR_BETA = 1.0
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
-PRIOR_WEIGHT = 4.0
-KAPPA_SD = 0.4
-BETA_SD = 0.1
 # How much of the dense model's choices is kept at a KL: exp(-a · KL^b), fitted on the demo model.
 AGREEMENT_FIT = (0.78, 0.6)
 ACCURACY_FIT = (0.33, 1.1)
@@ -43,21 +39,8 @@ ACCURACY_SLACK = 1.05
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """KL = κ · (Σ cost)^β, with `spread` the standard deviation of log(measured / forecast).
-
-    `measured` counts the measurements behind it; 0 means that it is the prior.
-    """
-
-    kappa: float
-    beta: float
-    spread: float
-    measured: int
-
-
-@dataclass(frozen=True)
 class Forecast:
-    """What a plan is forecast to do; `_low` and `_high` hold the truth nine times in ten.
+    """What a plan is forecast to do; `_low` and `_high` hold the truth eight times in ten.
 
     `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those that stay; `bytes` is
     the weights' size with zeros stored sparsely; `sparsity` is the share of prunable weights removed.
@@ -80,37 +63,34 @@ class Forecast:
     sparsity: float
 
 
-def prior() -> Calibration:
-    """What holds before anything is measured."""
-    return Calibration(kappa=PRIOR_KAPPA, beta=PRIOR_BETA, spread=PRIOR_SPREAD, measured=0)
+def prior(table: SensitivityMap | None = None) -> Calibration:
+    """What holds before anything is measured; with a map also how little is known of each of its kinds."""
+    return prior_for(() if table is None else kinds_of(table))
+
+
+def kinds_of(table: SensitivityMap) -> tuple[str, ...]:
+    """The kinds of the map's groups, in their order."""
+    return tuple(dict.fromkeys(kind for _, kind in table.groups))
 
 
 def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> Calibration:
-    """κ, β and spread from measured (plan, KL) pairs, leaning on the prior while there are few.
+    """What measured (plan, KL) pairs of the map teach, leaning on the prior while there are few."""
+    kinds = kinds_of(table)
+    pairs = [(kind_costs(table, plan), kl) for plan, kl in measurements]
+    pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
+    costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(kinds))
+    return learn(kinds, costs, np.array([kl for _, kl in pairs]))
 
-    Least squares of log KL on log Σ cost with normal priors on log κ and β; the spread pools the residuals
-    with the prior's as if that had been seen `PRIOR_WEIGHT` times.
-    """
-    start = prior()
-    pairs = [(total_cost(table, plan), kl) for plan, kl in measurements]
-    pairs = [(cost, kl) for cost, kl in pairs if cost > 0 and kl > 0]
-    if not pairs:
-        return start
-    x, y = np.log(np.array(pairs)).T
-    design = np.stack([np.ones_like(x), x], axis=1)
-    offset = y - design @ np.array([math.log(start.kappa), start.beta])
-    precision = np.diag([1 / KAPPA_SD**2, 1 / BETA_SD**2])
-    solution = np.linalg.solve(
-        design.T @ design / start.spread**2 + precision, design.T @ offset / start.spread**2
-    )
-    residuals = offset - design @ solution
-    variance = (PRIOR_WEIGHT * start.spread**2 + float(residuals @ residuals)) / (PRIOR_WEIGHT + len(pairs))
-    return Calibration(
-        kappa=start.kappa * math.exp(float(solution[0])),
-        beta=start.beta + float(solution[1]),
-        spread=math.sqrt(variance),
-        measured=len(pairs),
-    )
+
+def kind_costs(table: SensitivityMap, plan: Plan) -> np.ndarray:
+    """Σ cost of the plan's groups of each kind [kinds], before calibration."""
+    return _by_kind(table, costs_at(table, table.levels_of(plan)))
+
+
+def _by_kind(table: SensitivityMap, costs: np.ndarray) -> np.ndarray:
+    kinds = kinds_of(table)
+    rows = np.array([kinds.index(kind) for _, kind in table.groups])
+    return np.bincount(rows, weights=costs, minlength=len(kinds))
 
 
 def total_cost(table: SensitivityMap, plan: Plan) -> float:
@@ -120,9 +100,10 @@ def total_cost(table: SensitivityMap, plan: Plan) -> float:
 
 def group_costs(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> np.ndarray:
     """Each group's share of the forecast KL [groups], nats per token; they add up to it."""
-    costs = costs_at(table, table.levels_of(plan))
+    used = calibration or prior()
+    costs = costs_at(table, table.levels_of(plan)) * weights_of(table, used)
     total = costs.sum()
-    return costs * (_kl(float(total), calibration or prior()) / total) if total > 0 else costs
+    return costs * (_kl(float(total), used) / total) if total > 0 else costs
 
 
 def curve(
@@ -130,25 +111,26 @@ def curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Forecast KL of one group alone at level 0 and at the map's levels: (levels, KL), each [levels + 1]."""
     used = calibration or prior()
-    levels = np.array([0.0, *table.levels])
-    return levels, np.array([_kl(total_cost(table, {group: level}), used) for level in levels])
+    costs = np.exp(table.logs[1][table.groups.index(group)])
+    return np.array([0.0, *table.levels]), np.array([0.0, *(_kl(float(cost), used) for cost in costs)])
 
 
 def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> Forecast:
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
-    levels = table.levels_of(plan)
-    costs = costs_at(table, levels)
-    total = float(costs.sum())
-    one = float(costs @ costs) / total**2 if total > 0 else 0.0
+    used, levels = calibration or prior(table), table.levels_of(plan)
+    costs = costs_at(table, levels) * weights_of(table, used)
     gone, size = float(levels @ table.parameters), sparse_bytes(table, levels)
-    return _outcome(table, calibration or prior(), total, one, gone, size)
+    return _outcome(table, used, float(costs.sum()), _spread(table, costs, used), gone, size)
 
 
 def forecast_alone(
     table: SensitivityMap, calibration: Calibration | None = None
 ) -> dict[tuple[Group, float], Forecast]:
-    """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    used, costs = calibration or prior(), np.exp(table.logs[1])
+    """The forecast of every group at every level of the map, that group alone pruned; level 0 included.
+
+    From the map's single-group costs; what plans of many groups taught about kinds is left out.
+    """
+    used, costs = calibration or prior(table), np.exp(table.logs[1])
     nothing = forecast(table, {}, used)
     found = {(group, 0.0): nothing for group in table.groups}
     for row, group in enumerate(table.groups):
@@ -157,20 +139,48 @@ def forecast_alone(
         for column, level in enumerate(map(float, table.levels)):
             saved = dense - min(dense, (1 - level) * dense + count / 8)
             size = round(table.dense["bytes"] - saved)
-            found[group, level] = _outcome(table, used, float(costs[row, column]), 1.0, level * count, size)
+            alone = np.zeros(len(table.groups))
+            alone[row] = cost = float(costs[row, column])
+            spread = _spread(table, alone, used)
+            found[group, level] = _outcome(table, used, cost, spread, level * count, size)
     return found
 
 
-def _outcome(
-    table: SensitivityMap, used: Calibration, cost: float, one: float, gone: float, size: int
-) -> Forecast:
-    """The forecast at a total cost.
+def weights_of(table: SensitivityMap, calibration: Calibration) -> np.ndarray:
+    """By what each group's cost is multiplied [groups]."""
+    return np.array([calibration.weights.get(kind, 1.0) for _, kind in table.groups])
 
-    `one` is Σ c² / (Σ c)², 1 where a single group carries the cost: the groups' own errors average out over
-    as many groups as carry it.
+
+def priced(table: SensitivityMap, calibration: Calibration) -> SensitivityMap:
+    """The map with every group's costs as the calibration has them, for who compares groups."""
+    weights = weights_of(table, calibration)[:, None]
+    return replace(table, kronecker=table.kronecker * weights, token=table.token * weights)
+
+
+def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> float:
+    """The standard deviation of log KL at these calibrated costs [groups].
+
+    Three things add up: what no factor explains, how well the factors are known (least near what was
+    measured), and the errors of single groups, which average out over as many as carry the cost.
     """
+    total = float(costs.sum())
+    if total <= 0:
+        return used.spread
+    variance = used.spread**2 + GROUP_SPREAD**2 * float(costs @ costs) / total**2
+    if used.covariance:
+        shares = dict(zip(kinds_of(table), _by_kind(table, costs) / total, strict=True))
+        of_kinds = [used.beta * float(shares.get(kind, 0.0)) for kind in used.weights]
+        slopes = np.array([1.0, math.log(total / PIVOT), *of_kinds])
+        variance += float(slopes @ np.array(used.covariance) @ slopes)
+    return math.sqrt(variance)
+
+
+def _outcome(
+    table: SensitivityMap, used: Calibration, cost: float, spread: float, gone: float, size: int
+) -> Forecast:
+    """The forecast at a total calibrated cost, with the standard deviation of its log."""
     kl = _kl(cost, used)
-    factor = math.exp(BAND * math.sqrt(used.spread**2 + GROUP_SPREAD**2 * one))
+    factor = math.exp(BAND * spread)
     low, high = kl / factor, min(kl * factor, MAX_KL)
     perplexity, accuracy = table.dense["perplexity"], table.dense["accuracy"]
     return Forecast(
@@ -193,9 +203,13 @@ def _outcome(
 
 
 def sparse_bytes(table: SensitivityMap, levels: np.ndarray) -> int:
-    """The weights' size when each group's zeros are stored sparsely: one bit per weight and what stays."""
+    """The weights' size when each group's zeros are stored sparsely: one bit per weight and what stays.
+
+    Units that go whole leave nothing behind.
+    """
     dense = table.parameters * table.dense["weight_bytes"]
-    sparse = np.minimum(dense, (1 - levels) * dense + table.parameters / 8)
+    marks = 0.0 if table.structure in UNIT_KINDS else table.parameters / 8
+    sparse = np.minimum(dense, (1 - levels) * dense + marks)
     return round(table.dense["bytes"] - float((dense - sparse).sum()))
 
 
@@ -214,16 +228,22 @@ def accuracy_at(kl: float) -> float:
     return math.exp(-ACCURACY_FIT[0] * kl ** ACCURACY_FIT[1])
 
 
+def cost_of(kl: float, calibration: Calibration | None = None) -> float:
+    """The Σ cost at which the forecast KL is `kl`."""
+    used = calibration or prior()
+    return (kl / used.kappa) ** (1 / used.beta) if kl > 0 else 0.0
+
+
 def _kl(cost: float, calibration: Calibration) -> float:
     return min(calibration.kappa * cost**calibration.beta, MAX_KL) if cost > 0 else 0.0
 
 
 def costs_at(table: SensitivityMap, levels: np.ndarray) -> np.ndarray:
-    """Cost of each group at its level [groups], on straight lines between log levels and log costs.
+    """Cost of each group at its level [groups] in a plan, on straight lines between log levels and log costs.
 
     Below the first and above the last level the nearest line is carried on.
     """
-    known, costs = table.logs
+    known, costs = table.logs[0], table.joint_logs
     active = np.flatnonzero(levels > 0)
     result = np.zeros(len(levels))
     if len(active) == 0:

@@ -225,6 +225,8 @@ def delete(store: Store, run: Run) -> None:
             store.remove("sweep_point", {**run.key, **spot})
     else:
         store.remove(run.kind, run.key)
+        if run.kind == "recovery":
+            store.remove("recovery_course", run.key)
     annotate(store, run, "")
 
 

@@ -26,13 +26,19 @@ def parse_settings(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
     Later settings win. Groups at level 0 are left out of the plan. Raises PruningError for a setting that
     cannot be read, a kind or layer that the model has not, and a level outside 0..0.95.
     """
+    plan = named_levels(settings, groups)
+    return {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
+
+
+def named_levels(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
+    """The level of every group that settings name, levels of 0 included; otherwise as `parse_settings`."""
     plan: Plan = {}
     for setting in settings:
         kind, layers, level = _read_setting(setting)
         if kind == "all" and any(other in UNIT_KINDS for _, other in groups):
             raise PruningError(f'Setting "{setting}": say what is to go, like {groups[0][1]}={level:g}.')
         plan.update(dict.fromkeys(select(groups, kind, layers, f'Setting "{setting}"'), level))
-    return {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
+    return plan
 
 
 def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
@@ -185,6 +191,18 @@ def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:
     total = sum(parameters.values())
     removed = sum(level * parameters[group] for group, level in plan.items())
     return removed / total if total else 0.0
+
+
+def units_gone(total: int, level: float, round_to: int | None = None) -> int:
+    """How many of a layer's `total` units go at a level (0..1); one at least stays.
+
+    With `round_to` those that stay are rounded to the nearest multiple of it that is there.
+    """
+    kept = max(1, total - round(level * total))
+    if round_to and kept < total:
+        most = total // round_to * round_to
+        kept = min(max(round_to, round(kept / round_to) * round_to), most) or total
+    return total - kept
 
 
 def _read_setting(setting: str) -> tuple[str, str | None, float]:

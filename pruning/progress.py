@@ -17,3 +17,13 @@ class Progress(Protocol):
 
 def silent(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
     """Report to nobody."""
+
+
+def within(progress: Progress, before: int, steps: int, prefix: str = "") -> Progress:
+    """Reports a task as one step of another: the one after `before` of `steps`, its notes after a prefix."""
+
+    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        share = min(1.0, done / total) if total else 0.0
+        progress(before + share, steps, f"{prefix}: {note}" if prefix else note, partial)
+
+    return report

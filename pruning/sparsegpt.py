@@ -7,7 +7,7 @@ from torch import nn
 
 from pruning.changes import Change, put_back, put_weight
 from pruning.errors import PruningError
-from pruning.groups import GroupInfo, decoder_layers
+from pruning.groups import GroupInfo, decoder_layers, weight_view
 from pruning.masks import group_weight, pattern_mask, removed
 from pruning.obs import BLOCK, Choose, surgeon
 from pruning.options import POOLED, Options, effective, kept_of, scoped
@@ -44,7 +44,7 @@ def sparsegpt(
             for group in own:
                 key = (index, group.kind)
                 inputs = given.pop(group.kind)
-                choose, step = choice(wanted[key], options)
+                choose, step = choice(wanted[key], options, matrices(model, group))
                 weights[key], gone[key] = surgeon(
                     group_weight(model, group), mean_product(inputs, inputs), choose, step
                 )
@@ -67,10 +67,20 @@ def check(options: Options) -> None:
         raise PruningError("SparseGPT removes single weights, or N of every M. Choose another criterion.")
 
 
-def choice(level: float, options: Options) -> tuple[Choose, int]:
-    """How weights are chosen from their scores, and from how many columns at a time."""
+def matrices(model: nn.Module, group: GroupInfo) -> list[int]:
+    """How many rows of the group's weight come from each of its modules (queries, keys and values are three
+    matrices of one group)."""
+    return [len(weight_view(model, part)) for part in group.parts]
+
+
+def choice(level: float, options: Options, rows: list[int]) -> tuple[Choose, int]:
+    """How weights are chosen from their scores, and from how many columns at a time.
+
+    Each matrix of a group, which have so many `rows`, loses the level by itself: the scores say how far
+    outputs move, and outputs of queries and of values do not compare.
+    """
     if options.pattern is not None:
         kept, of = kept_of(options.pattern)
         return lambda scores: pattern_mask(scores, kept, of), of
     scope = options.scope or "group"
-    return lambda scores: removed(scores, level, scope), BLOCK
+    return lambda scores: torch.cat([removed(own, level, scope) for own in scores.split(rows)]), BLOCK

@@ -92,8 +92,11 @@ def collect(
     data_fingerprint: str,
     progress: Progress = silent,
     seed: int = 0,
+    scored_at: torch.Tensor | None = None,
 ) -> Statistics:
     """One forward and one backward pass over `calibration` [n, length] for the statistics of all groups.
+
+    `scored_at` bool [n, length]: the positions whose predictions count; without it every `SCORE_EVERY`-th.
 
     Labels are sampled from the model itself, which makes G the true Fisher's factor and not the empirical
     one's (Kunstner et al. 2019). Even windows score, odd windows price, so that a criterion is not priced
@@ -105,23 +108,35 @@ def collect(
     head = head_of(model)
     generator = torch.Generator().manual_seed(seed)
     sites = {(group.layer, group.kind): _Site() for group in groups}
+    counted = _every_second(calibration) if scored_at is None else scored_at
     folds = [calibration[0::2], calibration[1::2]]
+    counts = [counted[0::2], counted[1::2]]
+    if not all(fold.any() for fold in counts):
+        raise PruningError("Half of the windows have no position to score. Give more text to score.")
     picked = _sample_positions(folds[1], generator)
     scored, done = [0, 0], 0
     batch = _Batch(0, calibration.shape[1], picked[:0])
     with _gradients_from_embeddings(model), _recorded(model, groups, sites, batch):
         for fold, windows in enumerate(folds):
             offset = 0
-            for ids in batches(windows, BATCH_TOKENS):
+            for ids, where in zip(
+                batches(windows, BATCH_TOKENS), batches(counts[fold], BATCH_TOKENS), strict=True
+            ):
                 inside = (picked >= offset) & (picked < offset + ids.numel()) & (fold == 1)
                 batch.fold, batch.sampled = fold, (picked[inside] - offset).to(device_of(model))
-                scored[fold] += _backward(model, head, ids, generator)
+                scored[fold] += _backward(model, head, ids, where, generator)
                 offset += ids.numel()
                 done += ids.numel()
                 progress(done, calibration.numel(), "Reading the calibration text")
     positions = [fold.numel() for fold in folds]
     finished = {key: _finish(site, positions, scored) for key, site in sites.items()}
     return Statistics(fingerprint, data_fingerprint, calibration.numel(), finished)
+
+
+def _every_second(windows: torch.Tensor) -> torch.Tensor:
+    scored = torch.zeros_like(windows, dtype=torch.bool)
+    scored[:, SCORE_EVERY - 1 :: SCORE_EVERY] = True
+    return scored
 
 
 def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -210,16 +225,18 @@ def _plus(total: torch.Tensor | None, more: torch.Tensor) -> torch.Tensor:
     return more if total is None else total.add_(more)
 
 
-def _backward(model: nn.Module, head: Head, ids: torch.Tensor, generator: torch.Generator) -> int:
-    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over every `SCORE_EVERY`-th position of `ids`.
+def _backward(
+    model: nn.Module, head: Head, ids: torch.Tensor, where: torch.Tensor, generator: torch.Generator
+) -> int:
+    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over the positions of `ids` that are True in `where`.
 
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
     Returns how many positions were scored.
     """
     with torch.enable_grad():
         hidden = hidden_states(model, ids)
-    scored = hidden.detach()[:, SCORE_EVERY - 1 :: SCORE_EVERY]
-    flat = scored.flatten(0, -2)
+    where = where.to(hidden.device)
+    flat = hidden.detach()[where]
     gradients = []
     for chunk in flat.split(CHUNK):
         chunk = chunk.clone().requires_grad_(True)
@@ -229,7 +246,7 @@ def _backward(model: nn.Module, head: Head, ids: torch.Tensor, generator: torch.
             loss = -logs.gather(1, labels.unsqueeze(1)).sum()
         gradients.append(torch.autograd.grad(loss, chunk)[0])
     sent = torch.zeros_like(hidden)
-    sent[:, SCORE_EVERY - 1 :: SCORE_EVERY] = torch.cat(gradients).view_as(scored)
+    sent[where] = torch.cat(gradients)
     hidden.backward(sent)
     return len(flat)
 

@@ -11,7 +11,7 @@ from pruning.compensate import Allowed
 from pruning.criteria import Criterion, Evidence
 from pruning.errors import PruningError
 from pruning.groups import GroupInfo, Part, decoder_layers, weight_view
-from pruning.plan import Group, Plan
+from pruning.plan import Group, Plan, units_gone
 from pruning.streams import enter, through
 from pruning.tracing import TRACE_TOKENS
 from pruning.unit_scores import head_scores, neuron_scores
@@ -31,23 +31,12 @@ class Result:
 
 
 def wanted(units: Units, plan: Plan, round_to: int | None = None) -> dict[Group, int]:
-    """How many units of each (layer, kind) the plan removes; at least one unit of a layer's stays.
-
-    With `round_to` the neurons that stay are rounded to the nearest multiple of it that is there.
-    """
+    """How many units of each (layer, kind) the plan removes, see `units_gone`."""
     found: dict[Group, int] = {}
     for (layer, kind), level in plan.items():
         if kind in KIND_OF_COLUMNS:
-            found[layer, kind] = _fewer(units.totals(kind)[layer], level, round_to)
+            found[layer, kind] = units_gone(units.totals(kind)[layer], level, round_to)
     return {group: count for group, count in found.items() if count}
-
-
-def _fewer(total: int, level: float, round_to: int | None = None) -> int:
-    kept = max(1, total - round(level * total))
-    if round_to and kept < total:
-        most = total // round_to * round_to
-        kept = min(max(round_to, round(kept / round_to) * round_to), most) or total
-    return total - kept
 
 
 def choose(

@@ -12,6 +12,15 @@ FINGERPRINT = "feedfacecafe0123"
 DATA_FINGERPRINT = "0123456789abcdef"
 LEVELS = tuple(round(0.1 * i, 1) for i in range(1, 10))
 SIZES = {"qkv": 552_960, "attn_out": 331_776, "gate": 884_736, "up": 884_736, "down": 884_736}
+SHAPES = {
+    "qkv": (960, 576),
+    "attn_out": (576, 576),
+    "gate": (1536, 576),
+    "up": (1536, 576),
+    "down": (576, 1536),
+}
+VOCABULARY, WIDTH = 49_152, 576
+UNITS = {"neurons": 1536, "heads": 9, "kv_groups": 3}
 UNPRUNED = 28_346_688  # embeddings and norms
 TIMES = {"fisher": 1.0, "wanda": 1.2, "magnitude": 4.0}  # what criteria cost beside the first
 WEIGHT = {"qkv": 0.4, "attn_out": 0.5, "gate": 0.6, "up": 0.8, "down": 1.3}
@@ -69,15 +78,26 @@ def put_model(store: Store, reference: str = "demo", layers: int = 30) -> None:
         "prunable_parameters": prunable,
         "layers": layers,
         "groups": [
-            {"layer": layer, "kind": kind, "modules": [f"{layer}.{kind}"], "parameters": SIZES[kind]}
+            {
+                "layer": layer,
+                "kind": kind,
+                "modules": [f"{layer}.{kind}"],
+                "parameters": SIZES[kind],
+                "shape": list(SHAPES[kind]),
+            }
             for layer, kind in every
         ],
+        "embedding_parameters": VOCABULARY * WIDTH,
+        "head_parameters": VOCABULARY * WIDTH,
+        "tied_head": True,
         "fingerprint": FINGERPRINT,
         "dtype": "float32",
         "device": "cpu",
         "bytes": 4 * (prunable + UNPRUNED),
-        "hidden_size": 576,
-        "vocabulary": 49152,
+        "hidden_size": WIDTH,
+        "vocabulary": VOCABULARY,
+        "units": {name: [count] * layers for name, count in UNITS.items()},
+        "no_heads": None,
     }
     store.put("inspect", {"reference": reference, "dtype": "float32"}, facts)
 

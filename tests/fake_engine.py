@@ -85,7 +85,19 @@ def deaf(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
     return {}
 
 
+def slow(loaded: FakeModel, store: Any, progress: Any, marker: str) -> dict[str, Any]:
+    """Hear nothing for longer than a test's grace, then stop in good order."""
+    progress(1, 2, "Waiting", {"pid": os.getpid()})
+    try:
+        time.sleep(1.5)
+        while True:
+            progress(1, 2, "Waiting")
+            time.sleep(0.02)
+    finally:
+        Path(marker).write_text("restored")
+
+
 TASKS = {
     task.__name__: task
-    for task in (count, chatter, refuse, stumble, overflow, unsendable, leave, killed, patient, deaf)
+    for task in (count, chatter, refuse, stumble, overflow, unsendable, leave, killed, patient, deaf, slow)
 }

@@ -83,6 +83,22 @@ def test_the_best_spec_removes_the_share_asked_for(
         assert change.weights
 
 
+def test_the_best_is_found_and_measured_in_one_task(loaded: Loaded, store: Store, text: str) -> None:
+    seen: list[float] = []
+
+    def listen(done: float, total: float, note: str = "", partial: dict | None = None) -> None:
+        seen.append(done / total)
+
+    for structure in ("unstructured", "neurons"):
+        del seen[:]
+        found = TASKS["best"](loaded, store, listen, sparsity=0.3, structure=structure, data=text)
+        assert 0.8 < max(seen) <= 1
+        assert found["sparsity"] > 0.1
+        assert found["criterion"] == {"unstructured": "corrected", "neurons": "fisher"}[structure]
+        [row] = store.find("measure", data=text, structure=found.get("structure"))
+        assert row["value"] == found
+
+
 def test_the_best_layers_are_those_that_do_least_damage(loaded: Loaded, store: Store, text: str) -> None:
     options = Options(structure="layers")
     spec = best_spec(loaded, store, silent, options, 0.34, text)

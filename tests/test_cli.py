@@ -149,6 +149,15 @@ def test_a_measurement_is_two_commands():
     assert again["recipe_file"] == found["out"]
 
 
+def test_the_commands_of_the_best_recipe():
+    arguments = {"structure": "heads", "sparsity": 0.2, "data": "d"}
+    first, second = command_line({"task": "best", "model": MODEL, "arguments": arguments}).splitlines()
+    name, found = parsed(first)
+    assert name == "recipe"
+    assert {"best": True, "wanted": 0.2, "data": "d", "structure": "heads"}.items() <= found.items()
+    assert parsed(second)[0] == "measure"
+
+
 def test_options_are_part_of_the_command():
     options = {"structure": "n:m", "pattern": "2:4", "protect": "0-1", "ceiling": 0.9}
     arguments = {"settings": ["up=0.5"], **options}

@@ -192,6 +192,26 @@ def test_cancel_ends_the_process_of_a_task_that_does_not_listen(tmp_path: Path) 
         runner.shutdown()
 
 
+def test_a_task_that_saves_what_it_has_may_take_longer_to_stop(tmp_path: Path) -> None:
+    """Without its time of its own, `slow` is ended before it hears that it is cancelled."""
+    engine = Engine(ENGINE.tasks, ENGINE.models, slow_to_stop={"slow": 60.0, "deaf": 600.0})
+    runner, marker = Runner(Store(tmp_path / "home"), engine, grace=0.2), tmp_path / "marker"
+    try:
+        job_id = runner.submit(request("slow", marker=str(marker)))
+        pid = until(lambda: runner.partials(job_id))[0]["pid"]
+        runner.cancel(job_id)
+        job = finish(runner, job_id)
+        assert (job.state, job.note) == ("cancelled", "Stopped")
+        assert marker.read_text() == "restored"
+        assert psutil.pid_exists(pid), "the engine goes on with its model"
+        job_id = runner.submit(request("deaf"))
+        until(lambda: runner.partials(job_id))
+        runner.cancel(job_id)
+    finally:
+        runner.shutdown()
+    assert runner.store.job(job_id).state == "cancelled", "shutting down does not wait ten minutes"
+
+
 def test_cancel_of_queued_and_finished_jobs(runner: Runner, tmp_path: Path) -> None:
     first = runner.submit(request("patient", marker=str(tmp_path / "marker")))
     second = runner.submit(request("count"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pruning.errors import PruningError
+from pruning.errors import Cancelled, PruningError
 from pruning.models import Loaded, fingerprint, load
 from pruning.progress import silent
 from pruning.store import Store
@@ -67,6 +67,8 @@ def test_the_ladder_stops_by_itself_at_the_budget(
     assert found["best"] == found["rows"][1]
     assert found["ended"] == "budget"
     assert heard == sorted(heard)
+    [kept] = store.find("ladder", kl=found["budget"]["kl"])
+    assert kept["value"] == found
     everything = ladder(loaded, store, text, max_kl=1e9)
     assert (everything["ended"], everything["best"]["level"]) == ("levels", 0.8)
     nothing = ladder(loaded, store, text, max_perplexity=1.0)
@@ -81,6 +83,23 @@ def test_training_lifts_a_level_back_into_the_budget(
     assert found["rows"][0]["kl"] == kls[0]
     assert found["rows"][1]["kl"] < kls[1]
     assert found["best"]["level"] == 0.4
+
+
+def test_a_ladder_that_was_cancelled_keeps_its_levels(loaded: Loaded, store: Store, text: str) -> None:
+    def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        if partial and partial["row"]["level"] == 0.4:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ladder(loaded, store, text, stop, max_kl=1e8)
+    [kept] = store.find("ladder", kl=1e8)
+    assert [row["level"] for row in kept["value"]["rows"]] == [0.2, 0.4]
+    assert kept["value"]["ended"] is None
+
+
+def test_a_ladder_needs_levels(loaded: Loaded, store: Store, text: str) -> None:
+    with pytest.raises(PruningError, match="levels above 0"):
+        ladder(loaded, store, text, levels=[0.0], max_kl=1.0)
 
 
 def test_a_ladder_needs_an_end(loaded: Loaded, store: Store, text: str) -> None:

@@ -104,6 +104,12 @@ def test_what_was_stopped_goes_on_where_it_was(
 
     with pytest.raises(kind):
         TASKS["recover"](loaded, store, stop, **asked)
+    # How far it was stands in the workspace, however it ended.
+    [course] = [row["value"] for row in store.find("recovery_course")]
+    assert (course["steps"], course["saved_step"], course["recovery"]) == (5, 5, FEW)
+    assert [row["step"] for row in course["losses"]] == [1, 2, 3, 4, 5]
+    assert course["looks"] == whole["looks"][:3]
+    assert course["pruned"] == whole["pruned"]
     kept = [path.name for path in (store.root / "files" / "recovery").iterdir()]
     assert {Path(name).suffix for name in kept} == {".safetensors", ".pt"}
     if kind is Cancelled:
@@ -124,6 +130,22 @@ def test_what_was_stopped_goes_on_where_it_was(
     same = ("recovered", "losses", "looks", "best_step", "sparsity")
     assert {name: found[name] for name in same} == {name: whole[name] for name in same}
     assert not list((store.root / "files" / "recovery").glob("*.pt"))
+    assert store.find("recovery_course") == []
+
+
+def test_training_outlives_a_workspace_that_takes_no_news(
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = store.put
+
+    def full(kind: str, key: dict[str, Any], value: dict[str, Any]) -> int:
+        if kind == "recovery_course":
+            raise PruningError("The disk is full.")
+        return put(kind, key, value)
+
+    monkeypatch.setattr(store, "put", full)
+    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    assert found["finished"]
 
 
 def test_a_recovered_recipe_is_measured_and_exported(

@@ -13,7 +13,7 @@ from pruning.masks import evidence, group_weight, plan_masks
 from pruning.obs import surgeon
 from pruning.options import DEFAULT, Options
 from pruning.passes import layer_inputs, run
-from pruning.sparsegpt import check, choice, sparsegpt
+from pruning.sparsegpt import check, choice, matrices, sparsegpt
 from pruning.statistics import collect
 from tests.tiny import FAMILIES, VOCABULARY, tiny_model
 
@@ -55,7 +55,8 @@ def test_a_layer_is_pruned_on_what_the_pruned_layers_before_give_it() -> None:
     with changed(model, earlier, change):
         given = layer_inputs(model, WINDOWS, [2])[0][2]
         x = model.transformer.h[2].ln_1(given).flatten(0, 1)
-    new, _ = surgeon(group_weight(model, qkv), x.T @ x / len(x), choice(0.5, DEFAULT)[0])
+    choose, _ = choice(0.5, DEFAULT, matrices(model, qkv))
+    new, _ = surgeon(group_weight(model, qkv), x.T @ x / len(x), choose)
     torch.testing.assert_close(change.weights[2, "qkv"], new, rtol=1e-3, atol=1e-4)
 
 
@@ -66,6 +67,17 @@ def test_levels_differ_between_groups_and_what_is_not_in_the_plan_stays() -> Non
     assert set(change.removed) == set(change.weights) == {(0, "up"), (1, "qkv")}
     shares = {key: float(mask.float().mean()) for key, mask in change.removed.items()}
     assert shares == {(0, "up"): pytest.approx(0.25), (1, "qkv"): pytest.approx(0.75)}
+
+
+def test_queries_keys_and_values_each_lose_the_level() -> None:
+    model = tiny_model("llama").eval().requires_grad_(False)
+    with torch.no_grad():
+        model.model.layers[0].self_attn.v_proj.weight.mul_(0.01)
+    groups = find_groups(model)
+    qkv = next(group for group in groups if (group.layer, group.kind) == (0, "qkv"))
+    assert matrices(model, qkv) == [32, 16, 16]
+    gone = sparsegpt(model, groups, {(0, "qkv"): 0.5}, WINDOWS, DEFAULT).removed[0, "qkv"]
+    assert [float(own.float().mean()) for own in gone.split([32, 16, 16])] == pytest.approx([0.5] * 3)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "phi3"])

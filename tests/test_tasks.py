@@ -23,6 +23,7 @@ from pruning.recipe import Recipe
 from pruning.store import Store
 from pruning.tasks import TASKS
 from pruning.tasks.prepare import groups_of
+from tests.tiny import HEADS, INNER, KV_HEADS
 
 LEVELS = [0.3, 0.6]
 WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
@@ -72,7 +73,21 @@ def test_inspect_counts_what_is_there(loaded: Loaded, store: Store) -> None:
     assert len(found["groups"]) == 15
     assert found["prunable_parameters"] == sum(group["parameters"] for group in found["groups"])
     assert found["parameters"] > found["prunable_parameters"]
+    assert found["units"] == {"neurons": [INNER] * 3, "heads": [HEADS] * 3, "kv_groups": [KV_HEADS] * 3}
+    assert found["no_heads"] is None
     assert store.find("inspect", reference=loaded.reference)[0]["value"] == found
+
+
+def test_inspect_says_why_heads_do_not_come_apart(
+    loaded: Loaded, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def together(*_: Any) -> None:
+        raise PruningError("The heads do not come apart.")
+
+    monkeypatch.setattr("pruning.units.find_heads", together)
+    found = TASKS["inspect"](loaded, store, silent)
+    assert found["units"] == {"neurons": [INNER] * 3}
+    assert found["no_heads"] == "The heads do not come apart."
 
 
 def test_baseline_measures_quality_size_and_speed(loaded: Loaded, store: Store, text: str) -> None:

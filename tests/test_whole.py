@@ -153,6 +153,18 @@ def test_a_recipe_that_cannot_be_cut_is_written_with_zeros(
     assert mlp.up_proj.weight[~gone].all()
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("neurons=0.25", None), ("neurons@0=0.3", "different numbers of neurons"), ("heads=0.25", "KV groups")],
+)
+def test_a_measurement_says_whether_the_export_could_be_smaller(
+    loaded: Loaded, store: Store, text: str, setting: str, words: str | None
+) -> None:
+    structure = setting.partition("@")[0].partition("=")[0]
+    found = TASKS["measure"](loaded, store, silent, settings=[setting], structure=structure, data=text)
+    assert found["not_smaller"] is None if words is None else words in found["not_smaller"]
+
+
 @pytest.mark.parametrize("structure", SETTINGS)
 def test_the_share_that_goes_is_known_before_units_are_chosen(
     loaded: Loaded, store: Store, text: str, structure: str

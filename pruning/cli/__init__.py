@@ -6,9 +6,13 @@ Each ends its standard output with one line of JSON; progress and errors go to s
 import click
 
 from pruning import __version__
+from pruning.cli.benches import bench, latency
 from pruning.cli.dashboard import app
+from pruning.cli.impact import impact
 from pruning.cli.looking import baseline, demo, early_exit, generate, inspect
-from pruning.cli.measuring import bench, forecast, map_, measure, quantize, sweep
+from pruning.cli.measuring import capabilities, forecast, map_, measure, quantize, sweep
+from pruning.cli.outlying import outliers
+from pruning.cli.solving import solve_
 from pruning.cli.training import lottery, progressive, recover
 from pruning.cli.writing import export, recipe
 
@@ -26,9 +30,13 @@ for command in (
     demo,
     inspect,
     baseline,
+    latency,
+    outliers,
     map_,
     sweep,
+    capabilities,
     recipe,
+    solve_,
     forecast,
     measure,
     recover,
@@ -36,6 +44,7 @@ for command in (
     lottery,
     early_exit,
     quantize,
+    impact,
     export,
     generate,
     app,

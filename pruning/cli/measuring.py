@@ -12,15 +12,14 @@ from pruning.cli.shared import (
     errors_as_sentences,
     figures,
     finish,
-    load,
     mask_options,
     model_argument,
     model_options,
     run_recipe,
     run_task,
-    terminal_progress,
 )
 from pruning.errors import PruningError
+from pruning.leanings import NORMAL, Leanings
 from pruning.options import DEFAULT, Options, effective
 from pruning.plan import KINDS, Group, Plan, parse_layers, parse_levels, parse_settings
 from pruning.recipe import Recipe
@@ -49,6 +48,30 @@ def map_(model: str, criterion: str, levels: str, data: str, out: str | None, ho
     result = {key: value for key, value in result.items() if key != "map"}
     named = {"points": "points", "seconds": "seconds", "dense_forwards": "dense forward passes", "out": "map"}
     finish(result, figures(result, named))
+
+
+@click.command()
+@model_argument
+@criterion_option
+@levels_option
+@data_option
+@click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
+@model_options
+@errors_as_sentences
+def capabilities(
+    model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]
+) -> None:
+    """Forecast what each layer and group costs facts, grammar, common sense, arithmetic, reading and code."""
+    wanted = parse_levels(levels)
+    result = run_task("capabilities", model, how, criterion=criterion, levels=wanted, data=data, out=out)
+    known = Leanings.from_dict(result)
+    lines = [
+        f"{name.replace('_', ' '):<12}  leans more than the others on  "
+        + ", ".join(f"layer {layer} {kind}" for layer, kind in known.particular(name, NORMAL))
+        for name in known.costs
+    ]
+    told = {"capabilities": list(known.costs), "groups": len(known.groups), "levels": list(known.levels)}
+    finish({**told, "out": result["out"]}, lines)
 
 
 @click.command()
@@ -201,83 +224,3 @@ def quantize(
         for row in result["rows"]
     ]
     finish(result, lines)
-
-
-@click.group()
-def bench() -> None:
-    """Check the forecast against measurements, and time it and the dashboard."""
-
-
-def _bench(name: str, model: str, how: dict[str, Any]) -> None:
-    from pruning import bench as benches
-
-    work = {"map": benches.bench_map, "forecast": benches.bench_forecast}[name]
-    with terminal_progress() as progress:
-        result = work(load(model, how, progress), Store(), progress)
-    numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
-    finish(result, figures(result, numbers) if numbers else ())
-
-
-@bench.command("map")
-@click.argument("model", default="demo")
-@model_options
-@errors_as_sentences
-def bench_map(model: str, how: dict[str, Any]) -> None:
-    """Time a full map in dense forward passes, and compare its order with measured points."""
-    _bench("map", model, how)
-
-
-@bench.command("masks")
-@click.argument("model", default="demo")
-@click.option(
-    "--sparsity", type=float, default=0.5, show_default=True, help="The share of weights to remove."
-)
-@data_option
-@model_options
-@errors_as_sentences
-def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any]) -> None:
-    """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
-    from pruning import bench_masks as benches
-
-    with terminal_progress() as progress:
-        result = benches.bench_masks(load(model, how, progress), Store(), progress, data, sparsity)
-    finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
-
-
-@bench.command("structured")
-@click.argument("model", default="demo")
-@data_option
-@model_options
-@errors_as_sentences
-def bench_structured(model: str, data: str, how: dict[str, Any]) -> None:
-    """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
-    from pruning import bench_units as benches
-
-    with terminal_progress() as progress:
-        result = benches.bench_structured(load(model, how, progress), Store(), progress, data)
-    lines = [
-        f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
-        for row in result["rows"]
-    ]
-    ratios = {key: key for key, value in result.items() if isinstance(value, float)}
-    finish(result, [*lines, *figures(result, ratios)])
-
-
-@bench.command("forecast")
-@click.argument("model", default="demo")
-@model_options
-@errors_as_sentences
-def bench_forecast(model: str, how: dict[str, Any]) -> None:
-    """Compare forecasts of whole recipes with measurements of them."""
-    _bench("forecast", model, how)
-
-
-@bench.command("ui")
-@errors_as_sentences
-def bench_ui() -> None:
-    """Time the dashboard in a real browser: dragging, painting, releasing, switching pages."""
-    from pruning import bench_ui as benches
-
-    with terminal_progress() as progress:
-        result = benches.bench_ui(progress)
-    finish(result, figures(result, {key: key for key in result}))

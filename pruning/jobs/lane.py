@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruning.errors import PruningError
@@ -29,9 +29,11 @@ class Lane:
         start: Callable[[], EngineProcess],
         on_partial: Callable[[int, dict[str, Any]], None],
         grace: float,
+        slow_to_stop: Mapping[str, float],
     ) -> None:
         self._store, self._runner, self._device = store, runner, device
         self._start, self._on_partial, self._grace = start, on_partial, grace
+        self._slow_to_stop = slow_to_stop
         self._inbox: queue.SimpleQueue[tuple[EngineProcess | None, dict[str, Any]]] = queue.SimpleQueue()
         self._process: EngineProcess | None = None
         self._unwanted: set[int] = set()
@@ -109,8 +111,11 @@ class Lane:
             now = time.monotonic()
             if deadline is None and (job.id in self._unwanted or self._closing.is_set()):
                 process.send({"op": "cancel", "job": job.id})
-                deadline = now + self._grace
-                report.note("Stopping")
+                more = self._slow_to_stop.get(job.request["task"], 0.0)
+                deadline = now + max(self._grace, more)
+                report.note("Finishing this step, and saving" if more > self._grace else "Stopping")
+            if deadline is not None and self._closing.is_set():
+                deadline = min(deadline, now + self._grace)
             if deadline is not None and now >= deadline:
                 process.end(0)
                 return {"state": "cancelled", "note": "Stopped by ending the engine process"}

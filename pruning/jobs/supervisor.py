@@ -20,7 +20,8 @@ class Runner:
     """Runs the jobs submitted through it, in order, in one child process for each device.
 
     Other runners on the same workspace keep their own jobs. `grace` is how many seconds a cancelled task
-    has to stop by itself before its process is ended.
+    has to stop by itself before its process is ended; tasks that the engine calls slow to stop have longer,
+    unless the runner itself is shut down.
     """
 
     def __init__(self, store: Store, engine: Engine | None = None, grace: float = 5.0) -> None:
@@ -52,6 +53,7 @@ class Runner:
                     start=lambda: EngineProcess(self._engine, self.store.root, device),
                     on_partial=self._keep,
                     grace=self._grace,
+                    slow_to_stop=self._engine.slow_to_stop,
                 )
         lane.wake()
         return job_id

@@ -64,10 +64,8 @@ def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> C
 def _updates(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
     """Single weights that go while the others make up for them."""
     plan = parse_settings(spec.settings, groups_of(loaded))
-    if spec.criterion == "corrected":
-        work, windows = corrected, fitting_windows(loaded, spec.data)
-    else:
-        work, windows = sparsegpt, windows_of(loaded, spec.data).calibration
+    work = corrected if spec.criterion == "corrected" else sparsegpt
+    windows = fitting_windows(loaded, spec.data)
     return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
 
 

@@ -1,5 +1,7 @@
 """The best recipe we know how to make for a sparsity that is asked for."""
 
+from typing import Any
+
 from pruning.allocate import allocate
 from pruning.changes import Spec
 from pruning.errors import PruningError
@@ -12,10 +14,37 @@ from pruning.store import Store
 from pruning.tasks.best_units import best_units
 from pruning.tasks.prepare import groups_of
 from pruning.tasks.pricing import make_map
+from pruning.tasks.quality import measure
 
 # How the groups compare is priced by a criterion that leaves other weights as they are: it scores with one
 # half of the text and is priced with the other, where an update would be priced by what it was fitted to.
 PRICED_BY = "fisher"
+
+
+# Of a task's time, as it is shown; what is measured in the end takes the rest.
+SEARCH = 0.8
+
+
+def best(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    sparsity: float,
+    structure: str = "unstructured",
+    data: str = "demo",
+) -> dict[str, Any]:
+    """Find the best recipe for `sparsity` (see `best_spec`) and measure it; what `measure` returns, which
+    holds the recipe's settings, criterion and options."""
+
+    def searching(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        progress(SEARCH * done / (total or 1), 1, note)
+
+    def measuring(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        progress(SEARCH + (1 - SEARCH) * done / (total or 1), 1, note)
+
+    spec = best_spec(loaded, store, searching, Options(structure=structure), sparsity, data)
+    changed = spec.options.changed()
+    return measure(loaded, store, measuring, list(spec.settings), spec.criterion, data, **changed)
 
 
 def best_spec(

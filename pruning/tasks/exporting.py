@@ -57,7 +57,7 @@ def export_model(
             figures = measure_now(loaded, store, spec, change, reference, progress, recovery)
         sample = reference.windows.evaluation[:2]
         cut = change.units is not None and not masked
-        written = _smaller(loaded, spec, change, sample) if cut else loaded.model
+        written = cut_copy(loaded, spec, change, sample) if cut else loaded.model
         size = write_model(
             written,
             loaded.tokenizer,
@@ -74,8 +74,8 @@ def export_model(
     return value
 
 
-def _smaller(loaded: Loaded, spec: Spec, change: Change, sample: torch.Tensor) -> nn.Module:
-    """The pruned model with its tensors cut, whose logits were compared with those of the one with zeros."""
+def cut_copy(loaded: Loaded, spec: Spec, change: Change, sample: torch.Tensor) -> nn.Module:
+    """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
     units = units_of(loaded, spec.options.structure)
     small = smaller(loaded.model, units, change.units or Removal())
     ids = sample.to(device_of(loaded.model))

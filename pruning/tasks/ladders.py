@@ -7,12 +7,13 @@ from pruning.data import load_windows
 from pruning.errors import PruningError
 from pruning.lottery import Draw, lottery
 from pruning.models import Loaded
+from pruning.options import Options
 from pruning.plan import check_level, format_level, parse_settings
-from pruning.progress import Progress
+from pruning.progress import Progress, within
 from pruning.recover import plain
 from pruning.schedules import ONE_SHOT
 from pruning.store import Store
-from pruning.tasks.prepare import groups_of, normal, reference_of, same_text
+from pruning.tasks.prepare import groups_of, normal, reference_of, same_text, windows_of
 from pruning.tasks.quality import measure
 from pruning.tasks.recovering import TRAINING_TOKENS, recover
 from pruning.training import Training
@@ -36,29 +37,44 @@ def progressive(
     """Measure all groups at one level after another, until KL or perplexity goes over the budget.
 
     With `recovery`, a level that is over the budget is trained, and counts as it is then. Every level starts
-    from the dense model; what was measured or trained before is taken from the workspace. `best` is the last
-    row within the budget, None if there is none.
+    from the dense model; what was measured or trained before is taken from the workspace, where the ladder
+    itself is kept as well while it grows. `best` is the last row within the budget, None if there is none;
+    `ended` says what stopped it, "budget" or "levels", and is None as long as nothing has.
     """
     budget = {"kl": max_kl, "perplexity": max_perplexity}
     if not any(budget.values()):
         raise PruningError("A ladder needs an end. Give the most KL (max_kl) or perplexity (max_perplexity).")
     rungs = sorted({check_level(float(level), "Levels") for level in levels} - {0.0})
+    if not rungs:
+        raise PruningError("A ladder needs levels above 0, such as 0.1:0.9:0.1.")
     rows: list[dict[str, Any]] = []
     best: dict[str, Any] | None = None
+    key = {
+        **same_text(loaded, data),
+        "data_fingerprint": windows_of(loaded, data).fingerprint,
+        "levels": rungs,
+        "criterion": criterion,
+        **budget,
+        **Options.of(options).changed(),
+        "recovery": None if recovery is None else Training.of(recovery).changed(),
+    }
     for rung in rungs:
         asked = {"settings": [f"all={format_level(rung)}"], "criterion": criterion, "data": data, **options}
-        heard = _within(progress, len(rows), len(rungs), f"{rung:.0%}")
+        heard = within(progress, len(rows), len(rungs), f"{rung:.0%}")
         row = {"level": rung, **_chosen(measure(loaded, store, heard, **asked)), "recovered": False}
         if _over(row, budget) and recovery is not None:
-            found = recover(loaded, store, heard, **asked, recovery=recovery)
-            row = {**row, **found["recovered"], "recovered": True, "won_back": found["won_back"]}
+            trained = recover(loaded, store, heard, **asked, recovery=recovery)
+            row = {**row, **trained["recovered"], "recovered": True, "won_back": trained["won_back"]}
         rows.append(row)
+        over = _over(row, budget)
+        best = best if over else row
+        ended = "budget" if over else "levels" if len(rows) == len(rungs) else None
+        found = {"rows": rows, "best": best, "ended": ended, "budget": budget}
+        store.put("ladder", key, found)
         progress(len(rows), len(rungs), f"{rung:.0%}: KL {row['kl']:.3f}", {"row": row})
-        if _over(row, budget):
+        if over:
             break
-        best = row
-    ended = "budget" if best is not rows[-1] else "levels"
-    return {"rows": rows, "best": best, "ended": ended, "budget": budget}
+    return found
 
 
 def _chosen(measured: dict[str, Any]) -> dict[str, Any]:
@@ -68,16 +84,6 @@ def _chosen(measured: dict[str, Any]) -> dict[str, Any]:
 
 def _over(row: dict[str, Any], budget: dict[str, float | None]) -> bool:
     return any(most is not None and row[name] > most for name, most in budget.items())
-
-
-def _within(progress: Progress, before: int, rungs: int, prefix: str) -> Progress:
-    """Reports a task as one step of this one."""
-
-    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        share = min(1.0, done / total) if total else 0.0
-        progress(before + share, rungs, f"{prefix}: {note}", partial)
-
-    return report
 
 
 def lottery_ticket(

@@ -2,13 +2,18 @@
 
 from typing import Any
 
+from torch import nn
+
 from pruning.cost import dense_bytes, latency
 from pruning.data import load_probes
+from pruning.errors import PruningError
+from pruning.groups import GroupInfo, weight_view
 from pruning.metrics import probe_accuracy
 from pruning.models import Loaded
 from pruning.progress import Progress
 from pruning.store import Store
 from pruning.tasks.prepare import reference_of, same_text
+from pruning.tasks.whole import units_of
 
 
 def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
@@ -33,12 +38,50 @@ def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str,
                 "kind": group.kind,
                 "modules": [part.module for part in group.parts],
                 "parameters": group.parameters,
+                "shape": _shape(loaded.model, group),
             }
             for group in loaded.groups
         ],
+        **_tables(loaded.model),
+        **_units(loaded),
     }
     store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
     return value
+
+
+def _shape(model: nn.Module, group: GroupInfo) -> list[int]:
+    """Rows and columns of a group's weights, one part below the other."""
+    shapes = [weight_view(model, part).shape for part in group.parts]
+    return [sum(rows for rows, _ in shapes), shapes[0][1]]
+
+
+def _tables(model: nn.Module) -> dict[str, Any]:
+    """Weights of the tables that words and places are looked up in, each once, and of the head.
+
+    `tied_head`: the head is one of these tables.
+    """
+    found = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    tables = {id(weight): weight for weight in found}
+    output: Any = model.get_output_embeddings()  # type: ignore[operator]
+    head = output.weight
+    return {
+        "embedding_parameters": sum(weight.numel() for weight in tables.values()),
+        "head_parameters": head.numel(),
+        "tied_head": id(head) in tables,
+    }
+
+
+def _units(loaded: Loaded) -> dict[str, Any]:
+    """`units`: how many neurons, heads and KV groups each layer has, by kind; `no_heads`: why heads are not
+    among them, where they do not come apart."""
+    neurons = units_of(loaded, "neurons").totals("neurons")
+    counts, why = {"neurons": list(neurons.values())}, None
+    try:
+        units = units_of(loaded, "heads")
+        counts |= {kind: list(units.totals(kind).values()) for kind in ("heads", "kv_groups")}
+    except PruningError as error:
+        why = str(error)
+    return {"units": counts, "no_heads": why}
 
 
 def baseline(loaded: Loaded, store: Store, progress: Progress, data: str = "demo") -> dict[str, Any]:

@@ -49,7 +49,7 @@ def make_map(
     `dense_forwards` the same in dense forward passes over the calibration tokens, timed in this run.
     """
     chosen = named_criterion(criterion)
-    wanted = _check_levels(levels)
+    wanted = check_levels(levels)
     reference = reference_of(loaded, data, progress)
     start = time.perf_counter()
     known, _ = statistics_of(loaded, store, data, progress)
@@ -113,7 +113,7 @@ def run_sweep(
 ) -> dict[str, Any]:
     """Measure the chosen groups at each level, one at a time; what is in the store is not measured again."""
     asked = spec_of(loaded, [], criterion, data, options)
-    points = _points(loaded, _check_levels(levels), layers, kinds)
+    points = _points(loaded, check_levels(levels), layers, kinds)
     key = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
     key |= {"criterion": criterion, **asked.options.changed()}
     found: dict[Point, dict[str, Any]] = {}
@@ -172,7 +172,8 @@ def _points(
     ]
 
 
-def _check_levels(levels: Sequence[float]) -> list[float]:
+def check_levels(levels: Sequence[float]) -> list[float]:
+    """The levels in ascending order, each once, without 0; PruningError where there is none to price."""
     wanted = sorted({round(check_level(float(level), "Levels"), 6) for level in levels} - {0.0})
     if not wanted:
         raise PruningError("There is no level above 0. Give levels such as 0.1:0.9:0.1.")

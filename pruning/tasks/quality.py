@@ -13,6 +13,7 @@ from pruning.store import Store
 from pruning.tasks.applying import share_removed, spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
 from pruning.tasks.recovering import applied_as_told, trained_steps
+from pruning.tasks.whole import why_not_smaller
 
 
 def measure(
@@ -28,7 +29,8 @@ def measure(
     """Prune in memory as `settings` and `options` (see pruning.options) say, compare with the dense model,
     and put the weights back.
 
-    With `recovery` (see pruning.training) the weights are those that `recover` made of it."""
+    With `recovery` (see pruning.training) the weights are those that `recover` made of it. Where units go
+    whole, `not_smaller` says why the result cannot be exported as a smaller model, or is None."""
     spec = spec_of(loaded, settings, criterion, data, options)
     reference = reference_of(loaded, data, progress)
     progress(1, 4, "Choosing the weights to remove")
@@ -69,6 +71,8 @@ def measure_now(
         **spec.options.changed(),
         "data_fingerprint": reference.windows.fingerprint,
     }
+    if spec.options.whole:
+        value["not_smaller"] = why_not_smaller(loaded, spec)
     if recovery is not None:
         value["recovery"] = recovery
         value["best_step"] = trained_steps(loaded, store, spec, recovery, reference)

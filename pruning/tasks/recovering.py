@@ -28,6 +28,7 @@ from pruning.schedules import ONE_SHOT, plan_at
 from pruning.store import Store
 from pruning.student import Student
 from pruning.tasks.applying import applied, change_of, share_removed, spec_of
+from pruning.tasks.course import Told
 from pruning.tasks.prepare import Reference, evidence_for, groups_of, reference_of, same_text
 from pruning.training import Training
 
@@ -49,9 +50,9 @@ def recover(
     """Prune a copy as `settings` and `options` say, train it on `data` as `recovery` says (see
     pruning.training), and compare dense, pruned and recovered on text it was not trained on.
 
-    The best weights so far are kept in the workspace whenever they get better; what was cancelled or killed
-    goes on where it was when it is asked for again. `measure` and `export` take the recovered weights when
-    their recipe names the same recovery.
+    The best weights so far are kept in the workspace whenever they get better, and every few seconds how it
+    is going; what was cancelled or killed goes on where it was when it is asked for again. `measure` and
+    `export` take the recovered weights when their recipe names the same recovery.
     """
     spec = spec_of(loaded, settings, criterion, data, options)
     training = Training.of(recovery or {})
@@ -83,6 +84,7 @@ def recover(
     }
     store.put("recovery", key, value)
     store.file("recovery", key, STATE).unlink(missing_ok=True)
+    Told(store, key, training.steps).end()
     return value
 
 
@@ -93,8 +95,9 @@ def _trained(
 
     The student ends with this function: it takes as much memory as the model, and its optimizer twice that.
     """
+    work.pruned = pruned
     try:
-        work.train(progress, pruned)
+        work.train(progress)
     except Cancelled:
         work.pause()
         raise
@@ -123,6 +126,8 @@ class _Work:
         if state is not None:
             self.recovery.resume(state)
         self.resumed_at = self.recovery.course.step
+        self.pruned: dict[str, float] | None = None
+        self.told = Told(store, key, self.resumed_at)
         self._saved = self._began = time.monotonic()
 
     @property
@@ -131,7 +136,7 @@ class _Work:
         steps = self.recovery.course.step - self.resumed_at
         return (time.monotonic() - self._began) / steps if steps else None
 
-    def train(self, progress: Progress, pruned: dict[str, float] | None) -> None:
+    def train(self, progress: Progress) -> None:
         """Train to the end; `progress` hears of every step and every look."""
         loaded, training, course = self.loaded, self.training, self.recovery.course
         windows = load_windows(loaded.tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
@@ -145,15 +150,18 @@ class _Work:
         def after_step(loss: float) -> None:
             if time.monotonic() - self._saved >= SAVE_SECONDS:
                 self.save()
+            if self.told.due():
+                self.tell()
             told = {"step": course.step, "loss": loss, "learning_rate": training.rate_at(course.step - 1)}
             progress(course.step, training.steps, f"Training: loss {loss:.3f}", {"loss": told})
 
         def after_look(better: bool) -> None:
             if better:
                 self.keep()
+            self.tell()
             look = course.looks[-1]
             note = f"KL {look['kl']:.3f} on text kept back"
-            progress(course.step, training.steps, note, {"look": look, "pruned": pruned})
+            progress(course.step, training.steps, note, {"look": look, "pruned": self.pruned})
 
         train(
             self.recovery, windows.calibration, lambda step: self._choose(known, step), after_step, after_look
@@ -168,7 +176,13 @@ class _Work:
     def save(self) -> None:
         """Write what it takes to go on from here."""
         save_state(self.state_file, self.recovery.state())
-        self._saved = time.monotonic()
+        self._saved, self.told.saved_step = time.monotonic(), self.recovery.course.step
+        self.tell()
+
+    def tell(self) -> None:
+        """Say in the workspace how it is going."""
+        about = _about(self.spec, self.training, self.recovery.course, self.out)
+        self.told.tell({**about, "pruned": self.pruned, "seconds_a_step": self.seconds})
 
     def pause(self) -> None:
         """Keep everything for later, and say in the workspace how far it went."""

@@ -41,6 +41,15 @@ def check_exportable(loaded: Loaded, spec: Spec) -> None:
     check_describable(loaded.model, units, _any_removal(loaded, units, spec))
 
 
+def why_not_smaller(loaded: Loaded, spec: Spec) -> str | None:
+    """Why what `spec` leaves can only be written full-size with zeros; None where it can be smaller."""
+    try:
+        check_exportable(loaded, spec)
+    except PruningError as error:
+        return str(error)
+    return None
+
+
 def share_gone(loaded: Loaded, spec: Spec) -> float:
     """The share of all prunable weights, 0..1, that goes with the units, without choosing them."""
     units = units_of(loaded, spec.options.structure)

@@ -12,7 +12,7 @@ from pruning.ui import words
 from pruning.ui.present_page import Facts, Figure, Meaning, Part, Spoken
 
 READS = ("qkv", "attn_out")
-NINE = "nine times out of ten"
+EIGHT = "eight times out of ten"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _same_word(seen: Forecast, truth: dict[str, Any] | None) -> Figure:
         tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
         return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
     low, high = _in_100(seen.agreement_low), _in_100(seen.agreement_high)
-    known = f"Worked out, not tried yet. Between {low} and {high}, {NINE}."
+    known = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(seen.agreement), says, "forecast", known)
 
 

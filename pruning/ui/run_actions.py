@@ -9,7 +9,7 @@ import streamlit as st
 
 from pruning import library
 from pruning.library import Run
-from pruning.ui import run_words, services, shell, state, words
+from pruning.ui import method_results, recoveries, run_words, services, shell, state, words
 
 PAGE_OF = {
     "map": "sensitivity",
@@ -17,7 +17,10 @@ PAGE_OF = {
     "measure": "explore",
     "baseline": "model",
     "export": "export",
+    "recovery": "recover",
 }
+# Pages that know what was made with options, and where each keeps what it shows.
+SHOWN = {"methods": method_results.CHOSEN, "recover": recoveries.CHOSEN}
 NAME = 40
 
 
@@ -30,20 +33,23 @@ def open_button(run: Run) -> None:
     why = None
     if run.reference is None:
         why = "Its model was never loaded in this dashboard. Load it on the Model page first."
-    elif run.options:
-        why = "It was made on the command line, with options that the pages do not know yet."
+    elif run.options and _page_of(run) not in SHOWN:
+        why = "It was made with options that its page does not know. Its command does."
     if st.button("Open", key=f"open_{run.id}", disabled=why is not None, help=why):
         take(run)
         if run.kind == "sweep":
             spots = {(point["layer"], point["kind"]) for point in run.value["points"]}
             st.session_state["chosen_groups"] = sorted(spots)
-        st.switch_page(shell.PAGES[_page_of(run)].script)
+        if run.options:
+            st.session_state[SHOWN[_page_of(run) or ""]] = run.id
+        st.switch_page(shell.PAGES[_page_of(run) or "start"].script)
 
 
-def _page_of(run: Run) -> str:
-    if run.kind == "job":
-        return words.TASK_PAGE.get(run.value["request"]["task"], "Start").lower()
-    return PAGE_OF[run.kind]
+def _page_of(run: Run) -> str | None:
+    task = run.value["request"]["task"] if run.kind == "job" else run.kind
+    if run.options and task in ("measure", "measure_recovered"):
+        return "methods"
+    return words.TASK_PAGE.get(task, "Start").lower() if run.kind == "job" else PAGE_OF.get(run.kind)
 
 
 def take(run: Run) -> None:
@@ -56,8 +62,11 @@ def take(run: Run) -> None:
 
 
 def _choice(run: Run) -> dict[str, Any]:
-    plan = {"settings": run.settings} if run.settings else {}
-    about = {"criterion": run.criterion, "data": run.data}
+    # What was made with options is no plan for Explore; the session's own stays.
+    plan = {"settings": run.settings} if run.settings and not run.options else {}
+    about = {"data": run.data}
+    if run.criterion in words.CRITERION:  # that of a map: not what is learnt while training
+        about["criterion"] = run.criterion
     return {"model": run.reference or "", "dtype": run.dtype, **about, **plan}
 
 

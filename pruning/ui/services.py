@@ -113,6 +113,13 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return rows[0]["value"] if rows else None
 
 
+def times(model: Info) -> dict[str, Any] | None:
+    """What was timed last of this model, in its number format and on its device."""
+    same = {name: model.facts[name] for name in ("fingerprint", "dtype", "device")}
+    rows = store().find("latency", **same)
+    return rows[0]["value"] if rows else None
+
+
 def the_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
     """The map for a criterion (the session's); of several the one with most levels, then the newest."""
     choice = state.current()

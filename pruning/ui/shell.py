@@ -33,7 +33,12 @@ PAGES = {
     "model": Place("pages/model.py", "1 Model", "deployed_code"),
     "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
     "explore": Place("pages/explore.py", "3 Explore", "tune"),
+    "optimize": Place("pages/optimize.py", "Optimize", "target"),
     "export": Place("pages/export.py", "4 Export", "save"),
+    "methods": Place("pages/methods.py", "Methods", "science"),
+    "recover": Place("pages/recover.py", "Recover", "healing"),
+    "impact": Place("pages/impact.py", "Impact", "fact_check"),
+    "speed": Place("pages/speed.py", "Speed", "speed"),
     "compare": Place("pages/compare.py", "Compare", "compare_arrows"),
     "present": Place("pages/present.py", "Present", "co_present"),
     "runs": Place("pages/runs.py", "Runs", "history"),
@@ -150,6 +155,19 @@ def act(action: Callable[[], Any]) -> None:
         action()
     except PruningError as error:
         st.session_state["complaint"] = str(error)
+
+
+def ask(label: str, wanted: dict[str, Any] | None, **looks: Any) -> None:
+    """A button that queues a request; without one it cannot be pressed.
+
+    The request is taken in the run that the press begins: a callback would hold that of the run before,
+    which a quick hand may have changed meanwhile.
+    """
+    looks["disabled"] = wanted is None or looks.get("disabled", False)
+    if st.button(label, **looks) and wanted is not None:
+        with told():
+            services.submit(wanted)
+            st.rerun()
 
 
 def complaint() -> None:

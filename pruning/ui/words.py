@@ -58,9 +58,13 @@ STRATEGY_NUMBER = {
 TASK = {
     "inspect": "Loading the model",
     "baseline": "Measuring the baseline",
+    "latency": "Timing the model on this machine",
+    "outliers": "Counting outliers for OWL",
     "map": "Drawing the sensitivity map",
     "sweep": "Measuring single groups",
+    "capabilities": "Finding what each capability leans on",
     "measure": "Measuring this plan",
+    "best": "Finding the best recipe, and measuring it",
     "export": "Writing the model",
     "generate": "Answering the prompt",
     "recover": "Training the pruned model back",
@@ -68,16 +72,22 @@ TASK = {
     "lottery": "Drawing lottery tickets",
     "early_exit": "Leaving the model early",
     "quantize": "Storing weights in 8 bits",
+    "impact": "Holding the guide's claims against this model",
 }
 TASK_PAGE = {
     "inspect": "Model",
     "baseline": "Model",
+    "latency": "Speed",
+    "outliers": "Optimize",
     "map": "Sensitivity",
     "sweep": "Sensitivity",
+    "capabilities": "Sensitivity",
     "measure": "Explore",
     "generate": "Compare",
     "export": "Export",
-    **dict.fromkeys(("recover", "progressive", "lottery", "early_exit", "quantize"), "Runs"),
+    "impact": "Impact",
+    **dict.fromkeys(("best", "early_exit", "quantize"), "Methods"),
+    **dict.fromkeys(("recover", "progressive", "lottery"), "Recover"),
 }
 PERPLEXITY = "How surprised the model is by real text. Lower is better; 1 would be no surprise at all."
 ACCURACY = "How often the model's first guess for the next word of a real text is right."
@@ -92,7 +102,7 @@ SIZE = (
     "An ordinary file stores the zeros as well and stays as large as before."
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
-BAND = "The band is the range in which about nine of ten measurements are expected."
+BAND = "The band is the range in which about eight of ten measurements are expected."
 GLOSSARY = {
     "Group": "The weights of one kind in one layer, such as MLP up in layer 12.",
     "Level": "The share of a group's weights that is set to zero: 0 % keeps them all, 95 % is the most.",

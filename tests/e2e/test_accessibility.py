@@ -14,6 +14,7 @@ from pruning.store import Store
 from pruning.ui.shell import PAGES
 from tests.e2e.browser import Server, server, settle
 from tests.pages import synthetic
+from tests.pages.impact_rows import put_impact
 
 pytestmark = pytest.mark.browser
 SERIOUS = ("serious", "critical")
@@ -27,9 +28,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(folder)
     table = synthetic.put_all(store)
     synthetic.put_map(store, criterion="wanda")
+    synthetic.put_methods(store)
     for settings in (["up=0.4"], ["all=0.2"]):
         synthetic.put_answer(store, table, settings)
+    synthetic.put_recovery(store, ["all=0.5"])
+    synthetic.put_recovery(store, ["all=0.4"], {"steps": 100}, stopped_at=47)
+    synthetic.put_ladder(store)
+    synthetic.put_lottery(store)
     synthetic.put_export(store, table, ["up=0.4"], folder / "exports" / "light")
+    put_impact(store)
     return folder
 
 
@@ -63,11 +70,20 @@ def test_a_page_without_anything(browser: Browser, empty: Server, name: str, sch
     check(browser, f"{empty.address}/{name}", scheme)
 
 
-def check(browser: Browser, address: str, scheme: Any) -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("tab", ["Progressive", "Lottery ticket"])
+def test_a_tab_of_recover(browser: Browser, dashboard: Server, tab: str, scheme: Any) -> None:
+    check(browser, f"{dashboard.address}/recover?{FILLED}", scheme, tab)
+
+
+def check(browser: Browser, address: str, scheme: Any, tab: str | None = None) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme=scheme)
     try:
         page.goto(address)
         settle(page)
+        if tab is not None:
+            page.get_by_role("tab", name=tab).click()
+            settle(page)
         assert violations(page) == []
     finally:
         page.close()

@@ -61,7 +61,7 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
     table = synthetic.sensitivity_map()
     rng = np.random.default_rng(1)
     learnt = calibrate(table, [(parse_settings(["all=0.3"], table.groups), 0.4)])
-    for calibration in (prior(), learnt):
+    for calibration in (prior(), prior(table), learnt):
         data = json.loads(json.dumps(table_data(table, calibration, Marks())))
         plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
         plans += [rng.uniform(0, 0.95, 150).round(3) * (rng.uniform(size=150) > 0.4) for _ in range(30)]

@@ -22,8 +22,10 @@ PAGES = {
     "/model": "Model",
     "/sensitivity": "Sensitivity",
     "/explore": "Explore",
+    "/optimize": "Optimize",
     "/export": "Export",
     "/compare": "Compare",
+    "/impact": "Impact",
     "/present": "Present",
     "/runs": "Runs",
 }

@@ -28,7 +28,7 @@ def metric(app: AppTest, label: str) -> str:
 # ---- empty states -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["sensitivity", "explore", "export"])
+@pytest.mark.parametrize("page", ["sensitivity", "explore", "optimize", "export"])
 def test_without_a_model_a_page_says_where_to_get_one(open_page: Open, page: str) -> None:
     app = open_page(page)
     assert "No model yet" in text_of(app)
@@ -51,7 +51,7 @@ def test_model_page_begins_with_the_demo(open_page: Open, asked: list[dict]) -> 
     assert app.query_params["model"] == "demo"
 
 
-@pytest.mark.parametrize("page", ["explore"])
+@pytest.mark.parametrize("page", ["explore", "optimize"])
 def test_a_model_without_a_map_is_sent_to_sensitivity(open_page: Open, store: Store, page: str) -> None:
     synthetic.put_model(store)
     assert "No map yet" in text_of(open_page(page, model="demo"))

@@ -74,7 +74,7 @@ def test_an_unmeasured_plan_is_marked_as_forecast_with_its_range(open_page: Open
     synthetic.put_all(store)
     page = shown(open_page("present", model="demo", plan="down=0.3"))
     assert page.count("● measured") == 1, "the size before"
-    assert re.search(r"Between \d+ in 100 and \d+ in 100, nine times out of ten", page)
+    assert re.search(r"Between \d+ in 100 and \d+ in 100, eight times out of ten", page)
 
 
 def test_assumptions_change_the_sums_stay_and_are_in_the_address(open_page: Open, store: Store) -> None:

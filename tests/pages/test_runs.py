@@ -189,10 +189,14 @@ def test_a_plan_with_options_says_so_and_is_not_taken_for_one_without(open_page:
     run = next(run for run in library.runs(filled) if run.options)
     app = unfold(open_page("runs"), run)
     assert "**All groups 20 %, structure n:m, pattern 2:4**" in text_of(app)
-    assert app.button(key=f"open_{run.id}").disabled
     keys = {element.key for element in [*app.button, *app.checkbox]}
     assert f"delete_{run.id}" in keys
     assert not keys & {f"pick_{run.id}", f"duplicate_{run.id}"}
+    app.button(key=f"open_{run.id}").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Methods"
+    assert app.selectbox(key="methods_chosen").value == run.id
+    assert "plan" not in app.query_params, "it is no plan for Explore"
 
 
 def test_what_was_trained_says_how_far_it_came(open_page: Open, filled: Store) -> None:
@@ -208,6 +212,18 @@ def test_what_was_trained_says_how_far_it_came(open_page: Open, filled: Store) -
     assert "All groups 40 %, trained for 300 steps" in said
     assert "KL 0.3 nats per token (before training 0.9) · perplexity 45.0" in said
     assert "Stopped after 120 steps." in said
+
+
+def test_a_recovery_is_opened_on_its_page(open_page: Open, filled: Store) -> None:
+    synthetic.put_recovery(filled, ["all=0.4"], {"steps": 100, "schedule": "cubic"}, criterion="movement")
+    synthetic.put_recovery(filled, ["all=0.5"])
+    run = the_run(filled, "recovery", "all=0.4")
+    app = open_page("runs")
+    app.button(key=f"open_{run.id}").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Recover"
+    assert app.selectbox(key="recovery_chosen").value == run.id, "and not the newest"
+    assert app.session_state[state.KEY].criterion == "fisher", "there is no map of movement"
 
 
 def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) -> None:

@@ -60,7 +60,7 @@ def test_a_measured_point_is_put_beside_its_forecast_in_words(open_page: Open, s
     synthetic.put_all(store)
     said = text_of(open_page("sensitivity", model="demo"))
     assert "Layer 29 · MLP down at 50 %: :green-badge[measured] KL" in said
-    assert ", 11 % below its forecast, inside the band]" in said
+    assert re.search(r", \d+ % below its forecast, inside the band\]", said)
 
 
 def test_the_table_holds_every_group_and_level(open_page: Open, store: Store) -> None:

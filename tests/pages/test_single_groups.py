@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pruning.forecast import forecast, prior
+from pruning.forecast import curve, forecast, prior
 from pruning.ui import single_groups
 from tests.pages import synthetic
 
@@ -32,27 +32,28 @@ def test_two_tiny_costs_are_not_compared() -> None:
 
 
 def test_alone_is_the_forecast_of_each_group_by_itself() -> None:
-    single = single_groups.alone(TABLE, prior())
+    single = single_groups.alone(TABLE, prior(TABLE))
     assert len(single) == 15 * 10
-    assert single[(2, "down"), 0.7] == forecast(TABLE, {(2, "down"): 0.7})
+    levels, kls = curve(TABLE, (2, "down"))
+    assert single[(2, "down"), 0.7].kl == pytest.approx(kls[levels.tolist().index(0.7)])
     assert single[(2, "down"), 0.0].kl == 0
 
 
 def test_the_table_has_every_group_and_level_and_what_was_measured() -> None:
     points = {(1, "gate"): [{"level": 0.3, "kl": 0.01, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior()), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior(TABLE)), points)
     assert tuple(frame.columns) == single_groups.COLUMNS
     assert len(frame) == 15 * 9
     [row] = frame[frame["measured_kl_nats_per_token"].notna()].to_dict("records")
     assert (row["layer"], row["group"], row["level_percent"]) == (1, "gate", 30)
-    assert row["forecast_kl_nats_per_token"] == pytest.approx(forecast(TABLE, {(1, "gate"): 0.3}).kl)
+    assert row["forecast_kl_nats_per_token"] == pytest.approx(curve(TABLE, (1, "gate"))[1][3])
     assert (frame["estimators_apart_factor"] >= 1).all()
     assert frame["estimators_apart_factor"].max() == pytest.approx(TABLE.disagreement.max())
 
 
 def test_a_point_at_a_level_that_the_map_lacks_is_a_row_without_forecast() -> None:
     points = {(1, "gate"): [{"level": 0.55, "kl": 0.02, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior()), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior(TABLE)), points)
     [row] = frame[frame["level_percent"] == 55].to_dict("records")
     assert row["measured_kl_nats_per_token"] == 0.02
     assert row["forecast_kl_nats_per_token"] != row["forecast_kl_nats_per_token"], (

@@ -90,9 +90,12 @@ class Desk {
     }
     if (this.drag || answered < this.number) return;
     if (first || !sameLevels(levels, this.levels)) {
-      if (!first) this.remember(this.levels);
+      // On a first mount the plan may have been changed on another page since the desk was last seen.
+      const before = first ? this.last : this.levels;
       this.levels = levels.slice();
       this.sent = this.levels;
+      if (before && !sameLevels(levels, before)) this.remember(before);
+      else this.keep();
     }
     this.locks = new Set(locks);
   }
@@ -138,11 +141,13 @@ class Desk {
   recall() {
     this.past = [];
     this.future = [];
+    this.last = null;
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.storageName()) ?? "{}");
       const fits = (levels) => levels.length === this.table.groups.length;
       this.past = (kept.past ?? []).filter(fits);
       this.future = (kept.future ?? []).filter(fits);
+      this.last = kept.last && fits(kept.last) ? kept.last : null;
     } catch {
       // A browser that keeps nothing, or something else under this name: the history starts empty.
     }
@@ -154,7 +159,8 @@ class Desk {
 
   keep() {
     try {
-      sessionStorage.setItem(this.storageName(), JSON.stringify({ past: this.past, future: this.future }));
+      const { past, future, levels: last } = this;
+      sessionStorage.setItem(this.storageName(), JSON.stringify({ past, future, last }));
     } catch {
       // Full or forbidden: undo then works until the page is left.
     }

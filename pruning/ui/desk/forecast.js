@@ -19,14 +19,11 @@ function groupCosts(table, levels) {
 }
 
 function forecast(table, levels) {
-  const { constants: fixed, calibration, dense } = table;
+  const { constants: fixed, dense } = table;
   const costs = groupCosts(table, levels);
   const total = sum(costs);
   const kl = klOf(total, table);
-  const squares = sum(costs.map((cost) => cost * cost));
-  const alone = squares > 0 ? squares / (total * total) : 0;
-  const spread = Math.sqrt(calibration.spread ** 2 + fixed.groupSpread ** 2 * alone);
-  const factor = Math.exp(fixed.band * spread);
+  const factor = Math.exp(fixed.band * spreadOf(table, costs, total));
   const low = kl / factor;
   const high = Math.min(kl * factor, fixed.maxKl);
   const size = sparseBytes(table, levels);
@@ -45,6 +42,31 @@ function forecast(table, levels) {
     // Each group's share of the forecast KL; they add up to it.
     damage: total > 0 ? costs.map((cost) => (cost * kl) / total) : costs,
   };
+}
+
+// The standard deviation of log KL: what no factor explains, single groups' own errors, and how well the
+// factors are known.
+function spreadOf(table, costs, total) {
+  const { constants: fixed, calibration } = table;
+  if (total <= 0) return calibration.spread;
+  const squares = sum(costs.map((cost) => cost * cost));
+  let variance = calibration.spread ** 2 + (fixed.groupSpread ** 2 * squares) / total ** 2;
+  const known = calibration.covariance;
+  if (known.length > 0) {
+    const shares = new Map(table.order.map((kind) => [kind, 0]));
+    costs.forEach((cost, group) => {
+      const { kind } = table.groups[group];
+      shares.set(kind, shares.get(kind) + cost / total);
+    });
+    const slopes = [1, Math.log(total / fixed.pivot)];
+    for (const kind of calibration.kinds) slopes.push(calibration.beta * (shares.get(kind) ?? 0));
+    slopes.forEach((one, row) => {
+      slopes.forEach((other, column) => {
+        variance += one * known[row][column] * other;
+      });
+    });
+  }
+  return Math.sqrt(variance);
 }
 
 function klOf(cost, table) {

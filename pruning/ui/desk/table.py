@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruning import forecast as arithmetic
-from pruning.forecast import Calibration, SensitivityMap
+from pruning.calibration import PIVOT
+from pruning.forecast import Calibration, SensitivityMap, priced
 from pruning.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.strategies import STRATEGIES, strategy_parts
 from pruning.ui import charts, words
@@ -38,7 +39,7 @@ class Marks:
 
 def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) -> dict[str, Any]:
     """The table as the desk's JavaScript takes it; `id` changes whenever anything in it does."""
-    known, log_costs = table.logs
+    known, log_costs = table.logs[0], priced(table, calibration).joint_logs
     dense = table.dense
     number = {group: index for index, group in enumerate(table.groups)}
     value: dict[str, Any] = {
@@ -63,6 +64,8 @@ def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) ->
             "beta": calibration.beta,
             "spread": calibration.spread,
             "measured": calibration.measured,
+            "kinds": list(calibration.weights),
+            "covariance": [list(row) for row in calibration.covariance],
         },
         "constants": _constants(),
         "presets": [_preset(name, table.groups) for name in STRATEGIES],
@@ -83,6 +86,7 @@ def _constants() -> dict[str, Any]:
         "band": arithmetic.BAND,
         "maxKl": arithmetic.MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
+        "pivot": PIVOT,
         "lag": arithmetic.LAG,
         "agreement": list(arithmetic.AGREEMENT_FIT),
         "agreementSlack": arithmetic.AGREEMENT_SLACK,

@@ -1,0 +1,16 @@
+"""Recover: train what pruning left, find how far a model can be pruned, and look for lottery tickets."""
+
+from pruning.ui import jobs_view, recover_view, services, shell
+
+shell.begin()
+model = services.info()
+shell.heading(
+    "Recover",
+    "Train what pruning left, and win quality back. What was removed stays zero.",
+    model,
+)
+shell.complaint()
+busy = jobs_view.panel(recover_view.TASKS)
+model = shell.needs_model()
+if model:
+    recover_view.page(model, busy)

@@ -1,0 +1,91 @@
+"""The command that holds the guide's claims against what is measured."""
+
+import sys
+from typing import Any
+
+import click
+
+from pruning.cli.shared import (
+    data_option,
+    errors_as_sentences,
+    finish,
+    load,
+    model_argument,
+    model_options,
+    run_on,
+    terminal_progress,
+)
+from pruning.impact import BY_NAME, memory_ratio, perplexity_ratio
+from pruning.progress import Progress
+
+LOTTERY_STEPS = 20
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--lottery",
+    is_flag=True,
+    help="Draw the lottery ticket as well: it trains four networks, and takes long.",
+)
+@click.option(
+    "--lottery-steps",
+    type=int,
+    default=LOTTERY_STEPS,
+    show_default=True,
+    help="With --lottery: steps of training for each network.",
+)
+@click.option("--rows", help=f"Only these rows, like wanda_50,heads_50. There are {', '.join(BY_NAME)}.")
+@data_option
+@click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
+@model_options
+@errors_as_sentences
+def impact(
+    model: str,
+    lottery: bool,
+    lottery_steps: int,
+    rows: str | None,
+    data: str,
+    out: str | None,
+    how: dict[str, Any],
+) -> None:
+    """Measure what the guide's techniques, and ours, do to size, speed and quality; goes on where it stopped.
+
+    Each row stands beside what the guide claims, with a verdict.
+    """
+    only = None if rows is None else [name.strip() for name in rows.split(",")]
+    steps = lottery_steps if lottery else 0
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        told = _telling(progress)
+        result = run_on(loaded, "impact", told, data=data, lottery_steps=steps, only=only, out=out)
+    lines = [f"{_name(row):<22} {row['verdict']['text']}" for row in result["rows"]]
+    finish(result, lines)
+
+
+def _telling(progress: Progress) -> Progress:
+    """Also says each row on a line of its own as soon as it is there."""
+
+    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        row = (partial or {}).get("row")
+        if row is not None and "name" in row:
+            click.echo(("\n" if sys.stderr.isatty() else "") + _line(row), err=True)
+        progress(done, total, note, partial)
+
+    return report
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['title']} {row['share']:.0%}"
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row.get("refused"):
+        return f"{_name(row):<22} not with this model: {row['refused']}"
+    speed = row["speed"]
+    timed = f"reads {speed['prefill']:.2f}x, writes {speed['decode']:.2f}x" if speed else "not timed"
+    return (
+        f"{_name(row):<22} {memory_ratio(row):.2f}x smaller ({row['form']}), {timed}, KL {row['kl']:.3f}, "
+        f"perplexity {row['perplexity']:,.1f} ({perplexity_ratio(row):.2f} times dense), "
+        f"next token {row['accuracy']:.1%}"
+    )

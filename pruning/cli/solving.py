@@ -1,0 +1,242 @@
+"""The command that finds the best plan for what is wanted."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pruning import forecast as forecasts
+from pruning.cli.shared import (
+    criterion_option,
+    data_option,
+    errors_as_sentences,
+    figures,
+    finish,
+    load,
+    model_argument,
+    model_options,
+    run_on,
+    terminal_progress,
+    write_text,
+)
+from pruning.errors import PruningError
+from pruning.latency import LatencyTable
+from pruning.menu import Bounds, Menu, map_menu, timed
+from pruning.options import DEFAULT, Options
+from pruning.plan import Group, Plan, check_level, named_levels, parse_settings
+from pruning.recipe import Recipe
+from pruning.solve import SPEED, Solved, Target, parse_target, solve
+from pruning.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The solution, and whose it is: `table` is the map, None where whole units go."""
+
+    reference: str
+    fingerprint: str
+    criterion: str
+    data: str
+    menu: Menu
+    table: forecasts.SensitivityMap | None
+    calibration: forecasts.Calibration
+    solved: Solved
+
+
+@click.command("solve")
+@model_argument
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="NAME=NUMBER",
+    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity; several hold "
+    "together. With kl or perplexity as much goes as they allow.",
+)
+@criterion_option
+@click.option(
+    "--structure",
+    default=DEFAULT.structure,
+    show_default=True,
+    help="unstructured, or whole units: neurons, heads, kv_groups.",
+)
+@click.option(
+    "--lock", "locks", multiple=True, metavar="KIND[@LAYERS]=LEVEL", help="Groups at a fixed level."
+)
+@click.option("--protect", help="Layers that stay as they are, like 0-1,29.")
+@click.option("--floor", "floors", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The least level.")
+@click.option("--ceiling", "ceilings", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The most level.")
+@data_option
+@click.option("--out", required=True, help="The YAML file to write.")
+@model_options
+@errors_as_sentences
+def solve_(
+    model: str,
+    targets: tuple[str, ...],
+    criterion: str,
+    structure: str,
+    locks: tuple[str, ...],
+    protect: str | None,
+    floors: tuple[str, ...],
+    ceilings: tuple[str, ...],
+    data: str,
+    out: str,
+    how: dict[str, Any],
+) -> None:
+    """Write the recipe of least forecast damage that meets every target; exact to levels of 0.01.
+
+    MODEL may also be a map, a JSON file from `prunescope map`.
+    """
+    wanted = [parse_target(target) for target in targets]
+    held = (locks, protect, floors, ceilings)
+    given = click.get_current_context().get_parameter_source
+    usual = click.core.ParameterSource.DEFAULT
+    if Path(model).suffix == ".json":
+        table = forecasts.SensitivityMap.load(model)
+        for name, value, own in (("criterion", criterion, table.criterion), ("data", data, table.data)):
+            if given(name) is not usual and value != own:
+                raise PruningError(f"This map's {name} is {own}, not {value}. Leave --{name} out.")
+        if structure != DEFAULT.structure:
+            raise PruningError(
+                f"A map prices single weights. Give the model itself to solve for {structure}."
+            )
+        found = _on_map(table, table.criterion, wanted, held)
+    else:
+        found = _on_model(model, how, criterion, structure, data, wanted, held)
+    _finish(found, structure, out)
+
+
+def _on_map(
+    table: forecasts.SensitivityMap, criterion: str, wanted: Sequence[Target], held: tuple[Any, ...]
+) -> _Found:
+    calibration = _calibration(table)
+    menu = map_menu(table, _bounds(table.groups, *held), factors=calibration.weights)
+    solved = solve(menu, wanted, calibration, table.dense["perplexity"])
+    about = table.model, table.fingerprint, criterion, table.data
+    return _Found(*about, menu, table, calibration, solved)
+
+
+def _on_model(
+    model: str,
+    how: dict[str, Any],
+    criterion: str,
+    structure: str,
+    data: str,
+    wanted: Sequence[Target],
+    held: tuple[Any, ...],
+) -> _Found:
+    from pruning.tasks.prepare import groups_of, reference_of
+    from pruning.tasks.solving import check_structure, map_for, unit_menu_for
+
+    check_structure(structure, criterion)
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        bounds = _bounds(groups_of(loaded, structure), *held)
+        if structure == DEFAULT.structure:
+            return _on_map(map_for(loaded, Store(), progress, criterion, data), criterion, wanted, held)
+        menu = unit_menu_for(loaded, Store(), progress, structure, data, bounds)
+        if any(target.name in SPEED for target in wanted):
+            menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
+        perplexity = reference_of(loaded, data, progress).quality.perplexity
+    prior = forecasts.prior()
+    solved = solve(menu, wanted, prior, perplexity)
+    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, None, prior, solved)
+
+
+def _bounds(
+    groups: Sequence[Group],
+    locks: Sequence[str],
+    protect: str | None,
+    floors: Sequence[str],
+    ceilings: Sequence[str],
+) -> Bounds:
+    return Bounds(
+        locks=named_levels(locks, groups),
+        protect=protect,
+        floor=_levels(floors, groups, "--floor"),
+        ceiling=_levels(ceilings, groups, "--ceiling"),
+    )
+
+
+def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
+    """Bounds in the words of settings; a number alone is for every group."""
+    levels: Plan = {}
+    for text in texts:
+        if "=" in text:
+            levels |= named_levels([text], groups)
+            continue
+        try:
+            level = float(text)
+        except ValueError:
+            raise PruningError(
+                f'{where} "{text}" is no level. Write 0.2, or qkv=0.2, or up@0-3=0.2.'
+            ) from None
+        levels |= dict.fromkeys(groups, check_level(level, where))
+    return levels
+
+
+def _calibration(table: forecasts.SensitivityMap) -> forecasts.Calibration:
+    """What was measured of this model before teaches the forecast."""
+    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
+    rows = Store().find("measure", **same, **DEFAULT.everywhere())
+    measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
+    return forecasts.calibrate(table, measured)
+
+
+def _finish(found: _Found, structure: str, out: str) -> None:
+    from pruning.criteria import CRITERIA
+
+    solved, menu = found.solved, found.menu
+    recipe = Recipe.from_plan(
+        solved.plan,
+        menu.groups,
+        reference=found.reference,
+        fingerprint=found.fingerprint,
+        criterion=found.criterion,
+        data=found.data,
+        created=datetime.now(UTC).replace(microsecond=0),
+        options=Options(structure=structure),
+        criteria=[*CRITERIA],
+    )
+    write_text(out, recipe.dumps())
+    kl, low, high = _quality(found)
+    result = {
+        "out": out,
+        "sparsity": solved.sparsity,
+        "kl": kl,
+        "kl_low": low,
+        "kl_high": high,
+        "parameters": round(menu.dense["parameters"] - menu.total("parameters", solved.columns)),
+        "bytes": round(menu.dense["bytes"] - menu.total("bytes", solved.columns)),
+        "milliseconds": solved.milliseconds,
+        "gap_to_bound": solved.gap,
+        "settings": recipe.settings(),
+    }
+    named = {
+        "out": "recipe",
+        "sparsity": "sparsity",
+        "kl": "forecast KL",
+        "kl_low": "forecast KL, low",
+        "kl_high": "forecast KL, high",
+        "parameters": "parameters that stay",
+        "bytes": "bytes, zeros packed",
+        "milliseconds": "milliseconds to solve",
+        "gap_to_bound": "gap to the bound",
+    }
+    finish(result, figures(result, named))
+
+
+def _quality(found: _Found) -> tuple[float, float, float]:
+    """Forecast KL and its band, nats per token."""
+    if found.table is not None:
+        told = forecasts.forecast(found.table, found.solved.plan, found.calibration)
+        return told.kl, told.kl_low, told.kl_high
+    used = found.calibration
+    kl = used.kappa * found.solved.cost**used.beta
+    factor = math.exp(forecasts.BAND * used.spread)
+    return kl, kl / factor, kl * factor

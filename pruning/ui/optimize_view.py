@@ -1,0 +1,300 @@
+"""The Optimize page: the budget slider with its pictures, other targets, and what follows from them.
+
+All of it is one fragment: letting go of the slider runs this part alone. Python solves for the very targets
+each time; only the best plans over the whole range, between which the browser moves, are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import PruningError
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.menu import Menu
+from pruning.plan import Plan, format_settings
+from pruning.solve import Solved, Target, solve
+from pruning.ui import (
+    budget,
+    compare_view,
+    explore_view,
+    optimize_apply,
+    optimize_data,
+    optimize_owl,
+    optimize_speed,
+    optimize_wants,
+    services,
+    shell,
+    state,
+    words,
+)
+from pruning.ui.optimize_data import Shown
+from pruning.ui.optimize_wants import Held
+
+TASKS = ("measure", "latency", "outliers")
+ANSWERED, POINT, FOUND = "budget_answered", "optimize_point", "optimize_found"
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What is asked for: the targets, what is held, and the menu that leaves."""
+
+    targets: list[Target]
+    held: Held
+    menu: Menu
+
+
+def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+    """Draw the board with what is beside and below it."""
+
+    @st.fragment
+    def draw() -> None:
+        known = services.measurements(model, table)
+        calibration = services.calibration(table, known)
+        plan = explore_view.current_plan(model)
+        optimize_wants.begin(optimize_data.share_of(table, plan))
+        _take_sent()
+        board, side = st.columns([3, 1], gap="large")
+        # What is typed beside the board is read before the board is drawn, and mistakes stand over it.
+        with board:
+            above, below = st.container(), st.container()
+        with side:
+            places = st.container(), st.container()
+        with places[1]:
+            _wishes(model, table, busy)
+        with above:
+            wanted, solved = _find(model, table, calibration, plan)
+        shown = _board(model, table, calibration, known, wanted, solved, below, plan)
+        with places[0]:
+            optimize_apply.side(model, solved.plan if solved else {}, busy)
+        with below:
+            _under(model, table, calibration, known, wanted, solved)
+            _open_a_point(shown, model, table, busy)
+
+    draw()
+    st.caption(explore_view.learnt(services.calibration(table, services.measurements(model, table))))
+
+
+def _take_sent() -> None:
+    """Take what the board sent since the last run, once."""
+    message = budget.sent()
+    if message is None or message.number == st.session_state.get(ANSWERED):
+        return
+    st.session_state[ANSWERED] = message.number
+    if message.share is not None:
+        optimize_wants.only_share(round(100 * message.share, 1))
+    if message.point is not None:
+        st.session_state[POINT] = message.point
+
+
+def _wishes(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+    with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
+        optimize_wants.wishes(table)
+    with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
+        optimize_wants.stays(model)
+    with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
+        optimize_speed.section(model, busy)
+
+
+def _find(
+    model: services.Info, table: SensitivityMap, calibration: Calibration, plan: Plan
+) -> tuple[Wanted | None, Solved | None]:
+    """The best plan for what the fields say; what cannot be is said where this is called."""
+    wanted = None
+    try:
+        held = optimize_wants.held(model.groups, plan)
+        targets = optimize_wants.targets(table)
+        wanted = Wanted(targets, held, optimize_data.menu_of(table, calibration, held.bounds))
+        asked = (table.fingerprint, table.criterion, table.data_fingerprint, targets, held)
+        return wanted, _kept(asked, calibration, lambda: _solve(wanted, table, calibration))
+    except PruningError as error:
+        optimize_wants.mistake(error, table)
+        return wanted, None
+
+
+def _solve(wanted: Wanted, table: SensitivityMap, calibration: Calibration) -> Solved:
+    return solve(wanted.menu, wanted.targets, calibration, table.dense["perplexity"])
+
+
+def _kept(asked: tuple[Any, ...], calibration: Calibration, find: Callable[[], Solved]) -> Solved:
+    """What was found for these wishes before. A plan that is measured teaches the forecast, and must not be
+    replaced by another at that very moment: it stays until it is asked for anew."""
+    before = st.session_state.get(FOUND)
+    if before is None or before[0] != asked:
+        before = st.session_state[FOUND] = (asked, calibration, find())
+    if before[1] != calibration:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(":material/school: The forecast has learnt since this plan was found.")
+            st.button("Find it anew", key="optimize_again", on_click=_forget)
+    return before[2]
+
+
+def _forget() -> None:
+    st.session_state.pop(FOUND, None)
+
+
+def _board(
+    model: services.Info,
+    table: SensitivityMap,
+    calibration: Calibration,
+    known: list[services.Measured],
+    wanted: Wanted | None,
+    solved: Solved | None,
+    place: Any,
+    plan: Plan,
+) -> dict[str, Shown]:
+    """The board, and every plan on it that can be opened, by id."""
+    with place:
+        held = wanted.held.bounds if wanted else optimize_wants.NOTHING_HELD
+        menu = wanted.menu if wanted else optimize_data.menu_of(table, calibration)
+        rivals = optimize_data.shown(
+            table, calibration, optimize_data.rival_plans(table, calibration, optimize_owl.outliers(table))
+        )
+        marks = _marks(model, table, calibration, known, plan)
+        data = optimize_data.board_data(
+            table,
+            calibration,
+            optimize_data.best_plans(table, calibration, held),
+            rivals,
+            marks,
+            menu.fixed.tolist(),
+        )
+        here = None
+        if solved:
+            here = optimize_data.place(table, solved.plan, forecast(table, solved.plan, calibration))
+        share = here["share"] if here else (st.session_state[optimize_wants.SHARE] or 0.0) / 100
+        budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
+    every = [one for own in rivals.values() for one in own] + [one for _, one, _ in marks]
+    return {one.id: one for one in every}
+
+
+def _marks(
+    model: services.Info,
+    table: SensitivityMap,
+    calibration: Calibration,
+    known: list[services.Measured],
+    plan: Plan,
+) -> list[tuple[str, Shown, Mapping[str, Any] | None]]:
+    """Measured plans, pins and the session's own plan, each with what was measured of it."""
+    marks: list[tuple[str, Shown, Mapping[str, Any] | None]] = []
+    for one in known:
+        if one.plan:
+            seen = forecast(table, one.plan, calibration)
+            name = f"Measured, {words.percent(seen.sparsity, 1)} ({_short(one.settings)})"
+            marks.append(("measured", Shown(f"measured:{one.settings}", name, one.plan, seen), one.figures))
+    for name, pinned, seen in compare_view.pinned_forecasts(model, table, calibration):
+        truth = services.measured(pinned, known, model.groups)
+        marks.append(("pin", Shown(f"pin:{name}", f"Pinned: {name}", pinned, seen), truth))
+    if plan:
+        seen = forecast(table, plan, calibration)
+        truth = services.measured(plan, known, model.groups)
+        marks.append(("plan", Shown("plan", "Your plan", plan, seen), truth))
+    return marks
+
+
+def _short(settings: str) -> str:
+    return settings if len(settings) <= 28 else f"{settings[:27]}…"
+
+
+def _under(
+    model: services.Info,
+    table: SensitivityMap,
+    calibration: Calibration,
+    known: list[services.Measured],
+    wanted: Wanted | None,
+    solved: Solved | None,
+) -> None:
+    """Below the board: forecast beside measured, the pin, the command, details."""
+    if wanted is None or solved is None:
+        return
+    seen = forecast(table, solved.plan, calibration)
+    truth = services.measured(solved.plan, known, model.groups)
+    if solved.plan:
+        st.markdown(explore_view.verdict(solved.plan, seen, truth))
+        compare_view.pin_button(model, solved.plan)
+    else:
+        st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
+    shell.command(_request(wanted))
+    with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
+        _details(table, wanted, solved, seen, truth)
+
+
+def _request(wanted: Wanted) -> dict[str, Any]:
+    choice, held = state.current(), wanted.held
+    return services.request(
+        "solve",
+        targets=[[target.name, target.value] for target in wanted.targets],
+        criterion=choice.criterion,
+        data=choice.data,
+        locks=held.locks,
+        protect=held.bounds.protect,
+        floors=held.floors,
+        ceilings=held.ceilings,
+    )
+
+
+def _details(
+    table: SensitivityMap, wanted: Wanted, solved: Solved, seen: Forecast, truth: Mapping[str, Any] | None
+) -> None:
+    proof = (
+        "It is proved: no other plan within this reach costs less."
+        if solved.gap == 0
+        else f"No other plan within this reach is better by more than {100 * solved.gap:.2g} %."
+    )
+    st.markdown(
+        f"Solved in **{solved.milliseconds:.0f} ms** over {len(wanted.menu.groups)} groups × "
+        f"{wanted.menu.levels.shape[1]} levels. {proof} Levels lie within {100 * solved.reach:.0f} "
+        "percentage points of the whole's sparsity: where single groups go much further, costs stop "
+        "adding up."
+    )
+    rows = [
+        ("Σ cost, before calibration", f"{solved.cost:.6g}", "–"),
+        ("KL, nats per token", f"{seen.kl:.4g} ({seen.kl_low:.4g} – {seen.kl_high:.4g})", _of(truth, "kl")),
+        (
+            "Perplexity",
+            f"{seen.perplexity:.4g} ({seen.perplexity_low:.4g} – {seen.perplexity_high:.4g})",
+            _of(truth, "perplexity"),
+        ),
+        ("Same next word", f"{100 * seen.agreement:.1f} %", _of(truth, "agreement")),
+        ("Bytes, zeros stored sparsely", f"{seen.bytes:,}", f"{truth['bytes']:,}" if truth else "–"),
+        ("Parameters that stay", f"{seen.parameters:,}", "–"),
+        ("Sparsity", f"{100 * seen.sparsity:.3f} %", _of(truth, "sparsity")),
+    ]
+    st.table(
+        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
+        border="horizontal",
+        alt="The plan's figures, forecast and measured",
+    )
+
+
+def _of(truth: Mapping[str, Any] | None, name: str) -> str:
+    if truth is None or name not in truth:
+        return "–"
+    value = truth[name]
+    return f"{100 * value:.1f} %" if name in ("agreement", "sparsity") else f"{value:.4g}"
+
+
+def _open_a_point(
+    shown: Mapping[str, Shown], model: services.Info, table: SensitivityMap, busy: bool
+) -> None:
+    """Any rival, measured or pinned plan of the chart, to open on Explore."""
+    if st.session_state.get(POINT) not in shown:
+        st.session_state.pop(POINT, None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Another point of the chart",
+            list(shown),
+            index=None,
+            format_func=lambda key: shown[key].name,
+            key=POINT,
+            placeholder="click on it, or choose it here",
+            width=380,
+        )
+        if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
+            optimize_apply.take(format_settings(shown[str(chosen)].plan, model.groups))
+            st.switch_page(shell.PAGES["explore"].script)
+        optimize_owl.ask(table, busy)
