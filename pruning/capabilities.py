@@ -74,7 +74,9 @@ def lesson(
     if not lines:
         about = name.replace("_", " ")
         raise PruningError(f"No question about {about} fits into {length} of this model's tokens.")
-    order, windows, marks, placed = _endless(lines), [], [], 0
+    order, placed = _endless(lines), 0
+    windows: list[list[int]] = []
+    marks: list[list[bool]] = []
     ids, scored = next(order)
     while placed < rounds * len(lines) or len(windows) < 2:
         window, mark = list(first), [False] * len(first)

@@ -43,7 +43,7 @@ class LatencyTable:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "LatencyTable":
-        """Read what `to_dict` made, whatever stands beside it. Raises PruningError when it is no such table."""
+        """Read what `to_dict` made, whatever stands beside it. Raises PruningError when it is no table."""
         try:
             shares = {kind: tuple(map(float, own)) for kind, own in value["shares"].items()}
             saved = {

@@ -36,4 +36,5 @@ def _scaled(
         middle = (low + high) / 2
         plan = {group: min(MAX_LEVEL, middle * shares[group[1]]) for group in table.groups}
         low, high = (middle, high) if forecast(table, plan, calibration).kl < kl else (low, middle)
-    return {group: round(low * shares[group[1]], 2) for group in table.groups if low * shares[group[1]] >= 0.01}
+    levels = {kind: round(low * share, 2) for kind, share in shares.items()}
+    return {group: levels[group[1]] for group in table.groups if levels[group[1]] > 0}

@@ -19,8 +19,8 @@ def section(model: services.Info, kind: str | None, share: float, said: str) -> 
     left = without(whole, kind, share) if kind and share else None
     st.markdown(
         f"{speed_words.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
-        "the least time that the maker's peak figures allow. Writing a word takes the bytes of all weights over "
-        f"the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
+        "the least time that the maker's peak figures allow. Writing a word takes the bytes of all weights "
+        f"over the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
         "programs take longer. What attention adds, which grows with the text, is not counted.]"
     )
     own = _own()

@@ -68,7 +68,8 @@ def embeddings(parts: Parts, best: Size) -> str:
     table, whole = best.embedding, parts.weight_bytes * parts.parameters
     said = (
         f"**Embeddings do not shrink.** They hold a row of numbers for every word: "
-        f"{words.count(parts.embedding)} parameters, {words.size(table)}, {words.percent(table / whole)} of the unpruned file and "
+        f"{words.count(parts.embedding)} parameters, {words.size(table)}, "
+        f"{words.percent(table / whole)} of the unpruned file and "
         f"{words.percent(table / best.total)} of the smallest."
     )
     if parts.tied:

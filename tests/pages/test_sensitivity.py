@@ -1,6 +1,7 @@
 """The Sensitivity page without a browser: criteria side by side, measured points in words, the table."""
 
 import json
+import re
 import time
 
 import pytest
