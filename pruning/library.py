@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.options import names
+from pruning.options import DEFAULT, names
 from pruning.store import WAITING, Job, Store, canonical
 
 RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
@@ -132,7 +132,9 @@ def _sweep(rows: list[dict[str, Any]], known: dict[str, tuple[str, str]]) -> Run
 
 
 def _options(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in (*names(), "recovery") if values.get(name) is not None}
+    """What differs from its default; a map names its structure in any case."""
+    given = {name: values.get(name) for name in (*names(), "recovery")}
+    return {n: v for n, v in given.items() if v is not None and v != getattr(DEFAULT, n, None)}
 
 
 def _job(job: Job) -> Run:

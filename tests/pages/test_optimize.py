@@ -240,6 +240,8 @@ def test_measuring_asks_for_the_plan_that_was_found_and_shows_what_came_of_it(
     assert [request["task"] for request in asked] == ["measure"]
     settings = asked[0]["arguments"]["settings"]
     assert "not measured yet" in text_of(page)
+    # Kinds as they were forecast would leave the plan as it is: learn that qkv costs three times as much.
+    synthetic.put_measure(store, table, ["qkv=0.4"], factor=3.0)
     synthetic.put_measure(store, table, settings)
     page.run()
     assert ":green-badge[measured] KL" in text_of(page), "the plan stays, though the forecast has learnt"
