@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pruning import bench, bench_masks
-from pruning.errors import PruningError
+from pruning import bench, bench_forecast, bench_masks
+from pruning.forecast import forecast
 from pruning.models import fingerprint, load
-from pruning.plan import KINDS
 from pruning.progress import silent
 from pruning.store import Store
+from pruning.synthetic import sensitivity_map
 
 
 def test_spearman_is_the_rank_correlation() -> None:
@@ -20,12 +20,19 @@ def test_spearman_is_the_rank_correlation() -> None:
     assert bench.spearman([1, 2, 3, 4], [0.1, 5, 3, 9]) == pytest.approx(0.8)
 
 
-def test_random_plans_are_valid_varied_and_repeatable() -> None:
-    groups = [(layer, kind) for layer in range(6) for kind in KINDS]
-    plans = [bench.random_plan(groups, np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    assert plans[0] == plans[1]
-    assert plans[0] != plans[2]
-    assert all(0 < level <= 0.9 for plan in plans for level in plan.values())
+@pytest.mark.parametrize("kind", [*bench_forecast.SHAPES, bench_forecast.SOLVED])
+def test_drawn_plans_are_varied_repeatable_and_cost_what_was_drawn(kind: str) -> None:
+    table = sensitivity_map()
+    plans = [bench_forecast.drawn(table, kind, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert plans[0] == plans[1] != plans[2]
+    low, high = bench_forecast.DRAWN_KL
+    assert all(0 < level <= 0.95 for plan in plans for level in plan.values())
+    assert all(0.9 * low <= forecast(table, plan).kl <= 1.1 * high for plan in plans)
+
+
+def test_levels_of_units_are_what_whole_units_make() -> None:
+    plan = {(0, "heads"): 0.3, (1, "heads"): 0.02}
+    assert bench_forecast.in_units(plan, {0: 9, 1: 9}) == {(0, "heads"): 0.333333}
 
 
 def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
@@ -48,21 +55,20 @@ def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: P
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
-def test_bench_forecast_stops_where_no_recipe_is_in_range(
-    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bench, "KL_RANGE", (50.0, 60.0))
-    with pytest.raises(PruningError, match="random recipes"):
-        bench.bench_forecast(load(str(llama_folder)), Store(tmp_path), silent)
-
-
 def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "KL_RANGE", (0.0, 60.0))
-    found = bench.bench_forecast(load(str(llama_folder)), Store(tmp_path), silent)
-    assert found["recipes"] == 24 == len(found["rows"])
-    errors = [abs(row["kl"] / row["calibrated"] - 1) for row in found["rows"]]
+    monkeypatch.setattr(bench_forecast, "KL_RANGE", (0.0, 60.0))
+    asked = (bench_forecast.Asked("wanda", "unstructured", 1), bench_forecast.Asked("fisher", "neurons", 1))
+    loaded = load(str(llama_folder))
+    found = bench_forecast.bench_forecast(loaded, Store(tmp_path), silent, asked=asked)
+    assert found["recipes"] == 10 == len(found["rows"])
+    assert [one["measured"] for one in found["taught"]] == [6, 4]
+    errors = [abs(row["kl"] / row["forecast"] - 1) for row in found["rows"]]
     assert found["median_error"] == pytest.approx(np.median(errors))
-    assert found["forecast_ms"] > 0
-    assert {row["criterion"] for row in found["rows"]} == {"magnitude", "wanda", "fisher"}
+    inside = [row["low"] <= row["kl"] <= row["high"] for row in found["rows"]]
+    assert found["coverage_80"] == pytest.approx(np.mean(inside))
+    assert {kind: own["recipes"] for kind, own in found["kinds"].items()} == dict.fromkeys(
+        ("by kind", "some groups", "ramp", "mixed", "solved"), 2
+    )
+    assert fingerprint(loaded.model) == loaded.fingerprint

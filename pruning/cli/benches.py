@@ -43,23 +43,18 @@ def bench() -> None:
     """Check the forecast against measurements, and time it and the dashboard."""
 
 
-def _bench(name: str, model: str, how: dict[str, Any]) -> None:
-    from pruning import bench as benches
-
-    work = {"map": benches.bench_map, "forecast": benches.bench_forecast}[name]
-    with terminal_progress() as progress:
-        result = work(load(model, how, progress), Store(), progress)
-    numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
-    finish(result, figures(result, numbers) if numbers else ())
-
-
 @bench.command("map")
 @click.argument("model", default="demo")
 @model_options
 @errors_as_sentences
 def bench_map(model: str, how: dict[str, Any]) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
-    _bench("map", model, how)
+    from pruning import bench as benches
+
+    with terminal_progress() as progress:
+        result = benches.bench_map(load(model, how, progress), Store(), progress)
+    numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
+    finish(result, figures(result, numbers))
 
 
 @bench.command("masks")
@@ -119,11 +114,24 @@ def bench_solver(model: str, data: str, how: dict[str, Any]) -> None:
 
 @bench.command("forecast")
 @click.argument("model", default="demo")
+@data_option
 @model_options
 @errors_as_sentences
-def bench_forecast(model: str, how: dict[str, Any]) -> None:
-    """Compare forecasts of whole recipes with measurements of them."""
-    _bench("forecast", model, how)
+def bench_forecast(model: str, data: str, how: dict[str, Any]) -> None:
+    """Compare forecasts of recipes of many kinds with measurements of them."""
+    from pruning import bench_forecast as benches
+
+    with terminal_progress() as progress:
+        result = benches.bench_forecast(load(model, how, progress), Store(), progress, data)
+    numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
+    lines = [
+        f"{name:<12} {own['recipes']:>3} recipes  median error {own['median_error']:6.1%}  "
+        f"90th percentile {own['p90_error']:6.1%}  inside the band {own['coverage_80']:4.0%}"
+        for part in ("kinds", "criteria")
+        for name, own in result[part].items()
+        if own["recipes"]
+    ]
+    finish(result, [*lines, *figures(result, numbers)])
 
 
 @bench.command("ui")
