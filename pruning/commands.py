@@ -118,6 +118,7 @@ def _solve(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     held = {"target": wanted, "lock": arguments.get("locks", [])}
     held["protect"] = [arguments["protect"]] if arguments.get("protect") else []
     held |= {"floor": arguments.get("floors", []), "ceiling": arguments.get("ceilings", [])}
+    held["value"] = [f"{name}={value:g}" for name, value in arguments.get("values", {}).items()]
     told = [word for flag, values in held.items() for one in values for word in (f"--{flag}", one)]
     return _line("solve", model, *told, *_scored(arguments), *_data(arguments), "--out", RECIPE_FILE)
 

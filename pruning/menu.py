@@ -10,6 +10,7 @@ from pruning.costmap import SensitivityMap
 from pruning.errors import PruningError
 from pruning.forecast import costs_at
 from pruning.latency import MODES, LatencyTable, saved_by
+from pruning.leanings import Leanings, weights_of
 from pruning.plan import MAX_LEVEL, Group, Plan, parse_layers
 
 STEP = 0.01
@@ -24,7 +25,8 @@ class Menu:
     `saved`: by name of a quantity ("parameters", "bytes"; a latency table adds its own) what each level
     takes off it [groups, columns]; `dense` is the dense model's total of each. `allowed` bool [groups,
     columns]: what may be chosen. `fixed` bool [groups]: locked and protected groups, which no reach narrows.
-    `weights` [groups]: prunable weights.
+    `weights` [groups]: prunable weights. `aim` [groups, columns]: what the solver makes least where more
+    matters than `costs`, which stay the map's own; None where nothing does.
     """
 
     groups: tuple[Group, ...]
@@ -35,6 +37,7 @@ class Menu:
     weights: np.ndarray
     allowed: np.ndarray
     fixed: np.ndarray
+    aim: np.ndarray | None = None
 
     @cached_property
     def prunable(self) -> float:
@@ -130,8 +133,7 @@ def map_menu(
     least, most, fixed = (bounds or Bounds()).levels(table.groups)
     grid = np.tile(np.array(levels), (len(table.groups), 1))
     grid[fixed] = least[fixed, None]
-    costs = np.stack([costs_at(table, column) for column in grid.T], axis=1)
-    costs *= np.array([(factors or {}).get(kind, 1.0) for _, kind in table.groups])[:, None]
+    costs = _priced(table, grid, factors or {})
     weights = table.parameters[:, None].astype(float)
     dense_bytes = weights * table.dense["weight_bytes"]
     sparse = np.minimum(dense_bytes, (1 - grid) * dense_bytes + weights / 8)
@@ -145,6 +147,30 @@ def map_menu(
         allowed=_allowed(table.groups, grid, least, most, fixed),
         fixed=fixed,
     )
+
+
+def _priced(table: SensitivityMap, grid: np.ndarray, factors: Mapping[str, float]) -> np.ndarray:
+    """Cost of every group at its own levels [groups, columns], times its kind's factor."""
+    costs = np.stack([costs_at(table, column) for column in grid.T], axis=1)
+    return np.asarray(costs * np.array([factors.get(kind, 1.0) for _, kind in table.groups])[:, None])
+
+
+def valued(
+    menu: Menu,
+    table: SensitivityMap,
+    known: Leanings,
+    values: Mapping[str, float],
+    factors: Mapping[str, float] | None = None,
+) -> Menu:
+    """The same menu of a map, of which the solver also spares what some capabilities lean on.
+
+    `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. What a
+    calibration learnt of kinds, `factors`, holds for every text.
+    """
+    aim = menu.costs.copy()
+    for name, weight in weights_of(table, known, values).items():
+        aim += weight * _priced(known.as_map(table, name), menu.levels, factors or {})
+    return replace(menu, aim=aim)
 
 
 def timed(menu: Menu, table: LatencyTable) -> Menu:

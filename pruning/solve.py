@@ -37,8 +37,9 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """A plan with its forecast Σ `cost`; no other plan on the menu's levels within `reach` is below `bound`.
+    """A plan with its forecast Σ `cost`: the menu's own, also where something else was made least.
 
+    No other plan on the menu's levels within `reach` has what was made least (see `solve`) below `bound`.
     `gap` = how far the plan may be from the best there is, as a share; 0 where it is proved the best.
     `columns` [groups] of the menu. `reach`: how far levels may lie from the whole's. Time in milliseconds.
     """
@@ -75,16 +76,14 @@ def solve(
     """The best plan on the menu that meets all targets.
 
     Least Σ cost; with a quality among the targets (`kl`, or `perplexity`, for which the dense model's is
-    given) instead the most weights gone. Raises PruningError, with the nearest that is possible, where the
-    targets cannot be met.
+    given) instead the most weights gone. Where the menu has an `aim` least Σ of that, and qualities are but
+    limits. Raises PruningError, with the nearest that is possible, where the targets cannot be met.
     """
     start = time.perf_counter()
     if not targets:
         raise PruningError(f"Say what is wanted: a target such as {EXAMPLES}.")
     budgets = [_budget(menu, target, calibration, perplexity) for target in targets]
-    objective = menu.costs
-    if any(target.name in QUALITY for target in targets):
-        objective = -menu.saved["parameters"] / menu.prunable
+    objective = _objective(menu, targets)
     wanted = max((target.value for target in targets if target.name == "sparsity"), default=None)
     choice, used = _near_the_whole(menu, objective, budgets, wanted, reach)
     if choice is None:
@@ -100,6 +99,19 @@ def solve(
         reach=used,
         milliseconds=1000 * (time.perf_counter() - start),
     )
+
+
+def _objective(menu: Menu, targets: Sequence[Target]) -> np.ndarray:
+    """What is made least [groups, columns]."""
+    floors = [target.name in QUALITY for target in targets]
+    if menu.aim is not None:
+        if all(floors):
+            raise PruningError(
+                "Values of capabilities weigh plans of one size against each other. With them, say how much "
+                "has to go as well: a target such as sparsity=0.5."
+            )
+        return menu.aim
+    return -menu.saved["parameters"] / menu.prunable if any(floors) else menu.costs
 
 
 def front(menu: Menu, points: int = 40, calibration: Calibration | None = None) -> list[Solved]:

@@ -1,8 +1,8 @@
 """The command that finds the best plan for what is wanted."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from pruning.cli.shared import (
     terminal_progress,
     write_text,
 )
+from pruning.cli.valuing import minded_values, stored_for, value_option
 from pruning.errors import PruningError
 from pruning.latency import LatencyTable
-from pruning.menu import Bounds, Menu, map_menu, timed
+from pruning.leanings import Leanings
+from pruning.menu import Bounds, Menu, map_menu, timed, valued
 from pruning.options import DEFAULT, Options
 from pruning.plan import Group, Plan, check_level, named_levels, parse_settings
 from pruning.recipe import Recipe
@@ -35,7 +37,10 @@ from pruning.store import Store
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The solution, and whose it is: `table` is the map, None where whole units go."""
+    """The solution, and whose it is: `table` is the map, None where whole units go.
+
+    `values` by capability: what mattered beside the map's own costs.
+    """
 
     reference: str
     fingerprint: str
@@ -45,6 +50,7 @@ class _Found:
     table: forecasts.SensitivityMap | None
     calibration: forecasts.Calibration
     solved: Solved
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @click.command("solve")
@@ -71,6 +77,7 @@ class _Found:
 @click.option("--protect", help="Layers that stay as they are, like 0-1,29.")
 @click.option("--floor", "floors", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The least level.")
 @click.option("--ceiling", "ceilings", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The most level.")
+@value_option
 @data_option
 @click.option("--out", required=True, help="The YAML file to write.")
 @model_options
@@ -84,6 +91,7 @@ def solve_(
     protect: str | None,
     floors: tuple[str, ...],
     ceilings: tuple[str, ...],
+    values: tuple[str, ...],
     data: str,
     out: str,
     how: dict[str, Any],
@@ -94,6 +102,7 @@ def solve_(
     """
     wanted = [parse_target(target) for target in targets]
     held = (locks, protect, floors, ceilings)
+    minded = minded_values(values, structure)
     given = click.get_current_context().get_parameter_source
     usual = click.core.ParameterSource.DEFAULT
     if Path(model).suffix == ".json":
@@ -105,20 +114,33 @@ def solve_(
             raise PruningError(
                 f"A map prices single weights. Give the model itself to solve for {structure}."
             )
-        found = _on_map(table, table.criterion, wanted, held)
+        known = stored_for(table, minded)
+        if minded and known is None:
+            raise PruningError(
+                "What capabilities lean on was not worked out for this map. Run `prunescope capabilities` on "
+                "its model, or give the model itself in the place of the map."
+            )
+        found = _on_map(table, table.criterion, wanted, held, minded, known)
     else:
-        found = _on_model(model, how, criterion, structure, data, wanted, held)
+        found = _on_model(model, how, criterion, structure, data, wanted, held, minded)
     _finish(found, structure, out)
 
 
 def _on_map(
-    table: forecasts.SensitivityMap, criterion: str, wanted: Sequence[Target], held: tuple[Any, ...]
+    table: forecasts.SensitivityMap,
+    criterion: str,
+    wanted: Sequence[Target],
+    held: tuple[Any, ...],
+    values: Mapping[str, float],
+    known: Leanings | None,
 ) -> _Found:
     calibration = _calibration(table)
     menu = map_menu(table, _bounds(table.groups, *held), factors=calibration.weights)
+    if known is not None:
+        menu = valued(menu, table, known, values, calibration.weights)
     solved = solve(menu, wanted, calibration, table.dense["perplexity"])
     about = table.model, table.fingerprint, criterion, table.data
-    return _Found(*about, menu, table, calibration, solved)
+    return _Found(*about, menu, table, calibration, solved, values)
 
 
 def _on_model(
@@ -129,6 +151,7 @@ def _on_model(
     data: str,
     wanted: Sequence[Target],
     held: tuple[Any, ...],
+    values: Mapping[str, float],
 ) -> _Found:
     from pruning.tasks.prepare import groups_of, reference_of
     from pruning.tasks.solving import check_structure, map_for, unit_menu_for
@@ -138,7 +161,12 @@ def _on_model(
         loaded = load(model, how, progress)
         bounds = _bounds(groups_of(loaded, structure), *held)
         if structure == DEFAULT.structure:
-            return _on_map(map_for(loaded, Store(), progress, criterion, data), criterion, wanted, held)
+            table = map_for(loaded, Store(), progress, criterion, data)
+            known = stored_for(table, values)
+            if values and known is None:
+                asked = {"criterion": table.criterion, "data": data}
+                known = Leanings.from_dict(run_on(loaded, "capabilities", progress, **asked))
+            return _on_map(table, criterion, wanted, held, values, known)
         menu = unit_menu_for(loaded, Store(), progress, structure, data, bounds)
         if any(target.name in SPEED for target in wanted):
             menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
@@ -215,6 +243,7 @@ def _finish(found: _Found, structure: str, out: str) -> None:
         "bytes": round(menu.dense["bytes"] - menu.total("bytes", solved.columns)),
         "milliseconds": solved.milliseconds,
         "gap_to_bound": solved.gap,
+        **({"values": dict(found.values)} if found.values else {}),
         "settings": recipe.settings(),
     }
     named = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pruning.forecast import SensitivityMap, forecast
+from pruning.leanings import ABILITIES
 from pruning.plan import UNIT_KINDS, format_settings, parse_settings
 from pruning.recipe import Recipe
 from pruning.store import Store
@@ -219,6 +221,41 @@ def put_export(store: Store, table: SensitivityMap, settings: list[str], folder:
     store.put(
         "export", {"fingerprint": FINGERPRINT, "out": str(folder)}, {**value, "recipe": recipe.to_dict()}
     )
+
+
+def leanings(table: SensitivityMap, lean: float = 6.0) -> dict[str, Any]:
+    """Made-up costs of capabilities: of the map's own, `lean` times as much where a capability leans.
+
+    Arithmetic leans on qkv, facts on the last layer, code on down; the others on nothing in particular.
+    """
+    last = max(layer for layer, _ in table.groups)
+    leans: dict[str, Callable[[int, str], bool]] = {
+        "arithmetic": lambda layer, kind: kind == "qkv",
+        "facts": lambda layer, kind: layer == last,
+        "code": lambda layer, kind: kind == "down",
+    }
+    more = {
+        name: [lean if leans.get(name, lambda *_: False)(*group) else 1.0 for group in table.groups]
+        for name in ABILITIES
+    }
+    return {
+        "capabilities": {name: (table.cost * np.array(own)[:, None]).tolist() for name, own in more.items()},
+        "groups": [list(group) for group in table.groups],
+        "levels": list(table.levels),
+        "criterion": table.criterion,
+        "priced_by": table.criterion,
+        "data_fingerprint": table.data_fingerprint,
+    }
+
+
+def put_capabilities(
+    store: Store, table: SensitivityMap, lean: float = 6.0, **changed: Any
+) -> dict[str, Any]:
+    """As if it had been worked out what capabilities lean on; `changed` replaces parts of the result."""
+    value = {**leanings(table, lean), **changed}
+    same = {"fingerprint": FINGERPRINT, "data": "demo", "criterion": table.criterion}
+    store.put("capabilities", {**same, "levels": value["levels"]}, value)
+    return value
 
 
 def put_points(store: Store, table: SensitivityMap, layer: int, kind: str) -> None:
