@@ -142,7 +142,7 @@ def bench_forecast(
             trials = [in_units(plan, totals) for plan in trials]
         lessons = [(plan, kl_of(plan)) for plan in trials]
         learnt = forecasts.calibrate(table, lessons)
-        taught.append({"criterion": one.criterion, "structure": one.structure, "measured": len(lessons)})
+        taught.append(_lessons(table, one, lessons))
         for kind in (kind for kind in kinds for _ in range(one.recipes)):
             plan = drawn(table, kind, rng, totals)
             row = _row(table, plan, kl_of(plan), learnt, kind)
@@ -190,6 +190,17 @@ def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, pl
     with applied(loaded, store, spec, progress):
         pruned = run(loaded.model, reference.windows.evaluation)
     return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation).kl
+
+
+def _lessons(table: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
+    """What the forecast learnt from, so that other ways to learn can be tried on the same figures."""
+    return {
+        "criterion": one.criterion,
+        "structure": one.structure,
+        "measured": len(lessons),
+        "kls": [kl for _, kl in lessons],
+        "settings": [format_settings(plan, table.groups) for plan, _ in lessons],
+    }
 
 
 def _row(
