@@ -69,6 +69,10 @@ def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     return f"{written}\n{recovered}{_line('measure', model, RECIPE_FILE)}"
 
 
+def _teach(model: dict[str, Any], arguments: dict[str, Any]) -> str:
+    return _line("teach", model, *_scored(arguments), *_data(arguments))
+
+
 def _best(model: dict[str, Any], arguments: dict[str, Any]) -> str:
     structure = arguments.get("structure", "unstructured")
     wanted = ["--best", "--structure", structure, "--sparsity", format_level(arguments["sparsity"])]
@@ -202,6 +206,7 @@ _WRITERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "sweep": _sweep,
     "capabilities": _capabilities,
     "measure": _measure,
+    "teach": _teach,
     "best": _best,
     "recover": _recover,
     "solve": _solve,

@@ -13,6 +13,7 @@ from pruning.cli.looking import baseline, demo, early_exit, generate, inspect
 from pruning.cli.measuring import capabilities, forecast, map_, measure, quantize, sweep
 from pruning.cli.outlying import outliers
 from pruning.cli.solving import solve_
+from pruning.cli.teaching import teach
 from pruning.cli.training import lottery, progressive, recover
 from pruning.cli.writing import export, recipe
 
@@ -39,6 +40,7 @@ for command in (
     solve_,
     forecast,
     measure,
+    teach,
     recover,
     progressive,
     lottery,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pruning.tasks.answering import generate
 from pruning.tasks.best import best
+from pruning.tasks.calibrating import teach
 from pruning.tasks.exporting import export_model
 from pruning.tasks.impact import impact
 from pruning.tasks.ladders import lottery_ticket, progressive
@@ -31,6 +32,7 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "sweep": run_sweep,
     "capabilities": capabilities,
     "measure": measure,
+    "teach": teach,
     "best": best,
     "export": export_model,
     "generate": generate,

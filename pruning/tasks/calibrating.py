@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from pruning.costmap import SensitivityMap
 from pruning.forecast import calibrate
 from pruning.models import Loaded
 from pruning.plan import format_settings, parse_settings
 from pruning.progress import Progress, within
 from pruning.store import Store
-from pruning.tasks.prepare import groups_of
-from pruning.tasks.quality import measure
+from pruning.tasks.applying import spec_of
+from pruning.tasks.prepare import groups_of, same_text, windows_of
+from pruning.tasks.quality import measure, place_of
 from pruning.tasks.solving import map_for
 from pruning.trials import trial_plans
 
@@ -18,24 +20,49 @@ def teach(
 ) -> dict[str, Any]:
     """Measure the few plans that tell most about the map of a criterion; each is stored as any measurement.
 
-    The map is drawn first where there is none. `kappa`, `beta`, `weights` and `spread` are of the calibration
-    that the plans give by themselves.
+    The map is drawn first where there is none. A plan that was measured before, by whatever task, is not
+    measured again: `measured` counts those of now, `plans` has the settings of all and `kls` what they
+    cost. `kappa`, `beta`, `weights` and `spread` are of the calibration that these plans give by themselves.
     """
-    table = map_for(loaded, store, progress, criterion, data)
-    plans = trial_plans(table)
-    found = []
-    for number, plan in enumerate(plans):
-        part = within(progress, number, len(plans))
-        settings = format_settings(plan, groups_of(loaded))
-        found.append(measure(loaded, store, part, settings, criterion=criterion, data=data))
+    table = _map(loaded, store, progress, criterion, data)
+    plans = [format_settings(plan, groups_of(loaded)) for plan in trial_plans(table)]
+    known = [_measured(loaded, store, settings, criterion, data) for settings in plans]
+    missing = [index for index, one in enumerate(known) if one is None]
+    for number, index in enumerate(missing):
+        part = within(progress, number, len(missing), f"Plan {number + 1} of {len(missing)}")
+        known[index] = measure(loaded, store, part, plans[index], criterion=criterion, data=data)
+        progress(number + 1, len(missing), f"Measured {number + 1} of {len(missing)}", {"plan": known[index]})
+    found = [one for one in known if one is not None]
     learnt = calibrate(
         table, [(parse_settings(one["settings"], list(table.groups)), one["kl"]) for one in found]
     )
     return {
-        "measured": len(found),
+        "plans": plans,
+        "measured": len(missing),
         "kls": [one["kl"] for one in found],
         "kappa": learnt.kappa,
         "beta": learnt.beta,
         "weights": dict(learnt.weights),
         "spread": learnt.spread,
     }
+
+
+def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:
+    """The map the dashboard forecasts this criterion with: its own where there is one, with most levels."""
+    stamp = windows_of(loaded, data).fingerprint
+    rows = store.find("map", **same_text(loaded, data), criterion=criterion)
+    rows = [row for row in rows if row["value"]["data_fingerprint"] == stamp]
+    if not rows:
+        return map_for(loaded, store, progress, criterion, data)
+    best = max(rows, key=lambda row: (len(row["value"]["levels"]), row["created"]))
+    return SensitivityMap.from_dict(best["value"])
+
+
+def _measured(
+    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str
+) -> dict[str, Any] | None:
+    """What is known of a plan on the very text that is there now: a file may have changed under its name."""
+    kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, {}), None)
+    found = store.get(kind, key)
+    same = found is not None and found["data_fingerprint"] == windows_of(loaded, data).fingerprint
+    return found if same else None
