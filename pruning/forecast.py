@@ -238,12 +238,13 @@ def _kl(cost: float, calibration: Calibration) -> float:
     return min(calibration.kappa * cost**calibration.beta, MAX_KL) if cost > 0 else 0.0
 
 
-def costs_at(table: SensitivityMap, levels: np.ndarray) -> np.ndarray:
+def costs_at(table: SensitivityMap, levels: np.ndarray, logs: np.ndarray | None = None) -> np.ndarray:
     """Cost of each group at its level [groups] in a plan, on straight lines between log levels and log costs.
 
-    Below the first and above the last level the nearest line is carried on.
+    Below the first and above the last level the nearest line is carried on. `logs` [groups, levels] are other
+    log costs than those of groups in a plan of many.
     """
-    known, costs = table.logs[0], table.joint_logs
+    known, costs = table.logs[0], table.joint_logs if logs is None else logs
     active = np.flatnonzero(levels > 0)
     result = np.zeros(len(levels))
     if len(active) == 0:
