@@ -1,6 +1,6 @@
 """Explore: move the sliders, see quality and size follow, measure the truth."""
 
-from pruning.ui import explore_view, jobs_view, services, shell
+from pruning.ui import explore_view, jobs_view, services, shell, teaching_view
 
 shell.begin()
 model = services.info()
@@ -12,7 +12,7 @@ shell.heading(
     *(("export", "Export") if table else ()),
 )
 shell.complaint()
-busy = jobs_view.panel(("measure",))
+busy = jobs_view.panel(teaching_view.TASKS, teaching_view.newly(model, table))
 model = shell.needs_model()
 if model and table is None:
     shell.empty(

@@ -11,7 +11,16 @@ import streamlit as st
 
 from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
 from pruning.plan import Plan, format_settings
-from pruning.ui import charts, compare_view, services, shell, state, strategy_view, words
+from pruning.ui import (
+    abilities_view,
+    compare_view,
+    services,
+    shell,
+    state,
+    strategy_view,
+    teaching_view,
+    words,
+)
 from pruning.ui import desk as mixing
 from pruning.ui.desk.table import Marks, table_data
 
@@ -23,6 +32,7 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
     known = services.measurements(model, table)
     calibration = services.calibration(table, known)
     data = table_data(table, calibration, _marks(model, table, known, calibration))
+    capable = abilities_view.learnt(model, table)
 
     @st.fragment
     def draw() -> None:
@@ -41,11 +51,22 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             answered=st.session_state.get(ANSWERED, 0),
             kl=seen.kl,
         )
-        _below(model, plan, seen, truth, busy)
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            _measure(model, plan, busy)
+            st.markdown(verdict(plan, seen, truth))
+            if plan:
+                teaching_view.meter(table, plan, seen, truth, calibration)
+        with right:
+            compare_view.pin_button(model, plan)
+            strategy_view.popover(model, plan)
+            _plan_text(model, plan)
+            if plan:
+                abilities_view.section(capable, seen, truth)
 
     draw()
-    chosen_by = words.CRITERION.get(table.criterion, table.criterion)
-    st.caption(f"{learnt(calibration)} {chosen_by}. {words.SPEED}")
+    teaching_view.strip(model, table, known, calibration, busy)
+    st.caption(f"{words.CRITERION.get(table.criterion, table.criterion)}. {words.SPEED}")
     mixing.send_table(data)
 
 
@@ -80,21 +101,6 @@ def _marks(
         },
         decode_ms=dense["decode_ms"] if dense else None,
     )
-
-
-def _below(
-    model: services.Info, plan: Plan, seen: Forecast, truth: dict[str, Any] | None, busy: bool
-) -> None:
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        _measure(model, plan, busy)
-        st.markdown(verdict(plan, seen, truth))
-        if truth and truth.get("probes"):
-            _abilities(model, truth)
-    with right:
-        compare_view.pin_button(model, plan)
-        strategy_view.popover(model, plan)
-        _plan_text(model, plan)
 
 
 def _measure(model: services.Info, plan: Plan, busy: bool) -> None:
@@ -154,25 +160,3 @@ def verdict(plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
     inside = "inside" if seen.kl_low <= truth["kl"] <= seen.kl_high else "**outside**"
     found = f"KL {words.kl(truth['kl'])}, {inside} the band"
     return f"{gone} · :blue-badge[forecast] {said} · :green-badge[measured] {found}"
-
-
-def learnt(calibration: Calibration) -> str:
-    """Where the forecast's scale and band come from."""
-    if calibration.measured == 0:
-        return f"The band comes from other models so far: nothing is measured on this one. {words.BAND}"
-    plans = "one measured plan" if calibration.measured == 1 else f"{calibration.measured} measured plans"
-    return f"The forecast has learnt from {plans} of this model. {words.BAND}"
-
-
-def _abilities(model: services.Info, truth: dict[str, Any]) -> None:
-    rows = [("This plan", truth["probes"])]
-    dense = services.baseline(model)
-    if dense and dense.get("probes"):
-        rows.insert(0, ("Unpruned", dense["probes"]))
-    with st.expander("Questions answered right, by capability", icon=":material/quiz:"):
-        st.plotly_chart(
-            charts.abilities(rows),
-            key="plan_abilities",
-            config=charts.BARE,
-            alt="Share of questions answered right by the unpruned and the pruned model",
-        )

@@ -76,7 +76,7 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             _open_a_point(shown, model, table, busy)
 
     draw()
-    st.caption(explore_view.learnt(services.calibration(table, services.measurements(model, table))))
+    st.caption(words.learnt(services.calibration(table, services.measurements(model, table)).measured))
 
 
 def _take_sent() -> None:

@@ -213,6 +213,14 @@ def seconds(value: float) -> str:
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
+def learnt(measured: int) -> str:
+    """Where the forecast's scale and band come from: so many measured plans of this model."""
+    if measured == 0:
+        return f"The band comes from other models so far: nothing is measured on this one. {BAND}"
+    plans = "one measured plan" if measured == 1 else f"{measured} measured plans"
+    return f"The forecast has learnt from {plans} of this model. {BAND}"
+
+
 def layers(numbers: Iterable[int]) -> str:
     """Layer numbers as short ranges: [0, 1, 2, 7] → "0–2, 7"."""
     return format_layers(numbers).replace("-", "–").replace(",", ", ")

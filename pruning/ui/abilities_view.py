@@ -1,0 +1,78 @@
+"""Questions answered right after pruning, by capability: forecast from the KL, and measured where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from pruning.abilities import Ability, Share, abilities, asked, share_right
+from pruning.forecast import Forecast, SensitivityMap
+from pruning.ui import services, shell, tracks, words
+
+SCALE = ((0.0, "0"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "100 %"))
+
+
+def learnt(model: services.Info, table: SensitivityMap) -> dict[str, Ability] | None:
+    """How each capability falls with the KL; None where the unpruned model was asked nothing.
+
+    Learnt from every measured plan of this model on this text, whatever chose its weights.
+    """
+    dense = services.baseline(model)
+    if not dense or not dense.get("probes"):
+        return None
+    rows = services.store().find("measure", fingerprint=table.fingerprint, data=table.data)
+    values = [row["value"] for row in rows]
+    measured = [
+        (float(value["kl"]), value["probes"])
+        for value in values
+        if value.get("probes") and value["kl"] > 0 and value["data_fingerprint"] == table.data_fingerprint
+    ]
+    return abilities(dense["probes"], measured)
+
+
+def section(known: dict[str, Ability] | None, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
+    """What the plan does to each capability, in an expander."""
+    with st.expander("Questions answered right, by capability", icon=":material/quiz:", key="abilities"):
+        if known is None:
+            st.write("The forecast starts from the unpruned model's answers, which are not measured yet.")
+            shell.link("model", "Measure the baseline on Model")
+            return
+        found = (truth or {}).get("probes") or {}
+        key = [
+            (tracks.UNPRUNED, "unpruned, measured"),
+            (tracks.FORECAST, "this plan, forecast and band"),
+        ]
+        key += [(tracks.MEASURED, "this plan, measured")] if found else []
+        rows = [row(name, one, share_right(one, seen), found.get(name)) for name, one in known.items()]
+        st.html(tracks.tracks(rows, SCALE, key))
+        st.caption(_basis(known))
+
+
+def row(name: str, one: Ability, share: Share, found: float | None) -> tracks.Row:
+    """One capability: the unpruned model, the forecast, and what was measured of the plan."""
+    band = f"{100 * share.low:.0f} – {words.percent(share.high)}"
+    marks = [
+        tracks.Mark(tracks.UNPRUNED, one.dense, words.percent(one.dense)),
+        tracks.Mark(
+            tracks.FORECAST, share.value, f"{words.percent(share.value)} ({band})", (share.low, share.high)
+        ),
+    ]
+    if found is not None:
+        marks.append(tracks.Mark(tracks.MEASURED, found, words.percent(found)))
+    return tracks.Row(name.replace("_", " ").capitalize(), marks)
+
+
+def _basis(known: Mapping[str, Ability]) -> str:
+    """What the forecast rests on."""
+    counts = sorted({asked()[name].questions for name in known})
+    many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    chance = words.percent(min(asked()[name].chance for name in known))
+    plans = max((one.measured for one in known.values()), default=0)
+    taught = {0: "no measured plan yet", 1: "one measured plan"}.get(plans, f"{plans} measured plans")
+    return (
+        f"{many} questions each, of which guessing gets {chance} right. The forecast goes from the unpruned "
+        f"share to that as the KL grows, as {taught} of this model and a prior have it; the band holds the "
+        f"KL's, too. {words.BAND}"
+    )
