@@ -1,6 +1,6 @@
 """Sensitivity: what removing weights would cost in every layer and group, forecast and measured."""
 
-from pruning.ui import jobs_view, map_table, sensitivity_view, services, shell
+from pruning.ui import capability_view, jobs_view, map_table, sensitivity_view, services, shell
 
 shell.begin()
 model = services.info()
@@ -12,10 +12,11 @@ shell.heading(
     *(("explore", "Explore") if table else ()),
 )
 shell.complaint()
-busy = jobs_view.panel(("map", "sweep"))
+busy = jobs_view.panel(("map", "sweep", "capabilities"))
 model = shell.needs_model()
 if model:
     sensitivity_view.criterion(model, table, busy)
     if table:
         sensitivity_view.board(model, table, busy)
+        capability_view.section(table, busy)
         map_table.section(model, table)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pruning.forecast import Calibration, SensitivityMap, calibrate
 from pruning.jobs import runner
+from pruning.leanings import Leanings, stored_leanings
 from pruning.options import DEFAULT
 from pruning.plan import Group, Plan, format_settings, parse_settings
 from pruning.preview import Preview, preview
@@ -183,6 +184,11 @@ def _about(kind: str, table: SensitivityMap) -> list[dict[str, Any]]:
         for row in rows
     ]
     return [value for value, stamp in stamps if stamp == table.data_fingerprint]
+
+
+def leanings(table: SensitivityMap) -> Leanings | None:
+    """What capabilities lean on, as far as it was worked out for the map's model, criterion and very text."""
+    return stored_leanings(store(), table)
 
 
 def answers(table: SensitivityMap) -> list[dict[str, Any]]:
