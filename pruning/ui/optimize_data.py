@@ -18,6 +18,7 @@ from pruning.menu import Bounds, Menu, map_menu
 from pruning.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.solve import front
 from pruning.ui import words
+from pruning.ui.optimize_values import Minded, with_values
 
 POINTS = 40
 RIVAL_SHARES = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -40,24 +41,38 @@ class Shown:
     seen: Forecast
 
 
-def menu_of(table: SensitivityMap, calibration: Calibration, bounds: Bounds | None = None) -> Menu:
-    """What the solver chooses from: the map's costs with what was learnt of each kind."""
-    return map_menu(table, bounds, factors=calibration.weights)
+def menu_of(
+    table: SensitivityMap,
+    calibration: Calibration,
+    bounds: Bounds | None = None,
+    minded: Minded | None = None,
+) -> Menu:
+    """What the solver chooses from: the map's costs with what was learnt of each kind, and what matters."""
+    menu = map_menu(table, bounds, factors=calibration.weights)
+    return with_values(menu, table, calibration, minded)
 
 
 # The underscored arguments are not part of a cache's key: the texts before them stand for them.
 
 
-def best_plans(table: SensitivityMap, calibration: Calibration, bounds: Bounds) -> list[Plan]:
+def best_plans(
+    table: SensitivityMap, calibration: Calibration, bounds: Bounds, minded: Minded | None = None
+) -> list[Plan]:
     """The plans of least forecast damage within the bounds, from the least to the most that can go."""
-    return _best_plans(_identity(table, calibration), _frozen(bounds), table, calibration, bounds)
+    held = _frozen(bounds) + (minded.stamp if minded else "")
+    return _best_plans(_identity(table, calibration), held, table, calibration, bounds, minded)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Finding the best plan for every budget …")
 def _best_plans(
-    identity: str, held: str, _table: SensitivityMap, _calibration: Calibration, _bounds: Bounds
+    identity: str,
+    held: str,
+    _table: SensitivityMap,
+    _calibration: Calibration,
+    _bounds: Bounds,
+    _minded: Minded | None,
 ) -> list[Plan]:
-    menu = menu_of(_table, _calibration, _bounds)
+    menu = menu_of(_table, _calibration, _bounds, _minded)
     # First what floors and locks ask for and no more, which is nothing where there are none.
     return [menu.plan(menu.allowed.argmax(axis=1)), *(found.plan for found in front(menu, POINTS))]
 

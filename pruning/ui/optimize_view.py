@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.forecast import Calibration, SensitivityMap, forecast
 from pruning.menu import Menu
 from pruning.plan import Plan, format_settings
 from pruning.solve import Solved, Target, solve
@@ -24,8 +23,10 @@ from pruning.ui import (
     explore_view,
     optimize_apply,
     optimize_data,
+    optimize_details,
     optimize_owl,
     optimize_speed,
+    optimize_values,
     optimize_wants,
     services,
     shell,
@@ -33,18 +34,20 @@ from pruning.ui import (
     words,
 )
 from pruning.ui.optimize_data import Shown
+from pruning.ui.optimize_values import Minded
 from pruning.ui.optimize_wants import Held
 
-TASKS = ("measure", "latency", "outliers")
+TASKS = ("measure", "latency", "outliers", "capabilities")
 ANSWERED, POINT, FOUND = "budget_answered", "optimize_point", "optimize_found"
 
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What is asked for: the targets, what is held, and the menu that leaves."""
+    """What is asked for: the targets, what is held, what matters most, and the menu that leaves."""
 
     targets: list[Target]
     held: Held
+    minded: Minded | None
     menu: Menu
 
 
@@ -96,6 +99,8 @@ def _wishes(model: services.Info, table: SensitivityMap, busy: bool) -> None:
         optimize_wants.wishes(table)
     with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
         optimize_wants.stays(model)
+    with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
+        optimize_values.section(table, busy)
     with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
         optimize_speed.section(model, busy)
 
@@ -108,8 +113,11 @@ def _find(
     try:
         held = optimize_wants.held(model.groups, plan)
         targets = optimize_wants.targets(table)
-        wanted = Wanted(targets, held, optimize_data.menu_of(table, calibration, held.bounds))
-        asked = (table.fingerprint, table.criterion, table.data_fingerprint, targets, held)
+        minded = optimize_values.minded(table)
+        menu = optimize_data.menu_of(table, calibration, held.bounds, minded)
+        wanted = Wanted(targets, held, minded, menu)
+        stamp = minded.stamp if minded else ""
+        asked = (table.fingerprint, table.criterion, table.data_fingerprint, targets, held, stamp)
         return wanted, _kept(asked, calibration, lambda: _solve(wanted, table, calibration))
     except PruningError as error:
         optimize_wants.mistake(error, table)
@@ -158,7 +166,7 @@ def _board(
         data = optimize_data.board_data(
             table,
             calibration,
-            optimize_data.best_plans(table, calibration, held),
+            optimize_data.best_plans(table, calibration, held, wanted.minded if wanted else None),
             rivals,
             marks,
             menu.fixed.tolist(),
@@ -215,12 +223,15 @@ def _under(
     truth = services.measured(solved.plan, known, model.groups)
     if solved.plan:
         st.markdown(explore_view.verdict(solved.plan, seen, truth))
+        if wanted.minded:
+            about = wanted.menu, wanted.targets, solved, table, calibration
+            st.markdown(optimize_values.told(wanted.minded, *about))
         compare_view.pin_button(model, solved.plan)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
     shell.command(_request(wanted))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
-        _details(table, wanted, solved, seen, truth)
+        optimize_details.details(wanted.menu, solved, seen, truth)
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:
@@ -234,48 +245,8 @@ def _request(wanted: Wanted) -> dict[str, Any]:
         protect=held.bounds.protect,
         floors=held.floors,
         ceilings=held.ceilings,
+        **({"values": wanted.minded.values} if wanted.minded else {}),
     )
-
-
-def _details(
-    table: SensitivityMap, wanted: Wanted, solved: Solved, seen: Forecast, truth: Mapping[str, Any] | None
-) -> None:
-    proof = (
-        "It is proved: no other plan within this reach costs less."
-        if solved.gap == 0
-        else f"No other plan within this reach is better by more than {100 * solved.gap:.2g} %."
-    )
-    st.markdown(
-        f"Solved in **{solved.milliseconds:.0f} ms** over {len(wanted.menu.groups)} groups × "
-        f"{wanted.menu.levels.shape[1]} levels. {proof} Levels lie within {100 * solved.reach:.0f} "
-        "percentage points of the whole's sparsity: where single groups go much further, costs stop "
-        "adding up."
-    )
-    rows = [
-        ("Σ cost, before calibration", f"{solved.cost:.6g}", "–"),
-        ("KL, nats per token", f"{seen.kl:.4g} ({seen.kl_low:.4g} – {seen.kl_high:.4g})", _of(truth, "kl")),
-        (
-            "Perplexity",
-            f"{seen.perplexity:.4g} ({seen.perplexity_low:.4g} – {seen.perplexity_high:.4g})",
-            _of(truth, "perplexity"),
-        ),
-        ("Same next word", f"{100 * seen.agreement:.1f} %", _of(truth, "agreement")),
-        ("Bytes, zeros stored sparsely", f"{seen.bytes:,}", f"{truth['bytes']:,}" if truth else "–"),
-        ("Parameters that stay", f"{seen.parameters:,}", "–"),
-        ("Sparsity", f"{100 * seen.sparsity:.3f} %", _of(truth, "sparsity")),
-    ]
-    st.table(
-        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
-        border="horizontal",
-        alt="The plan's figures, forecast and measured",
-    )
-
-
-def _of(truth: Mapping[str, Any] | None, name: str) -> str:
-    if truth is None or name not in truth:
-        return "–"
-    value = truth[name]
-    return f"{100 * value:.1f} %" if name in ("agreement", "sparsity") else f"{value:.4g}"
 
 
 def _open_a_point(
