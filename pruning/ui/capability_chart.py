@@ -100,11 +100,13 @@ def key(way: str) -> str:
             f"{words.percent(MOST_SHARE)}, or more",
         )
     )
-    strip = f"width:9rem;height:0.7rem;border-radius:0.2rem;background:linear-gradient(to right, {colours})"
-    mark = f"width:0.9rem;height:0.9rem;border:2.5px solid {charts.HERE}"
+    filled = f"border-radius:0.2rem;background:linear-gradient(to right, {colours})"
+    strip = f"flex:none;width:min(9rem, 20vw);height:0.7rem;{filled}"
+    mark = f"flex:none;width:0.9rem;height:0.9rem;border:2.5px solid {charts.HERE}"
+    together = "display:flex;gap:0.5rem;align-items:center"
     return (
-        '<div style="display:flex;flex-wrap:wrap;gap:0.5rem;align-items:center;font-size:0.875rem">'
-        f'<span>{first}</span><span style="{strip}"></span><span>{last}</span>'
-        f'<span style="{mark};margin-left:1rem"></span>'
-        "<span>where its share is most above the others'</span></div>"
+        f'<div style="{together};flex-wrap:wrap;column-gap:1.5rem;font-size:0.875rem">'
+        f'<span style="{together}">{first}<span style="{strip}"></span>{last}</span>'
+        f'<span style="{together}"><span style="{mark}"></span>'
+        "where its share is most above the others'</span></div>"
     )
