@@ -70,9 +70,11 @@ def _basis(known: Mapping[str, Ability]) -> str:
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     chance = words.percent(min(asked()[name].chance for name in known))
     plans = max((one.measured for one in known.values()), default=0)
-    taught = {0: "no measured plan yet", 1: "one measured plan"}.get(plans, f"{plans} measured plans")
+    taught = {0: "", 1: " and one measured plan of this model"}.get(
+        plans, f" and {plans} measured plans of this model"
+    )
     return (
-        f"{many} questions each, of which guessing gets {chance} right. The forecast goes from the unpruned "
-        f"share to that as the KL grows, as {taught} of this model and a prior have it; the band holds the "
-        f"KL's, too. {words.BAND}"
+        f"{many} questions each, of which guessing gets {chance} right. As the KL grows, the forecast falls "
+        f"from the unpruned share to that, as quickly as our prior{taught} {'say' if plans else 'says'}. The band "
+        "holds the KL's own, and the luck of so few questions."
     )

@@ -146,12 +146,12 @@ def test_abilities_are_forecast_and_measured_side_by_side(open_page: Open, store
     assert said.count('class="band forecast"') == len(synthetic.PROBES) + 1, "and the meter's"
     assert ">62 %<" in said, "what the unpruned model gets right of the facts"
     assert "44 questions each, of which guessing gets 25 % right" in text_of(app)
-    assert "no measured plan yet" in text_of(app)
+    assert "as quickly as our prior says" in text_of(app)
     synthetic.put_measure(store, table, [EVERYTHING])
     app = open_page("explore", model="demo", plan=EVERYTHING)
     assert "this plan, measured" in drawn(app)
     assert ">55 %<" in drawn(app), "facts, measured"
-    assert "one measured plan" in text_of(app)
+    assert "our prior and one measured plan of this model say" in text_of(app)
 
 
 def test_abilities_need_the_unpruned_models_answers(open_page: Open, store: Store) -> None:
