@@ -75,6 +75,6 @@ def _basis(known: Mapping[str, Ability]) -> str:
     )
     return (
         f"{many} questions each, of which guessing gets {chance} right. As the KL grows, the forecast falls "
-        f"from the unpruned share to that, as quickly as our prior{taught} {'say' if plans else 'says'}. The band "
-        "holds the KL's own, and the luck of so few questions."
+        f"from the unpruned share to that, as quickly as our prior{taught} {'say' if plans else 'says'}. "
+        "The band holds the KL's own, and the luck of so few questions."
     )

@@ -20,11 +20,11 @@ from pruning.ui import services, state, warm, words
 
 @dataclass(frozen=True)
 class Place:
-    """A page: its script, its name in the navigation, and its icon there."""
+    """A page: its script, its name in the navigation, and its icon there, which only the road has."""
 
     script: str
     title: str
-    icon: str
+    icon: str = ""
 
 
 # In the order of the navigation; the first is the page that the bare address opens.
@@ -33,15 +33,15 @@ PAGES = {
     "model": Place("pages/model.py", "1 Model", "deployed_code"),
     "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
     "explore": Place("pages/explore.py", "3 Explore", "tune"),
-    "optimize": Place("pages/optimize.py", "Optimize", "target"),
+    "optimize": Place("pages/optimize.py", "Optimize"),
     "export": Place("pages/export.py", "4 Export", "save"),
-    "methods": Place("pages/methods.py", "Methods", "science"),
-    "recover": Place("pages/recover.py", "Recover", "healing"),
-    "impact": Place("pages/impact.py", "Impact", "fact_check"),
-    "speed": Place("pages/speed.py", "Speed", "speed"),
-    "compare": Place("pages/compare.py", "Compare", "compare_arrows"),
-    "present": Place("pages/present.py", "Present", "co_present"),
-    "runs": Place("pages/runs.py", "Runs", "history"),
+    "methods": Place("pages/methods.py", "Methods"),
+    "recover": Place("pages/recover.py", "Recover"),
+    "impact": Place("pages/impact.py", "Impact"),
+    "speed": Place("pages/speed.py", "Speed"),
+    "compare": Place("pages/compare.py", "Compare"),
+    "present": Place("pages/present.py", "Present"),
+    "runs": Place("pages/runs.py", "Runs"),
 }
 # What is done once for a model, in this order.
 ROAD = ("model", "sensitivity", "explore", "export")
@@ -84,7 +84,7 @@ def _page(name: str, done: bool) -> StreamlitPage:
     return st.Page(
         place.script,
         title=place.title,
-        icon=f":material/{icon}:",
+        icon=f":material/{icon}:" if icon else None,
         url_path=name,
         default=name == next(iter(PAGES)),
     )

@@ -42,6 +42,9 @@ def demo() -> None:
     @st.fragment(run_every=jobs_view.BUSY if seen else jobs_view.IDLE)
     def watch() -> None:
         shell.complaint()
+        # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
+        if st.session_state.pop("demo_opening", False):
+            st.switch_page(shell.PAGES["sensitivity"].script)
         _stop_what_cannot_work()
         work = _at_work()
         if [job.id for job in work] != seen:
@@ -72,9 +75,13 @@ def _offer(work: list[Job]) -> None:
     st.subheader("Try it on the demo model", anchor=False)
     if ready_map(services.store(), "demo"):
         st.write("SmolLM2, a small chat model with 135 million parameters. Its map is ready.")
-        if st.button("Open the demo's map", type="primary", icon=":material/grid_on:", key="demo_open"):
-            state.choose_model(**_demo_choice())
-            st.switch_page(shell.PAGES["sensitivity"].script)
+        st.button(
+            "Open the demo's map",
+            type="primary",
+            icon=":material/grid_on:",
+            key="demo_open",
+            on_click=_open,
+        )
         return
     fetched = "" if demo_folder().is_dir() else " It is fetched first, some 100 to 300 MB."
     st.write(
@@ -92,6 +99,11 @@ def _offer(work: list[Job]) -> None:
             on_click=shell.act,
             args=(_start,),
         )
+
+
+def _open() -> None:
+    state.choose_model(**_demo_choice())
+    st.session_state["demo_opening"] = True
 
 
 def _demo_choice() -> dict[str, Any]:
