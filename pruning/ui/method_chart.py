@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -18,6 +19,7 @@ SYMBOL = {
     "kv_groups": "hexagon",
     "layers": "star",
 }
+TICKS = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
 NAMED = 6  # more names than these would stand on one another
 
 
@@ -43,17 +45,23 @@ def figure(found: Sequence[Result], chosen: str | None) -> go.Figure:
     named = {one.id for one in few}
     _label(drawn, [one for one in found if one.id in named or one.id == chosen], chosen)
     drawn.update_xaxes(title="Share of the prunable weights removed (%)", rangemode="tozero")
-    return charts.calm(logarithmic(drawn), 460)
+    kls = [one.figures["kl"] for one in found if one.figures["kl"] > 0]
+    logarithmic(drawn)
+    if kls:
+        # Between two ticks, so that few points that lie close still show how high they are.
+        low = max(tick for tick in TICKS if tick <= max(min(kls) / 1.1, TICKS[0]))
+        high = min(tick for tick in TICKS if tick >= min(1.1 * max(kls), TICKS[-1]))
+        drawn.update_yaxes(range=[math.log10(low / 1.1), math.log10(high * 1.1)])
+    return charts.calm(drawn, 460)
 
 
 def logarithmic(figure: go.Figure) -> go.Figure:
     """A KL axis with figures at 1, 2 and 5 of every power of ten; returns the same figure."""
-    ticks = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
     figure.update_yaxes(
         title="Measured KL (nats per token, logarithmic)",
         type="log",
-        tickvals=ticks,
-        ticktext=[f"{tick:g}" for tick in ticks],
+        tickvals=TICKS,
+        ticktext=[f"{tick:g}" for tick in TICKS],
     )
     return figure
 

@@ -41,7 +41,7 @@ def section(model: services.Info, plan: Plan, kind: str | None, share: float, sa
         f"they are, the smallest is **{NAME[best.form].lower()}: {words.size(best.total)}**, "
         f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([1, 1], gap="large")
     rows = [(BESIDE, dense), *((NAME[one.form], one) for one in found)]
     left.plotly_chart(
         speed_chart.forms(rows),
