@@ -325,7 +325,11 @@ def test_the_best_recipe_reaches_its_sparsity_and_is_measured(call, llama_folder
     assert made["sparsity"] == pytest.approx(0.5, abs=0.005)
     assert len(made["settings"]) > 3
     assert Recipe.load(recipe).criterion == "corrected"
-    assert call("measure", llama_folder, recipe)["sparsity"] == pytest.approx(made["sparsity"], abs=0.01)
+    found = call("measure", llama_folder, recipe)
+    assert found["sparsity"] == pytest.approx(made["sparsity"], abs=0.01)
+    written = call("export", llama_folder, recipe, "--out", workspace / "finest")
+    assert written["verified"]
+    assert written["kl"] == pytest.approx(found["kl"], abs=1e-5)
     for wrong, said in (
         (["--best"], "--best needs the share"),
         (["--sparsity", "0.5"], "goes with --best"),
@@ -617,6 +621,7 @@ def test_a_model_without_units_is_written_smaller(call, llama_folder, workspace)
     best = call("recipe", llama_folder, "--best", "--sparsity", 0.2, *words)
     assert sum(best["kept"]) == pytest.approx(0.8 * 3 * 64, abs=2)
     assert "--masked" in call("export", llama_folder, recipe, "--out", workspace / "best", fails=True)
+    assert call("export", llama_folder, recipe, "--out", workspace / "masked", "--masked")["verified"]
     for more, said in (
         (["--set", "up=0.3"], "only neurons can go"),
         (["--strategy", "uniform=0.3"], "Strategies are for weights"),
