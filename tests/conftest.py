@@ -1,9 +1,12 @@
 """Fixtures shared by all tests; torch is imported only by the tests that ask for a model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.texts import write_text
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +15,37 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import tiny_folder
 
     return tiny_folder(tmp_path_factory.mktemp("models") / "llama")
+
+
+@pytest.fixture(scope="module")
+def loaded(llama_folder: Path) -> Any:
+    """The tiny Llama, loaded; tests must leave its weights as they are (see `dense_again`)."""
+    from pruning.models import load
+
+    return load(str(llama_folder))
+
+
+@pytest.fixture
+def dense_again(loaded: Any) -> Iterator[None]:
+    """Afterwards the weights are bit-identical."""
+    from pruning.models import fingerprint
+
+    yield
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A short text in a file, so that the tiny model's tests stay quick."""
+    return write_text(tmp_path_factory.mktemp("text") / "text.txt")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    """An empty workspace."""
+    from pruning.store import Store
+
+    return Store(tmp_path / "workspace")
 
 
 @pytest.fixture

@@ -21,20 +21,6 @@ from pruning.tasks.solving import outliers_of, unit_menu_for, unit_weights
 from pruning.tasks.whole import units_of
 from tests.tiny import HIDDEN, LAYERS
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

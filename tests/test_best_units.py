@@ -1,8 +1,5 @@
 """The best recipes for whole units: they take the share that is asked for where it costs least."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,7 @@ import torch
 from pruning import bench_units
 from pruning.errors import PruningError
 from pruning.masks import evidence
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded
 from pruning.options import Options
 from pruning.plan import parse_settings
 from pruning.progress import silent
@@ -23,30 +20,7 @@ from pruning.unit_plans import curves, share_out
 from pruning.units import find_units
 from tests.tiny import HEADS, INNER, LAYERS, VOCABULARY
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
+pytestmark = pytest.mark.usefixtures("dense_again")
 
 
 def test_units_go_where_they_cost_least() -> None:

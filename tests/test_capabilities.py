@@ -13,7 +13,7 @@ from pruning.data import Probe, load_probes
 from pruning.errors import Cancelled, PruningError
 from pruning.groups import find_groups
 from pruning.leanings import Leanings
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded, fingerprint
 from pruning.progress import silent
 from pruning.store import Store
 from pruning.tasks import TASKS
@@ -26,21 +26,11 @@ PROBES = [
 
 
 @pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("text") / "text.txt"
     words = "The river had risen over the path and the {} boats knocked against the wall, {} times. "
     path.write_text("\n\n".join(words.format(n, n * n) * 4 for n in range(40)))
     return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
 
 
 # ---- the text ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import json
 import math
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +21,13 @@ from pruning.progress import silent
 from pruning.store import Store
 from pruning.tasks import TASKS
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+pytestmark = pytest.mark.usefixtures("dense_again")
 QUICK = ["magnitude_50", "wanda_50", "channels_25", "heads_50"]
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    """Every test here must leave the weights bit-identical."""
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
 
 
 def by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,43 +1,22 @@
 """The ladder of levels and the lottery as tasks: where they stop, what they tell, what they refuse."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pruning.errors import Cancelled, PruningError
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded
 from pruning.progress import silent
 from pruning.store import Store
 from pruning.tasks import TASKS
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+pytestmark = pytest.mark.usefixtures("dense_again")
 FEW = {"steps": 4, "batch": 4, "learning_rate": 2e-3, "warmup": 1, "evaluate_every": 4}
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    """Every test here must leave the weights bit-identical."""
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
 
 
 def ladder(loaded: Loaded, store: Store, text: str, listen: Any = silent, **more: Any) -> dict[str, Any]:

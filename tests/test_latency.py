@@ -11,7 +11,7 @@ from pruning.errors import PruningError
 from pruning.groups import find_groups
 from pruning.latency import MODES, LatencyTable, milliseconds, saved_by, speedup
 from pruning.masks import removed
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded, fingerprint
 from pruning.progress import silent
 from pruning.store import Store
 from pruning.tasks import TASKS
@@ -33,11 +33,6 @@ TABLE = LatencyTable(
     threads=2,
     measured="2026-01-01T00:00:00+00:00",
 )
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
 
 
 def test_between_shares_a_straight_line_and_it_goes_on_beyond_the_last() -> None:

@@ -1,6 +1,5 @@
 """The recover task: three figures, files that others use, cancelling, killing and going on."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pruning.errors import Cancelled, PruningError
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded
 from pruning.options import Options
 from pruning.plan import parse_settings
 from pruning.progress import silent
@@ -18,34 +17,16 @@ from pruning.recovery_file import load_change
 from pruning.store import Store
 from pruning.tasks import TASKS, recovering
 from pruning.tasks.prepare import groups_of
+from tests.texts import write_text
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+pytestmark = pytest.mark.usefixtures("dense_again")
 PLAN: dict[str, Any] = {"settings": ["all=0.5"], "criterion": "magnitude"}
 FEW = {"steps": 6, "batch": 2, "learning_rate": 5e-3, "warmup": 1, "evaluate_every": 2}
 
 
 @pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(60)))
-    return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    """Every test here must leave the weights bit-identical."""
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
+    return write_text(tmp_path_factory.mktemp("text") / "text.txt", paragraphs=60)
 
 
 def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: Store, text: str) -> None:

@@ -9,7 +9,7 @@ from pruning.cost import csr_bytes, dense_bytes, sparse_bytes
 from pruning.errors import PruningError
 from pruning.groups import find_groups
 from pruning.masks import group_weight, removed
-from pruning.models import Loaded, load
+from pruning.models import Loaded
 from pruning.progress import silent
 from pruning.roofline import Device, devices, estimate, weights_read
 from pruning.sizes import Parts, parts_of, sizes, smallest, without
@@ -35,11 +35,6 @@ PARTS = Parts(
 )
 UNTIED = Parts(PARTS.shapes, 800, 800, False, 40, 4, 2, 4)
 DEVICE = Device("a slow one", bandwidth=1800.0, arithmetic={"float32": 35_200.0, "float16": 70_400.0})
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
 
 
 def inspected(loaded: Loaded, folder: Path) -> dict[str, Any]:

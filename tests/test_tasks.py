@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +24,8 @@ from pruning.tasks import TASKS
 from pruning.tasks.prepare import groups_of
 from tests.tiny import HEADS, INNER, KV_HEADS
 
+pytestmark = pytest.mark.usefixtures("dense_again")
 LEVELS = [0.3, 0.6]
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A short text, so that the tiny model's tests stay quick."""
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    """Every test here must leave the weights bit-identical."""
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
 
 
 def recipe_of(loaded: Loaded, text: str, settings: list[str], criterion: str = "fisher") -> dict[str, Any]:

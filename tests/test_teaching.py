@@ -12,32 +12,14 @@ from pruning.commands import command_line
 from pruning.data import load_probes
 from pruning.errors import Cancelled
 from pruning.forecast import SensitivityMap, calibrate
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded, fingerprint
 from pruning.plan import format_settings, parse_settings
 from pruning.progress import silent
 from pruning.store import Store
 from pruning.tasks import TASKS, calibrating, quality
 from pruning.tasks.prepare import groups_of
 from pruning.trials import TRIALS, trial_plans
-
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
+from tests.texts import WORDS
 
 
 @pytest.fixture(autouse=True)

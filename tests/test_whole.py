@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from pruning.cost import dense_bytes
 from pruning.errors import PruningError
-from pruning.models import Loaded, fingerprint, load
+from pruning.models import Loaded
 from pruning.options import Options
 from pruning.plan import parse_settings
 from pruning.progress import silent
@@ -24,7 +23,7 @@ from pruning.tasks.prepare import groups_of
 from pruning.tasks.whole import kept_units, share_gone
 from tests.tiny import HEADS, INNER, LAYERS
 
-WORDS = "The river had risen over the path and the {} boats knocked against the wall, {} times an hour. "
+pytestmark = pytest.mark.usefixtures("dense_again")
 SETTINGS = {
     "neurons": "neurons=0.25",
     "heads": "heads=0.5",
@@ -38,29 +37,6 @@ ids = torch.load(sys.argv[2])
 with torch.no_grad():
     torch.save(model(input_ids=ids, use_cache=False).logits, sys.argv[3])
 """
-
-
-@pytest.fixture(scope="module")
-def loaded(llama_folder: Path) -> Loaded:
-    return load(str(llama_folder))
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("text") / "text.txt"
-    path.write_text("\n\n".join(WORDS.format(n, n * n) * 4 for n in range(40)))
-    return str(path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "workspace")
-
-
-@pytest.fixture(autouse=True)
-def dense_again(loaded: Loaded) -> Iterator[None]:
-    yield
-    assert fingerprint(loaded.model) == loaded.fingerprint
 
 
 def recipe_of(loaded: Loaded, text: str, setting: str, **options: Any) -> dict[str, Any]:
