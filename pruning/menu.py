@@ -22,9 +22,10 @@ NEAR = 1e-9
 class Menu:
     """Levels for every group, `levels` [groups, columns] rising from left to right, and their `costs`.
 
-    `saved`: by name of a quantity ("parameters", "bytes"; a latency table adds its own) what each level
-    takes off it [groups, columns]; `dense` is the dense model's total of each. `allowed` bool [groups,
-    columns]: what may be chosen. `fixed` bool [groups]: locked and protected groups, which no reach narrows.
+    `saved`: by name of a quantity ("parameters", "bytes" on disk, for whole units "memory", bytes that the
+    weights take in a running program; a latency table adds its own) what each level takes off it [groups,
+    columns]; `dense` is the dense model's total of each. `allowed` bool [groups, columns]: what may be
+    chosen. `fixed` bool [groups]: locked and protected groups, which no reach narrows.
     `weights` [groups]: prunable weights. `aim` [groups, columns]: what the solver makes least where more
     matters than `costs`, which stay the map's own; None where nothing does.
     """
@@ -195,7 +196,7 @@ def unit_menu(
     """What whole units cost: by layer Σ cost of 0, 1, 2, … units, in steps of 1/`steps` of a layer's.
 
     `totals` are units by layer, `weights` the weights of one unit. `dense` as of a map. Units leave the file
-    altogether, so what they save in bytes is their weights'.
+    altogether, so what they save in bytes, on disk and in memory, is their weights'.
     """
     layers = sorted(costs)
     groups = tuple((layer, kind) for layer in layers)
@@ -212,12 +213,17 @@ def unit_menu(
         priced[row, : len(units)] = costs[layer][units]
     size = np.array([[weights[layer] * totals[layer]] for layer in layers], dtype=float)
     allowed = np.isfinite(priced) & (_allowed(groups, grid, least, most, fixed) | fixed[:, None])
+    gone = grid * size * dense["weight_bytes"]
     return Menu(
         groups=groups,
         levels=grid,
         costs=np.where(np.isfinite(priced), priced, np.nanmax(priced[np.isfinite(priced)])),
-        saved={"parameters": grid * size, "bytes": grid * size * dense["weight_bytes"]},
-        dense={name: float(dense[name]) for name in ("parameters", "bytes")},
+        saved={"parameters": grid * size, "bytes": gone, "memory": gone},
+        dense={
+            "parameters": float(dense["parameters"]),
+            "bytes": float(dense["bytes"]),
+            "memory": float(dense["bytes"]),
+        },
         weights=size[:, 0],
         allowed=allowed,
         fixed=fixed,

@@ -22,9 +22,13 @@ WIDER = (0.2, 0.4)
 ROUNDS = 4
 SETTLED = 0.02
 QUALITY = ("kl", "perplexity")
+MEMORY = "memory"
 # Targets of speed, as a multiple of the dense model's, and the milliseconds in the menu that they are about.
 SPEED = {"speedup": "prefill_ms", "decode_speedup": "decode_ms"}
-EXAMPLES = "sparsity=0.5, parameters=100000000, bytes=300000000, kl=0.2, perplexity=30 or speedup=1.2"
+EXAMPLES = (
+    "sparsity=0.5, parameters=100000000, bytes=300000000, memory=300000000, kl=0.2, perplexity=30 "
+    "or speedup=1.2"
+)
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,11 @@ def _budget(menu: Menu, target: Target, calibration: Calibration | None, perplex
         return Budget(name, menu.saved[name], menu.dense[name] - value)
     if name in SPEED:
         return _speed_budget(menu, name, value)
+    if name == MEMORY:
+        raise PruningError(
+            "Memory cannot be saved by single weights: common engines hold zeros like any other number. Give "
+            "bytes, the size on disk, or solve for whole units, such as --structure neurons."
+        )
     if name not in QUALITY:
         known = ", ".join(("sparsity", *menu.saved, *QUALITY))
         raise PruningError(f'There is no target "{name}". Use one of {known}.')

@@ -113,6 +113,7 @@ def test_levels_go_further_than_the_reach_only_where_they_have_to() -> None:
         ([Target("sparsity", 1.5)], "no share"),
         ([Target("kl", -1.0)], "no room"),
         ([Target("speedup", 1.4)], "multiply by zeros as slowly"),
+        ([Target("memory", 3e8)], "hold zeros like any other number"),
         ([Target("wings", 1.4)], 'no target "wings"'),
         ([Target("perplexity", 20.0)], "not above the dense"),
         ([], "Say what is wanted"),
@@ -173,6 +174,7 @@ def test_units_of_layers_of_different_size() -> None:
         {(0, "neurons"): 23 / 40, (1, "neurons"): 7 / 20},
     )
     assert menu.total("bytes", found.columns) == pytest.approx(30 * 30 * 4)
+    assert solve(menu, [Target("memory", 4e5 - 30 * 30 * 4)], reach=1.0).plan == found.plan
     with pytest.raises(PruningError, match=r"sparsity=0\.8"):
         solve(menu, [Target("sparsity", 0.9)])
     locked = unit_menu(

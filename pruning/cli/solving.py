@@ -61,8 +61,9 @@ class _Found:
     multiple=True,
     required=True,
     metavar="NAME=NUMBER",
-    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity; several hold "
-    "together. With kl or perplexity as much goes as they allow.",
+    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity; of whole units "
+    "also the most of memory, or speedup=1.4, decode_speedup=1.4. Several hold together. With kl or "
+    "perplexity as much goes as they allow.",
 )
 @criterion_option
 @click.option(
