@@ -25,7 +25,7 @@ from pruning.tasks.prepare import groups_of, reference_of
 from pruning.tasks.solving import map_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.tasks.whole import units_of
-from pruning.trials import trial_plans
+from pruning.trials import in_units, trial_plans
 
 KL_RANGE = (0.05, 3.0)
 # Forecast before any measurement, of what is drawn; it leaves room for the truth to lie beside it.
@@ -171,15 +171,6 @@ def _table(
         return map_for(loaded, store, progress, one.criterion, data), None
     table = unit_map_for(loaded, store, progress, one.structure, data)
     return table, units_of(loaded, one.structure).totals(one.structure)
-
-
-def in_units(plan: Plan, totals: Mapping[int, int]) -> Plan:
-    """The plan at levels that whole units make: `totals` are a layer's units."""
-    counts = {
-        group: min(round(level * totals[group[0]]), int(MAX_LEVEL * totals[group[0]]))
-        for group, level in plan.items()
-    }
-    return {group: round(count / totals[group[0]], 6) for group, count in counts.items() if count}
 
 
 def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, plan: Plan, data: str) -> float:

@@ -70,7 +70,7 @@ def _measure(model: dict[str, Any], arguments: dict[str, Any]) -> str:
 
 
 def _teach(model: dict[str, Any], arguments: dict[str, Any]) -> str:
-    return _line("teach", model, *_scored(arguments), *_data(arguments))
+    return _line("teach", model, *_scored(arguments), *_options(arguments), *_data(arguments))
 
 
 def _best(model: dict[str, Any], arguments: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The plans whose measurement teaches most about a map. Numpy only."""
 
+from collections.abc import Mapping
+
 from pruning.calibration import Calibration
 from pruning.costmap import SensitivityMap
 from pruning.forecast import forecast, kinds_of
@@ -38,3 +40,12 @@ def _scaled(
         low, high = (middle, high) if forecast(table, plan, calibration).kl < kl else (low, middle)
     levels = {kind: round(low * share, 2) for kind, share in shares.items()}
     return {group: levels[group[1]] for group in table.groups if levels[group[1]] > 0}
+
+
+def in_units(plan: Plan, totals: Mapping[int, int]) -> Plan:
+    """The plan at levels that whole units make: `totals` are a layer's units."""
+    counts = {
+        group: min(round(level * totals[group[0]]), int(MAX_LEVEL * totals[group[0]]))
+        for group, level in plan.items()
+    }
+    return {group: round(count / totals[group[0]], 6) for group, count in counts.items() if count}

@@ -1,6 +1,7 @@
 """The solver on a real, tiny model: outliers for OWL, prices of units, the command, the bench."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,10 @@ def test_the_command_solves_for_units(call, llama_folder: Path, text: str, tmp_p
     assert Recipe.load(out).options().structure == "neurons"
     measured = call("measure", llama_folder, out)
     assert measured["kl"] > 0
+    again = call(*words, "--target", "sparsity=0.25", "--ceiling", "neurons@0=0.125")
+    assert again["settings"] == found["settings"]
+    assert abs(math.log(again["kl"] / measured["kl"])) < abs(math.log(found["kl"] / measured["kl"]))
+    assert again["kl_high"] / again["kl_low"] < found["kl_high"] / found["kl_low"], "one point is learnt from"
     assert found["parameters"] < sum(p.numel() for p in load(str(llama_folder)).model.parameters())
 
 

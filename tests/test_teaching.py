@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pruning.cli import main
 from pruning.commands import command_line
 from pruning.data import load_probes
-from pruning.errors import Cancelled
+from pruning.errors import Cancelled, PruningError
 from pruning.forecast import SensitivityMap, calibrate
 from pruning.models import Loaded, fingerprint
 from pruning.plan import format_settings, parse_settings
@@ -68,6 +68,18 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
 
     monkeypatch.setattr(calibrating, "measure", never)
     assert TASKS["teach"](loaded, store, silent, criterion="magnitude", data=text)["measured"] == 0
+
+
+def test_whole_units_have_plans_of_their_own(loaded: Loaded, store: Store, text: str) -> None:
+    found = TASKS["teach"](loaded, store, silent, data=text, structure="neurons")
+    assert 1 < found["measured"] == len(found["plans"]) <= TRIALS
+    rows = store.find("measure", fingerprint=loaded.fingerprint, structure="neurons")
+    kls = {tuple(row["value"]["settings"]): row["value"]["kl"] for row in rows}
+    assert found["kls"] == [kls[tuple(settings)] for settings in found["plans"]]
+    assert set(found["weights"]) == {"neurons"}
+    assert TASKS["teach"](loaded, store, silent, data=text, structure="neurons")["measured"] == 0
+    with pytest.raises(PruningError, match="no forecasts for the structure block"):
+        TASKS["teach"](loaded, store, silent, data=text, structure="block")
 
 
 def test_what_was_measured_on_an_older_text_is_measured_again(

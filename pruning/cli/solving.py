@@ -1,8 +1,7 @@
 """The command that finds the best plan for what is wanted."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,17 +36,14 @@ from pruning.store import Store
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """The solution, and whose it is: `table` is the map, None where whole units go.
-
-    `values` by capability: what mattered beside the map's own costs.
-    """
+    """The solution, and whose it is. `values` by capability: what mattered beside the map's own costs."""
 
     reference: str
     fingerprint: str
     criterion: str
     data: str
     menu: Menu
-    table: forecasts.SensitivityMap | None
+    table: forecasts.SensitivityMap
     calibration: forecasts.Calibration
     solved: Solved
     values: Mapping[str, float] = field(default_factory=dict)
@@ -154,8 +150,9 @@ def _on_model(
     held: tuple[Any, ...],
     values: Mapping[str, float],
 ) -> _Found:
-    from pruning.tasks.prepare import groups_of, reference_of
+    from pruning.tasks.prepare import groups_of
     from pruning.tasks.solving import check_structure, map_for, unit_menu_for
+    from pruning.tasks.unit_maps import unit_map_for
 
     check_structure(structure, criterion)
     with terminal_progress() as progress:
@@ -171,10 +168,11 @@ def _on_model(
         menu = unit_menu_for(loaded, Store(), progress, structure, data, bounds)
         if any(target.name in SPEED for target in wanted):
             menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
-        perplexity = reference_of(loaded, data, progress).quality.perplexity
-    prior = forecasts.prior()
-    solved = solve(menu, wanted, prior, perplexity)
-    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, None, prior, solved)
+        table = unit_map_for(loaded, Store(), progress, structure, data)
+    calibration = _calibration(table)
+    menu = replace(menu, costs=menu.costs * calibration.weights[structure])
+    solved = solve(menu, wanted, calibration, table.dense["perplexity"])
+    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, table, calibration, solved)
 
 
 def _bounds(
@@ -212,7 +210,8 @@ def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
 def _calibration(table: forecasts.SensitivityMap) -> forecasts.Calibration:
     """What was measured of this model before teaches the forecast."""
     same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
-    rows = Store().find("measure", **same, **DEFAULT.everywhere())
+    options = Options(structure=table.structure)
+    rows = Store().find("measure", **same, **options.everywhere())
     measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
     return forecasts.calibrate(table, measured)
 
@@ -263,10 +262,5 @@ def _finish(found: _Found, structure: str, out: str) -> None:
 
 def _quality(found: _Found) -> tuple[float, float, float]:
     """Forecast KL and its band, nats per token."""
-    if found.table is not None:
-        told = forecasts.forecast(found.table, found.solved.plan, found.calibration)
-        return told.kl, told.kl_low, told.kl_high
-    used = found.calibration
-    kl = used.kappa * found.solved.cost**used.beta
-    factor = math.exp(forecasts.BAND * used.spread)
-    return kl, kl / factor, kl * factor
+    told = forecasts.forecast(found.table, found.solved.plan, found.calibration)
+    return told.kl, told.kl_low, told.kl_high

@@ -5,32 +5,45 @@ from typing import Any
 from pruning.costmap import SensitivityMap
 from pruning.forecast import calibrate
 from pruning.models import Loaded
-from pruning.plan import format_settings, parse_settings
+from pruning.options import DEFAULT, Options
+from pruning.plan import Plan, format_settings, parse_settings
 from pruning.progress import Progress, within
 from pruning.store import Store
 from pruning.tasks.applying import spec_of
 from pruning.tasks.prepare import groups_of, same_text, windows_of
 from pruning.tasks.quality import measure, place_of
-from pruning.tasks.solving import map_for
-from pruning.trials import trial_plans
+from pruning.tasks.solving import check_structure, map_for
+from pruning.tasks.unit_maps import unit_map_for
+from pruning.tasks.whole import units_of
+from pruning.trials import in_units, trial_plans
 
 
 def teach(
-    loaded: Loaded, store: Store, progress: Progress, criterion: str = "fisher", data: str = "demo"
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    criterion: str = "fisher",
+    data: str = "demo",
+    structure: str = DEFAULT.structure,
 ) -> dict[str, Any]:
     """Measure the few plans that tell most about the map of a criterion; each is stored as any measurement.
 
-    The map is drawn first where there is none. A plan that was measured before, by whatever task, is not
-    measured again: `measured` counts those of now, `plans` has the settings of all and `kls` what they
-    cost. `kappa`, `beta`, `weights` and `spread` are of the calibration that these plans give by themselves.
+    `structure`: single weights, or units that go whole. The map is drawn first where there is none. A plan
+    that was measured before, by whatever task, is not measured again: `measured` counts those of now, `plans`
+    has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights` and `spread` are of the
+    calibration that these plans give by themselves.
     """
-    table = _map(loaded, store, progress, criterion, data)
-    plans = [format_settings(plan, groups_of(loaded)) for plan in trial_plans(table)]
-    known = [_measured(loaded, store, settings, criterion, data) for settings in plans]
+    check_structure(structure, criterion)
+    options = Options(structure=structure)
+    table, trials = _trials(loaded, store, progress, criterion, data, structure)
+    plans = [format_settings(plan, groups_of(loaded, structure)) for plan in trials]
+    known = [_measured(loaded, store, settings, criterion, data, options) for settings in plans]
     missing = [index for index, one in enumerate(known) if one is None]
     for number, index in enumerate(missing):
         part = within(progress, number, len(missing), f"Plan {number + 1} of {len(missing)}")
-        known[index] = measure(loaded, store, part, plans[index], criterion=criterion, data=data)
+        known[index] = measure(
+            loaded, store, part, plans[index], criterion=criterion, data=data, **options.changed()
+        )
         progress(number + 1, len(missing), f"Measured {number + 1} of {len(missing)}", {"plan": known[index]})
     found = [one for one in known if one is not None]
     learnt = calibrate(
@@ -47,6 +60,17 @@ def teach(
     }
 
 
+def _trials(
+    loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str, structure: str
+) -> tuple[SensitivityMap, list[Plan]]:
+    if structure == DEFAULT.structure:
+        table = _map(loaded, store, progress, criterion, data)
+        return table, trial_plans(table)
+    table = unit_map_for(loaded, store, progress, structure, data)
+    totals = units_of(loaded, structure).totals(structure)
+    return table, [in_units(plan, totals) for plan in trial_plans(table)]
+
+
 def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:
     """The map the dashboard forecasts this criterion with: its own where there is one, with most levels."""
     stamp = windows_of(loaded, data).fingerprint
@@ -59,10 +83,10 @@ def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data:
 
 
 def _measured(
-    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str
+    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str, options: Options
 ) -> dict[str, Any] | None:
     """What is known of a plan on the very text that is there now: a file may have changed under its name."""
-    kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, {}), None)
+    kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, options.changed()), None)
     found = store.get(kind, key)
     same = found is not None and found["data_fingerprint"] == windows_of(loaded, data).fingerprint
     return found if same else None
