@@ -208,8 +208,8 @@ def _row(
         "low": after.kl_low,
         "high": after.kl_high,
         "before": before.kl,
-        "inside": after.kl_low <= kl <= after.kl_high,
-        "inside_before": before.kl_low <= kl <= before.kl_high,
+        "inside": bool(after.kl_low <= kl <= after.kl_high),
+        "inside_before": bool(before.kl_low <= kl <= before.kl_high),
         "settings": format_settings(plan, table.groups),
     }
 
