@@ -27,9 +27,9 @@ check: .venv/dev.stamp
 	$(BIN)/lint-imports
 
 bench: .venv/dev.stamp browser
-	$(BIN)/prunescope bench map
-	$(BIN)/prunescope bench forecast
-	$(BIN)/prunescope bench ui
+	@set -e; for name in map forecast masks structured solver latency ui; do \
+	  echo "bench $$name"; $(BIN)/prunescope bench $$name; \
+	done
 
 screenshots: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
