@@ -1,7 +1,7 @@
 """The plan of least forecast damage that meets every target, or of most saving within a quality. Numpy only.
 
-Exact to the levels of the menu. Where a group goes much further than the others costs stop adding up, so
-levels stay within `REACH` of the whole's sparsity as long as the targets can be met like that.
+Exact to the levels of the menu. Where a group goes very much further than the others costs stop adding up,
+so levels stay within `REACH` of the whole's sparsity as long as the targets can be met like that.
 """
 
 import math
@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.allocate import REACH
 from pruning.errors import PruningError
 from pruning.forecast import Calibration, cost_of, loss_at, prior
 from pruning.knapsack import Budget, Choice, cheapest_choice, within_reach
 from pruning.menu import Menu
 from pruning.plan import Plan
 
-WIDER = (0.2, 0.4)
+# On the demo model 0.3 lets nearly every plan be as it would be without; 0.1 measured 3 to 7 % worse.
+REACH = 0.3
+WIDER = (0.5,)
 ROUNDS = 4
 SETTLED = 0.02
 QUALITY = ("kl", "perplexity")

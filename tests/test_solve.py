@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pruning import rivals
-from pruning.allocate import REACH, allocate
+from pruning.allocate import allocate
 from pruning.errors import PruningError
 from pruning.forecast import forecast, total_cost
 from pruning.latency import LatencyTable, speedup
 from pruning.menu import Bounds, map_menu, timed, unit_menu
 from pruning.plan import KINDS, sparsity
-from pruning.solve import Target, front, parse_target, solve
+from pruning.solve import REACH, Target, front, parse_target, solve
 from pruning.synthetic import sensitivity_map
 
 TABLE = sensitivity_map(layers=6)

@@ -275,7 +275,7 @@ function boardHtml() {
       <select data-part="x" aria-label="Level axis">${options([["share", "by share removed"], ["bytes", "by size"]])}</select></span></div>
     <svg class="chart" data-part="chart" role="img" aria-label="Forecast damage of the best plans and of other ways, with what was measured"></svg>
     <div class="legend" data-part="legend"></div>
-    <p class="quiet">Lines are forecasts. Greedy goes further in single groups than a forecast holds for, so it may look better here
-      than it measures. Other ways know nothing of what you hold.</p>
+    <p class="quiet">Lines are forecasts. Greedy steps often come near the best plan, and like the other ways know nothing of what
+      you hold.</p>
     <div class="cell" data-part="said">Point at a curve or a mark to read it, click to choose it.</div>`;
 }
