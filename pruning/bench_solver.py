@@ -99,17 +99,16 @@ def _menus(
         menu = unit_menu_for(loaded, store, progress, case.structure, data)
         return None, menu, menu
     table = map_for(loaded, store, progress, case.criterion, data)
-    if table.criterion not in taught:
-        taught[table.criterion] = lessons(loaded, store, progress, table, data)
-    weights = calibrate(table, taught[table.criterion]).weights
+    if case.criterion not in taught:
+        taught[case.criterion] = lessons(loaded, store, progress, table, case, data)
+    weights = calibrate(table, taught[case.criterion]).weights
     return table, map_menu(table), map_menu(table, factors=weights)
 
 
 def lessons(
-    loaded: Loaded, store: Store, progress: Progress, table: SensitivityMap, data: str
+    loaded: Loaded, store: Store, progress: Progress, table: SensitivityMap, case: Case, data: str
 ) -> list[tuple[Plan, float]]:
-    """The plans that teach most about a map, and what they measure."""
-    case = Case(table.criterion, 0.5)
+    """The plans that teach most about a map, and what they measure with the case's criterion."""
     return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in trial_plans(table)]
 
 

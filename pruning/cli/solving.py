@@ -131,7 +131,7 @@ def _on_map(
     values: Mapping[str, float],
     known: Leanings | None,
 ) -> _Found:
-    calibration = _calibration(table)
+    calibration = _calibration(table, criterion)
     menu = map_menu(table, _bounds(table.groups, *held), factors=calibration.weights)
     if known is not None:
         menu = valued(menu, table, known, values, calibration.weights)
@@ -169,7 +169,7 @@ def _on_model(
         if any(target.name in SPEED for target in wanted):
             menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
         table = unit_map_for(loaded, Store(), progress, structure, data)
-    calibration = _calibration(table)
+    calibration = _calibration(table, criterion)
     menu = replace(menu, costs=menu.costs * calibration.weights[structure])
     solved = solve(menu, wanted, calibration, table.dense["perplexity"])
     return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, table, calibration, solved)
@@ -207,9 +207,9 @@ def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
     return levels
 
 
-def _calibration(table: forecasts.SensitivityMap) -> forecasts.Calibration:
-    """What was measured of this model before teaches the forecast."""
-    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
+def _calibration(table: forecasts.SensitivityMap, criterion: str) -> forecasts.Calibration:
+    """What was measured of this model with the criterion before, which may lean on another's map, teaches."""
+    same = {"fingerprint": table.fingerprint, "criterion": criterion, "data": table.data}
     options = Options(structure=table.structure)
     rows = Store().find("measure", **same, **options.everywhere())
     measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
