@@ -1,13 +1,13 @@
 """The bench of the solver: its time and proof, and what its plans cost beside other ways to share out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pruning import rivals
 from pruning.changes import Spec
-from pruning.forecast import Forecast, SensitivityMap, calibrate, forecast, prior
+from pruning.forecast import SensitivityMap, calibrate, forecast, weights_of
 from pruning.menu import Menu, map_menu
 from pruning.metrics import compare
 from pruning.models import Loaded
@@ -21,7 +21,9 @@ from pruning.synthetic import sensitivity_map
 from pruning.tasks.applying import applied
 from pruning.tasks.prepare import groups_of, reference_of
 from pruning.tasks.solving import map_for, outliers_of, unit_menu_for
-from pruning.trials import trial_plans
+from pruning.tasks.unit_maps import unit_map_for
+from pruning.tasks.whole import units_of
+from pruning.trials import in_units, trial_plans
 
 RUNS = 20
 COARSE = tuple(round(0.05 * n, 2) for n in range(20))
@@ -78,7 +80,7 @@ def bench_solver(
         for method, plan in plans.items():
             kl = measured_kl(loaded, store, progress, case, plan, data)
             row = {"case": case.name, "sparsity": share(menu, plan), "method": method, "kl": kl}
-            rows.append({**row, "forecast": forecast_kl(menu, table, plan)})
+            rows.append({**row, "forecast": forecast(table, plan).kl})
             progress(len(rows), 4 * len(cases), f"{case.name}, {method}: KL {kl:.4f}")
     best = {case.name: min(row["kl"] for row in rows if row["case"] == case.name) for case in cases}
     ours = all(row["kl"] <= best[row["case"]] for row in rows if row["method"] == "ours")
@@ -92,24 +94,30 @@ def _menus(
     case: Case,
     data: str,
     taught: dict[str, list[tuple[Plan, float]]],
-) -> tuple[SensitivityMap | None, Menu, Menu]:
-    """The map, None of units, and what it and what was taught of it have to choose from; adds to `taught`."""
-    if case.structure != DEFAULT.structure:
-        # One kind alone: what is taught of it makes no plan cheaper than another.
+) -> tuple[SensitivityMap, Menu, Menu]:
+    """The map, and what it and what was taught of it have to choose from; adds to `taught`."""
+    if case.structure == DEFAULT.structure:
+        table = map_for(loaded, store, progress, case.criterion, data)
+        menu = map_menu(table)
+    else:
+        table = unit_map_for(loaded, store, progress, case.structure, data)
         menu = unit_menu_for(loaded, store, progress, case.structure, data)
-        return None, menu, menu
-    table = map_for(loaded, store, progress, case.criterion, data)
-    if case.criterion not in taught:
-        taught[case.criterion] = lessons(loaded, store, progress, table, case, data)
-    weights = calibrate(table, taught[case.criterion]).weights
-    return table, map_menu(table), map_menu(table, factors=weights)
+    what = f"{case.structure} {case.criterion}"
+    if what not in taught:
+        taught[what] = lessons(loaded, store, progress, table, case, data)
+    factors = weights_of(table, calibrate(table, taught[what]))
+    return table, menu, replace(menu, costs=menu.costs * factors[:, None])
 
 
 def lessons(
     loaded: Loaded, store: Store, progress: Progress, table: SensitivityMap, case: Case, data: str
 ) -> list[tuple[Plan, float]]:
     """The plans that teach most about a map, and what they measure with the case's criterion."""
-    return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in trial_plans(table)]
+    plans = trial_plans(table)
+    if case.structure != DEFAULT.structure:
+        totals = units_of(loaded, case.structure).totals(case.structure)
+        plans = [in_units(plan, totals) for plan in plans]
+    return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in plans]
 
 
 def timing() -> dict[str, float]:
@@ -136,15 +144,3 @@ def share(menu: Menu, plan: Plan) -> float:
     """The share of the prunable weights that the plan removes."""
     gone = sum(plan.get(group, 0.0) * own for group, own in zip(menu.groups, menu.weights, strict=True))
     return float(gone) / menu.prunable
-
-
-def forecast_kl(menu: Menu, table: SensitivityMap | None, plan: Plan) -> float:
-    """The forecast KL before any measurement; of units, on straight lines between the menu's levels."""
-    if table is not None:
-        told: Forecast = forecast(table, plan)
-        return told.kl
-    costs = [
-        np.interp(plan.get(group, 0.0), menu.levels[row], menu.costs[row])
-        for row, group in enumerate(menu.groups)
-    ]
-    return float(prior().kappa * sum(costs) ** prior().beta)

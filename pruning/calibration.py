@@ -1,7 +1,9 @@
-"""What measured plans teach about a map: factors, one for all and one a kind, and how far to trust them.
+"""What measured plans teach about a map: factors of all groups, of a kind and of the depth, and how far to
+trust them.
 
-Numpy only. log KL = log κ + β · log Σ_k w_k · c_k, where c_k is what a plan's groups of kind k cost by the
-map: a regression with normal priors (MacKay 1992), solved by Gauss-Newton.
+Numpy only. log KL = log κ + β · log Σ_g w_g · c_g, where c_g is what a plan's group g costs by the map and
+log w_g = log w_kind + depth · z, z from −1 in the first layer to 1 in the last: a regression with normal
+priors (MacKay 1992), solved by Gauss-Newton.
 """
 
 import math
@@ -15,7 +17,7 @@ PRIOR_KAPPA = 1.25
 PRIOR_BETA = 1.0
 PRIOR_SPREAD = 0.12  # of what no factor explains, as a standard deviation of log KL
 PRIOR_WEIGHT = 6.0  # as many measurements as the prior of the spread counts for
-KAPPA_SD, BETA_SD, KIND_SD = 0.25, 0.08, 0.3
+KAPPA_SD, BETA_SD, KIND_SD, DEPTH_SD = 0.25, 0.08, 0.3, 0.3
 # The costs at which β does not matter: where most plans lie that anybody wants.
 PIVOT = 0.3
 ROUNDS = 20
@@ -23,11 +25,12 @@ ROUNDS = 20
 
 @dataclass(frozen=True)
 class Calibration:
-    """KL = κ · (Σ w · cost)^β with a weight w for each kind of group, and how uncertain that is.
+    """KL = κ · (Σ w · cost)^β with a weight w for each group, and how uncertain that is.
 
+    `weights` by kind, times exp(`depth` · z) in a layer at z, −1 (the first) to 1 (the last).
     `spread`: the standard deviation of log(measured / forecast) that would stay if the factors were known;
-    `covariance` of (log KL at a cost of `PIVOT`, β, log w of each of `weights` in order). `measured` counts
-    the measurements behind it (0: the prior), whose Σ w · cost went from `least` to `most`.
+    `covariance` of (log KL at a cost of `PIVOT`, β, log of each of `weights` in order, `depth`). `measured`
+    counts the measurements behind it (0: the prior), whose Σ w · cost went from `least` to `most`.
     """
 
     kappa: float
@@ -35,6 +38,7 @@ class Calibration:
     spread: float
     measured: int
     weights: Mapping[str, float] = field(default_factory=dict)
+    depth: float = 0.0
     covariance: tuple[tuple[float, ...], ...] = ()
     least: float = math.inf
     most: float = 0.0
@@ -53,49 +57,52 @@ def prior(kinds: Sequence[str] = ()) -> Calibration:
     )
 
 
-def learn(kinds: Sequence[str], costs: np.ndarray, kls: np.ndarray) -> Calibration:
-    """The calibration that measured plans give: `costs` [plans, kinds] above 0 in sum, `kls` [plans] above 0.
+def learn(kinds: Sequence[str], traits: np.ndarray, costs: np.ndarray, kls: np.ndarray) -> Calibration:
+    """The calibration that measured plans give: `costs` [plans, groups], `kls` [plans], both above 0 in sum.
 
-    The spread pools what stays unexplained with the prior's, as if that had been seen `PRIOR_WEIGHT` times.
+    `traits` [groups, kinds + 1]: 1 in the column of a group's kind, and its z last. The spread pools what
+    stays unexplained with the prior's, as if that had been seen `PRIOR_WEIGHT` times.
     """
     if len(kls) == 0:
         return prior(kinds)
     precision = _precision(len(kinds))
-    values, spread = np.zeros(2 + len(kinds)), PRIOR_SPREAD
+    values, spread = np.zeros(len(precision)), PRIOR_SPREAD
     for _ in range(ROUNDS):
-        residuals, slopes = _residuals(values, costs, kls)
+        residuals, slopes = _residuals(values, traits, costs, kls)
         matrix = slopes.T @ slopes / spread**2 + precision
         pull = slopes.T @ residuals / spread**2 - precision @ values
         values = values + np.linalg.solve(matrix, pull)
-        left, _ = _residuals(values, costs, kls)
+        left, _ = _residuals(values, traits, costs, kls)
         spread = math.sqrt((PRIOR_WEIGHT * PRIOR_SPREAD**2 + float(left @ left)) / (PRIOR_WEIGHT + len(kls)))
-    residuals, slopes = _residuals(values, costs, kls)
-    weights = np.exp(values[2:])
-    totals = costs @ weights
+    residuals, slopes = _residuals(values, traits, costs, kls)
+    totals = costs @ np.exp(traits @ values[2:])
     return Calibration(
         kappa=PRIOR_KAPPA * math.exp(values[0]) * PIVOT ** -values[1],
         beta=float(PRIOR_BETA + values[1]),
         spread=spread,
         measured=len(kls),
-        weights={kind: float(weight) for kind, weight in zip(kinds, weights, strict=True)},
+        weights={kind: math.exp(value) for kind, value in zip(kinds, values[2:-1], strict=True)},
+        depth=float(values[-1]),
         covariance=_plain(np.linalg.inv(slopes.T @ slopes / spread**2 + precision)),
         least=float(totals.min()),
         most=float(totals.max()),
     )
 
 
-def _residuals(values: np.ndarray, costs: np.ndarray, kls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _residuals(
+    values: np.ndarray, traits: np.ndarray, costs: np.ndarray, kls: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """What is unexplained of log KL [plans], and the slopes of the explained part [plans, values]."""
-    parts = costs * np.exp(values[2:])
+    parts = costs * np.exp(traits @ values[2:])
     totals = parts.sum(1)
     beta, height = PRIOR_BETA + values[1], np.log(totals / PIVOT)
     explained = math.log(PRIOR_KAPPA * PIVOT) + values[0] + beta * height
-    slopes = np.column_stack([np.ones_like(height), height, beta * parts / totals[:, None]])
+    slopes = np.column_stack([np.ones_like(height), height, beta * (parts @ traits) / totals[:, None]])
     return np.log(kls) - explained, slopes
 
 
 def _precision(kinds: int) -> np.ndarray:
-    return np.diag([KAPPA_SD**-2, BETA_SD**-2, *[KIND_SD**-2] * kinds])
+    return np.diag([KAPPA_SD**-2, BETA_SD**-2, *[KIND_SD**-2] * kinds, DEPTH_SD**-2])
 
 
 def _plain(matrix: np.ndarray) -> tuple[tuple[float, ...], ...]:

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 BAND = 1.2816  # eight times in ten, if log errors are normal
+DEPTH = "depth"
 MAX_KL = 30.0
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
 # How much of the dense model's choices is kept at a KL: exp(-a · KL^b), fitted on the demo model.
@@ -75,22 +76,23 @@ def kinds_of(table: SensitivityMap) -> tuple[str, ...]:
 
 def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> Calibration:
     """What measured (plan, KL) pairs of the map teach, leaning on the prior while there are few."""
-    kinds = kinds_of(table)
-    pairs = [(kind_costs(table, plan), kl) for plan, kl in measurements]
+    pairs = [(costs_at(table, table.levels_of(plan)), kl) for plan, kl in measurements]
     pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
-    costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(kinds))
-    return learn(kinds, costs, np.array([kl for _, kl in pairs]))
+    costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(table.groups))
+    return learn(kinds_of(table), _traits(table), costs, np.array([kl for _, kl in pairs]))
 
 
-def kind_costs(table: SensitivityMap, plan: Plan) -> np.ndarray:
-    """Σ cost of the plan's groups of each kind [kinds], before calibration."""
-    return _by_kind(table, costs_at(table, table.levels_of(plan)))
-
-
-def _by_kind(table: SensitivityMap, costs: np.ndarray) -> np.ndarray:
+def _traits(table: SensitivityMap) -> np.ndarray:
+    """What tells groups apart for a calibration [groups, kinds + 1]: 1 at its kind, and the depth."""
     kinds = kinds_of(table)
-    rows = np.array([kinds.index(kind) for _, kind in table.groups])
-    return np.bincount(rows, weights=costs, minlength=len(kinds))
+    ones = np.array([[float(kind == own) for kind in kinds] for _, own in table.groups])
+    return np.column_stack([ones, _depths(table)])
+
+
+def _depths(table: SensitivityMap) -> np.ndarray:
+    """The depth of each group's layer, −1 (the first) to 1 (the last) [groups]."""
+    layers = np.array([layer for layer, _ in table.groups], dtype=float)
+    return np.asarray(2 * layers / layers.max() - 1) if layers.max() > 0 else np.zeros(len(layers))
 
 
 def total_cost(table: SensitivityMap, plan: Plan) -> float:
@@ -148,7 +150,8 @@ def forecast_alone(
 
 def weights_of(table: SensitivityMap, calibration: Calibration) -> np.ndarray:
     """By what each group's cost is multiplied [groups]."""
-    return np.array([calibration.weights.get(kind, 1.0) for _, kind in table.groups])
+    kinds = np.array([calibration.weights.get(kind, 1.0) for _, kind in table.groups])
+    return np.asarray(kinds * np.exp(calibration.depth * _depths(table)))
 
 
 def priced(table: SensitivityMap, calibration: Calibration) -> SensitivityMap:
@@ -168,9 +171,9 @@ def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> floa
         return used.spread
     variance = used.spread**2 + GROUP_SPREAD**2 * float(costs @ costs) / total**2
     if used.covariance:
-        shares = dict(zip(kinds_of(table), _by_kind(table, costs) / total, strict=True))
-        of_kinds = [used.beta * float(shares.get(kind, 0.0)) for kind in used.weights]
-        slopes = np.array([1.0, math.log(total / PIVOT), *of_kinds])
+        shares = dict(zip((*kinds_of(table), DEPTH), costs @ _traits(table) / total, strict=True))
+        of_traits = [used.beta * float(shares.get(trait, 0.0)) for trait in (*used.weights, DEPTH)]
+        slopes = np.array([1.0, math.log(total / PIVOT), *of_traits])
         variance += float(slopes @ np.array(used.covariance) @ slopes)
     return math.sqrt(variance)
 

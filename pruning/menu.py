@@ -125,16 +125,16 @@ def map_menu(
     table: SensitivityMap,
     bounds: Bounds | None = None,
     levels: Sequence[float] = GRID,
-    factors: Mapping[str, float] | None = None,
+    factors: np.ndarray | None = None,
 ) -> Menu:
     """What a map prices, at `levels` (ascending, 0 first); a locked group has its one level, any number.
 
-    `factors`: by kind what a calibration multiplies the map's costs by; 1 for those not named.
+    `factors` [groups]: what a calibration multiplies the map's costs by (`pruning.forecast.weights_of`).
     """
     least, most, fixed = (bounds or Bounds()).levels(table.groups)
     grid = np.tile(np.array(levels), (len(table.groups), 1))
     grid[fixed] = least[fixed, None]
-    costs = _priced(table, grid, factors or {})
+    costs = _priced(table, grid, factors)
     weights = table.parameters[:, None].astype(float)
     dense_bytes = weights * table.dense["weight_bytes"]
     sparse = np.minimum(dense_bytes, (1 - grid) * dense_bytes + weights / 8)
@@ -150,10 +150,10 @@ def map_menu(
     )
 
 
-def _priced(table: SensitivityMap, grid: np.ndarray, factors: Mapping[str, float]) -> np.ndarray:
-    """Cost of every group at its own levels [groups, columns], times its kind's factor."""
+def _priced(table: SensitivityMap, grid: np.ndarray, factors: np.ndarray | None) -> np.ndarray:
+    """Cost of every group at its own levels [groups, columns], times its factor."""
     costs = np.stack([costs_at(table, column) for column in grid.T], axis=1)
-    return np.asarray(costs * np.array([factors.get(kind, 1.0) for _, kind in table.groups])[:, None])
+    return costs if factors is None else np.asarray(costs * factors[:, None])
 
 
 def valued(
@@ -161,16 +161,16 @@ def valued(
     table: SensitivityMap,
     known: Leanings,
     values: Mapping[str, float],
-    factors: Mapping[str, float] | None = None,
+    factors: np.ndarray | None = None,
 ) -> Menu:
     """The same menu of a map, of which the solver also spares what some capabilities lean on.
 
     `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. What a
-    calibration learnt of kinds, `factors`, holds for every text.
+    calibration learnt of groups, `factors` [groups], holds for every text.
     """
     aim = menu.costs.copy()
     for name, weight in weights_of(table, known, values).items():
-        aim += weight * _priced(known.as_map(table, name), menu.levels, factors or {})
+        aim += weight * _priced(known.as_map(table, name), menu.levels, factors)
     return replace(menu, aim=aim)
 
 

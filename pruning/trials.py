@@ -8,38 +8,52 @@ from pruning.forecast import forecast, kinds_of
 from pruning.plan import MAX_LEVEL, Plan
 
 TRIALS = 6
-# KL of the plans by the forecast before them, nats per token: one for the whole, then what one kind costs.
-WHOLE, ONE_KIND = 0.8, 0.35
+# By how much the last layer's level is above the mean or below it, and the first's the other way round.
+RAMP = 0.5
+# (ramp, KL of the plan by the forecast before it, nats per token) of the plans that take from everything.
+WHOLE = ((RAMP, 0.8), (-RAMP, 0.5))
+ONE_KIND_ONLY = ((0.0, 0.12), (RAMP, 0.4), (-RAMP, 0.4), (0.0, 0.8), (0.0, 1.6))
+ONE_KIND = 0.35
 # In the plan of a kind the others go as well, a little: nobody prunes one kind alone.
 BESIDE = 0.25
+# Both read the same states, and what they make is multiplied: one plan tells of both.
+TOGETHER = ("gate", "up")
 ROUNDS = 30
 
 
 def trial_plans(table: SensitivityMap, calibration: Calibration | None = None) -> list[Plan]:
-    """At most `TRIALS` plans to measure: one that takes the same share of everything, and for each kind of
-    group one that takes most from it. They tell the factors of a calibration apart, which random plans,
-    all of them mixed alike, do not."""
+    """At most `TRIALS` plans to measure: two that take from everything, more late or more early, and for each
+    kind of group one that takes most from it. They tell the factors of a calibration apart, which random
+    plans, all of them mixed alike, do not."""
     kinds = kinds_of(table)
-    plans = [_scaled(table, dict.fromkeys(kinds, 1.0), WHOLE, calibration)]
-    for kind in kinds if len(kinds) > 1 else ():
-        shares = {other: 1.0 if other == kind else BESIDE for other in kinds}
-        plans.append(_scaled(table, shares, ONE_KIND, calibration))
+    whole = dict.fromkeys(kinds, 1.0)
     if len(kinds) == 1:
-        plans += [_scaled(table, {kinds[0]: 1.0}, WHOLE * times, calibration) for times in (0.15, 0.4, 2.0)]
-    return plans[:TRIALS]
+        asked = [(whole, ramp, kl) for ramp, kl in ONE_KIND_ONLY]
+    else:
+        asked = [(whole, ramp, kl) for ramp, kl in WHOLE]
+        both = set(TOGETHER) <= set(kinds)
+        for kind in kinds:
+            if both and kind == TOGETHER[1]:
+                continue
+            most = TOGETHER if both and kind == TOGETHER[0] else (kind,)
+            asked.append(({one: 1.0 if one in most else BESIDE for one in kinds}, 0.0, ONE_KIND))
+    return [_scaled(table, *one, calibration) for one in asked[:TRIALS]]
 
 
 def _scaled(
-    table: SensitivityMap, shares: dict[str, float], kl: float, calibration: Calibration | None
+    table: SensitivityMap, shares: dict[str, float], ramp: float, kl: float, calibration: Calibration | None
 ) -> Plan:
-    """Levels in the proportion of `shares` by kind, as high as they may be for a forecast KL of `kl`."""
-    low, high = 0.0, MAX_LEVEL / max(shares.values())
+    """Levels in the proportion of `shares` by kind, from 1 − `ramp` of them in the first layer to 1 + `ramp`
+    in the last, as high as they may be for a forecast KL of `kl`."""
+    last = max(1, *(layer for layer, _ in table.groups))
+    shape = {group: shares[group[1]] * (1 + ramp * (2 * group[0] / last - 1)) for group in table.groups}
+    low, high = 0.0, MAX_LEVEL / (max(shares.values()) * (1 - abs(ramp)))
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        plan = {group: min(MAX_LEVEL, middle * shares[group[1]]) for group in table.groups}
+        plan = {group: min(MAX_LEVEL, middle * share) for group, share in shape.items()}
         low, high = (middle, high) if forecast(table, plan, calibration).kl < kl else (low, middle)
-    levels = {kind: round(low * share, 2) for kind, share in shares.items()}
-    return {group: levels[group[1]] for group in table.groups if levels[group[1]] > 0}
+    levels = {group: min(MAX_LEVEL, round(low * share, 2)) for group, share in shape.items()}
+    return {group: level for group, level in levels.items() if level > 0}
 
 
 def in_units(plan: Plan, totals: Mapping[int, int]) -> Plan:

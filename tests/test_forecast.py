@@ -4,6 +4,7 @@ import itertools
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +25,14 @@ from pruning.forecast import (
     total_cost,
 )
 from pruning.plan import KINDS, Plan
+from pruning.trials import trial_plans
 
 LEVELS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 
 
-def make_table(layers: int = 30, seed: int = 0) -> SensitivityMap:
+def make_table(layers: int = 30, seed: int = 0, only: Sequence[str] = KINDS) -> SensitivityMap:
     rng = np.random.default_rng(seed)
-    groups = tuple((layer, kind) for layer in range(layers) for kind in KINDS)
+    groups = tuple((layer, kind) for layer in range(layers) for kind in only)
     scale = np.exp(rng.normal(-3, 1, (len(groups), 1)))
     cost = scale * np.array(LEVELS) ** 3
     return SensitivityMap(
@@ -148,6 +150,24 @@ def test_calibration_finds_what_made_the_measurements() -> None:
     assert abs(math.log(forecast(table, plan, learned).kl / truth)) < 0.1
     assert abs(math.log(forecast(table, plan).kl / truth)) > 0.3
     assert learned.spread < prior().spread
+
+
+@pytest.mark.parametrize("kinds", [KINDS, ("qkv", "attn_out", "up", "down"), KINDS[-1:]])
+def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) -> None:
+    table = make_table(only=kinds)
+    truth = Calibration(1.25, 1.0, 0.1, 0, dict.fromkeys(kinds, 1.0), depth=-0.4)
+    plans = trial_plans(table)
+    for kind in kinds:
+        assert max(plan.get((15, kind), 0.0) for plan in plans) > 0.3
+    learned = calibrate(table, [(p, forecast(table, p, truth).kl) for p in plans])
+    assert learned.depth == pytest.approx(-0.4, abs=0.15)
+    assert learned.covariance[-1][-1] < 0.7 * prior(table).covariance[-1][-1]
+    last = 2 * (table.groups[-1][0] // 2)
+    for layers in (range(last // 2), range(last // 2, last)):
+        plan = {group: 0.4 for group in table.groups if group[0] in layers}
+        wanted = forecast(table, plan, truth).kl
+        off = [abs(math.log(forecast(table, plan, known).kl / wanted)) for known in (prior(table), learned)]
+        assert off[1] < 0.5 * off[0]
 
 
 def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:

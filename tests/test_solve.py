@@ -93,7 +93,8 @@ def test_locks_protection_and_bounds_hold() -> None:
 
 def test_kinds_that_a_calibration_found_dearer_lose_less() -> None:
     usual = solve(MENU, [Target("sparsity", 0.5)]).plan
-    dearer = solve(map_menu(TABLE, factors={"up": 3.0}), [Target("sparsity", 0.5)])
+    factors = np.array([3.0 if kind == "up" else 1.0 for _, kind in TABLE.groups])
+    dearer = solve(map_menu(TABLE, factors=factors), [Target("sparsity", 0.5)])
     assert sum(dearer.plan[n, "up"] for n in range(6)) < sum(usual[n, "up"] for n in range(6))
     assert dearer.cost > total_cost(TABLE, dearer.plan)
 

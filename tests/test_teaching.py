@@ -109,7 +109,7 @@ def test_the_command(llama_folder: Path, text: str, tmp_path: Path, monkeypatch:
     assert made.exit_code == 0, made.output + repr(made.exception)
     found = json.loads(made.stdout.splitlines()[-1])
     assert found["measured"] == len(found["kls"]) == len(found["plans"])
-    assert set(found) == {"plans", "measured", "kls", "kappa", "beta", "weights", "spread"}
+    assert set(found) == {"plans", "measured", "kls", "kappa", "beta", "weights", "depth", "spread"}
 
 
 def test_the_command_of_a_request() -> None:

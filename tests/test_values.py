@@ -103,11 +103,12 @@ def test_at_one_a_capability_counts_as_much_as_the_map_whatever_its_scale() -> N
 
 
 def test_locks_and_what_was_learnt_of_kinds_hold_for_capabilities_too() -> None:
-    bounds, factors = Bounds(locks={(2, "down"): 0.333}), {"qkv": 4.0}
+    bounds = Bounds(locks={(2, "down"): 0.333})
+    qkv = np.array([kind == "qkv" for _, kind in TABLE.groups])
+    factors = np.where(qkv, 4.0, 1.0)
     menu = map_menu(TABLE, bounds, factors=factors)
     minded = valued(menu, TABLE, KNOWN, {"arithmetic": 1}, factors)
     assert solve(minded, HALF).plan[2, "down"] == 0.333
-    qkv = np.array([kind == "qkv" for _, kind in TABLE.groups])
     bare = valued(map_menu(TABLE, bounds), TABLE, KNOWN, {"arithmetic": 1})
     assert np.allclose(minded.aim[qkv], 4 * bare.aim[qkv])
     assert np.allclose(minded.aim[~qkv], bare.aim[~qkv])

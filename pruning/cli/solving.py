@@ -132,9 +132,10 @@ def _on_map(
     known: Leanings | None,
 ) -> _Found:
     calibration = _calibration(table, criterion)
-    menu = map_menu(table, _bounds(table.groups, *held), factors=calibration.weights)
+    factors = forecasts.weights_of(table, calibration)
+    menu = map_menu(table, _bounds(table.groups, *held), factors=factors)
     if known is not None:
-        menu = valued(menu, table, known, values, calibration.weights)
+        menu = valued(menu, table, known, values, factors)
     solved = solve(menu, wanted, calibration, table.dense["perplexity"])
     about = table.model, table.fingerprint, criterion, table.data
     return _Found(*about, menu, table, calibration, solved, values)
@@ -170,7 +171,7 @@ def _on_model(
             menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
         table = unit_map_for(loaded, Store(), progress, structure, data)
     calibration = _calibration(table, criterion)
-    menu = replace(menu, costs=menu.costs * calibration.weights[structure])
+    menu = replace(menu, costs=menu.costs * forecasts.weights_of(table, calibration)[:, None])
     solved = solve(menu, wanted, calibration, table.dense["perplexity"])
     return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, table, calibration, solved)
 

@@ -30,8 +30,8 @@ def teach(
 
     `structure`: single weights, or units that go whole. The map is drawn first where there is none. A plan
     that was measured before, by whatever task, is not measured again: `measured` counts those of now, `plans`
-    has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights` and `spread` are of the
-    calibration that these plans give by themselves.
+    has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights`, `depth` and `spread` are
+    of the calibration that these plans give by themselves.
     """
     check_structure(structure, criterion)
     options = Options(structure=structure)
@@ -56,6 +56,7 @@ def teach(
         "kappa": learnt.kappa,
         "beta": learnt.beta,
         "weights": dict(learnt.weights),
+        "depth": learnt.depth,
         "spread": learnt.spread,
     }
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from pruning import rivals
 from pruning.errors import PruningError
-from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast
+from pruning.forecast import Calibration, Forecast, SensitivityMap, forecast, weights_of
 from pruning.menu import Bounds, Menu, map_menu
 from pruning.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.solve import front
@@ -47,8 +47,8 @@ def menu_of(
     bounds: Bounds | None = None,
     minded: Minded | None = None,
 ) -> Menu:
-    """What the solver chooses from: the map's costs with what was learnt of each kind, and what matters."""
-    menu = map_menu(table, bounds, factors=calibration.weights)
+    """What the solver chooses from: the map's costs with what was learnt of each group, and what matters."""
+    menu = map_menu(table, bounds, factors=weights_of(table, calibration))
     return with_values(menu, table, calibration, minded)
 
 
@@ -108,7 +108,7 @@ def _rival_plans(
 
 
 def _identity(table: SensitivityMap, calibration: Calibration) -> str:
-    told = [*table.groups, *table.levels, *table.parameters.tolist(), sorted(calibration.weights.items())]
+    told = [*table.groups, *table.levels, *table.parameters.tolist(), *weights_of(table, calibration)]
     return hashlib.sha256(table.cost.tobytes() + json.dumps(told).encode()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import streamlit as st
 
-from pruning.forecast import Calibration, SensitivityMap, forecast
+from pruning.forecast import Calibration, SensitivityMap, forecast, weights_of
 from pruning.leanings import ABILITIES, Leanings
 from pruning.menu import Menu, valued
 from pruning.plan import Plan
@@ -85,7 +85,9 @@ def section(table: SensitivityMap, busy: bool) -> None:
 
 def with_values(menu: Menu, table: SensitivityMap, calibration: Calibration, given: Minded | None) -> Menu:
     """The menu with what matters taken into account."""
-    return menu if given is None else valued(menu, table, given.known, given.values, calibration.weights)
+    if given is None:
+        return menu
+    return valued(menu, table, given.known, given.values, weights_of(table, calibration))
 
 
 def told(

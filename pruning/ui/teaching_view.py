@@ -106,8 +106,8 @@ def strip(
                 key="teach",
                 disabled=busy,
                 width="stretch",
-                help="Measures the plans that tell most about this model: the same share of everything, and "
-                "for each kind of group one that takes most from it. None is measured twice.",
+                help="Measures the plans that tell most about this model: two that take from everything, "
+                "more late or more early, and for each kind of group one that takes most from it. None is measured twice.",
             )
         shell.command(wanted)
 

@@ -54,12 +54,15 @@ function spreadOf(table, costs, total) {
   const known = calibration.covariance;
   if (known.length > 0) {
     const shares = new Map(table.order.map((kind) => [kind, 0]));
+    let depth = 0;
     costs.forEach((cost, group) => {
-      const { kind } = table.groups[group];
+      const { kind, layer } = table.groups[group];
       shares.set(kind, shares.get(kind) + cost / total);
+      if (table.layers > 1) depth += ((2 * layer) / (table.layers - 1) - 1) * (cost / total);
     });
     const slopes = [1, Math.log(total / fixed.pivot)];
     for (const kind of calibration.kinds) slopes.push(calibration.beta * (shares.get(kind) ?? 0));
+    slopes.push(calibration.beta * depth);
     slopes.forEach((one, row) => {
       slopes.forEach((other, column) => {
         variance += one * known[row][column] * other;
