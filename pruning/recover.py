@@ -117,8 +117,11 @@ def train(
     choose: Callable[[int], Removed],
     after_step: Callable[[float], None],
     after_look: Callable[[bool], None],
+    written: torch.Tensor | None = None,
 ) -> None:
     """Train to the end, or until looks stop getting better.
+
+    Most of `windows` [n, length] and all of `written` are learnt from; looks are at the rest of `windows`.
 
     `choose` names what is removed from a step on, where the schedule removes gradually. `after_step` gets the
     loss and `after_look` whether the student is the best so far; what they raise comes through, between two
@@ -126,6 +129,8 @@ def train(
     """
     training, course = recovery.training, recovery.course
     learnt, kept_back = split(windows)
+    if written is not None:
+        learnt = torch.cat([learnt, written])
     dense = run(recovery.teacher, kept_back)
     if not course.looks:
         after_look(recovery.look(dense, kept_back))

@@ -10,6 +10,7 @@ from pruning.schedules import ONE_SHOT, SCHEDULES
 
 LOSSES = ("distill", "task", "both")
 DECAYS = ("cosine", "constant")
+SEEN = 2
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Training:
     (norm). `lora`: the rank of low-rank updates instead of whole weights (0: whole weights). Every
     `evaluate_every` steps quality is looked at, and after `patience` looks without a better one training
     stops (0: never). `schedule` takes weights away over the first `prune_steps` steps (None: half of them),
-    every `prune_every` steps, instead of all at once.
+    every `prune_every` steps, instead of all at once. `written`: how many windows of text the dense model
+    writes itself, to learn from beside the user's (None: see `lacking`).
     """
 
     steps: int = 200
@@ -42,6 +44,7 @@ class Training:
     schedule: str = ONE_SHOT
     prune_steps: int | None = None
     prune_every: int = 10
+    written: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +85,18 @@ class Training:
         """Only what differs from its default."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
+    def lacking(self, windows: int) -> int:
+        """How many windows the dense model has to write beside `windows` of text.
+
+        Unless that was said: where only the dense model is followed as many as it takes for none to be seen
+        more than `SEEN` times, since a student that sees little text often learns that text, not its teacher.
+        """
+        if self.written is not None:
+            return self.written
+        if self.loss != "distill":
+            return 0
+        return max(0, math.ceil(self.steps * self.batch * self.accumulate / SEEN) - windows)
+
     def pruned_by(self) -> int:
         """The step from which on the whole plan is gone; 0 in one shot."""
         if self.schedule == ONE_SHOT:
@@ -108,6 +123,7 @@ _WHOLE = {
     "patience": 0,
     "prune_steps": 1,
     "prune_every": 1,
+    "written": 0,
     "seed": 0,
 }
 # True: 0 is allowed, and turns it off.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pruning.options import effective, scoped
 from pruning.passes import run
 from pruning.plan import parse_settings
 from pruning.progress import Progress
-from pruning.recover import Course, Recovery, plain, train
+from pruning.recover import Course, Recovery, plain, split, train
 from pruning.recovery_file import about, load_change, load_state, save_change, save_state
 from pruning.schedules import ONE_SHOT, plan_at
 from pruning.store import Store
@@ -30,6 +31,7 @@ from pruning.student import Student
 from pruning.tasks.applying import applied, change_of, share_removed, spec_of
 from pruning.tasks.course import Told
 from pruning.tasks.prepare import Reference, evidence_for, groups_of, reference_of, same_text
+from pruning.tasks.writing import written_windows
 from pruning.training import Training
 
 TRAINING_TOKENS = 2**18
@@ -145,6 +147,9 @@ class _Work:
             known = evidence_for(
                 loaded, self.store, self.spec.data, named_criterion(self.spec.criterion), progress
             )
+        learnt, _ = split(windows.calibration)
+        count = training.lacking(len(learnt))
+        own = written_windows(loaded, self.store, self.spec.data, learnt, count, progress)
         self._began = time.monotonic()
 
         def after_step(loss: float) -> None:
@@ -163,9 +168,8 @@ class _Work:
             note = f"KL {look['kl']:.3f} on text kept back"
             progress(course.step, training.steps, note, {"look": look, "pruned": self.pruned})
 
-        train(
-            self.recovery, windows.calibration, lambda step: self._choose(known, step), after_step, after_look
-        )
+        choose = partial(self._choose, known)
+        train(self.recovery, windows.calibration, choose, after_step, after_look, own)
 
     def keep(self) -> None:
         """Put the student's weights where measure and export find them."""

@@ -99,6 +99,7 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     pruned = dict(source[0])
     options = Options.of({k: v for k, v in pruned.items() if k not in ("settings", "criterion")})
     loss, steps = _loss_and_steps()
+    written = _written(loss)
     schedule, more = _schedule(pruned["criterion"], options, steps)
     choosing = st.container()
     with st.expander("More settings", icon=":material/tune:", key="recover_more"):
@@ -106,7 +107,7 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     if schedule != ONE_SHOT and options.structure == "unstructured" and not more["lora"]:
         with choosing:
             pruned["criterion"] = _chosen_by(pruned["criterion"])
-    training = Training.of({"loss": loss, "steps": steps, "schedule": schedule, **more})
+    training = Training.of({"loss": loss, "steps": steps, "schedule": schedule, "written": written, **more})
     recover_words.check_lora(training.lora, find_spec("peft") is not None)
     return services.request("recover", **pruned, data=state.current().data, recovery=training.changed())
 
@@ -135,6 +136,22 @@ def _loss_and_steps() -> tuple[str, int]:
         )
     st.caption(recover_words.LOSS_HELP[loss])
     return loss, steps
+
+
+def _written(loss: str) -> int | None:
+    """Whether the unpruned model may write text to learn from; None: as much as is lacking."""
+    if loss != "distill":
+        return None
+    allowed = st.toggle(
+        "Let the unpruned model write more text where yours is short",
+        True,
+        key="recover_written",
+        help="Who sees the same little text again and again learns that text, not what the unpruned model "
+        "makes of any text. It begins with words of yours and goes on as it likes. Writing takes a while at "
+        "the start, and what was written is kept.",
+        **KEPT,
+    )
+    return None if allowed else 0
 
 
 def _schedule(criterion: str, options: Options, steps: int) -> tuple[str, dict[str, Any]]:

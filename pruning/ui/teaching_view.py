@@ -107,7 +107,8 @@ def strip(
                 disabled=busy,
                 width="stretch",
                 help="Measures the plans that tell most about this model: two that take from everything, "
-                "more late or more early, and for each kind of group one that takes most from it. None is measured twice.",
+                "more late or more early, and for each kind of group one that takes most from it. None is "
+                "measured twice.",
             )
         shell.command(wanted)
 
