@@ -55,7 +55,7 @@ ASKED = (
 
 def _by_kind(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
     """The same level in all layers, another for each kind."""
-    levels = {kind: rng.uniform(0.3, 1.4) for kind in forecasts.kinds_of(table)}
+    levels = {kind: rng.uniform(0.3, 1.4) for kind in table.kinds}
     return np.array([levels[kind] for _, kind in table.groups])
 
 

@@ -94,6 +94,19 @@ class SensitivityMap:
         return np.log(np.maximum.accumulate(cost, axis=1))
 
     @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the groups, in their order."""
+        return tuple(dict.fromkeys(kind for _, kind in self.groups))
+
+    @cached_property
+    def traits(self) -> np.ndarray:
+        """What tells groups apart for a calibration [groups, kinds + 1]: 1 at its kind, and last how deep its
+        layer is, −1 (the first) to 1 (the last)."""
+        ones = np.array([[float(kind == own) for kind in self.kinds] for _, own in self.groups])
+        layers = np.array([layer for layer, _ in self.groups], dtype=float)
+        return np.column_stack([ones, 2 * layers / max(1.0, layers.max()) - float(layers.max() > 0)])
+
+    @cached_property
     def prunable(self) -> float:
         """Prunable weights in the whole model."""
         return float(self.parameters.sum())

@@ -66,12 +66,7 @@ class Forecast:
 
 def prior(table: SensitivityMap | None = None) -> Calibration:
     """What holds before anything is measured; with a map also how little is known of each of its kinds."""
-    return prior_for(() if table is None else kinds_of(table))
-
-
-def kinds_of(table: SensitivityMap) -> tuple[str, ...]:
-    """The kinds of the map's groups, in their order."""
-    return tuple(dict.fromkeys(kind for _, kind in table.groups))
+    return prior_for(() if table is None else table.kinds)
 
 
 def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> Calibration:
@@ -79,20 +74,7 @@ def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]])
     pairs = [(costs_at(table, table.levels_of(plan)), kl) for plan, kl in measurements]
     pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
     costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(table.groups))
-    return learn(kinds_of(table), _traits(table), costs, np.array([kl for _, kl in pairs]))
-
-
-def _traits(table: SensitivityMap) -> np.ndarray:
-    """What tells groups apart for a calibration [groups, kinds + 1]: 1 at its kind, and the depth."""
-    kinds = kinds_of(table)
-    ones = np.array([[float(kind == own) for kind in kinds] for _, own in table.groups])
-    return np.column_stack([ones, _depths(table)])
-
-
-def _depths(table: SensitivityMap) -> np.ndarray:
-    """The depth of each group's layer, −1 (the first) to 1 (the last) [groups]."""
-    layers = np.array([layer for layer, _ in table.groups], dtype=float)
-    return np.asarray(2 * layers / layers.max() - 1) if layers.max() > 0 else np.zeros(len(layers))
+    return learn(table.kinds, table.traits, costs, np.array([kl for _, kl in pairs]))
 
 
 def total_cost(table: SensitivityMap, plan: Plan) -> float:
@@ -151,7 +133,7 @@ def forecast_alone(
 def weights_of(table: SensitivityMap, calibration: Calibration) -> np.ndarray:
     """By what each group's cost is multiplied [groups]."""
     kinds = np.array([calibration.weights.get(kind, 1.0) for _, kind in table.groups])
-    return np.asarray(kinds * np.exp(calibration.depth * _depths(table)))
+    return np.asarray(kinds * np.exp(calibration.depth * table.traits[:, -1]))
 
 
 def priced(table: SensitivityMap, calibration: Calibration) -> SensitivityMap:
@@ -171,7 +153,7 @@ def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> floa
         return used.spread
     variance = used.spread**2 + GROUP_SPREAD**2 * float(costs @ costs) / total**2
     if used.covariance:
-        shares = dict(zip((*kinds_of(table), DEPTH), costs @ _traits(table) / total, strict=True))
+        shares = dict(zip((*table.kinds, DEPTH), costs @ table.traits / total, strict=True))
         of_traits = [used.beta * float(shares.get(trait, 0.0)) for trait in (*used.weights, DEPTH)]
         slopes = np.array([1.0, math.log(total / PIVOT), *of_traits])
         variance += float(slopes @ np.array(used.covariance) @ slopes)

@@ -10,7 +10,8 @@ from pruning.schedules import ONE_SHOT, SCHEDULES
 
 LOSSES = ("distill", "task", "both")
 DECAYS = ("cosine", "constant")
-SEEN = 2
+# Text seen four times teaches almost as much as new text (Muennighoff et al. 2023).
+SEEN = 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Training:
 
     steps: int = 200
     loss: str = "distill"
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     warmup: int = 10
     decay: str = "cosine"
     batch: int = 4

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pruning.calibration import Calibration
 from pruning.costmap import SensitivityMap
-from pruning.forecast import forecast, kinds_of
+from pruning.forecast import forecast
 from pruning.plan import MAX_LEVEL, Plan
 
 TRIALS = 6
@@ -25,7 +25,7 @@ def trial_plans(table: SensitivityMap, calibration: Calibration | None = None) -
     """At most `TRIALS` plans to measure: two that take from everything, more late or more early, and for each
     kind of group one that takes most from it. They tell the factors of a calibration apart, which random
     plans, all of them mixed alike, do not."""
-    kinds = kinds_of(table)
+    kinds = table.kinds
     whole = dict.fromkeys(kinds, 1.0)
     if len(kinds) == 1:
         asked = [(whole, ramp, kl) for ramp, kl in ONE_KIND_ONLY]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -240,7 +240,7 @@ def _check(spec: Spec, training: Training) -> None:
 
 def _key(loaded: Loaded, spec: Spec, training: Training, reference: Reference) -> dict[str, Any]:
     same = {**same_text(loaded, spec.data), "data_fingerprint": reference.windows.fingerprint}
-    return {**same, **spec.key(), "recovery": training.changed()}
+    return {**same, **spec.key(), "recovery": asdict(training)}
 
 
 def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[str, Any]:
