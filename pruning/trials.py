@@ -12,7 +12,7 @@ TRIALS = 6
 RAMP = 0.5
 # (ramp, KL of the plan by the forecast before it, nats per token) of the plans that take from everything.
 WHOLE = ((RAMP, 0.8), (-RAMP, 0.5))
-ONE_KIND_ONLY = ((0.0, 0.12), (RAMP, 0.4), (-RAMP, 0.4), (0.0, 0.8), (0.0, 1.6))
+ONE_KIND_ONLY = ((0.0, 0.12), (0.0, 0.8), (0.0, 1.6))
 ONE_KIND = 0.35
 # In the plan of a kind the others go as well, a little: nobody prunes one kind alone.
 BESIDE = 0.25

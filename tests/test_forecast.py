@@ -152,7 +152,7 @@ def test_calibration_finds_what_made_the_measurements() -> None:
     assert learned.spread < prior().spread
 
 
-@pytest.mark.parametrize("kinds", [KINDS, ("qkv", "attn_out", "up", "down"), KINDS[-1:]])
+@pytest.mark.parametrize("kinds", [KINDS, ("qkv", "attn_out", "up", "down")])
 def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) -> None:
     table = make_table(only=kinds)
     truth = Calibration(1.25, 1.0, 0.1, 0, dict.fromkeys(kinds, 1.0), depth=-0.4)
@@ -168,6 +168,14 @@ def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) ->
         wanted = forecast(table, plan, truth).kl
         off = [abs(math.log(forecast(table, plan, known).kl / wanted)) for known in (prior(table), learned)]
         assert off[1] < 0.5 * off[0]
+
+
+def test_of_one_kind_alone_no_depth_is_learnt() -> None:
+    table = make_table(only=KINDS[-1:])
+    truth = Calibration(2.0, 1.05, 0.1, 0, {"down": 1.0}, depth=-0.4)
+    learned = calibrate(table, [(p, forecast(table, p, truth).kl) for p in trial_plans(table)])
+    assert learned.depth == pytest.approx(0, abs=1e-4)
+    assert learned.kappa * learned.weights["down"] > 1.5
 
 
 def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
