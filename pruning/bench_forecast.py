@@ -137,10 +137,7 @@ def bench_forecast(
         def kl_of(plan: Plan, one: Asked = one) -> float:
             return measured_kl(loaded, store, progress, one, plan, data)
 
-        trials = trial_plans(table)
-        if totals is not None:
-            trials = [in_units(plan, totals) for plan in trials]
-        lessons = [(plan, kl_of(plan)) for plan in trials]
+        lessons = [(plan, kl_of(plan)) for plan in trial_plans(table, totals)]
         learnt = forecasts.calibrate(table, lessons)
         taught.append(_lessons(table, one, lessons))
         for kind in (kind for kind in kinds for _ in range(one.recipes)):

@@ -23,7 +23,7 @@ from pruning.tasks.prepare import groups_of, reference_of
 from pruning.tasks.solving import map_for, outliers_of, unit_menu_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.tasks.whole import units_of
-from pruning.trials import in_units, trial_plans
+from pruning.trials import trial_plans
 
 RUNS = 20
 COARSE = tuple(round(0.05 * n, 2) for n in range(20))
@@ -113,10 +113,9 @@ def lessons(
     loaded: Loaded, store: Store, progress: Progress, table: SensitivityMap, case: Case, data: str
 ) -> list[tuple[Plan, float]]:
     """The plans that teach most about a map, and what they measure with the case's criterion."""
-    plans = trial_plans(table)
-    if case.structure != DEFAULT.structure:
-        totals = units_of(loaded, case.structure).totals(case.structure)
-        plans = [in_units(plan, totals) for plan in plans]
+    whole = case.structure != DEFAULT.structure
+    totals = units_of(loaded, case.structure).totals(case.structure) if whole else None
+    plans = trial_plans(table, totals)
     return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in plans]
 
 

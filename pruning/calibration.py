@@ -18,7 +18,7 @@ PRIOR_BETA = 1.0
 PRIOR_SPREAD = 0.12  # of what no factor explains, as a standard deviation of log KL
 PRIOR_WEIGHT = 6.0  # as many measurements as the prior of the spread counts for
 KAPPA_SD, BETA_SD, KIND_SD, DEPTH_SD = 0.25, 0.08, 0.3, 0.3
-# Of whole units the depth is not learnt: what ramps taught of neurons made the solver's plans 2 % worse.
+# Of one kind alone (whole units) none is learnt: what ramps taught of neurons made solved plans 2 % worse.
 UNLEARNT = 1e-3
 # The costs at which β does not matter: where most plans lie that anybody wants.
 PIVOT = 0.3

@@ -1,5 +1,6 @@
 """The recover task: three figures, files that others use, cancelling, killing and going on."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pruning.recovery_file import load_change
 from pruning.store import Store
 from pruning.tasks import TASKS, recovering
 from pruning.tasks.prepare import groups_of
+from pruning.training import Training
 from tests.texts import write_text
 
 pytestmark = pytest.mark.usefixtures("dense_again")
@@ -49,6 +51,14 @@ def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: St
     assert looks == found["looks"]
     assert [row["step"] for row in looks] == [0, 10, 20, 30]
     assert store.find("recovery", fingerprint=loaded.fingerprint)[0]["value"] == found
+
+
+def test_a_recovery_is_known_by_all_its_settings(loaded: Loaded, store: Store, text: str) -> None:
+    """Also by those at their defaults: where a default changes, what was trained before is another one."""
+    TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    known = store.find("recovery")[0]["key"]["recovery"]
+    assert Training(**known) == Training(**FEW)
+    assert set(known) == set(asdict(Training()))
 
 
 def test_the_stored_result_is_not_trained_again(

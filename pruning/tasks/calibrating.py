@@ -15,7 +15,7 @@ from pruning.tasks.quality import measure, place_of
 from pruning.tasks.solving import check_structure, map_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.tasks.whole import units_of
-from pruning.trials import in_units, trial_plans
+from pruning.trials import trial_plans
 
 
 def teach(
@@ -69,7 +69,7 @@ def _trials(
         return table, trial_plans(table)
     table = unit_map_for(loaded, store, progress, structure, data)
     totals = units_of(loaded, structure).totals(structure)
-    return table, [in_units(plan, totals) for plan in trial_plans(table)]
+    return table, trial_plans(table, totals)
 
 
 def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:

@@ -18,7 +18,8 @@ def written_windows(
     about = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
     found = [windows[:0].cpu()]
     for part in range(-(-count // PART)):
-        progress(PART * part, count, f"Writing text to learn from: {PART * part} of {count} windows")
+        # It comes before the training, whose progress starts at nothing.
+        progress(0, count, f"Writing text to learn from: {PART * part} of {count} windows")
         key = {**about, "part": part}
         stored = store.get("written", key)
         if stored is None:

@@ -146,9 +146,9 @@ def _written(loss: str) -> int | None:
         "Let the unpruned model write more text where yours is short",
         True,
         key="recover_written",
-        help="Who sees the same little text again and again learns that text, not what the unpruned model "
-        "makes of any text. It begins with words of yours and goes on as it likes. Writing takes a while at "
-        "the start, and what was written is kept.",
+        help="A model that is trained on a little text again and again learns that text by heart, and gets "
+        "no better at other text. So the unpruned model first writes more: it begins with words of yours and "
+        "goes on by itself. That can take minutes before the first step. What was written is kept.",
         **KEPT,
     )
     return None if allowed else 0

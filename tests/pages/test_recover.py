@@ -117,6 +117,19 @@ def test_settings_reach_the_request(page: AppTest, asked: list[dict]) -> None:
     )
 
 
+def test_the_unpruned_model_writes_text_unless_told_not_to(page: AppTest, asked: list[dict]) -> None:
+    def offered() -> bool:
+        return any(one.key == "recover_written" for one in page.toggle)
+
+    page.button_group(key="recover_loss").set_value("task").run()
+    assert not offered()
+    page.button_group(key="recover_loss").set_value("distill").run()
+    page.toggle(key="recover_written").set_value(False).run()
+    assert not page.exception
+    assert train(page, asked)["recovery"] == {"written": 0}
+    assert "--written 0" in command_line(asked[-1])
+
+
 def test_movement_is_offered_only_with_a_schedule(page: AppTest, asked: list[dict]) -> None:
     def boxes() -> list[str]:
         return [box.label for box in page.selectbox]
