@@ -156,8 +156,14 @@ def _with_recipe(command: str, model: dict[str, Any], arguments: dict[str, Any],
 
 
 def _training(recovery: dict[str, Any]) -> list[str]:
-    chosen = Training.of(recovery).changed()
-    return [word for name, value in chosen.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = []
+    for name, value in Training.of(recovery).changed().items():
+        spelt = name.replace("_", "-")
+        if type(value) is bool:
+            words.append(f"--{spelt}" if value else f"--no-{spelt}")
+        else:
+            words += [f"--{spelt}", str(value)]
+    return words
 
 
 def _recovered(model: dict[str, Any], recovery: dict[str, Any] | None) -> str:

@@ -1,6 +1,6 @@
 """SparseGPT, corrected: what stays makes up for what goes, and for what the layers before got wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,8 @@ OUTS = ("attn_out", "down")
 PULL = 0.1
 
 States = list[torch.Tensor]
+# Of a group, the weight [out, in] it should have and its inputs' mean x xᵀ: what it gets, and what goes.
+Remake = Callable[[GroupInfo, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Saved = list[tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -56,6 +58,28 @@ def corrected(
     group sees the groups before it pruned.
     """
     wanted = effective(plan, [(group.layer, group.kind) for group in groups], scoped(options, "group"))
+
+    def remake(
+        group: GroupInfo, target: torch.Tensor, inputs: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        choose, step = choice(wanted[group.layer, group.kind], options, matrices(model, group))
+        return surgeon(target, inputs, choose, step)
+
+    return along(model, groups, wanted, windows, remake, progress)
+
+
+def along(
+    model: nn.Module,
+    groups: Sequence[GroupInfo],
+    wanted: Collection[Group],
+    windows: torch.Tensor,
+    remake: Remake,
+    progress: Progress,
+) -> Change:
+    """What `remake` makes of the wanted groups, one after the other on their way through the model.
+
+    Each is asked about with the weight that makes up for the groups before it; the model comes back dense.
+    """
     last = max((layer for layer, _ in wanted), default=-1)
     change: tuple[dict[Group, torch.Tensor], dict[Group, torch.Tensor]] = {}, {}
     saved: Saved = []
@@ -70,7 +94,7 @@ def corrected(
             after, before = through(module, index, text, dense, watch)
             layer = _Layer(index, module, linear, dense, pruned, before, _adds_up(dense, after, before))
             for stage in stages:
-                for group, new, gone in _operate(model, layer, text, stage, wanted, options):
+                for group, new, gone in _operate(model, layer, text, stage, remake):
                     saved += put_weight(model, group, new)
                     change[0][index, group.kind], change[1][index, group.kind] = gone, new
             pruned = through(module, index, text, pruned, {})[0] if saved else after
@@ -86,8 +110,7 @@ def _operate(
     layer: _Layer,
     text: Text,
     stage: list[GroupInfo],
-    wanted: Mapping[Group, float],
-    options: Options,
+    remake: Remake,
 ) -> list[tuple[GroupInfo, torch.Tensor, torch.Tensor]]:
     """Groups with the same inputs, each with its new weight and what went; the model is not changed."""
     kind = stage[0].kind
@@ -99,12 +122,11 @@ def _operate(
     for group in stage:
         weight = group_weight(model, group)
         target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
-        choose, step = choice(wanted[layer.index, group.kind], options, matrices(model, group))
-        results.append((group, *surgeon(target, inputs, choose, step)))
+        results.append((group, *remake(group, target, inputs)))
     return results
 
 
-def _stages(own: Sequence[GroupInfo], wanted: Mapping[Group, float]) -> list[list[GroupInfo]]:
+def _stages(own: Sequence[GroupInfo], wanted: Collection[Group]) -> list[list[GroupInfo]]:
     """The layer's groups that are in the plan, those with the same inputs together."""
     stages = [[group for group in own if group.kind in kinds] for kinds in STAGES]
     return [
@@ -126,9 +148,11 @@ def aimed(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> 
     """The weight [out, in] that makes up for mean d x̂ᵀ = `missing` [out, in], d being what is missing.
 
     It minimises the mean of ‖W x̂ + d − W' x̂‖² + λ ‖W' − W‖², λ being `PULL` times the mean diagonal of
-    `inputs`: with few tokens a full correction would learn them by heart.
+    `inputs`: with few tokens a full correction would learn them by heart. Inputs that are all zero, as they
+    are where everything before is gone, leave the weight as it is.
     """
-    ridge = PULL * inputs.diagonal().mean() * torch.eye(len(inputs), device=inputs.device)
+    mean = inputs.diagonal().mean()
+    ridge = torch.where(mean > 0, PULL * mean, 1.0) * torch.eye(len(inputs), device=inputs.device)
     return weight + torch.linalg.solve((inputs + ridge).double(), missing.T.double()).T.to(weight)
 
 

@@ -22,7 +22,10 @@ KEPT_BACK = 8
 
 @dataclass
 class Course:
-    """How training went so far, in plain data. A look is {step, kl, perplexity, agreement, accuracy}."""
+    """How training went so far, in plain data. A look is {step, kl, perplexity, agreement, accuracy}.
+
+    `refitted` says whether the weights that stay were fitted anew before the first step; None: not tried.
+    """
 
     step: int = 0
     losses: list[dict[str, float]] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Course:
     best: dict[str, float] | None = None
     stale: int = 0
     stopped: bool = False
+    refitted: bool | None = None
 
 
 class Recovery:
@@ -118,6 +122,7 @@ def train(
     after_step: Callable[[float], None],
     after_look: Callable[[bool], None],
     written: torch.Tensor | None = None,
+    refit: Callable[[], Removed] | None = None,
 ) -> None:
     """Train to the end, or until looks stop getting better.
 
@@ -125,7 +130,7 @@ def train(
 
     `choose` names what is removed from a step on, where the schedule removes gradually. `after_step` gets the
     loss and `after_look` whether the student is the best so far; what they raise comes through, between two
-    steps.
+    steps. `refit` gives weights [out, in] by group to begin with, which are taken if they are better.
     """
     training, course = recovery.training, recovery.course
     learnt, kept_back = split(windows)
@@ -134,12 +139,33 @@ def train(
     dense = run(recovery.teacher, kept_back)
     if not course.looks:
         after_look(recovery.look(dense, kept_back))
+    if refit is not None and course.step == 0 and course.refitted is None:
+        _begin_with(recovery, refit(), dense, kept_back, after_look)
     while course.step < training.steps and not course.stopped:
         if prunes_at(training.schedule, course.step, training.pruned_by(), training.prune_every):
             recovery.student.remove(choose(course.step))
         after_step(recovery.advance(learnt))
         if course.step % training.evaluate_every == 0 or course.step == training.steps:
             after_look(recovery.look(dense, kept_back))
+
+
+def _begin_with(
+    recovery: Recovery,
+    weights: Removed,
+    dense: torch.Tensor,
+    kept_back: torch.Tensor,
+    after_look: Callable[[bool], None],
+) -> None:
+    """Give the student these weights, unless windows kept back tell that its own are better."""
+    course, before = recovery.course, recovery.student.weights()
+    recovery.student.put(weights)
+    course.refitted = recovery.look(dense, kept_back)
+    if course.refitted:
+        after_look(True)
+    else:
+        recovery.student.put(before)
+        course.looks.pop()
+        course.stale = 0
 
 
 def split(windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,8 +10,10 @@ from pruning.schedules import ONE_SHOT, SCHEDULES
 
 LOSSES = ("distill", "task", "both")
 DECAYS = ("cosine", "constant")
-# Text seen four times teaches almost as much as new text (Muennighoff et al. 2023).
-SEEN = 4
+# Text seen up to four times teaches almost as much as new text (Muennighoff et al. 2023); here, twice.
+SEEN = 2
+# The cosine ends at this share of the learning rate: at nothing the last steps teach next to nothing.
+FLOOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Training:
     learning rate rises over `warmup` steps, then falls as a cosine or stays. `clip`: the longest gradient
     (norm). `lora`: the rank of low-rank updates instead of whole weights (0: whole weights). Every
     `evaluate_every` steps quality is looked at, and after `patience` looks without a better one training
-    stops (0: never). `schedule` takes weights away over the first `prune_steps` steps (None: half of them),
+    stops (0: never). `refit` first fits the weights that stay to what the dense groups put out, where all
+    goes at once. `schedule` takes weights away over the first `prune_steps` steps (None: half of them),
     every `prune_every` steps, instead of all at once. `written`: how many windows of text the dense model
     writes itself, to learn from beside the user's (None: see `lacking`).
     """
@@ -42,6 +45,7 @@ class Training:
     lora: int = 0
     evaluate_every: int = 20
     patience: int = 0
+    refit: bool = True
     schedule: str = ONE_SHOT
     prune_steps: int | None = None
     prune_every: int = 10
@@ -54,6 +58,8 @@ class Training:
                 raise PruningError(
                     f'There is no {name} "{getattr(self, name)}". Use one of {", ".join(known)}.'
                 )
+        if type(self.refit) is not bool:
+            raise PruningError(f"The setting refit {self.refit!r} cannot be. Give true or false.")
         for name, least in _WHOLE.items():
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
@@ -105,13 +111,17 @@ class Training:
         return max(1, self.steps // 2) if self.prune_steps is None else self.prune_steps
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of step `step` (0, 1, ...): a straight rise over the warm-up, then the decay."""
+        """The learning rate of step `step` (0, 1, ...): a straight rise over the warm-up, then the decay.
+
+        The cosine falls to `FLOOR` times the highest.
+        """
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         if self.decay == "constant":
             return self.learning_rate
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        fallen = (1 + math.cos(math.pi * min(1.0, done))) / 2
+        return self.learning_rate * (FLOOR + (1 - FLOOR) * fallen)
 
 
 _WHOLE = {

@@ -53,6 +53,7 @@ def test_a_group_is_aimed_at_what_the_dense_one_puts_out() -> None:
     before, after = ((drifted @ w.T - x @ weight.T).square().mean() for w in (weight, moved))
     assert after < 0.05 * before
     assert torch.equal(aimed(weight, inputs, torch.zeros(3, 6)), weight)
+    assert torch.equal(aimed(weight, torch.zeros(6, 6), torch.zeros(3, 6)), weight)
 
 
 def test_patterns_and_what_is_not_in_the_plan() -> None:

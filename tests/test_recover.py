@@ -18,6 +18,7 @@ from pruning.models import fingerprint
 from pruning.passes import head_of, run
 from pruning.recover import Recovery, batch, split, train
 from pruning.recovery_file import load_change, load_state, packed, save_change, save_state, unpacked
+from pruning.refit import refitted
 from pruning.student import Student
 from pruning.training import Training
 from pruning.units import Removal
@@ -213,6 +214,25 @@ def test_training_stops_when_looks_no_longer_get_better() -> None:
     assert better[-3:] == [False] * 3
     assert recovery.course.best is not None
     assert recovery.course.best["kl"] == min(look["kl"] for look in recovery.course.looks)
+
+
+def test_weights_to_begin_with_are_taken_only_where_they_are_better() -> None:
+    model = tiny_model()
+    groups, change = find_groups(model), half(model)
+    for better in (True, False):
+        recovery = recovery_of(model, Training(steps=1, warmup=0, learning_rate=1e-7), change)
+        before = recovery.student.weights()
+        offered = {(g.layer, g.kind): group_weight(model, g) * (1.0 if better else 50.0) for g in groups}
+        if better:
+            offered = refitted(model, groups, change.removed, windows(48))
+        told: list[bool] = []
+        train(recovery, windows(48), nothing, nothing, told.append, refit=lambda: offered)  # noqa: B023
+        course, after = recovery.course, recovery.student.weights()
+        assert course.refitted is better
+        assert [look["step"] for look in course.looks] == ([0, 0, 1] if better else [0, 1])
+        assert told[:2] == [True, True] if better else told[:1] == [True]
+        near = offered if better else before
+        assert all(torch.allclose(after[key], near[key], atol=1e-5) for key in near)
 
 
 def test_movement_is_how_far_weights_leave_zero() -> None:

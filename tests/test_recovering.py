@@ -49,7 +49,9 @@ def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: St
     assert found["bytes"] == measured["bytes"]
     assert [row["step"] for row in steps] == list(range(1, 31))
     assert looks == found["looks"]
-    assert [row["step"] for row in looks] == [0, 10, 20, 30]
+    assert [row["step"] for row in looks] == [0, 0, 10, 20, 30]
+    assert found["refitted"] is True
+    assert looks[1]["kl"] < 0.9 * looks[0]["kl"], "the weights that stay were fitted"
     assert store.find("recovery", fingerprint=loaded.fingerprint)[0]["value"] == found
 
 
@@ -99,7 +101,7 @@ def test_what_was_stopped_goes_on_where_it_was(
     [course] = [row["value"] for row in store.find("recovery_course")]
     assert (course["steps"], course["saved_step"], course["recovery"]) == (5, 5, FEW)
     assert [row["step"] for row in course["losses"]] == [1, 2, 3, 4, 5]
-    assert course["looks"] == whole["looks"][:3]
+    assert course["looks"] == whole["looks"][:4]
     assert course["pruned"] == whole["pruned"]
     kept = [path.name for path in (store.root / "files" / "recovery").iterdir()]
     assert {Path(name).suffix for name in kept} == {".safetensors", ".pt"}
@@ -122,6 +124,37 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert {name: found[name] for name in same} == {name: whole[name] for name in same}
     assert not list((store.root / "files" / "recovery").glob("*.pt"))
     assert store.find("recovery_course") == []
+
+
+@pytest.mark.parametrize("kind", [Cancelled, KeyboardInterrupt])
+def test_what_was_stopped_while_weights_were_fitted_fits_them_again(
+    loaded: Loaded, tmp_path: Path, text: str, kind: type[BaseException]
+) -> None:
+    asked = {**PLAN, "data": text, "recovery": FEW}
+    whole = TASKS["recover"](loaded, Store(tmp_path / "one"), silent, **asked)
+    store = Store(tmp_path / "two")
+
+    def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        if "Fitting" in note:
+            assert done == 0, "the bar would fall back when training starts"
+            raise kind
+
+    with pytest.raises(kind):
+        TASKS["recover"](loaded, store, stop, **asked)
+    [course] = [row["value"] for row in store.find("recovery_course")]
+    assert (course["refitted"], course["steps"]) == (None, 0)
+    found = TASKS["recover"](loaded, store, silent, **asked)
+    assert found["looks"] == whole["looks"]
+    assert found["recovered"] == whole["recovered"]
+
+
+def test_weights_are_fitted_only_where_all_goes_at_once_and_that_is_wanted(
+    loaded: Loaded, store: Store, text: str
+) -> None:
+    for more in ({"refit": False}, {"schedule": "cubic", "prune_steps": 4, "prune_every": 2}):
+        found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery={**FEW, **more})
+        assert found["refitted"] is None
+        assert [row["step"] for row in found["looks"]] == [0, 2, 4, 6]
 
 
 def test_training_outlives_a_workspace_that_takes_no_news(

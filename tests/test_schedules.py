@@ -54,7 +54,7 @@ def test_pruning_steps_include_the_last() -> None:
 
 def test_the_learning_rate_rises_and_falls() -> None:
     chosen = Training(steps=12, warmup=2, learning_rate=1.0)
-    assert [chosen.rate_at(step) for step in (0, 1, 2, 7, 12)] == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+    assert [chosen.rate_at(step) for step in (0, 1, 2, 7, 12)] == pytest.approx([0.5, 1.0, 1.0, 0.55, 0.1])
     flat = Training(steps=12, warmup=0, learning_rate=1.0, decay="constant")
     assert {flat.rate_at(step) for step in range(12)} == {1.0}
 
@@ -68,6 +68,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
         ({"batch": 1.5}, "batch 1.5 cannot be"),
         ({"learning_rate": 0.0}, "learning rate 0.0 cannot be"),
         ({"learning_rate": float("nan")}, "learning rate nan"),
+        ({"refit": 1}, "refit 1 cannot be"),
         ({"rate": 1}, 'no setting "rate"'),
         ({"schedule": "cubic", "steps": 10, "prune_steps": 20}, "20 steps and training has 10"),
     ],

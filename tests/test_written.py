@@ -45,9 +45,9 @@ def test_it_begins_with_the_text_and_goes_on_as_the_model_predicts(
 
 def test_what_is_lacking_grows_with_the_training_and_only_where_the_model_is_followed() -> None:
     training = Training(steps=200, batch=4)
-    assert training.lacking(0) == 200
-    assert training.lacking(51) == 149
-    assert training.lacking(200) == Training(steps=1).lacking(51) == 0
+    assert training.lacking(0) == 400
+    assert training.lacking(51) == 349
+    assert training.lacking(400) == Training(steps=1).lacking(51) == 0
     assert Training(loss="task").lacking(1) == Training(loss="both").lacking(1) == 0
     assert Training(written=0).lacking(1) == 0
     assert Training(loss="task", written=7).lacking(1000) == 7

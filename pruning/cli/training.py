@@ -43,6 +43,7 @@ _HELP = {
     "lora": "Rank of low-rank updates, instead of training whole weights (0: whole weights).",
     "evaluate_every": "Steps between looks at quality.",
     "patience": "Looks without a better one before training stops (0: never).",
+    "refit": "First fit the weights that stay to what the dense model computes, where all goes at once.",
     "schedule": f"When weights go: {', '.join(SCHEDULES)}.",
     "prune_steps": "Steps until all of the recipe is gone; otherwise half of them.",
     "prune_every": "Steps between prunings on the way.",
@@ -54,9 +55,13 @@ _HELP = {
 def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """An option for each setting of training; what was not given is None."""
     for field in reversed(fields(Training)):
+        name = f"--{field.name.replace('_', '-')}"
+        if type(field.default) is bool:
+            both = f"{name}/--no-{field.name.replace('_', '-')}"
+            command = click.option(both, default=None, help=_HELP[field.name])(command)
+            continue
         kind = float if type(field.default) is float else str if type(field.default) is str else int
         told = "" if field.default is None else f" [default: {field.default}]"
-        name = f"--{field.name.replace('_', '-')}"
         command = click.option(name, type=kind, help=_HELP[field.name] + told)(command)
     return command
 
@@ -199,6 +204,12 @@ def _told(result: dict[str, Any]) -> list[str]:
                 f"{name:<10} {row['kl']:>9.4f} {row['perplexity']:>11.2f} {row['agreement']:>11.1%} "
                 f"{row['accuracy']:>9.1%}"
             )
+    if result["refitted"]:
+        before, after = (look["kl"] for look in result["looks"][:2])
+        lines.append(
+            f"fitting what stays took KL from {before:.4f} to {after:.4f} before the first step, on text "
+            "kept back from training"
+        )
     won = result["won_back"]
     lines += [] if won is None else [f"{won:.1%} of the KL that pruning cost was won back"]
     return lines + figures(result, {"steps": "steps", "best_step": "best after step", "out": "weights"})

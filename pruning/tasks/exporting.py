@@ -21,7 +21,7 @@ from pruning.tasks.applying import spec_of
 from pruning.tasks.card import card
 from pruning.tasks.prepare import Reference, reference_of
 from pruning.tasks.quality import measure_now, place_of
-from pruning.tasks.recovering import applied_as_told, trained_steps
+from pruning.tasks.recovered import applied_as_told, trained_steps
 from pruning.tasks.whole import check_exportable, units_of
 from pruning.units import Removal
 

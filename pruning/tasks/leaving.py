@@ -11,7 +11,7 @@ from pruning.recover import plain
 from pruning.store import Store
 from pruning.tasks.applying import spec_of
 from pruning.tasks.prepare import reference_of, same_text
-from pruning.tasks.recovering import applied_as_told
+from pruning.tasks.recovered import applied_as_told
 
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 

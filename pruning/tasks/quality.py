@@ -12,7 +12,7 @@ from pruning.progress import Progress
 from pruning.store import Store
 from pruning.tasks.applying import share_removed, spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
-from pruning.tasks.recovering import applied_as_told, trained_steps
+from pruning.tasks.recovered import applied_as_told, trained_steps
 from pruning.tasks.whole import why_not_smaller
 
 

@@ -16,7 +16,7 @@ from pruning.recover import plain
 from pruning.store import Store
 from pruning.tasks.applying import spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
-from pruning.tasks.recovering import applied_as_told
+from pruning.tasks.recovered import applied_as_told
 
 
 def quantize(

@@ -1,9 +1,8 @@
-"""The task that trains a pruned model, and the recovered model for a while for the tasks that use it."""
+"""The task that trains a pruned model."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,21 @@ from pruning.passes import run
 from pruning.plan import parse_settings
 from pruning.progress import Progress
 from pruning.recover import Course, Recovery, plain, split, train
-from pruning.recovery_file import about, load_change, load_state, save_change, save_state
+from pruning.recovery_file import load_change, load_state, save_change, save_state
+from pruning.refit import refitted
 from pruning.schedules import ONE_SHOT, plan_at
 from pruning.store import Store
 from pruning.student import Student
-from pruning.tasks.applying import applied, change_of, share_removed, spec_of
+from pruning.tasks.applying import change_of, share_removed, spec_of
 from pruning.tasks.course import Told
-from pruning.tasks.prepare import Reference, evidence_for, groups_of, reference_of, same_text
+from pruning.tasks.prepare import Reference, evidence_for, groups_of, reference_of
+from pruning.tasks.recovered import recovery_key
 from pruning.tasks.writing import written_windows
 from pruning.training import Training
 
 TRAINING_TOKENS = 2**18
+# More text to fit weights to gains little, and takes as much longer.
+FITTED_TOKENS = 2**16
 SAVE_SECONDS = 60.0
 STATE = ".resume.pt"
 
@@ -60,7 +63,7 @@ def recover(
     training = Training.of(recovery or {})
     _check(spec, training)
     reference = reference_of(loaded, data, progress)
-    key = _key(loaded, spec, training, reference)
+    key = recovery_key(loaded, spec, training, reference)
     done = store.get("recovery", key)
     out = store.file("recovery", key, ".safetensors")
     if done is not None and done["finished"] and out.exists():
@@ -169,7 +172,24 @@ class _Work:
             progress(course.step, training.steps, note, {"look": look, "pruned": self.pruned})
 
         choose = partial(self._choose, known)
-        train(self.recovery, windows.calibration, choose, after_step, after_look, own)
+        wanted = training.refit and training.schedule == ONE_SHOT
+        refit = partial(self._refit, learnt, own, progress) if wanted else None
+        train(self.recovery, windows.calibration, choose, after_step, after_look, own, refit)
+
+    def _refit(self, learnt: torch.Tensor, own: torch.Tensor, progress: Progress) -> dict[Any, torch.Tensor]:
+        """The weights that stay, fitted to the user's text and what was written beside it."""
+
+        def told(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+            # It comes before the first step, so that the bar stays where it is.
+            said = f"Fitting the weights that stay: layer {done:.0f} of {total:.0f}"
+            progress(0, self.training.steps, said)
+
+        most = max(1, FITTED_TOKENS // learnt.shape[1])
+        text = torch.cat([learnt[:: max(1, len(learnt) // most)], own])[:most]
+        loaded, removed = self.loaded, self.recovery.student.removed()
+        weights = refitted(loaded.model, loaded.groups, removed, text, told)
+        self._began = time.monotonic()
+        return weights
 
     def keep(self) -> None:
         """Put the student's weights where measure and export find them."""
@@ -238,11 +258,6 @@ def _check(spec: Spec, training: Training) -> None:
         )
 
 
-def _key(loaded: Loaded, spec: Spec, training: Training, reference: Reference) -> dict[str, Any]:
-    same = {**same_text(loaded, spec.data), "data_fingerprint": reference.windows.fingerprint}
-    return {**same, **spec.key(), "recovery": asdict(training)}
-
-
 def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[str, Any]:
     return {
         "settings": list(spec.settings),
@@ -252,6 +267,7 @@ def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[st
         "steps": course.step,
         "best_step": None if course.best is None else course.best["step"],
         "stopped_early": course.stopped,
+        "refitted": course.refitted,
         "losses": course.losses,
         "looks": course.looks,
         "out": str(out),
@@ -263,40 +279,3 @@ def _quality(loaded: Loaded, reference: Reference, change: Change) -> dict[str, 
     with changed(loaded.model, loaded.groups, change):
         states = run(loaded.model, reference.windows.evaluation)
     return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))
-
-
-@contextmanager
-def applied_as_told(
-    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any] | None, progress: Progress
-) -> Iterator[Change]:
-    """The model pruned as `spec` says, and recovered where `recovery` is not None, while open.
-
-    Raises PruningError when that recovery has not been run in this workspace.
-    """
-    if recovery is None:
-        with applied(loaded, store, spec, progress) as change:
-            yield change
-        return
-    path = _weights_file(loaded, store, spec, recovery, reference_of(loaded, spec.data, progress))
-    change, _ = load_change(path, loaded.device)
-    with changed(loaded.model, loaded.groups, change):
-        yield change
-
-
-def trained_steps(
-    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any], reference: Reference
-) -> int:
-    """After how many steps the recovered weights were taken; fewer than asked for where it was cancelled."""
-    return int(about(_weights_file(loaded, store, spec, recovery, reference))["best"]["step"])
-
-
-def _weights_file(
-    loaded: Loaded, store: Store, spec: Spec, recovery: Mapping[str, Any], reference: Reference
-) -> Path:
-    path = store.file("recovery", _key(loaded, spec, Training.of(recovery), reference), ".safetensors")
-    if not path.exists():
-        raise PruningError(
-            "This recipe's recovery has not been run in this workspace. Run `prunescope recover` with the "
-            "recipe first."
-        )
-    return path

@@ -63,7 +63,11 @@ def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
 
 
 def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
-    """KL on text kept back, at each look. `rows`: {step, kl, perplexity, agreement, accuracy}."""
+    """KL on text kept back, at each look. `rows`: {step, kl, perplexity, agreement, accuracy}.
+
+    Where there are two looks at step 0, weights were fitted between them.
+    """
+    starred = max((place for place, row in enumerate(rows) if row["step"] == best), default=None)
     figure = go.Figure(
         go.Scatter(
             x=[row["step"] for row in rows],
@@ -71,8 +75,8 @@ def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> 
             mode="lines+markers",
             line={"color": RECOVERED, "width": 1.5},
             marker={
-                "size": [12 if row["step"] == best else 7 for row in rows],
-                "symbol": ["star" if row["step"] == best else "circle" for row in rows],
+                "size": [12 if place == starred else 7 for place in range(len(rows))],
+                "symbol": ["star" if place == starred else "circle" for place in range(len(rows))],
             },
             customdata=[
                 [words.perplexity(row["perplexity"]), words.percent(row["agreement"], 1)] for row in rows

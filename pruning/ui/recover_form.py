@@ -101,13 +101,16 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     loss, steps = _loss_and_steps()
     written = _written(loss)
     schedule, more = _schedule(pruned["criterion"], options, steps)
-    choosing = st.container()
+    choosing, fitting = st.container(), st.container()
     with st.expander("More settings", icon=":material/tune:", key="recover_more"):
         more |= training_details.details(steps)
     if schedule != ONE_SHOT and options.structure == "unstructured" and not more["lora"]:
         with choosing:
             pruned["criterion"] = _chosen_by(pruned["criterion"])
-    training = Training.of({"loss": loss, "steps": steps, "schedule": schedule, "written": written, **more})
+    with fitting:
+        refit = schedule != ONE_SHOT or _refit()
+    asked = {"loss": loss, "steps": steps, "schedule": schedule, "written": written, "refit": refit}
+    training = Training.of({**asked, **more})
     recover_words.check_lora(training.lora, find_spec("peft") is not None)
     return services.request("recover", **pruned, data=state.current().data, recovery=training.changed())
 
@@ -152,6 +155,19 @@ def _written(loss: str) -> int | None:
         **KEPT,
     )
     return None if allowed else 0
+
+
+def _refit() -> bool:
+    """Whether training begins with a fit of the weights that stay."""
+    return st.toggle(
+        "First fit the weights that stay",
+        True,
+        key="recover_refit",
+        help="Before the first step, layer by layer, the weights that stay are fitted so that each group "
+        "puts out what the unpruned one does, as nearly as it can. That often wins back as much as training, "
+        "in less time. It is undone where text kept back says that it did not help.",
+        **KEPT,
+    )
 
 
 def _schedule(criterion: str, options: Options, steps: int) -> tuple[str, dict[str, Any]]:

@@ -111,10 +111,12 @@ def so_far(looks: Sequence[Mapping[str, float]], best: int | None, gradual: bool
     first, last = looks[0], looks[-1]
     if len(looks) == 1:
         return f"{MEASURED} KL {words.kl(last['kl'])} nats per token before the first step."
-    start = "before anything went" if gradual else "before training"
+    start = f"{words.kl(first['kl'])} {'before anything went' if gradual else 'before training'}"
+    if looks[1]["step"] == 0:
+        start += f", {words.kl(looks[1]['kl'])} once the weights that stay were fitted"
     said = (
         f"{MEASURED} KL {words.kl(last['kl'])} nats per token at step {last['step']:.0f} "
-        f"({words.kl(first['kl'])} {start}), perplexity {words.perplexity(last['perplexity'])}."
+        f"({start}), perplexity {words.perplexity(last['perplexity'])}."
     )
     if best is None:
         return f"{said} Weights count as best once all of the plan is gone."

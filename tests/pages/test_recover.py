@@ -130,6 +130,16 @@ def test_the_unpruned_model_writes_text_unless_told_not_to(page: AppTest, asked:
     assert "--written 0" in command_line(asked[-1])
 
 
+def test_weights_are_fitted_first_unless_told_not_to(page: AppTest, asked: list[dict]) -> None:
+    page.button_group(key="recover_schedule").set_value("cubic").run()
+    assert not any(one.key == "recover_refit" for one in page.toggle), "only where all goes at once"
+    page.button_group(key="recover_schedule").set_value("one_shot").run()
+    page.toggle(key="recover_refit").set_value(False).run()
+    assert not page.exception
+    assert train(page, asked)["recovery"] == {"refit": False}
+    assert "--no-refit" in command_line(asked[-1])
+
+
 def test_movement_is_offered_only_with_a_schedule(page: AppTest, asked: list[dict]) -> None:
     def boxes() -> list[str]:
         return [box.label for box in page.selectbox]
