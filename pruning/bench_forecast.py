@@ -12,16 +12,14 @@ from pruning.bench import spearman
 from pruning.changes import Spec
 from pruning.costmap import SensitivityMap
 from pruning.menu import map_menu
-from pruning.metrics import compare
 from pruning.models import Loaded
 from pruning.options import DEFAULT, Options
-from pruning.passes import run
 from pruning.plan import MAX_LEVEL, Plan, format_settings
 from pruning.progress import Progress
 from pruning.solve import Target, solve
 from pruning.store import Store
-from pruning.tasks.applying import applied
-from pruning.tasks.prepare import groups_of, reference_of
+from pruning.tasks.prepare import groups_of
+from pruning.tasks.quality import quality_of
 from pruning.tasks.solving import map_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.tasks.whole import units_of
@@ -172,12 +170,9 @@ def _table(
 
 def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, plan: Plan, data: str) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
-    reference = reference_of(loaded, data, progress)
     settings = format_settings(plan, groups_of(loaded, one.structure))
     spec = Spec(tuple(settings), one.criterion, data, Options(structure=one.structure))
-    with applied(loaded, store, spec, progress):
-        pruned = run(loaded.model, reference.windows.evaluation)
-    return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation).kl
+    return quality_of(loaded, store, progress, spec).kl
 
 
 def _lessons(table: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:

@@ -3,15 +3,12 @@
 from typing import Any
 
 from pruning.changes import Spec
-from pruning.metrics import compare
 from pruning.models import Loaded
 from pruning.options import DEFAULT
-from pruning.passes import run
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.applying import applied
 from pruning.tasks.best import best_spec
-from pruning.tasks.prepare import reference_of
+from pruning.tasks.quality import quality_of
 
 UNIFORM = ("magnitude", "wanda", "sparsegpt")
 
@@ -24,15 +21,8 @@ def bench_masks(
     specs["best"] = best_spec(loaded, store, progress, DEFAULT, sparsity, data)
     result: dict[str, Any] = {"sparsity": sparsity}
     for name, spec in specs.items():
-        result |= _measured(loaded, store, spec, name, progress)
+        quality = quality_of(loaded, store, progress, spec)
+        result |= {f"{name}_kl": quality.kl, f"{name}_perplexity": quality.perplexity}
     result["best_over_sparsegpt"] = result["best_kl"] / result["sparsegpt_kl"]
     result["best_settings"] = list(specs["best"].settings)
     return result
-
-
-def _measured(loaded: Loaded, store: Store, spec: Spec, name: str, progress: Progress) -> dict[str, float]:
-    reference = reference_of(loaded, spec.data, progress)
-    with applied(loaded, store, spec, progress):
-        pruned = run(loaded.model, reference.windows.evaluation)
-    quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
-    return {f"{name}_kl": quality.kl, f"{name}_perplexity": quality.perplexity}

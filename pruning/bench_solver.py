@@ -9,17 +9,15 @@ from pruning import rivals
 from pruning.changes import Spec
 from pruning.forecast import SensitivityMap, calibrate, forecast, weights_of
 from pruning.menu import Menu, map_menu
-from pruning.metrics import compare
 from pruning.models import Loaded
 from pruning.options import DEFAULT, Options
-from pruning.passes import run
 from pruning.plan import Plan, format_settings
 from pruning.progress import Progress
 from pruning.solve import Target, solve
 from pruning.store import Store
 from pruning.synthetic import sensitivity_map
-from pruning.tasks.applying import applied
-from pruning.tasks.prepare import groups_of, reference_of
+from pruning.tasks.prepare import groups_of
+from pruning.tasks.quality import quality_of
 from pruning.tasks.solving import map_for, outliers_of, unit_menu_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.tasks.whole import units_of
@@ -133,10 +131,7 @@ def measured_kl(loaded: Loaded, store: Store, progress: Progress, case: Case, pl
     """KL to the dense model on the evaluation text, nats per token."""
     settings = format_settings(plan, groups_of(loaded, case.structure))
     spec = Spec(tuple(settings), case.criterion, data, Options(structure=case.structure))
-    reference = reference_of(loaded, data, progress)
-    with applied(loaded, store, spec, progress):
-        pruned = run(loaded.model, reference.windows.evaluation)
-    return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation).kl
+    return quality_of(loaded, store, progress, spec).kl
 
 
 def share(menu: Menu, plan: Plan) -> float:

@@ -3,15 +3,12 @@
 from typing import Any
 
 from pruning.changes import Spec
-from pruning.metrics import compare
 from pruning.models import Loaded
 from pruning.options import Options
-from pruning.passes import run
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.applying import applied
 from pruning.tasks.best import best_spec
-from pruning.tasks.prepare import reference_of
+from pruning.tasks.quality import quality_of
 
 NEURONS = 0.2
 HEADS = 2 / 9
@@ -47,10 +44,7 @@ def bench_structured(loaded: Loaded, store: Store, progress: Progress, data: str
 def _row(
     loaded: Loaded, store: Store, name: str, spec: Spec, rows: list[dict[str, Any]], progress: Progress
 ) -> float:
-    reference = reference_of(loaded, spec.data, progress)
-    with applied(loaded, store, spec, progress):
-        pruned = run(loaded.model, reference.windows.evaluation)
-    quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
+    quality = quality_of(loaded, store, progress, spec)
     rows.append(
         {
             "structure": spec.options.structure,

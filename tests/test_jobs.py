@@ -359,6 +359,13 @@ def test_time_left_follows_the_pace_of_what_is_done() -> None:
     assert clock.update(50, 100, 140.0) == pytest.approx(50.0)
 
 
+def test_what_comes_before_anything_is_done_is_no_measure_of_the_pace() -> None:
+    clock = TimeLeft()
+    assert clock.update(0, 10, 0.0) is None
+    assert clock.update(0, 10, 1000.0) is None
+    assert clock.update(1, 10, 1010.0) == pytest.approx(90.0)
+
+
 def running(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

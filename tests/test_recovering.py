@@ -120,6 +120,8 @@ def test_what_was_stopped_goes_on_where_it_was(
         **asked,
     )
     assert seen == [6]
+    assert whole["seconds_before"] > 0
+    assert found["seconds_before"] is None, "the run that ended it began later"
     same = ("recovered", "losses", "looks", "best_step", "sparsity")
     assert {name: found[name] for name in same} == {name: whole[name] for name in same}
     assert not list((store.root / "files" / "recovery").glob("*.pt"))

@@ -5,12 +5,12 @@ from typing import Any
 from pruning.changes import Change, Spec
 from pruning.cost import cut_bytes, dense_bytes, sparse_bytes
 from pruning.data import load_probes
-from pruning.metrics import compare, probe_accuracy
+from pruning.metrics import Quality, compare, probe_accuracy
 from pruning.models import Loaded
 from pruning.passes import run
 from pruning.progress import Progress
 from pruning.store import Store
-from pruning.tasks.applying import share_removed, spec_of
+from pruning.tasks.applying import applied, share_removed, spec_of
 from pruning.tasks.prepare import Reference, reference_of, same_text
 from pruning.tasks.recovered import applied_as_told, trained_steps
 from pruning.tasks.whole import why_not_smaller
@@ -36,6 +36,14 @@ def measure(
     progress(1, 4, "Choosing the weights to remove")
     with applied_as_told(loaded, store, spec, recovery, progress) as change:
         return measure_now(loaded, store, spec, change, reference, progress, recovery)
+
+
+def quality_of(loaded: Loaded, store: Store, progress: Progress, spec: Spec) -> Quality:
+    """How far the model is from the dense one on the evaluation text, pruned as `spec` says; not stored."""
+    reference = reference_of(loaded, spec.data, progress)
+    with applied(loaded, store, spec, progress):
+        pruned = run(loaded.model, reference.windows.evaluation)
+    return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
 
 
 def measure_now(

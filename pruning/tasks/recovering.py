@@ -70,7 +70,7 @@ def recover(
         return done
     change = None if criterion in LEARNT else change_of(loaded, store, spec, progress)
     pruned = None if change is None else _quality(loaded, reference, change)
-    course, seconds = _trained(_Work(loaded, store, spec, training, key, change), progress, pruned)
+    course, seconds, before = _trained(_Work(loaded, store, spec, training, key, change), progress, pruned)
     progress(training.steps, training.steps, "Measuring the recovered model")
     best, _ = load_change(out, loaded.device)
     recovered = _quality(loaded, reference, best)
@@ -82,6 +82,7 @@ def recover(
         "recovered": recovered,
         "won_back": None if not pruned else (pruned["kl"] - recovered["kl"]) / max(pruned["kl"], 1e-12),
         "seconds_a_step": seconds,
+        "seconds_before": before,
         "tokens": reference.quality.tokens,
         "sparsity": share_removed(loaded, best),
         "bytes": (cut_bytes if best.units else sparse_bytes)(loaded.model, best.removed),
@@ -95,8 +96,8 @@ def recover(
 
 def _trained(
     work: "_Work", progress: Progress, pruned: dict[str, float] | None
-) -> tuple[Course, float | None]:
-    """Train to the end; how it went, and the seconds a step took.
+) -> tuple[Course, float | None, float | None]:
+    """Train to the end; how it went, the seconds a step took, and those before the first.
 
     The student ends with this function: it takes as much memory as the model, and its optimizer twice that.
     """
@@ -106,7 +107,7 @@ def _trained(
     except Cancelled:
         work.pause()
         raise
-    return work.recovery.course, work.seconds
+    return work.recovery.course, work.seconds, work.before
 
 
 class _Work:
@@ -133,7 +134,13 @@ class _Work:
         self.resumed_at = self.recovery.course.step
         self.pruned: dict[str, float] | None = None
         self.told = Told(store, key, self.resumed_at)
-        self._saved = self._began = time.monotonic()
+        self._made = self._saved = self._began = time.monotonic()
+
+    @property
+    def before(self) -> float | None:
+        """Seconds until the first step, in which text was written and weights fitted; None in a run that
+        began later."""
+        return None if self.resumed_at else self._began - self._made
 
     @property
     def seconds(self) -> float | None:

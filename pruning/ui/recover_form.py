@@ -247,7 +247,9 @@ def _button(model: services.Info, wanted: dict[str, Any] | None, busy: bool) -> 
         elif there is not None and there.goes_on_from:
             label, left = f"Go on from step {there.goes_on_from}", training.steps - there.goes_on_from
         if not done:
-            st.markdown(f":small[{recover_words.estimate(left, recoveries.seconds_a_step(found, training))}]")
+            before = recoveries.seconds_before(found, training) if left == training.steps else None
+            known = recoveries.seconds_a_step(found, training)
+            st.markdown(f":small[{recover_words.estimate(left, known, before)}]")
     st.button(
         label,
         type="primary",

@@ -68,8 +68,11 @@ def check_lora(rank: int, there: bool) -> None:
         )
 
 
-def estimate(steps: int, known: tuple[float, bool] | None) -> str:
-    """How long `steps` will take, where anything is known about it."""
+def estimate(steps: int, known: tuple[float, bool] | None, before: float | None = None) -> str:
+    """How long `steps` will take, where anything is known about it.
+
+    `before`: the seconds until the first of them.
+    """
     if known is None:
         return (
             "How long it takes is not known yet: nothing was trained here so far. The first steps will tell."
@@ -78,10 +81,13 @@ def estimate(steps: int, known: tuple[float, bool] | None) -> str:
     source = (
         "measured in an earlier training" if alike else "from an earlier training of another kind: roughly"
     )
-    return (
+    said = (
         f"{FORECAST} about {words.seconds(steps * seconds)}: {_count(steps, 'step')} at {_step(seconds)} "
-        f"each, {source}. Choosing the weights and measuring come on top."
+        f"each, {source}."
     )
+    if before is None:
+        return f"{said} What comes before the first step, and measuring, come on top."
+    return f"{said} What comes before the first step took {words.seconds(before)} the last time."
 
 
 def _step(seconds: float) -> str:

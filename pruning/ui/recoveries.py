@@ -121,6 +121,13 @@ def seconds_a_step(found: Sequence[Recovered], training: Training) -> tuple[floa
     return seconds, bool(alike)
 
 
+def seconds_before(found: Sequence[Recovered], training: Training) -> float | None:
+    """Seconds that the newest recovery with the same preparation took until its first step."""
+    wanted = training.loss == "distill", training.refit
+    same = [one for one in found if (one.training.loss == "distill", one.training.refit) == wanted]
+    return next((one.value["seconds_before"] for one in same if one.value.get("seconds_before")), None)
+
+
 def _kind_of(training: Training) -> tuple[Any, ...]:
     return training.loss == "task", training.lora > 0, training.hidden > 0
 

@@ -157,6 +157,7 @@ def put_recovery(
         "dense": {"kl": 0.0, "perplexity": 33.8, "agreement": 1.0, "accuracy": 0.391},
         "recovered": {"kl": 0.2, "perplexity": 41.0, "agreement": 0.8, "accuracy": 0.35},
         "won_back": 0.75,
+        "seconds_before": 660.0,
         "tokens": 4096,
         "sparsity": 0.5,
         "bytes": 300_000_000,

@@ -191,6 +191,10 @@ def test_the_time_it_takes_comes_from_earlier_trainings(open_page: Open, store: 
     synthetic.put_recovery(store, ["all=0.4"])
     app = open_page("recover", model="demo", plan=PLAN)
     assert "about 5 min: 200 steps at 1.5 s each" in text_of(app)
+    assert "before the first step took 11 min the last time" in text_of(app)
+    app.toggle(key="recover_refit").set_value(False).run()
+    assert "measuring, come on top" in text_of(app), "without the fit it takes another time"
+    app.toggle(key="recover_refit").set_value(True).run()
     app.number_input(key="recover_batch").set_value(8).run()
     assert "about 10 min: 200 steps at 3.0 s each" in text_of(app)
     app.button_group(key="recover_loss").set_value("task").run()
