@@ -12,6 +12,8 @@ LOSSES = ("distill", "task", "both")
 DECAYS = ("cosine", "constant")
 # Text seen up to four times teaches almost as much as new text (Muennighoff et al. 2023); here, twice.
 SEEN = 2
+# Long trainings would otherwise wait for hours before their first step.
+MOST_WRITTEN = 1024
 # The cosine ends at this share of the learning rate: at nothing the last steps teach next to nothing.
 FLOOR = 0.1
 
@@ -96,13 +98,15 @@ class Training:
         """How many windows the dense model has to write beside `windows` of text.
 
         Unless that was said: where only the dense model is followed as many as it takes for none to be seen
-        more than `SEEN` times, since a student that sees little text often learns that text, not its teacher.
+        more than `SEEN` times, since a student that sees little text often learns that text, not its teacher;
+        but not more than `MOST_WRITTEN`.
         """
         if self.written is not None:
             return self.written
         if self.loss != "distill":
             return 0
-        return max(0, math.ceil(self.steps * self.batch * self.accumulate / SEEN) - windows)
+        wanted = math.ceil(self.steps * self.batch * self.accumulate / SEEN)
+        return min(MOST_WRITTEN, max(0, wanted - windows))
 
     def pruned_by(self) -> int:
         """The step from which on the whole plan is gone; 0 in one shot."""

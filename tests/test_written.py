@@ -47,6 +47,7 @@ def test_what_is_lacking_grows_with_the_training_and_only_where_the_model_is_fol
     training = Training(steps=200, batch=4)
     assert training.lacking(0) == 400
     assert training.lacking(51) == 349
+    assert Training(steps=5000).lacking(51) == 1024, "nobody waits for hours before the first step"
     assert training.lacking(400) == Training(steps=1).lacking(51) == 0
     assert Training(loss="task").lacking(1) == Training(loss="both").lacking(1) == 0
     assert Training(written=0).lacking(1) == 0
