@@ -47,7 +47,7 @@ _HELP = {
     "schedule": f"When weights go: {', '.join(SCHEDULES)}.",
     "prune_steps": "Steps until all of the recipe is gone; otherwise half of them.",
     "prune_every": "Steps between prunings on the way.",
-    "written": "Windows that the dense model writes, to learn from too; otherwise what is lacking, up to 1,024.",
+    "written": "Windows that the dense model writes, to learn from too; else what is lacking, up to 1,024.",
     "seed": "Draws the order of the text.",
 }
 
