@@ -107,7 +107,7 @@ def _curves(one: Recovered) -> None:
                 alt="Loss of each training step",
             )
         else:
-            st.caption("The first step is under way.")
+            st.caption("The first step is still to come.")
     with right:
         st.markdown(":small[**KL on text kept back from training**] :green-badge[measured]")
         if value["looks"]:
