@@ -16,6 +16,7 @@ from pruning.student import Student
 from pruning.training import Training
 
 Removed = dict[Group, torch.Tensor]
+Weights = dict[Group, torch.Tensor]
 # Every so many windows one is kept back, to see how well what was learnt carries over.
 KEPT_BACK = 8
 
@@ -122,7 +123,7 @@ def train(
     after_step: Callable[[float], None],
     after_look: Callable[[bool], None],
     written: torch.Tensor | None = None,
-    refit: Callable[[], Removed] | None = None,
+    refit: Callable[[], Weights] | None = None,
 ) -> None:
     """Train to the end, or until looks stop getting better.
 
@@ -151,7 +152,7 @@ def train(
 
 def _begin_with(
     recovery: Recovery,
-    weights: Removed,
+    weights: Weights,
     dense: torch.Tensor,
     kept_back: torch.Tensor,
     after_look: Callable[[bool], None],
