@@ -164,9 +164,10 @@ def _begin_with(
     if course.refitted:
         after_look(True)
     else:
+        # As if it had not been tried: a look at what is undone must not count towards an early stop.
         recovery.student.put(before)
         course.looks.pop()
-        course.stale = 0
+        course.stale, course.stopped = 0, False
 
 
 def split(windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -108,6 +108,10 @@ class Training:
         wanted = math.ceil(self.steps * self.batch * self.accumulate / SEEN)
         return min(MOST_WRITTEN, max(0, wanted - windows))
 
+    def fits_first(self) -> bool:
+        """Whether the weights that stay are fitted before the first step."""
+        return self.refit and self.schedule == ONE_SHOT
+
     def pruned_by(self) -> int:
         """The step from which on the whole plan is gone; 0 in one shot."""
         if self.schedule == ONE_SHOT:

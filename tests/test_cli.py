@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from pruning.checkpoint import demo_folder
 from pruning.cli import main
 from pruning.cli.shared import terminal_progress
+from pruning.cli.training import told
 from pruning.commands import command_line
 from pruning.criteria import CRITERIA
 from pruning.errors import Cancelled, PruningError
@@ -399,6 +400,10 @@ def test_recover_measure_and_export_a_recovered_recipe(call, llama_folder, works
     assert found["recovered"]["kl"] < found["pruned"]["kl"]
     assert found["won_back"] > 0
     assert len(found["losses"]) == 10
+    assert found["refitted"] is True
+    fitted = next(line for line in told(found) if "before the first step" in line)
+    assert all(f"{look['kl']:.4f}" in fitted for look in found["looks"][:2])
+    assert not any("before the first step" in line for line in told({**found, "refitted": None}))
     assert Recipe.load(trained).recovery == found["recovery"]
     measured = call("measure", llama_folder, trained)
     assert measured["kl"] == pytest.approx(found["recovered"]["kl"])
@@ -410,7 +415,7 @@ def test_recover_measure_and_export_a_recovered_recipe(call, llama_folder, works
 
 
 def test_the_commands_of_a_recovery():
-    recovery = {"steps": 50, "learning_rate": 3e-05, "schedule": "cubic"}
+    recovery = {"steps": 50, "learning_rate": 3e-05, "schedule": "cubic", "refit": False}
     arguments = {"settings": ["all=0.5"], "criterion": "movement", "data": "demo", "recovery": recovery}
     first, second = command_line({"task": "recover", "model": MODEL, "arguments": arguments}).splitlines()
     assert parsed(first)[1]["criterion"] == "movement"

@@ -101,7 +101,7 @@ def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], 
     if out is not None:
         write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": training}).dumps())
         result = {**result, "recipe": out}
-    finish(result, _told(result))
+    finish(result, told(result))
 
 
 @click.command()
@@ -194,7 +194,7 @@ def lottery(
     finish(result, lines)
 
 
-def _told(result: dict[str, Any]) -> list[str]:
+def told(result: dict[str, Any]) -> list[str]:
     """A line for each of dense, pruned and recovered, and how much of the loss was won back."""
     lines = [f"{'':<10} {'KL':>9} {'perplexity':>11} {'same token':>11} {'accuracy':>9}"]
     for name in ("dense", "pruned", "recovered"):

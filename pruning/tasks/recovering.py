@@ -179,8 +179,7 @@ class _Work:
             progress(course.step, training.steps, note, {"look": look, "pruned": self.pruned})
 
         choose = partial(self._choose, known)
-        wanted = training.refit and training.schedule == ONE_SHOT
-        refit = partial(self._refit, learnt, own, progress) if wanted else None
+        refit = partial(self._refit, learnt, own, progress) if training.fits_first() else None
         train(self.recovery, windows.calibration, choose, after_step, after_look, own, refit)
 
     def _refit(self, learnt: torch.Tensor, own: torch.Tensor, progress: Progress) -> dict[Any, torch.Tensor]:

@@ -122,10 +122,17 @@ def seconds_a_step(found: Sequence[Recovered], training: Training) -> tuple[floa
 
 
 def seconds_before(found: Sequence[Recovered], training: Training) -> float | None:
-    """Seconds that the newest recovery with the same preparation took until its first step."""
-    wanted = training.loss == "distill", training.refit
-    same = [one for one in found if (one.training.loss == "distill", one.training.refit) == wanted]
-    return next((one.value["seconds_before"] for one in same if one.value.get("seconds_before")), None)
+    """Seconds that the newest recovery with the same preparation took until its first step; None where there
+    is none."""
+    times = [
+        one.value.get("seconds_before") for one in found if _prepared(one.training) == _prepared(training)
+    ]
+    return next((seconds for seconds in times if seconds), None)
+
+
+def _prepared(training: Training) -> tuple[Any, ...]:
+    """All that decides what is done before the first step, but for the amount of text."""
+    return training.loss == "distill", training.written, training.fits_first()
 
 
 def _kind_of(training: Training) -> tuple[Any, ...]:

@@ -201,6 +201,16 @@ def test_the_time_it_takes_comes_from_earlier_trainings(open_page: Open, store: 
     assert "of another kind: roughly" in text_of(app)
 
 
+def test_the_time_before_the_first_step_is_of_a_like_preparation() -> None:
+    def one(seconds: float | None, **settings: Any) -> Recovered:
+        return Recovered("x", "name", {}, {"recovery": settings, "seconds_before": seconds}, 0.0)
+
+    found = [one(None), one(5.0, refit=False), one(9.0, written=0), one(700.0, steps=50), one(800.0)]
+    assert recoveries.seconds_before(found, Training()) == 700.0
+    assert recoveries.seconds_before(found, Training(schedule="cubic")) == 5.0
+    assert recoveries.seconds_before(found, Training(loss="task")) is None
+
+
 # ---- the course -------------------------------------------------------------------------------------
 
 
@@ -341,6 +351,16 @@ def test_all_recoveries_go_into_a_table_to_take_away(recovered: AppTest, store: 
     again = pd.read_csv(io.StringIO(text))
     assert list(again["won_back_percent"].fillna(-1)) == [75, -1]
     assert list(again["state"]) == ["finished", "at step 60 of 60"]
+
+
+def test_the_fit_before_the_first_step_is_seen() -> None:
+    figures = {"perplexity": 50.0, "agreement": 0.6}
+    looks = [{"step": 0, "kl": 0.8, **figures}, {"step": 0, "kl": 0.4, **figures}]
+    said = recover_words.so_far([*looks, {"step": 20, "kl": 0.3, **figures}], 20, gradual=False)
+    assert "0.8 before training, 0.4 once the weights that stay were fitted" in said
+    assert "fitted" not in recover_words.so_far([looks[0], {"step": 20, "kl": 0.3, **figures}], 20, False)
+    [drawn] = recover_chart.looks(looks, 100, best=0).data
+    assert list(drawn.marker.symbol) == ["circle", "star"], "the pruned model is not the best"
 
 
 def test_an_honest_word_where_training_made_it_worse() -> None:
