@@ -101,8 +101,10 @@ def _figures(one: Recovered) -> None:
 
 
 def _course(one: Recovered) -> None:
-    left, right = st.columns(2, gap="large")
     value, steps = one.value, one.training.steps
+    if fit := recover_words.fit(value):
+        st.markdown(fit)
+    left, right = st.columns(2, gap="large")
     with left:
         st.markdown(f":small[**Loss on the text that is learnt from**] {MEASURED}")
         st.plotly_chart(

@@ -87,6 +87,8 @@ def _course(one: Recovered, title: str, busy: bool | None) -> None:
             )
         gradual = training.pruned_by() > 0
         st.markdown(recover_words.so_far(value["looks"], value["best_step"], gradual))
+        if fit := recover_words.fit(value):
+            st.markdown(fit)
         _curves(one)
         if busy is None:
             st.caption("The best weights are kept as they come. Cancel keeps them, and where training is.")

@@ -117,16 +117,28 @@ def so_far(looks: Sequence[Mapping[str, float]], best: int | None, gradual: bool
     first, last = looks[0], looks[-1]
     if len(looks) == 1:
         return f"{MEASURED} KL {words.kl(last['kl'])} nats per token before the first step."
-    start = f"{words.kl(first['kl'])} {'before anything went' if gradual else 'before training'}"
-    if looks[1]["step"] == 0:
-        start += f", {words.kl(looks[1]['kl'])} once the weights that stay were fitted"
+    start = "before anything went" if gradual else "before training"
     said = (
         f"{MEASURED} KL {words.kl(last['kl'])} nats per token at step {last['step']:.0f} "
-        f"({start}), perplexity {words.perplexity(last['perplexity'])}."
+        f"({words.kl(first['kl'])} {start}), perplexity {words.perplexity(last['perplexity'])}."
     )
     if best is None:
         return f"{said} Weights count as best once all of the plan is gone."
     return f"{said} Best so far: step {best}."
+
+
+def fit(value: Mapping[str, Any]) -> str | None:
+    """What the fit before the first step did, in a sentence; None where there was none."""
+    refitted = value.get("refitted")
+    if refitted is None:
+        return None
+    if not refitted:
+        return "Fitting the weights that stay did not help on text kept back, so it was undone."
+    before, after = (words.kl(look["kl"]) for look in value["looks"][:2])
+    return (
+        f"{MEASURED} Fitting the weights that stay, before the first step, took KL from {before} to {after} "
+        "nats per token on text kept back."
+    )
 
 
 def verdict(value: Mapping[str, Any]) -> str:

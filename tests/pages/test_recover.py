@@ -353,14 +353,23 @@ def test_all_recoveries_go_into_a_table_to_take_away(recovered: AppTest, store: 
     assert list(again["state"]) == ["finished", "at step 60 of 60"]
 
 
-def test_the_fit_before_the_first_step_is_seen() -> None:
-    figures = {"perplexity": 50.0, "agreement": 0.6}
+def test_the_fit_before_the_first_step_is_told(open_page: Open, store: Store) -> None:
+    figures = {"perplexity": 50.0, "agreement": 0.6, "accuracy": 0.3}
     looks = [{"step": 0, "kl": 0.8, **figures}, {"step": 0, "kl": 0.4, **figures}]
-    said = recover_words.so_far([*looks, {"step": 20, "kl": 0.3, **figures}], 20, gradual=False)
-    assert "0.8 before training, 0.4 once the weights that stay were fitted" in said
-    assert "fitted" not in recover_words.so_far([looks[0], {"step": 20, "kl": 0.3, **figures}], 20, False)
+    assert recover_words.fit({"looks": looks}) is None
+    assert "undone" in str(recover_words.fit({"refitted": False, "looks": looks[:1]}))
     [drawn] = recover_chart.looks(looks, 100, best=0).data
     assert list(drawn.marker.symbol) == ["circle", "star"], "the pruned model is not the best"
+    synthetic.put_model(store)
+    synthetic.put_recovery(store, [PLAN])
+    row = store.find("recovery")[0]
+    store.put("recovery", row["key"], {**row["value"], "refitted": True, "looks": looks})
+    assert "took KL from 0.8 to 0.4 nats per token" in text_of(open_page("recover", model="demo", plan=PLAN))
+    store.remove("recovery", row["key"])
+    synthetic.put_recovery(store, [PLAN], stopped_at=40)
+    row = store.find("recovery_course")[0]
+    store.put("recovery_course", row["key"], {**row["value"], "refitted": True, "looks": looks})
+    assert "took KL from 0.8 to 0.4 nats per token" in text_of(open_page("recover", model="demo", plan=PLAN))
 
 
 def test_an_honest_word_where_training_made_it_worse() -> None:
