@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from pruning.errors import PruningError
+from pruning.cholesky import lower_factor
 
 DAMPING = 1e-4
 SHRINKING, MOST_SHRINKING = 2.0, 0.3
-TRIES = 4
 AT_ONCE = 8
+NOT_FINITE = "what goes cannot be made up for. Load the model in float32, or switch compensation off."
 
 Allowed = Callable[[list[int]], Sequence[int]]
 
@@ -117,29 +117,14 @@ def _take_out(weight: torch.Tensor, inverse: torch.Tensor, columns: torch.Tensor
 
 
 def _inverse(inputs: torch.Tensor, ridge: float) -> torch.Tensor:
-    lower = _lower(inputs, ridge)
+    lower = lower_factor(inputs, ridge, NOT_FINITE)
     return torch.cholesky_inverse(lower).to(inputs.dtype)
 
 
 def _solve(inputs: torch.Tensor, right: torch.Tensor, ridge: float) -> torch.Tensor:
     """right · (A + ridge · I)⁻¹ for right [out, kept]."""
-    lower = _lower(inputs, ridge)
+    lower = lower_factor(inputs, ridge, NOT_FINITE)
     return torch.cholesky_solve(right.T.to(lower), lower).T.to(right)
-
-
-def _lower(inputs: torch.Tensor, ridge: float) -> torch.Tensor:
-    """The Cholesky factor of A + ridge · I, in double precision where the device has it; the ridge grows
-    tenfold until there is one."""
-    exact = inputs if inputs.device.type == "mps" else inputs.double()
-    for _ in range(TRIES):
-        lower, failed = torch.linalg.cholesky_ex(exact + ridge * torch.eye(len(exact)).to(exact))
-        if not int(failed):
-            return lower
-        ridge *= 10
-    raise PruningError(
-        "The inputs of a layer hold numbers that are not finite, so what goes cannot be made up for. "
-        "Load the model in float32, or switch compensation off."
-    )
 
 
 def _scale(inputs: torch.Tensor) -> float:

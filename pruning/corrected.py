@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pruning.changes import Change, put_back, put_weight
+from pruning.cholesky import lower_factor
 from pruning.groups import GroupInfo, decoder_layers
 from pruning.masks import group_weight
 from pruning.obs import surgeon
@@ -20,6 +21,7 @@ from pruning.streams import Seen, Text, enter, mean_product, through
 STAGES = (("qkv",), ("attn_out",), ("gate", "up"), ("down",))
 OUTS = ("attn_out", "down")
 PULL = 0.1
+NOT_FINITE = "its weights cannot be updated. Load the model in float32, or choose the criterion sparsegpt."
 
 States = list[torch.Tensor]
 # Of a group, the weight [out, in] it should have and its inputs' mean x xᵀ: what it gets, and what goes.
@@ -151,9 +153,9 @@ def aimed(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> 
     `inputs`: with few tokens a full correction would learn them by heart. Inputs that are all zero, as they
     are where everything before is gone, leave the weight as it is.
     """
-    mean = inputs.diagonal().mean()
-    ridge = torch.where(mean > 0, PULL * mean, 1.0) * torch.eye(len(inputs), device=inputs.device)
-    return weight + torch.linalg.solve((inputs + ridge).double(), missing.T.double()).T.to(weight)
+    mean = float(inputs.diagonal().mean())
+    lower = lower_factor(inputs, PULL * mean if mean > 0 else 1.0, NOT_FINITE)
+    return weight + torch.cholesky_solve(missing.T.to(lower), lower).T.to(weight)
 
 
 def _drift(layer: _Layer, now: Seen, kind: str) -> torch.Tensor | float:

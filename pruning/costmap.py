@@ -1,7 +1,6 @@
 """The sensitivity map as data: costs of every group and level, as a JSON file. Pure numpy."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pruning.errors import PruningError
+from pruning.files import write_json
 from pruning.plan import Group, Plan
 
 VERSION = 1
@@ -173,16 +173,7 @@ class SensitivityMap:
 
     def save(self, path: str | Path) -> None:
         """Write as JSON, whole or not at all."""
-        path = Path(path)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self.to_dict()), encoding="utf-8")
-            os.replace(part, path)
-        except OSError as error:
-            raise PruningError(f"The map could not be written to {path}: {error.strerror}.") from None
-        finally:
-            part.unlink(missing_ok=True)
+        write_json(path, self.to_dict(), "The map")
 
     @classmethod
     def load(cls, path: str | Path) -> "SensitivityMap":

@@ -10,6 +10,7 @@ from pruning.calibration import PIVOT, Calibration, learn
 from pruning.calibration import prior as prior_for
 from pruning.costmap import SensitivityMap
 from pruning.plan import UNIT_KINDS, Group, Plan
+from pruning.storage import bitmask_bytes
 
 __all__ = [
     "Calibration",
@@ -119,9 +120,10 @@ def forecast_alone(
     found = {(group, 0.0): nothing for group in table.groups}
     for row, group in enumerate(table.groups):
         count = int(table.parameters[row])
-        dense = count * table.dense["weight_bytes"]
+        width = int(table.dense["weight_bytes"])
+        dense = count * width
         for column, level in enumerate(map(float, table.levels)):
-            saved = dense - min(dense, (1 - level) * dense + count / 8)
+            saved = dense - bitmask_bytes(count, (1 - level) * count, width)
             size = round(table.dense["bytes"] - saved)
             alone = np.zeros(len(table.groups))
             alone[row] = cost = float(costs[row, column])
@@ -192,9 +194,10 @@ def sparse_bytes(table: SensitivityMap, levels: np.ndarray) -> int:
 
     Units that go whole leave nothing behind.
     """
-    dense = table.parameters * table.dense["weight_bytes"]
-    marks = 0.0 if table.structure in UNIT_KINDS else table.parameters / 8
-    sparse = np.minimum(dense, (1 - levels) * dense + marks)
+    width = int(table.dense["weight_bytes"])
+    dense, kept = table.parameters * width, (1 - levels) * table.parameters
+    whole = table.structure in UNIT_KINDS
+    sparse = kept * width if whole else bitmask_bytes(table.parameters, kept, width)
     return round(table.dense["bytes"] - float((dense - sparse).sum()))
 
 

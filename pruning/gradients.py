@@ -1,6 +1,5 @@
 """The gradient of every weight: how much the loss on the calibration text depends on it."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pruning.errors import PruningError
+from pruning.files import write_whole
 from pruning.groups import GroupInfo, view_of
 from pruning.passes import Head, batches, head_of, hidden_states
 from pruning.plan import Group
@@ -90,14 +90,8 @@ def _backward(model: nn.Module, head: Head, ids: torch.Tensor) -> None:
 
 def save(gradients: Mapping[Group, torch.Tensor], path: Path) -> None:
     """Write to a safetensors file, whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file({f"{layer}.{kind}": values.cpu() for (layer, kind), values in gradients.items()}, part)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise PruningError(f"The gradients could not be written to {path.parent}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    tensors = {f"{layer}.{kind}": values.cpu() for (layer, kind), values in gradients.items()}
+    write_whole(path, lambda draft: save_file(tensors, draft), "The gradients")
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[Group, torch.Tensor]:

@@ -1,7 +1,10 @@
 """How long a model takes without some of its units, from what was measured once on a machine. No torch."""
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,3 +96,14 @@ def milliseconds(table: LatencyTable, plan: Plan, mode: str) -> float:
 def speedup(table: LatencyTable, plan: Plan, mode: str) -> float:
     """How many times as fast as the dense model the plan's is; 1 = as fast."""
     return table.dense[mode] / max(milliseconds(table, plan, mode), 1e-9)
+
+
+def processor() -> str:
+    """What this machine's processor calls itself, and how many of it there are."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{name}, {os.cpu_count()} cores"

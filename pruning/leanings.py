@@ -10,7 +10,6 @@ from pruning.costmap import SensitivityMap
 from pruning.errors import PruningError
 from pruning.forecast import costs_at
 from pruning.plan import Group
-from pruning.store import Store
 
 NORMAL = 0.5
 EXAMPLE = "arithmetic=3"
@@ -63,22 +62,6 @@ class Leanings:
             )
         own = self.costs[name]
         return replace(table, levels=self.levels, kronecker=own, token=own)
-
-
-def stored_leanings(store: Store, table: SensitivityMap) -> Leanings | None:
-    """What was worked out of the very model, criterion and text that the map is about; None without any.
-
-    Of several the one with most capabilities, then with most levels, then the newest.
-    """
-    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
-    # A file may have changed under the same name: then what is kept is about another text.
-    values = [
-        row["value"]
-        for row in store.find("capabilities", **same)
-        if row["value"]["data_fingerprint"] == table.data_fingerprint and row["value"]["capabilities"]
-    ]
-    best = max(values, key=lambda value: (len(value["capabilities"]), len(value["levels"])), default=None)
-    return None if best is None else Leanings.from_dict(best)
 
 
 def parse_values(texts: Sequence[str]) -> dict[str, float]:

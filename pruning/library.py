@@ -57,16 +57,6 @@ def models(store: Store) -> list[dict[str, Any]]:
     return [row["value"] for row in store.find("inspect")]
 
 
-def ready_map(store: Store, reference: str) -> dict[str, Any] | None:
-    """The stored map a newcomer starts with: of an inspected model, with the defaults for everything else."""
-    inspected = store.find("inspect", reference=reference, dtype="float32")
-    if not inspected:
-        return None
-    fingerprint = inspected[0]["value"]["fingerprint"]
-    rows = store.find("map", fingerprint=fingerprint, criterion="fisher", data="demo")
-    return rows[0] if rows else None
-
-
 # ---- runs -------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from pruning.forecast import costs_at
 from pruning.latency import MODES, LatencyTable, saved_by
 from pruning.leanings import Leanings, weights_of
 from pruning.plan import MAX_LEVEL, Group, Plan, parse_layers
+from pruning.storage import bitmask_bytes
 
 STEP = 0.01
 GRID = tuple(round(n * STEP, 6) for n in range(round(MAX_LEVEL / STEP) + 1))
@@ -136,13 +137,13 @@ def map_menu(
     grid[fixed] = least[fixed, None]
     costs = _priced(table, grid, factors)
     weights = table.parameters[:, None].astype(float)
-    dense_bytes = weights * table.dense["weight_bytes"]
-    sparse = np.minimum(dense_bytes, (1 - grid) * dense_bytes + weights / 8)
+    width = int(table.dense["weight_bytes"])
+    spared = weights * width - bitmask_bytes(weights, (1 - grid) * weights, width)
     return Menu(
         groups=table.groups,
         levels=grid,
         costs=costs,
-        saved={"parameters": grid * weights, "bytes": dense_bytes - sparse},
+        saved={"parameters": grid * weights, "bytes": spared},
         dense={name: float(table.dense[name]) for name in ("parameters", "bytes")},
         weights=weights[:, 0],
         allowed=_allowed(table.groups, grid, least, most, fixed),

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import torch
 
-from pruning.errors import PruningError
+from pruning.cholesky import damped, factor_with_retry, precise
 
 BLOCK = 128
 DAMPING = 0.01
-MOST_DAMPING = 1.0
 
 Choose = Callable[[torch.Tensor], torch.Tensor]
 
@@ -51,26 +50,16 @@ def surgeon(
 def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
     """The upper Cholesky factor U of the damped hessian's inverse, H⁻¹ = Uᵀ U; [in, in], float32.
 
-    `damping` is a share of the mean diagonal. Where float32 is too coarse float64 is tried, and then ten
-    times the damping, up to `MOST_DAMPING`; PruningError where even that fails, which takes inputs that are
-    not finite.
+    `damping` is a share of the mean diagonal. Where float32 is too coarse float64 is tried, and then more
+    damping; PruningError where even that fails, which takes inputs that are not finite.
     """
-    while damping <= MOST_DAMPING:
-        for dtype in (torch.float32, torch.float64):
-            factor = _factor(damped(hessian, damping).to(dtype))
-            if factor is not None:
-                return factor.float()
-        damping *= 10
-    raise PruningError(
-        "The inputs of a layer hold numbers that are not finite, so its weights cannot be updated. "
-        "Load the model in float32, or choose a criterion that leaves the other weights as they are."
-    )
-
-
-def damped(hessian: torch.Tensor, damping: float) -> torch.Tensor:
-    """A copy with `damping` times the mean diagonal added to the diagonal, and 1 for inputs always zero."""
-    diagonal = hessian.diagonal()
-    return hessian + torch.diag(torch.where(diagonal > 0, damping * diagonal.mean(), 1.0))
+    return factor_with_retry(
+        lambda share, dtype: _factor(damped(hessian, share).to(dtype)),
+        damping,
+        (torch.float32, precise(hessian)),
+        "its weights cannot be updated. Load the model in float32, or choose a criterion that leaves the "
+        "other weights as they are.",
+    ).float()
 
 
 def _factor(hessian: torch.Tensor) -> torch.Tensor | None:

@@ -10,6 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from pruning.errors import PruningError
 from pruning.groups import GroupInfo
+from pruning.storage import bitmask_bytes
 
 METHODS = {
     "int8": "Weights as 8-bit integers, one scale a row; computed in the model's own numbers.",
@@ -71,8 +72,9 @@ def stored_bytes(model: nn.Module, zeros_as_bits: bool = False) -> int:
         total += sum(one.numel() * one.element_size() for one in inner)
         if zeros_as_bits and inner != [parameter]:
             integers = max(inner, key=torch.Tensor.numel)
-            zeros = int((integers == 0).sum())
-            total -= max(0.0, zeros * integers.element_size() - integers.numel() / 8)
+            count, width = integers.numel(), integers.element_size()
+            kept = count - int((integers == 0).sum())
+            total -= count * width - bitmask_bytes(count, kept, width)
     return round(total)
 
 

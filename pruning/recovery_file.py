@@ -1,8 +1,7 @@
 """Recovered weights and half-done recoveries as files, written aside and moved into place."""
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ from safetensors.torch import save_file
 
 from pruning.changes import Change
 from pruning.errors import PruningError
+from pruning.files import write_whole
 from pruning.plan import Group
 from pruning.units import Removal
+
+ADVICE = "Make room on the disk and run it again; it goes on where it was."
 
 
 def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
@@ -27,7 +29,7 @@ def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
         shapes[f"{layer} {kind}"] = list(mask.shape)
     notes = {"about": json.dumps(dict(about)), "shapes": json.dumps(shapes)}
     notes |= {"biases": json.dumps(change.biases), "units": json.dumps(_plain(change.units))}
-    _aside(path, lambda draft: save_file(tensors, draft, metadata=notes))
+    write_whole(path, lambda draft: save_file(tensors, draft, metadata=notes), "The weights", ADVICE)
 
 
 def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]]:
@@ -82,7 +84,7 @@ def _damaged(path: Path) -> PruningError:
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write what a recovery needs to go on where it is."""
-    _aside(path, lambda draft: torch.save(dict(state), draft))
+    write_whole(path, lambda draft: torch.save(dict(state), draft), "The recovery", ADVICE)
 
 
 def load_state(path: Path, device: str = "cpu") -> dict[str, Any] | None:
@@ -105,17 +107,3 @@ def unpacked(bits: torch.Tensor, shape: list[int]) -> torch.Tensor:
     """The mask [out, in] that `packed` packed."""
     flat = np.unpackbits(bits.cpu().numpy(), count=int(np.prod(shape)))
     return torch.from_numpy(flat.astype(bool).reshape(shape)).to(bits.device)
-
-
-def _aside(path: Path, write: Callable[[Path], Any]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(draft)
-        os.replace(draft, path)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise PruningError(
-            f"{path} cannot be written ({str(error).splitlines()[0]}). Make room on the disk and run it "
-            "again; it goes on where it was."
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)

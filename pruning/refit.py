@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from pruning.cholesky import damped
 from pruning.corrected import along
 from pruning.groups import GroupInfo
-from pruning.obs import DAMPING, damped
+from pruning.obs import DAMPING
 from pruning.plan import Group
 from pruning.progress import Progress, silent
 

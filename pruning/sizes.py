@@ -6,9 +6,7 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.plan import Group, Plan
-
-POINTER = 4  # bytes, where a row begins in CSR
-NARROW = 2**16  # columns that two bytes can count
+from pruning.storage import bitmask_bytes, csr_bytes, dense_bytes
 
 
 @dataclass(frozen=True)
@@ -124,16 +122,16 @@ def sizes(parts: Parts, plan: Plan) -> list[Size]:
     embeddings, head, norms and biases are always.
     """
     wide, narrow = parts.weight_bytes, 1
-    forms = {
-        "ordinary": sum(_dense(shape, wide) for shape in parts.shapes.values()),
-        "bitmask": sum(_bitmask(own, plan.get(g, 0.0), wide) for g, own in parts.shapes.items()),
-        "csr": sum(_csr(own, plan.get(g, 0.0), wide) for g, own in parts.shapes.items()),
-    }
+    kept = {g: rows * columns * (1 - plan.get(g, 0.0)) for g, (rows, columns) in parts.shapes.items()}
+    counts = {g: rows * columns for g, (rows, columns) in parts.shapes.items()}
     scales = wide * sum(rows for rows, _ in parts.shapes.values())
-    forms["int8"] = scales + sum(_dense(shape, narrow) for shape in parts.shapes.values())
-    forms["int8 bitmask"] = scales + sum(
-        _bitmask(own, plan.get(g, 0.0), narrow) for g, own in parts.shapes.items()
-    )
+    forms = {
+        "ordinary": sum(dense_bytes(count, wide) for count in counts.values()),
+        "bitmask": sum(bitmask_bytes(count, kept[g], wide) for g, count in counts.items()),
+        "csr": sum(csr_bytes(shape, kept[g], wide) for g, shape in parts.shapes.items()),
+        "int8": scales + sum(dense_bytes(count, narrow) for count in counts.values()),
+        "int8 bitmask": scales + sum(bitmask_bytes(count, kept[g], narrow) for g, count in counts.items()),
+    }
     stay = [wide * count for count in (parts.embedding, parts.own_head, parts.rest)]
     return [Size(form, round(groups), *stay) for form, groups in forms.items()]
 
@@ -141,19 +139,3 @@ def sizes(parts: Parts, plan: Plan) -> list[Size]:
 def smallest(found: Sequence[Size]) -> Size:
     """The form that takes least room with every weight as it is; 8 bits round them, and do not count."""
     return min((size for size in found if not size.form.startswith("int8")), key=lambda size: size.total)
-
-
-def _dense(shape: tuple[int, int], width: int) -> float:
-    return float(shape[0] * shape[1] * width)
-
-
-def _bitmask(shape: tuple[int, int], level: float, width: int) -> float:
-    count = shape[0] * shape[1]
-    return min(_dense(shape, width), count * (1 - level) * width + count / 8)
-
-
-def _csr(shape: tuple[int, int], level: float, width: int) -> float:
-    rows, columns = shape
-    index = 2 if columns <= NARROW else 4
-    kept = rows * columns * (1 - level)
-    return min(_dense(shape, width), kept * (width + index) + POINTER * (rows + 1))

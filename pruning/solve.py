@@ -6,7 +6,7 @@ so levels stay within `REACH` of the whole's sparsity as long as the targets can
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,35 @@ class Target:
 
     name: str
     value: float
+
+
+class Infeasible(PruningError):
+    """No plan meets all the targets.
+
+    `nearest` has, for each of the `targets` that the others leave any room for, the best value that can be
+    met beside them, rounded to the side that can be met; empty where no target can be met beside the others.
+    """
+
+    def __init__(self, targets: Sequence[Target], nearest: Sequence[Target]) -> None:
+        self.targets, self.nearest = tuple(targets), tuple(nearest)
+        super().__init__(self.sentence(lambda target: f"{target.name}={_plain(target.value)}"))
+
+    def sentence(self, spell: Callable[[Target], str]) -> str:
+        """What is wrong and what to do, with each target as `spell` writes it."""
+        asked = " and ".join(map(spell, self.targets))
+        if not self.nearest:
+            return f"{asked} cannot be met together, nor any one of them left out. Ask for less."
+        nearest = " or ".join(map(spell, self.nearest))
+        also = "" if len(self.targets) == 1 else ", with the other targets as they are"
+        return (
+            f"{asked} cannot be met within these bounds. The nearest possible is {nearest}{also}. "
+            "Ask for less, or loosen locks, floors and ceilings."
+        )
+
+
+def _plain(value: float) -> str:
+    """A number as targets are written: whole ones with all their digits."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +111,7 @@ def solve(
 
     Least Σ cost; with a quality among the targets (`kl`, or `perplexity`, for which the dense model's is
     given) instead the most weights gone. Where the menu has an `aim` least Σ of that, and qualities are but
-    limits. Raises PruningError, with the nearest that is possible, where the targets cannot be met.
+    limits. Raises Infeasible, with the nearest that is possible, where the targets cannot be met.
     """
     start = time.perf_counter()
     if not targets:
@@ -92,7 +121,7 @@ def solve(
     wanted = max((target.value for target in targets if target.name == "sparsity"), default=None)
     choice, used = _near_the_whole(menu, objective, budgets, wanted, reach)
     if choice is None:
-        raise PruningError(_impossible(menu, targets, budgets, calibration))
+        raise Infeasible(targets, _nearest(menu, targets, budgets, calibration))
     rows = np.arange(len(choice.columns))
     return Solved(
         plan=menu.plan(choice.columns),
@@ -113,7 +142,7 @@ def _objective(menu: Menu, targets: Sequence[Target]) -> np.ndarray:
         if all(floors):
             raise PruningError(
                 "Values of capabilities weigh plans of one size against each other. With them, say how much "
-                "has to go as well: a target such as sparsity=0.5."
+                "has to go as well: a sparsity, a size or a number of parameters."
             )
         return menu.aim
     return -menu.saved["parameters"] / menu.prunable if any(floors) else menu.costs
@@ -208,35 +237,27 @@ def _kl_at(perplexity: float, dense: float | None) -> float:
     return high
 
 
-def _impossible(
+def _nearest(
     menu: Menu, targets: Sequence[Target], budgets: Sequence[Budget], calibration: Calibration | None
-) -> str:
-    """What is nearest: for each target the best value that the others and the bounds leave room for."""
+) -> list[Target]:
+    """For each target the best value that the others and the bounds leave room for."""
     nearest = []
     for index, target in enumerate(targets):
         others = [budget for place, budget in enumerate(budgets) if place != index]
         best = cheapest_choice(-budgets[index].saved, others, menu.allowed)
         if best is not None:
-            nearest.append(_said(menu, target.name, -best.cost, calibration))
-    asked = " and ".join(f"{target.name}={target.value:g}" for target in targets)
-    if not nearest:
-        return f"{asked} cannot be met together, nor any one of them left out. Ask for less."
-    also = "" if len(targets) == 1 else ", with the other targets as they are"
-    return (
-        f"{asked} cannot be met within these bounds. The nearest possible is {' or '.join(nearest)}{also}. "
-        "Ask for less, or loosen locks, floors and ceilings."
-    )
+            nearest.append(_met_by(menu, target.name, -best.cost, calibration))
+    return nearest
 
 
-def _said(menu: Menu, name: str, saved: float, calibration: Calibration | None) -> str:
+def _met_by(menu: Menu, name: str, saved: float, calibration: Calibration | None) -> Target:
     """The target that this saving just meets, rounded to the side that can be met."""
     if name == "sparsity":
-        return f"sparsity={math.floor(1e4 * saved / menu.prunable + 1e-6) / 1e4:g}"
+        return Target(name, math.floor(1e4 * saved / menu.prunable + 1e-6) / 1e4)
     if name in menu.saved:
-        return f"{name}={math.ceil(menu.dense[name] - saved - 1e-6)}"
+        return Target(name, math.ceil(menu.dense[name] - saved - 1e-6))
     if name in SPEED:
         dense = menu.dense[SPEED[name]]
-        return f"{name}={math.floor(1e3 * dense / max(dense - saved, 1e-9) + 1e-6) / 1e3:g}"
+        return Target(name, math.floor(1e3 * dense / max(dense - saved, 1e-9) + 1e-6) / 1e3)
     used = calibration or prior()
-    kl = used.kappa * max(-saved, 0.0) ** used.beta
-    return f"kl={math.ceil(1e4 * kl) / 1e4:g}"
+    return Target("kl", math.ceil(1e4 * used.kappa * max(-saved, 0.0) ** used.beta) / 1e4)

@@ -1,7 +1,6 @@
 """Statistics in a safetensors file, so that later questions need no pass over the data."""
 
 import json
-import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from pruning.errors import PruningError
+from pruning.files import write_whole
 from pruning.plan import Group
 from pruning.statistics import GroupStatistics, Statistics
 
@@ -28,14 +28,7 @@ def save(statistics: Statistics, path: Path) -> None:
             entry[item.name] = name
     about = {"fingerprint": statistics.fingerprint, "data_fingerprint": statistics.data_fingerprint}
     metadata = {**about, "tokens": str(statistics.tokens), "index": json.dumps(index)}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, part, metadata=metadata)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        raise PruningError(f"The statistics could not be written to {path.parent}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, lambda draft: save_file(tensors, draft, metadata=metadata), "The statistics")
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Statistics:

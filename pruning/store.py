@@ -95,15 +95,31 @@ class Store:
     def find(self, kind: str, **where: Any) -> list[dict[str, Any]]:
         """Rows whose key has all the fields: {"id", "kind", "key", "value", "created"}, newest first."""
         query = "SELECT id, kind, key, value, created FROM results WHERE kind = ?"
-        values: list[Any] = [kind]
-        for name, value in where.items():
-            query += " AND json_extract(key, ?) IS json_extract(?, '$.field')"
-            values += [f'$."{name}"', canonical({"field": value})]
+        clauses, values = _where(where)
         with database.opened(self._path) as connection:
-            rows = connection.execute(query + " ORDER BY created DESC, id DESC", values).fetchall()
+            rows = connection.execute(
+                query + clauses + " ORDER BY created DESC, id DESC", [kind, *values]
+            ).fetchall()
         return [
             dict(row) | {"key": json.loads(row["key"]), "value": json.loads(row["value"])} for row in rows
         ]
+
+    def latest(self, field: str, **where: Any) -> Any:
+        """A field of the newest row, of whatever kind, that has it; its key must have all of `where`.
+
+        Looked for in the value, then in the key; None where no such row has it.
+        """
+        path = f'$."{field}"'
+        query = (
+            "SELECT coalesce(json_extract(value, ?), json_extract(key, ?)) AS found FROM results "
+            "WHERE found IS NOT NULL"
+        )
+        clauses, values = _where(where)
+        with database.opened(self._path) as connection:
+            row = connection.execute(
+                query + clauses + " ORDER BY created DESC, id DESC LIMIT 1", [path, path, *values]
+            ).fetchone()
+        return row["found"] if row else None
 
     def remove(self, kind: str, key: dict[str, Any]) -> bool:
         """Forget what is kept under (kind, key); False if there is nothing."""
@@ -225,6 +241,14 @@ class Store:
                 "DELETE FROM jobs WHERE id = ? AND state NOT IN (?, ?)", (job_id, *WAITING)
             ).rowcount
         return gone == 1
+
+
+def _where(fields: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """SQL for "the key has all these fields", and its values."""
+    values: list[Any] = []
+    for name, value in fields.items():
+        values += [f'$."{name}"', canonical({"field": value})]
+    return " AND json_extract(key, ?) IS json_extract(?, '$.field')" * len(fields), values
 
 
 def _plain(value: Any) -> Any:

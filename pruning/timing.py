@@ -1,19 +1,16 @@
 """Timing models on this machine, side by side in rounds: what else it does then hits them alike."""
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from pruning.latency import LAYERS, MODES, LatencyTable
+from pruning.latency import LAYERS, MODES, LatencyTable, processor
 from pruning.passes import device_of
 from pruning.progress import Progress, silent
 from pruning.structured import first_of, removal_of
@@ -44,10 +41,43 @@ class Race:
         return float(high - low)
 
 
-def race(models: Sequence[nn.Module], rounds: int = ROUNDS) -> Race:
-    """Time models in turn, `rounds` times after a round that warms up; they are only read."""
-    taken: list[list[dict[str, float]]] = [[_once(model) for model in models] for _ in range(rounds + 1)]
+def race(models: Sequence[nn.Module], rounds: int = ROUNDS, progress: Progress = silent) -> Race:
+    """Time models in turn, `rounds` times after a round that warms up; they are only read.
+
+    Who begins changes from round to round, so that what else the machine does falls on all alike.
+    """
+    taken: list[list[dict[str, float]]] = []
+    for turn in range(rounds + 1):
+        order = models if turn % 2 else models[::-1]
+        times = [_once(model) for model in order]
+        taken.append(times if turn % 2 else times[::-1])
+        progress(turn + 1, rounds + 1, "Timing")
     return Race({mode: np.array([[one[mode] for one in each] for each in taken[1:]]).T for mode in MODES})
+
+
+def dense_times(model: nn.Module, rounds: int = 3) -> dict[str, float]:
+    """`prefill_ms` and `decode_ms`: median milliseconds to read a prompt, and to write one token after it."""
+    result = race([model], rounds)
+    return {f"{mode}_ms": 1000 * float(np.median(result.seconds[mode][0])) for mode in MODES}
+
+
+def measured_speedup(
+    dense: nn.Module, pruned: nn.Module, rounds: int = ROUNDS, progress: Progress = silent
+) -> dict[str, float]:
+    """How many times as fast as `dense` the other model is: `prefill` and `decode`, above 1 is faster.
+
+    Each figure is the median over rounds; `…_low` and `…_high` hold the middle half of them. The
+    milliseconds of both models are medians too.
+    """
+    result = race([dense, pruned], rounds, progress)
+    speed: dict[str, float] = {}
+    for mode in MODES:
+        old, new = result.seconds[mode]
+        low, middle, high = np.quantile(old / new, (0.25, 0.5, 0.75))
+        speed |= {mode: float(middle), f"{mode}_low": float(low), f"{mode}_high": float(high)}
+        speed |= {f"dense_{mode}_ms": 1000 * float(np.median(old))}
+        speed |= {f"{mode}_ms": 1000 * float(np.median(new))}
+    return speed
 
 
 def _once(model: nn.Module) -> dict[str, float]:
@@ -162,15 +192,9 @@ def _uniform(units: Units, kind: str, counts: dict[int, int]) -> tuple[str, floa
 
 
 def machine() -> str:
-    """What this machine's processor calls itself, and how many of it there are."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass
+    """What this machine's processors call themselves, the GPU's last, and how many cores there are."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} cores{gpu}"
+    return processor() + gpu
 
 
 def side_by_side(works: Sequence[Callable[[], object]], device: torch.device, rounds: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 
 from pruning.cli import main
 from pruning.commands import command_line
-from pruning.cost import csr_bytes, dense_bytes, latency, smallest, sparse_bytes, speedup
+from pruning.cost import csr_bytes, dense_bytes, smallest, sparse_bytes
 from pruning.errors import Cancelled, PruningError
 from pruning.impact import BY_NAME, READ_AS, TECHNIQUES, memory_ratio, risen, verdict
 from pruning.models import Loaded, fingerprint, load
@@ -214,23 +214,24 @@ def test_the_form_that_takes_least_room() -> None:
 
 def test_two_models_are_timed_in_turns(llama: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each round both are timed, the other one first every second time; a ratio is of one round's times."""
-    from pruning import cost
+    from pruning import timing
 
     other, order = nn.Identity(), []
     clock = iter(range(100))
 
-    def timed(model: nn.Module) -> tuple[float, float]:
+    def timed(model: nn.Module) -> dict[str, float]:
         order.append(model is llama)
         slow = 1.0 + next(clock) // 2  # the machine slows down from round to round
-        return (slow, slow) if model is llama else (slow / 2, slow / 4)
+        prefill, decode = (slow, slow) if model is llama else (slow / 2, slow / 4)
+        return {"prefill": prefill, "decode": decode}
 
-    monkeypatch.setattr(cost, "_times", timed)
-    found = speedup(llama, other, repeats=3)
+    monkeypatch.setattr(timing, "_once", timed)
+    found = timing.measured_speedup(llama, other, rounds=3)
     assert order == [False, True, True, False] * 2
     assert (found["prefill"], found["prefill_low"], found["prefill_high"]) == (2.0, 2.0, 2.0)
     assert found["decode"] == 4.0
     assert found["dense_decode_ms"] == 3000.0
-    assert set(latency(llama)) == {"prefill_ms", "decode_ms"}
+    assert set(timing.dense_times(llama)) == {"prefill_ms", "decode_ms"}
 
 
 # ---- verdicts ---------------------------------------------------------------------------------------

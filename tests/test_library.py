@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pruning import library
+from pruning import library, results
 from pruning.errors import PruningError
 from pruning.library import Run
 from pruning.store import Store
@@ -225,10 +225,10 @@ def test_storage_counts_what_is_on_the_disk(store: Store) -> None:
 
 
 def test_a_newcomer_needs_an_inspection_and_a_map(store: Store) -> None:
-    assert library.ready_map(store, "demo") is None
+    assert results.ready_map(store, "demo") is None
     synthetic.put_map(store)
-    assert library.ready_map(store, "demo") is None
+    assert results.ready_map(store, "demo") is None
     synthetic.put_model(store)
-    ready = library.ready_map(store, "demo")
+    ready = results.ready_map(store, "demo")
     assert ready is not None
     assert ready["value"]["fingerprint"] == synthetic.FINGERPRINT

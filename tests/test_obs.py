@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pruning import obs
+from pruning.cholesky import damped
 from pruning.errors import PruningError
 from pruning.masks import pattern_mask, removed
 
@@ -79,7 +80,7 @@ def test_too_few_tokens_are_damped_and_numbers_that_are_none_refused() -> None:
     x = _inputs(5, 24)
     factor = obs.inverse_factor(x.T @ x, 0.01)
     assert factor.isfinite().all()
-    hessian = obs.damped(x.T @ x, 0.01)
+    hessian = damped(x.T @ x, 0.01)
     torch.testing.assert_close(factor.T @ factor @ hessian, torch.eye(24), rtol=1e-2, atol=1e-2)
     with pytest.raises(PruningError, match="not finite"):
         obs.inverse_factor(torch.full((3, 3), torch.nan), 0.01)

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from pruning.changes import Change, changed
+from pruning.cholesky import damped
 from pruning.criteria import criterion
 from pruning.groups import find_groups
 from pruning.masks import evidence, plan_masks
 from pruning.models import fingerprint
-from pruning.obs import DAMPING, damped
+from pruning.obs import DAMPING
 from pruning.passes import run
 from pruning.refit import fitted, refitted
 from tests.tiny import FAMILIES, VOCABULARY, tiny_model

@@ -14,10 +14,11 @@ from pruning.cli import main
 from pruning.commands import command_line
 from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap, costs_at, forecast, total_cost
-from pruning.leanings import ABILITIES, Leanings, check_values, parse_values, stored_leanings, weights_of
+from pruning.leanings import ABILITIES, Leanings, check_values, parse_values, weights_of
 from pruning.menu import Bounds, Menu, map_menu, valued
 from pruning.plan import Plan
 from pruning.recipe import Recipe
+from pruning.results import capability_map
 from pruning.solve import Target, front, solve
 from pruning.store import Store
 from tests.pages import synthetic
@@ -154,18 +155,18 @@ def test_a_request_with_values_is_a_command() -> None:
 
 def test_only_what_is_about_the_map_s_own_text_is_taken(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    assert stored_leanings(store, TABLE) is None
+    assert capability_map(store, TABLE) is None
     synthetic.put_capabilities(store, TABLE, data_fingerprint="another text")
-    assert stored_leanings(store, TABLE) is None
+    assert capability_map(store, TABLE) is None
     synthetic.put_capabilities(store, TABLE)
-    known = stored_leanings(store, TABLE)
+    known = capability_map(store, TABLE)
     assert known is not None
     assert list(known.costs) == list(ABILITIES)
-    assert stored_leanings(store, synthetic.sensitivity_map(layers=6, criterion="wanda")) is None
+    assert capability_map(store, synthetic.sensitivity_map(layers=6, criterion="wanda")) is None
     # One that was cancelled after its first capability does not hide the one that is whole.
     first = {"facts": (TABLE.cost[:, :2]).tolist()}
     synthetic.put_capabilities(store, TABLE, capabilities=first, levels=[0.1, 0.2])
-    known = stored_leanings(store, TABLE)
+    known = capability_map(store, TABLE)
     assert known is not None
     assert len(known.costs) == len(ABILITIES)
 

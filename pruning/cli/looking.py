@@ -25,8 +25,8 @@ from pruning.cli.shared import (
 )
 from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap
-from pruning.library import ready_map
 from pruning.options import Options
+from pruning.results import ready_map
 from pruning.store import Store
 
 

@@ -21,7 +21,7 @@ from pruning.cli.shared import (
 from pruning.errors import PruningError
 from pruning.leanings import NORMAL, Leanings
 from pruning.options import DEFAULT, Options, effective
-from pruning.plan import KINDS, Group, Plan, parse_layers, parse_levels, parse_settings
+from pruning.plan import KINDS, Group, Plan, parse_layers, parse_levels
 from pruning.recipe import Recipe
 from pruning.store import Store
 
@@ -129,6 +129,7 @@ def sweep(
 def forecast(map_file: str, recipe_file: str) -> None:
     """Forecast what a recipe costs, from a MAP file; calibrated by what was measured before."""
     from pruning import forecast as forecasts
+    from pruning import results
 
     table = forecasts.SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
@@ -143,10 +144,7 @@ def forecast(map_file: str, recipe_file: str) -> None:
                 f"Make a map with `prunescope map MODEL --{name} {wanted}`."
             )
     plan = _forecastable(recipe, table.groups)
-    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
-    rows = Store().find("measure", **same, **DEFAULT.everywhere())
-    measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
-    calibration = forecasts.calibrate(table, measured)
+    calibration = forecasts.calibrate(table, results.measured_plans(Store(), table))
     told = forecasts.forecast(table, plan, calibration)
     result = {
         "kl": told.kl,

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -212,19 +211,6 @@ def figures(result: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     """Lines such as `perplexity  33.8` for people; `names` maps a key to its label."""
     width = max(len(label) for label in names.values())
     return [f"{label:<{width}}  {_short(result[key])}" for key, label in names.items() if key in result]
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all. Raises PruningError when it cannot be written."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise PruningError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pruning import forecast as forecasts
+from pruning import results
 from pruning.cli.shared import (
     criterion_option,
     data_option,
@@ -20,15 +21,15 @@ from pruning.cli.shared import (
     model_options,
     run_on,
     terminal_progress,
-    write_text,
 )
 from pruning.cli.valuing import minded_values, stored_for, value_option
 from pruning.errors import PruningError
+from pruning.files import write_text
 from pruning.latency import LatencyTable
 from pruning.leanings import Leanings
 from pruning.menu import Bounds, Menu, map_menu, timed, valued
 from pruning.options import DEFAULT, Options
-from pruning.plan import Group, Plan, check_level, named_levels, parse_settings
+from pruning.plan import Group, Plan, check_level, named_levels
 from pruning.recipe import Recipe
 from pruning.solve import SPEED, Solved, Target, parse_target, solve
 from pruning.store import Store
@@ -210,11 +211,7 @@ def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
 
 def _calibration(table: forecasts.SensitivityMap, criterion: str) -> forecasts.Calibration:
     """What was measured of this model with the criterion before, which may lean on another's map, teaches."""
-    same = {"fingerprint": table.fingerprint, "criterion": criterion, "data": table.data}
-    options = Options(structure=table.structure)
-    rows = Store().find("measure", **same, **options.everywhere())
-    measured = [(parse_settings(row["value"]["settings"], table.groups), row["value"]["kl"]) for row in rows]
-    return forecasts.calibrate(table, measured)
+    return forecasts.calibrate(table, results.measured_plans(Store(), table, criterion))
 
 
 def _finish(found: _Found, structure: str, out: str) -> None:

@@ -21,8 +21,8 @@ from pruning.cli.shared import (
     run_task,
     settings_option,
     terminal_progress,
-    write_text,
 )
+from pruning.files import write_text
 from pruning.options import Options
 from pruning.plan import parse_levels
 from pruning.recipe import Recipe

@@ -6,8 +6,9 @@ import click
 
 from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap
-from pruning.leanings import ABILITIES, Leanings, check_values, parse_values, stored_leanings
+from pruning.leanings import ABILITIES, Leanings, check_values, parse_values
 from pruning.options import DEFAULT
+from pruning.results import capability_map
 from pruning.store import Store
 
 value_option = click.option(
@@ -34,5 +35,5 @@ def minded_values(texts: Sequence[str], structure: str) -> dict[str, float]:
 
 def stored_for(table: SensitivityMap, values: Mapping[str, float]) -> Leanings | None:
     """What these capabilities lean on; None for no values, and where it was not worked out for all."""
-    known = stored_leanings(Store(), table) if values else None
+    known = capability_map(Store(), table) if values else None
     return known if known and set(values) <= set(known.costs) else None

@@ -18,9 +18,9 @@ from pruning.cli.shared import (
     run_on,
     settings_option,
     terminal_progress,
-    write_text,
 )
 from pruning.errors import PruningError
+from pruning.files import write_text
 from pruning.options import Options, effective, scoped
 from pruning.plan import format_settings, parse_settings, sparsity
 from pruning.recipe import Recipe

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pruning import results
 from pruning.costmap import SensitivityMap
 from pruning.forecast import calibrate
 from pruning.models import Loaded
@@ -10,7 +11,7 @@ from pruning.plan import Plan, format_settings, parse_settings
 from pruning.progress import Progress, within
 from pruning.store import Store
 from pruning.tasks.applying import spec_of
-from pruning.tasks.prepare import groups_of, same_text, windows_of
+from pruning.tasks.prepare import groups_of, windows_of
 from pruning.tasks.quality import measure, place_of
 from pruning.tasks.solving import check_structure, map_for
 from pruning.tasks.unit_maps import unit_map_for
@@ -74,12 +75,10 @@ def _trials(
 
 def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:
     """The map the dashboard forecasts this criterion with: its own where there is one, with most levels."""
-    stamp = windows_of(loaded, data).fingerprint
-    rows = store.find("map", **same_text(loaded, data), criterion=criterion)
-    rows = [row for row in rows if row["value"]["data_fingerprint"] == stamp]
-    if not rows:
+    subject = results.Subject(loaded.fingerprint, data, windows_of(loaded, data).fingerprint)
+    best = results.best_map(store, subject, criterion)
+    if best is None:
         return map_for(loaded, store, progress, criterion, data)
-    best = max(rows, key=lambda row: (len(row["value"]["levels"]), row["created"]))
     return SensitivityMap.from_dict(best["value"])
 
 
@@ -88,6 +87,4 @@ def _measured(
 ) -> dict[str, Any] | None:
     """What is known of a plan on the very text that is there now: a file may have changed under its name."""
     kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, options.changed()), None)
-    found = store.get(kind, key)
-    same = found is not None and found["data_fingerprint"] == windows_of(loaded, data).fingerprint
-    return found if same else None
+    return results.stored(store, kind, key, windows_of(loaded, data).fingerprint)

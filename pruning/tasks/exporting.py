@@ -15,6 +15,7 @@ from pruning.models import Loaded
 from pruning.passes import device_of
 from pruning.progress import Progress
 from pruning.recipe import Recipe
+from pruning.results import stored
 from pruning.store import Store
 from pruning.surgery import check_same, smaller
 from pruning.tasks.applying import spec_of
@@ -93,12 +94,10 @@ def stored_figures(
     recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """What was measured before of just this change, on this very text, after as many steps of training."""
-    stored = store.get(*place_of(loaded, spec, recovery))
-    if stored is None or stored["data_fingerprint"] != reference.windows.fingerprint:
-        return None
-    if recovery is None:
-        return stored
-    return stored if stored["best_step"] == trained_steps(loaded, store, spec, recovery, reference) else None
+    known = stored(store, *place_of(loaded, spec, recovery), reference.windows.fingerprint)
+    if known is None or recovery is None:
+        return known
+    return known if known["best_step"] == trained_steps(loaded, store, spec, recovery, reference) else None
 
 
 def _folder(store: Store, out: str | None, name: str | None) -> Path:

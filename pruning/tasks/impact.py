@@ -1,9 +1,7 @@
 """The task that measures every technique of the guide's table on this model and machine, and ours beside."""
 
 import copy
-import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 import torch
 
 from pruning.changes import Change, Spec
-from pruning.cost import cut_bytes, dense_bytes, smallest, speedup
+from pruning.cost import cut_bytes, dense_bytes, smallest
 from pruning.errors import PruningError
+from pruning.files import write_json
 from pruning.groups import GroupInfo, weight_view
 from pruning.impact import BY_NAME, TECHNIQUES, Technique, verdict
 from pruning.models import Loaded
@@ -28,10 +27,10 @@ from pruning.tasks.ladders import lottery_ticket
 from pruning.tasks.prepare import Reference, groups_of, reference_of, same_text
 from pruning.tasks.quality import measure_now
 from pruning.tasks.whole import units_of, why_not_smaller
+from pruning.timing import measured_speedup
 from pruning.units import Heads
 
 _FIGURES = ("kl", "perplexity", "dense_perplexity", "agreement", "accuracy", "dense_accuracy")
-TIMING = "Timing it in turns with the dense model"
 # A lottery trains whole networks: two rounds of pruning, then the ticket and its control.
 LOTTERY_ROUNDS = 2
 
@@ -69,7 +68,7 @@ def impact(
     rows = [found[one.name] for one in chosen]
     rows = [{**row, "verdict": asdict(verdict(row, rows))} for row in rows]
     path = Path(out) if out else store.file("impact", {**key, "rows": sorted(found)}, ".json")
-    return {"rows": rows, "out": _write(path, rows)}
+    return {"rows": rows, "out": str(write_json(path, {"rows": rows}, "The rows"))}
 
 
 def _chosen(only: Sequence[str] | None, lottery_steps: int) -> list[Technique]:
@@ -164,9 +163,7 @@ def _measured(
         # Zeros are timed in a copy as well, so that both models lie in memory alike.
         cut = change.units is not None
         pruned = cut_copy(loaded, spec, change, reference.windows.evaluation[:2]) if cut else _copy(loaded)
-    timed = within(progress, 3, 4)
-    timed(0, 1, TIMING)
-    speed = speedup(loaded.model, pruned, after_round=lambda done, total: timed(done, total, TIMING))
+    speed = measured_speedup(loaded.model, pruned, progress=within(progress, 3, 4))
     found = {name: figures[name] for name in (*_FIGURES, "probe_accuracy", "sparsity")}
     found |= {**sizes, "speed": speed}
     found |= {"settings": list(spec.settings), "criterion": spec.criterion, "data": spec.data}
@@ -228,16 +225,3 @@ def _any(loaded: Loaded, group: GroupInfo, share: float) -> torch.Tensor:
     rows = sum(weight_view(loaded.model, part).shape[0] for part in group.parts)
     gone = torch.arange(group.parameters) < round(share * group.parameters)
     return gone.reshape(rows, -1)
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> str:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"rows": rows}), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise PruningError(f"The rows could not be written to {path}: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return str(path)

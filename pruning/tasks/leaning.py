@@ -1,16 +1,15 @@
 """The task that says which groups each capability leans on."""
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pruning.capabilities import capability_costs, teaching
 from pruning.criteria import criterion as named_criterion
-from pruning.errors import PruningError
+from pruning.files import write_json
 from pruning.models import Loaded
 from pruning.progress import Progress
+from pruning.results import stored
 from pruning.sensitivity.maps import LEVELS
 from pruning.store import Store
 from pruning.tasks.best import PRICED_BY
@@ -44,9 +43,9 @@ def capabilities(
         "priced_by": priced,
         "data_fingerprint": windows_of(loaded, data).fingerprint,
     }
-    stored = store.get("capabilities", key)
-    if stored is not None and stored["data_fingerprint"] == value["data_fingerprint"]:
-        value["capabilities"] = stored["capabilities"]
+    before = stored(store, "capabilities", key, value["data_fingerprint"])
+    if before is not None:
+        value["capabilities"] = before["capabilities"]
     lessons = teaching(loaded.tokenizer)
     missing = [name for name in lessons if name not in value["capabilities"]]
     if missing:
@@ -57,7 +56,7 @@ def capabilities(
         costs = capability_costs(loaded.model, loaded.groups, text, chosen, looked_at, wanted, part)
         value["capabilities"][name] = costs.tolist()
         store.put("capabilities", key, value)
-    path = _write(Path(out) if out else store.file("capabilities", key, ".json"), value)
+    path = write_json(Path(out) if out else store.file("capabilities", key, ".json"), value, "The costs")
     return {**value, "out": str(path)}
 
 
@@ -71,16 +70,3 @@ def _part(progress: Progress, index: int, count: int, name: str) -> Progress:
         progress(index + share, count, f"{verb} {name.replace('_', ' ')}", partial)
 
     return report
-
-
-def _write(path: Path, value: dict[str, Any]) -> Path:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise PruningError(f"The costs could not be written to {path}: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return path

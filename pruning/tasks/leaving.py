@@ -61,6 +61,7 @@ def early_exit(
         "settings": list(spec.settings),
         "criterion": spec.criterion,
         **spec.options.changed(),
+        "data_fingerprint": reference.windows.fingerprint,
     }
     key = {**same_text(loaded, data), **spec.key(), "thresholds": chosen}
     key |= {} if trained is None else {"recovery": trained}

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from pruning.cost import dense_bytes, latency
+from pruning.cost import dense_bytes
 from pruning.data import load_probes
 from pruning.errors import PruningError
 from pruning.groups import GroupInfo, weight_view
@@ -14,6 +14,7 @@ from pruning.progress import Progress
 from pruning.store import Store
 from pruning.tasks.prepare import reference_of, same_text
 from pruning.tasks.whole import units_of
+from pruning.timing import dense_times
 
 
 def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
@@ -95,10 +96,11 @@ def baseline(loaded: Loaded, store: Store, progress: Progress, data: str = "demo
         "accuracy": reference.quality.accuracy,
         "tokens": reference.quality.tokens,
         "bytes": dense_bytes(loaded.model),
-        **latency(loaded.model),
+        **dense_times(loaded.model),
         "probe_accuracy": probes.pop("all"),
         "probes": probes,
+        "device": loaded.device,
         "data_fingerprint": reference.windows.fingerprint,
     }
-    store.put("baseline", same_text(loaded, data), value)
+    store.put("baseline", {**same_text(loaded, data), "device": loaded.device}, value)
     return value

@@ -1,7 +1,5 @@
 """The tasks that say how much each group matters: the map forecasts it, the sweep measures it."""
 
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +13,7 @@ from pruning.changes import Change, Spec
 from pruning.cost import dense_bytes, weight_bytes
 from pruning.criteria import criterion as named_criterion
 from pruning.errors import PruningError
+from pruning.files import write_json
 from pruning.forecast import SensitivityMap
 from pruning.models import Loaded
 from pruning.passes import BATCH_TOKENS, head_of, run
@@ -132,7 +131,11 @@ def run_sweep(
             found[point] = value
             progress(len(found), len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
     rows = [found[point] for point in points]
-    return {"points": rows, "measured": len(missing), "out": _write_points(out, rows)}
+    return {
+        "points": rows,
+        "measured": len(missing),
+        "out": None if out is None else str(write_json(out, {"points": rows}, "The points")),
+    }
 
 
 def _point_applied(
@@ -178,19 +181,3 @@ def check_levels(levels: Sequence[float]) -> list[float]:
     if not wanted:
         raise PruningError("There is no level above 0. Give levels such as 0.1:0.9:0.1.")
     return wanted
-
-
-def _write_points(out: str | None, points: list[dict[str, Any]]) -> str | None:
-    if out is None:
-        return None
-    path = Path(out)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"points": points}), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise PruningError(f"The points could not be written to {out}: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return str(path)

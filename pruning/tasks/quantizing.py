@@ -65,6 +65,7 @@ def quantize(
         "settings": list(spec.settings),
         "criterion": spec.criterion,
         **spec.options.changed(),
+        "data_fingerprint": reference.windows.fingerprint,
     }
     key = {**same_text(loaded, data), **spec.key(), "methods": list(methods)}
     key |= {} if trained is None else {"recovery": trained}

@@ -15,6 +15,7 @@ from pruning.menu import Bounds, Menu, unit_menu
 from pruning.models import Loaded
 from pruning.options import DEFAULT
 from pruning.progress import Progress
+from pruning.results import stored
 from pruning.sensitivity.maps import LEVELS
 from pruning.store import Store
 from pruning.tasks.best import PRICED_BY
@@ -36,10 +37,10 @@ def map_for(
     """
     name = PRICED_BY if named_criterion(criterion).updates else criterion
     key = {**same_text(loaded, data), "criterion": name, "levels": list(LEVELS)}
-    stored = store.get("map", key)
-    if stored is None or stored["data_fingerprint"] != windows_of(loaded, data).fingerprint:
-        stored = make_map(loaded, store, progress, criterion=name, data=data)["map"]
-    return SensitivityMap.from_dict(stored)
+    known = stored(store, "map", key, windows_of(loaded, data).fingerprint)
+    if known is None:
+        known = make_map(loaded, store, progress, criterion=name, data=data)["map"]
+    return SensitivityMap.from_dict(known)
 
 
 def check_structure(structure: str, criterion: str) -> None:

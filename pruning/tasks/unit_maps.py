@@ -11,6 +11,7 @@ from pruning.forecast import SensitivityMap
 from pruning.models import Loaded
 from pruning.plan import MAX_LEVEL
 from pruning.progress import Progress
+from pruning.results import stored
 from pruning.store import Store
 from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, reference_of, same_text
 from pruning.tasks.pricing import forward_seconds
@@ -31,9 +32,9 @@ def unit_map_for(
         raise PruningError(f"There are no forecasts for {structure}. Use one of {', '.join(UNITS)}.")
     reference = reference_of(loaded, data, progress)
     key = {**same_text(loaded, data), "structure": structure}
-    stored = store.get("unit_map", key)
-    if stored is not None and stored["data_fingerprint"] == reference.windows.fingerprint:
-        return SensitivityMap.from_dict(stored)
+    drawn = stored(store, "unit_map", key, reference.windows.fingerprint)
+    if drawn is not None:
+        return SensitivityMap.from_dict(drawn)
     start = time.perf_counter()
     units = units_of(loaded, structure)
     known = evidence_for(loaded, store, data, named_criterion(CRITERION), progress)

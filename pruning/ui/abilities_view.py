@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pruning import results
 from pruning.abilities import Ability, Share, abilities, asked, share_right
 from pruning.forecast import Forecast, SensitivityMap
 from pruning.ui import services, shell, tracks, words
@@ -22,12 +23,10 @@ def learnt(model: services.Info, table: SensitivityMap) -> dict[str, Ability] | 
     dense = services.baseline(model)
     if not dense or not dense.get("probes"):
         return None
-    rows = services.store().find("measure", fingerprint=table.fingerprint, data=table.data)
+    rows = results.measured_rows(services.store(), results.Subject.of_map(table))
     values = [row["value"] for row in rows]
     measured = [
-        (float(value["kl"]), value["probes"])
-        for value in values
-        if value.get("probes") and value["kl"] > 0 and value["data_fingerprint"] == table.data_fingerprint
+        (float(value["kl"]), value["probes"]) for value in values if value.get("probes") and value["kl"] > 0
     ]
     return abilities(dense["probes"], measured)
 

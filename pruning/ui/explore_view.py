@@ -99,7 +99,7 @@ def _marks(
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
             for group, points in services.sweep_points(table).items()
         },
-        decode_ms=dense["decode_ms"] if dense else None,
+        decode_ms=dense.get("decode_ms") if dense else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from pruning import results
 from pruning.impact import TECHNIQUES, Technique, Verdict, verdict
 from pruning.options import Options
 from pruning.plan import Group, parse_settings
@@ -36,11 +37,9 @@ def page(model: services.Info, busy: bool) -> None:
 
 def rows(model: services.Info) -> Rows:
     """The newest row of each technique on the newest text of this name, in the order they are shown."""
-    kept = services.store().find("impact", fingerprint=model.fingerprint, data=state.current().data)
     found: Rows = {}
-    for row in kept:
-        if row["key"]["data_fingerprint"] == kept[0]["key"]["data_fingerprint"]:
-            found.setdefault(row["key"]["name"], row["value"])
+    for row in results.impact(services.store(), services.subject(model), services.device(model)):
+        found.setdefault(row["key"]["name"], row["value"])
     return {one.name: found[one.name] for one in TECHNIQUES if one.name in found}
 
 

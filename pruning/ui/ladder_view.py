@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pruning import results
 from pruning.errors import PruningError
 from pruning.plan import check_level, parse_levels
 from pruning.store import canonical
@@ -114,8 +115,7 @@ def _recovery(model: services.Info) -> dict[str, Any]:
 
 def ladders(model: services.Info) -> list[dict[str, Any]]:
     """Stored ladders of this model on the session's text as it is now, newest first."""
-    rows = services.store().find("ladder", fingerprint=model.fingerprint, data=state.current().data)
-    return [r for r in rows if r["key"]["data_fingerprint"] == rows[0]["key"]["data_fingerprint"]]
+    return results.about(services.store(), "ladder", services.subject(model))
 
 
 def shown(model: services.Info, wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:

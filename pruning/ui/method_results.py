@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from pruning import results as stored
 from pruning.options import Options, names
 from pruning.plan import UNIT_KINDS, Group
 from pruning.store import canonical
 from pruning.training import Training
-from pruning.ui import method_words, services, state
+from pruning.ui import method_words, services
 
 KINDS = ("measure", "measure_recovered")
 CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with
@@ -75,13 +76,9 @@ def groups_of(model: services.Info, structure: str) -> list[Group]:
 
 def results(model: services.Info) -> list[Result]:
     """What was measured on the session's text as it is now, newest first."""
-    data, store = state.current().data, services.store()
-    rows = [row for kind in KINDS for row in store.find(kind, fingerprint=model.fingerprint, data=data)]
-    rows = sorted((row for row in rows if row["value"]["settings"]), key=lambda row: -row["created"])
-    # A file may have changed under the same name: then its older figures are about another text.
-    rows = [r for r in rows if r["value"]["data_fingerprint"] == rows[0]["value"]["data_fingerprint"]]
+    rows = stored.measured_rows(services.store(), services.subject(model), KINDS)
     best = _found_best()
-    return [_result(row, model, best) for row in rows]
+    return [_result(row, model, best) for row in rows if row["value"]["settings"]]
 
 
 def _result(row: Mapping[str, Any], model: services.Info, best: set[str]) -> Result:

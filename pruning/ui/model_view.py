@@ -240,9 +240,13 @@ def _figures(found: dict[str, Any]) -> None:
             "as loaded",
             "Bytes of all weights in the loaded number format.",
         ),
-        ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
-        ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
     ]
+    # The figures may be of another device, and then its times are left out.
+    if "prefill_ms" in found:
+        cells += [
+            ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
+            ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
+        ]
     if found.get("probe_accuracy") is not None:
         share = words.percent(found["probe_accuracy"])
         cells.append(

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pruning import results
 from pruning.forecast import SensitivityMap
 from pruning.ui import services, shell, state
 
 
 def outliers(table: SensitivityMap) -> dict[int, float] | None:
     """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
-    same = {"fingerprint": table.fingerprint, "data": table.data, "data_fingerprint": table.data_fingerprint}
-    rows = services.store().find("outliers", **same)
-    if not rows:
-        return None
-    return dict(zip(rows[0]["value"]["layers"], rows[0]["value"]["shares"], strict=True))
+    return results.outlier_shares(services.store(), table)
 
 
 def ask(table: SensitivityMap, busy: bool) -> None:

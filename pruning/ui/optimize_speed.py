@@ -6,7 +6,7 @@ import streamlit as st
 
 from pruning.latency import MODES, LatencyTable, speedup
 from pruning.plan import MAX_LEVEL
-from pruning.ui import services, shell, state, words
+from pruning.ui import services, shell, words
 
 TIMES = "optimize_times"
 UNIT = "neurons"
@@ -44,12 +44,9 @@ def section(model: services.Info, busy: bool) -> None:
 
 
 def measured_table(model: services.Info) -> LatencyTable | None:
-    """The newest times of this model, measured by `prunescope latency`."""
-    rows = services.store().find("latency", fingerprint=model.fingerprint, dtype=state.current().dtype)
-    if not rows:
-        return None
-    # What stands beside the table in a result is not the table's.
-    return LatencyTable.from_dict({key: rows[0]["value"][key] for key in LatencyTable.__annotations__})
+    """The newest times of this model on the session's device, measured by `prunescope latency`."""
+    found = services.times(model)
+    return None if found is None else LatencyTable.from_dict(found)
 
 
 def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:

@@ -7,7 +7,6 @@ no wish. Nothing here solves or draws a figure.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ from pruning.errors import PruningError
 from pruning.forecast import SensitivityMap, loss_at
 from pruning.menu import Bounds
 from pruning.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
-from pruning.solve import Target
+from pruning.solve import Infeasible, Target
 from pruning.ui import services, state, words
 
 FIRST = 50.0  # percent, on the first visit without a plan
@@ -26,8 +25,6 @@ SHARE, MEGABYTES, MILLIONS, DRIFT, WORSE = (
 )
 PROTECT, RANGE, FLOORS, CEILINGS = (f"optimize_{name}" for name in ("protect", "range", "floors", "ceilings"))
 NOTHING_HELD = Bounds()
-_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
-_TOKEN = re.compile(rf"\b(sparsity|parameters|bytes|kl|perplexity)=({_NUMBER})")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,10 @@ def targets(table: SensitivityMap) -> list[Target]:
         ("perplexity", WORSE, lambda percent: dense * (1 + percent / 100)),
     )
     values = [(name, st.session_state.get(key), read) for name, key, read in told]
-    return [Target(name, read(value)) for name, value, read in values if value is not None]
+    found = [Target(name, read(value)) for name, value, read in values if value is not None]
+    if not found:
+        raise PruningError("Say what is wanted: fill in at least one of the fields.")
+    return found
 
 
 def wishes(table: SensitivityMap) -> None:
@@ -197,13 +197,9 @@ def _lock_words(locked: Mapping[Group, float]) -> list[str]:
 # ---- what the solver said ---------------------------------------------------------------------------
 
 
-def in_units(sentence: str, table: SensitivityMap) -> str:
-    """The solver's sentence with its targets in the units of the fields."""
-    return _TOKEN.sub(lambda found: _said(found[1], float(found[2]), table), sentence)
-
-
-def _said(name: str, value: float, table: SensitivityMap) -> str:
-    # Rounded to the side that can be met, as the solver did.
+def in_units(target: Target, table: SensitivityMap) -> str:
+    """A target in the units of its field, rounded to the side that can be met, as the solver does."""
+    name, value = target.name, target.value
     if name == "sparsity":
         return f"{math.floor(value * 1e4 + 1e-6) / 100:g} % removed"
     if name == "bytes":
@@ -223,4 +219,7 @@ def _percent_up(value: float) -> str:
 
 def mistake(error: PruningError, table: SensitivityMap) -> None:
     """What cannot be, and what is nearest. Everything on the page stays as it was."""
-    st.error(in_units(str(error), table), icon=":material/error:")
+    text = str(error)
+    if isinstance(error, Infeasible):
+        text = error.sentence(lambda target: in_units(target, table))
+    st.error(text, icon=":material/error:")

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pruning import results
 from pruning.store import canonical
 from pruning.ui import services, shell, state, words
 from pruning.ui.method_results import Result
@@ -48,7 +49,7 @@ def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
 
 def latest(model: services.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
     """The newest stored result of a kind that is about the chosen result, or about the dense model."""
-    rows = services.store().find(kind, fingerprint=model.fingerprint, data=state.current().data)
+    rows = results.about(services.store(), kind, services.subject(model))
     wanted = _about(chosen.arguments() if chosen else {})
     return next((row["value"] for row in rows if _about(row["key"]) == wanted), None)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from pruning import results
 from pruning.options import Options, names
 from pruning.store import canonical
 from pruning.training import Training
-from pruning.ui import method_words, recover_words, services, state
+from pruning.ui import method_words, recover_words, services
 from pruning.ui.method_results import totals_of
 
 CHOSEN = "recovery_chosen"
@@ -61,15 +62,10 @@ class Recovered:
 
 def recoveries(model: services.Info) -> list[Recovered]:
     """Every recovery of this model on the session's text as it is now, newest first."""
-    data, store = state.current().data, services.store()
     rows = [
         {**row, "value": {"finished": False, **row["value"]}}
-        for kind in (RESULT, COURSE)
-        for row in store.find(kind, fingerprint=model.fingerprint, data=data)
+        for row in results.measured_rows(services.store(), services.subject(model), (RESULT, COURSE))
     ]
-    rows.sort(key=lambda row: -row["created"])
-    # A file may have changed under the same name: then its older figures are about another text.
-    rows = [r for r in rows if r["key"]["data_fingerprint"] == rows[0]["key"]["data_fingerprint"]]
     together: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         together.setdefault(canonical(row["key"]), []).append(row)

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from pruning import results
 from pruning.forecast import Calibration, SensitivityMap, calibrate
 from pruning.jobs import runner
-from pruning.leanings import Leanings, stored_leanings
-from pruning.options import DEFAULT
+from pruning.leanings import Leanings
 from pruning.plan import Group, Plan, format_settings, parse_settings
 from pruning.preview import Preview, preview
 from pruning.store import WAITING, Job, Store
@@ -101,35 +101,38 @@ def info() -> Info | None:
     choice = state.current()
     if not choice.model:
         return None
-    rows = store().find("inspect", reference=choice.model, dtype=choice.dtype)
-    if not rows:
+    facts = results.inspected(store(), choice.model, choice.dtype)
+    if facts is None:
         return None
-    facts = rows[0]["value"]
     parameters = {(g["layer"], g["kind"]): int(g["parameters"]) for g in facts["groups"]}
     return Info(facts, list(parameters), parameters)
 
 
+def device(model: Info) -> str:
+    """The device that the session computes on, as results name it."""
+    chosen = state.current().device
+    return str(model.facts["device"]) if chosen == "auto" else chosen
+
+
+def subject(model: Info) -> results.Subject | None:
+    """The session's model with its text as it was met last; None where nothing is about it yet."""
+    return results.latest_subject(store(), model.fingerprint, state.current().data)
+
+
 def baseline(model: Info) -> dict[str, Any] | None:
-    rows = store().find("baseline", fingerprint=model.fingerprint, data=state.current().data)
-    return rows[0]["value"] if rows else None
+    """The unpruned model's figures on the session's text, with its times on the session's device."""
+    return results.baseline(store(), subject(model), device(model))
 
 
 def times(model: Info) -> dict[str, Any] | None:
-    """What was timed last of this model, in its number format and on its device."""
-    same = {name: model.facts[name] for name in ("fingerprint", "dtype", "device")}
-    rows = store().find("latency", **same)
-    return rows[0]["value"] if rows else None
+    """What was timed last of this model, in its number format and on the session's device."""
+    return results.latency(store(), model.fingerprint, str(model.facts["dtype"]), device(model))
 
 
 def the_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
     """The map for a criterion (the session's); of several the one with most levels, then the newest."""
-    choice = state.current()
-    wanted = criterion or choice.criterion
-    rows = store().find("map", fingerprint=model.fingerprint, criterion=wanted, data=choice.data)
-    if not rows:
-        return None
-    row = max(rows, key=lambda row: (len(row["value"]["levels"]), row["created"]))
-    return _map(row["id"], row["created"], row["value"])
+    row = results.best_map(store(), subject(model), criterion or state.current().criterion)
+    return None if row is None else _map(row["id"], row["created"], row["value"])
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -150,7 +153,7 @@ def measurements(model: Info, table: SensitivityMap) -> list[Measured]:
     """The measured plans of the map's model, criterion and text, newest first."""
     return [
         Measured(",".join(value["settings"]), parse_settings(value["settings"], model.groups), value)
-        for value in _about("measure", table)
+        for value in results.of_map(store(), "measure", table)
     ]
 
 
@@ -168,34 +171,21 @@ def calibration(table: SensitivityMap, known: list[Measured]) -> Calibration:
 def sweep_points(table: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
     """Measured points of single groups, by group, ascending in level."""
     points: dict[Group, list[dict[str, Any]]] = {}
-    for value in sorted(_about("sweep_point", table), key=lambda value: value["level"]):
+    for value in sorted(results.of_map(store(), "sweep_point", table), key=lambda value: value["level"]):
         points.setdefault((value["layer"], value["kind"]), []).append(value)
     return points
 
 
-def _about(kind: str, table: SensitivityMap) -> list[dict[str, Any]]:
-    """Results of one kind on the very model, criterion and text that the map is about."""
-    same = {"fingerprint": table.fingerprint, "criterion": table.criterion, "data": table.data}
-    # A map prices single weights; what was made with another structure or scope is another matter.
-    rows = store().find(kind, **same, **DEFAULT.everywhere())
-    # A file may have changed under the same name: then its older figures are about another text.
-    stamps = [
-        (row["value"], row["value"].get("data_fingerprint", row["key"].get("data_fingerprint")))
-        for row in rows
-    ]
-    return [value for value, stamp in stamps if stamp == table.data_fingerprint]
-
-
 def leanings(table: SensitivityMap) -> Leanings | None:
     """What capabilities lean on, as far as it was worked out for the map's model, criterion and very text."""
-    return stored_leanings(store(), table)
+    return results.capability_map(store(), table)
 
 
 def answers(table: SensitivityMap) -> list[dict[str, Any]]:
     """What the dense model and plans of the map's criterion answered, newest first."""
-    return _about("answer", table)
+    return results.of_map(store(), "answer", table)
 
 
 def exports(model: Info) -> list[dict[str, Any]]:
     """Written models of this one, newest first."""
-    return [row["value"] for row in store().find("export", fingerprint=model.fingerprint)]
+    return results.exports(store(), model.fingerprint)

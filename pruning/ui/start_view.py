@@ -9,7 +9,8 @@ import streamlit as st
 
 from pruning.checkpoint import demo_folder
 from pruning.jobs import runner
-from pruning.library import ENDED_BADLY, models, ready_map
+from pruning.library import ENDED_BADLY, models
+from pruning.results import about, inspected, latest_subject, ready_map
 from pruning.store import WAITING, Job
 from pruning.ui import jobs_view, services, shell, state, words
 
@@ -129,12 +130,12 @@ def _start() -> None:
 
 def _is_made(task: str) -> bool:
     store = services.store()
-    inspected = store.find("inspect", reference="demo", dtype="float32")
-    if task == "inspect" or not inspected:
-        return bool(inspected)
+    facts = inspected(store, "demo")
+    if task == "inspect" or facts is None:
+        return facts is not None
     if task == "map":
         return ready_map(store, "demo") is not None
-    return bool(store.find("baseline", fingerprint=inspected[0]["value"]["fingerprint"], data="demo"))
+    return bool(about(store, "baseline", latest_subject(store, facts["fingerprint"], "demo")))
 
 
 def _stop() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pruning import results
 from pruning.jobs import runner
 from pruning.plan import MAX_LEVEL, format_level
 from pruning.store import WAITING
@@ -138,8 +139,7 @@ def _drawn_so_far() -> dict[str, dict[str, float]]:
 
 def tickets(model: services.Info) -> list[dict[str, Any]]:
     """Stored lotteries of this model on the session's text as it is now, newest first."""
-    rows = services.store().find("lottery", fingerprint=model.fingerprint, data=state.current().data)
-    return [r for r in rows if r["key"]["data_fingerprint"] == rows[0]["key"]["data_fingerprint"]]
+    return results.about(services.store(), "lottery", services.subject(model))
 
 
 def _ticket(value: Mapping[str, Any]) -> None:

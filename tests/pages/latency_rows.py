@@ -1,5 +1,6 @@
 """Made-up times of the made-up model, for page tests."""
 
+from pruning.latency import processor
 from pruning.store import Store
 from tests.pages.synthetic import FINGERPRINT
 
@@ -33,7 +34,7 @@ def put_latency(store: Store) -> dict:
         "dtype": "float32",
         "device": "cpu",
         "threads": 2,
-        "machine": "made up",
+        "machine": processor(),
     }
     store.put("latency", key, value)
     return value

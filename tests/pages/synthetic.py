@@ -31,7 +31,7 @@ def put_baseline(store: Store) -> None:
         "probes": PROBES,
         "data_fingerprint": "0123456789abcdef",
     }
-    store.put("baseline", {"fingerprint": FINGERPRINT, "data": "demo"}, value)
+    store.put("baseline", {"fingerprint": FINGERPRINT, "data": "demo"}, {**value, "device": "cpu"})
 
 
 def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor: float = 1.08) -> None:

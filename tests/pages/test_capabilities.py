@@ -40,7 +40,8 @@ def leaning_figures(app: AppTest) -> list[dict]:
 def test_without_a_result_there_is_a_button_with_its_command(
     open_page: Open, asked: list[dict], table: SensitivityMap, store: Store
 ) -> None:
-    synthetic.put_capabilities(store, table, data_fingerprint="another text")
+    synthetic.put_capabilities(store, table, data_fingerprint="an older text")
+    synthetic.put_map(store)
     app = open_page("sensitivity", model="demo")
     assert not leaning_figures(app), "figures of another text are not shown"
     assert "prunescope capabilities demo" in [code.value for code in app.code]
@@ -162,6 +163,6 @@ def test_values_need_a_size_beside_a_quality(open_page: Open, table: Sensitivity
     app = open_page("optimize", model="demo")
     app.slider(key="optimize_value_facts").set_value(1.0)
     wish(app, share=None, kl=0.3)
-    assert "say how much has to go as well: a target such as 50 % removed" in app.error[0].value
+    assert "say how much has to go as well: a sparsity, a size" in app.error[0].value
     wish(app, share=30.0)
     assert not app.error

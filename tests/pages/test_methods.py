@@ -13,6 +13,7 @@ from pruning.commands import command_line
 from pruning.options import STRUCTURES
 from pruning.recipe import Recipe
 from pruning.store import Store
+from pruning.synthetic import DATA_FINGERPRINT
 from pruning.ui import (
     exit_view,
     method_chart,
@@ -416,7 +417,9 @@ def test_the_chosen_result_is_quantized(
         for p, m, b in steps
     ]
     store.put(
-        "quantize", {"fingerprint": synthetic.FINGERPRINT, **about, "methods": ["int8"]}, {"rows": rows}
+        "quantize",
+        {"fingerprint": synthetic.FINGERPRINT, **about, "methods": ["int8"]},
+        {"rows": rows, **TEXT},
     )
     filled.run()
     table = filled.table[0].value
@@ -424,6 +427,9 @@ def test_the_chosen_result_is_quantized(
     assert "33 % of the unpruned size" in text_of(filled)
     choose(filled, "2:4")
     assert not filled.table, "it is about another result"
+
+
+TEXT = {"data_fingerprint": DATA_FINGERPRINT}
 
 
 def exits() -> dict[str, Any]:
@@ -441,7 +447,11 @@ def exits() -> dict[str, Any]:
 def test_leaving_early_is_looked_at_dense_or_pruned(filled: AppTest, asked: list[dict], store: Store) -> None:
     filled.button(key="exit_start").click().run()
     assert (asked[-1]["task"], asked[-1]["arguments"]) == ("early_exit", {"data": "demo"})
-    store.put("early_exit", {"fingerprint": synthetic.FINGERPRINT, "data": "demo", "settings": []}, exits())
+    store.put(
+        "early_exit",
+        {"fingerprint": synthetic.FINGERPRINT, "data": "demo", "settings": []},
+        {**exits(), **TEXT},
+    )
     store_job_ended(filled)
     assert len(filled.get("plotly_chart")) == 3
     said = text_of(filled)

@@ -13,8 +13,10 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.cli import main
 from pruning.forecast import Calibration, Forecast, SensitivityMap, calibrate, forecast
+from pruning.latency import processor
 from pruning.menu import Bounds
 from pruning.plan import Plan, parse_settings
+from pruning.solve import Target
 from pruning.store import Store
 from pruning.synthetic import sensitivity_map
 from pruning.ui import optimize_data, optimize_wants, state
@@ -124,9 +126,14 @@ def test_what_cannot_be_is_said_with_the_nearest_and_loses_nothing(
 
 def test_the_nearest_is_said_in_the_units_of_the_fields() -> None:
     table = sensitivity_map()
-    said = optimize_wants.in_units("bytes=1.5e+08 or kl=0.5, sparsity=0.95, parameters=30123456", table)
-    assert said == "150 MB or KL 0.5 (perplexity 39.6 % worse), 95 % removed, 30.13 M parameters"
-    assert optimize_wants.in_units("perplexity=37.18", table) == "a perplexity of 37.2 (10 % worse)"
+    targets = {
+        Target("bytes", 1.5e8): "150 MB",
+        Target("kl", 0.5): "KL 0.5 (perplexity 39.6 % worse)",
+        Target("sparsity", 0.95): "95 % removed",
+        Target("parameters", 30123456): "30.13 M parameters",
+        Target("perplexity", 37.18): "a perplexity of 37.2 (10 % worse)",
+    }
+    assert {target: optimize_wants.in_units(target, table) for target in targets} == targets
 
 
 # ---- what must stay ---------------------------------------------------------------------------------
@@ -268,7 +275,9 @@ def test_speed_is_only_promised_for_whole_units(page: AppTest, asked: list[dict]
         "measured": "2026-01-02T03:04:05",
         "sparse": [],
     }
-    store.put("latency", {"fingerprint": synthetic.FINGERPRINT, "dtype": "float32"}, value)
+    place = {"device": "cpu", "threads": 2, "machine": processor()}
+    about = {"fingerprint": synthetic.FINGERPRINT, "dtype": "float32"}
+    store.put("latency", about | place, value)
     page.run()
     assert not page.exception
     said = text_of(page)
@@ -285,7 +294,8 @@ def test_owl_joins_the_chart_once_its_outliers_are_counted(
     assert [request["task"] for request in asked] == ["outliers"]
     value = {"layers": list(range(30)), "shares": [0.001 * layer for layer in range(30)]}
     same = {"fingerprint": table.fingerprint, "data": "demo"}
-    store.put("outliers", {**same, "data_fingerprint": "another text"}, value)
+    store.put("outliers", {**same, "data_fingerprint": "an older text"}, value)
+    synthetic.put_map(store)
     page.run()
     assert not any(name.startswith("OWL") for name in page.selectbox(key="optimize_point").options)
     store.put("outliers", {**same, "data_fingerprint": table.data_fingerprint}, value)
