@@ -1,5 +1,5 @@
 """The dashboard's entry: everything but the router is in `pages/` and `pruning/ui`."""
 
-from pruning.ui import shell
+from pruning.ui.shared import page as shell
 
 shell.route()

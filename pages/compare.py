@@ -1,6 +1,11 @@
 """Compare: pinned plans side by side, and what the unpruned model and each plan answer."""
 
-from pruning.ui import answers_view, compare_view, explore_view, jobs_view, services, shell
+from pruning.ui.compare import answers as answers_view
+from pruning.ui.compare import page as compare_view
+from pruning.ui.data import queries as services
+from pruning.ui.explore import page as explore_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

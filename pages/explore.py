@@ -1,6 +1,10 @@
 """Explore: move the sliders, see quality and size follow, measure the truth."""
 
-from pruning.ui import explore_view, jobs_view, services, shell, teaching_view
+from pruning.ui.data import queries as services
+from pruning.ui.explore import calibration as teaching_view
+from pruning.ui.explore import page as explore_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

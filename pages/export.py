@@ -1,6 +1,9 @@
 """Export: the recipe to read and download, and the pruned model written, loaded again and checked."""
 
-from pruning.ui import export_view, jobs_view, services, shell
+from pruning.ui import export as export_view
+from pruning.ui.data import queries as services
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,9 @@
 """Impact: what the guide claims of each technique, beside what it does to this model on this machine."""
 
-from pruning.ui import impact_view, jobs_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.impact import page as impact_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,9 @@
 """Methods: every way of pruning to try, measured on the same axes, and what can be done with a result."""
 
-from pruning.ui import jobs_view, methods_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.methods import page as methods_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,9 @@
 """Model: choose and load one, see what it is made of, and how good it is before anything is pruned."""
 
-from pruning.ui import jobs_view, model_view, services, shell
+from pruning.ui import model as model_view
+from pruning.ui.data import queries as services
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

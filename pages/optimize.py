@@ -1,6 +1,9 @@
 """Optimize: say what is wanted, and take the plan that is forecast to hurt least."""
 
-from pruning.ui import jobs_view, optimize_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.optimize import page as optimize_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,10 @@
 """Present: what a plan does, for people who know nothing of machine learning, on a page or as a file."""
 
-from pruning.ui import explore_view, jobs_view, present_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.explore import page as explore_view
+from pruning.ui.present import page as present_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,9 @@
 """Recover: train what pruning left, find how far a model can be pruned, and look for lottery tickets."""
 
-from pruning.ui import jobs_view, recover_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.recover import page as recover_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

@@ -1,6 +1,10 @@
 """Runs: everything that was made in this workspace, to find again, compare, take up and clear away."""
 
-from pruning.ui import jobs_view, runs_view, services, shell, words
+from pruning.ui.data import queries as services
+from pruning.ui.runs import page as runs_view
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
 
 shell.begin()
 shell.heading(

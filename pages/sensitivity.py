@@ -1,6 +1,11 @@
 """Sensitivity: what removing weights would cost in every layer and group, forecast and measured."""
 
-from pruning.ui import capability_view, jobs_view, map_table, sensitivity_view, services, shell
+from pruning.ui.data import queries as services
+from pruning.ui.sensitivity import capabilities as capability_view
+from pruning.ui.sensitivity import page as sensitivity_view
+from pruning.ui.sensitivity import table as map_table
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
 
 shell.begin()
 model = services.info()

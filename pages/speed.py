@@ -1,6 +1,9 @@
 """Speed: how fast and how large the model is here, without some of it, and on another device."""
 
-from pruning.ui import jobs_view, services, shell, speed_view
+from pruning.ui.data import queries as services
+from pruning.ui.shared import jobs as jobs_view
+from pruning.ui.shared import page as shell
+from pruning.ui.speed import page as speed_view
 
 shell.begin()
 model = services.info()

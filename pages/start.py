@@ -1,6 +1,9 @@
 """Start: what this is, the demo model in one press, the road, and the words that matter."""
 
-from pruning.ui import services, shell, start_view, warm
+from pruning.ui import start as start_view
+from pruning.ui.data import queries as services
+from pruning.ui.shared import page as shell
+from pruning.ui.shared import preload as warm
 
 shell.begin()
 shell.heading(

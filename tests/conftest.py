@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.texts import write_text
+from tests.support.texts import write_text
 
 
 @pytest.fixture(scope="session")
 def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Llama with tokenizer on disk; do not write into it."""
-    from tests.tiny import tiny_folder
+    from tests.support.tiny import tiny_folder
 
     return tiny_folder(tmp_path_factory.mktemp("models") / "llama")
 
@@ -20,7 +20,7 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def loaded(llama_folder: Path) -> Any:
     """The tiny Llama, loaded; tests must leave its weights as they are (see `dense_again`)."""
-    from pruning.models import load
+    from pruning.engine.models.load import load
 
     return load(str(llama_folder))
 
@@ -28,7 +28,7 @@ def loaded(llama_folder: Path) -> Any:
 @pytest.fixture
 def dense_again(loaded: Any) -> Iterator[None]:
     """Afterwards the weights are bit-identical."""
-    from pruning.models import fingerprint
+    from pruning.engine.models.load import fingerprint
 
     yield
     assert fingerprint(loaded.model) == loaded.fingerprint
@@ -43,7 +43,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     """An empty workspace."""
-    from pruning.store import Store
+    from pruning.workspace.store import Store
 
     return Store(tmp_path / "workspace")
 
@@ -51,6 +51,6 @@ def store(tmp_path: Path) -> Any:
 @pytest.fixture
 def llama() -> Any:
     """A tiny Llama of the test's own."""
-    from tests.tiny import tiny_model
+    from tests.support.tiny import tiny_model
 
     return tiny_model("llama")

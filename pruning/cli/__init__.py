@@ -6,16 +6,16 @@ Each ends its standard output with one line of JSON; progress and errors go to s
 import click
 
 from pruning import __version__
-from pruning.cli.benches import bench, latency
+from pruning.cli.bench import bench, latency
+from pruning.cli.calibrate import teach
 from pruning.cli.dashboard import app
+from pruning.cli.evaluate import capabilities, forecast, map_, measure, quantize, sweep
+from pruning.cli.export import export, recipe
 from pruning.cli.impact import impact
-from pruning.cli.looking import baseline, demo, early_exit, generate, inspect
-from pruning.cli.measuring import capabilities, forecast, map_, measure, quantize, sweep
-from pruning.cli.outlying import outliers
-from pruning.cli.solving import solve_
-from pruning.cli.teaching import teach
-from pruning.cli.training import lottery, progressive, recover
-from pruning.cli.writing import export, recipe
+from pruning.cli.inspect import baseline, demo, early_exit, generate, inspect
+from pruning.cli.optimize import solve_
+from pruning.cli.outliers import outliers
+from pruning.cli.train import lottery, progressive, recover
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pruning.cli.shared import errors_as_sentences, finish
+from pruning.cli.run import errors_as_sentences, finish
 from pruning.errors import PruningError
 from pruning.resources import app_file
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pruning.cli.shared import (
+from pruning.cli.run import (
     data_option,
     errors_as_sentences,
     finish,
@@ -15,7 +15,7 @@ from pruning.cli.shared import (
     run_on,
     terminal_progress,
 )
-from pruning.impact import BY_NAME, memory_ratio, perplexity_ratio
+from pruning.planning.recipe.guide_claims import BY_NAME, memory_ratio, perplexity_ratio
 from pruning.progress import Progress
 
 LOTTERY_STEPS = 20

@@ -5,7 +5,7 @@ import threading
 from types import ModuleType
 
 from pruning.jobs.supervisor import Runner
-from pruning.store import Store, workspace
+from pruning.workspace.store import Store, workspace
 
 __all__ = ["Runner", "runner"]
 

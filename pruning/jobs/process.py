@@ -29,7 +29,7 @@ class Engine:
     """
 
     tasks: str = "pruning.tasks"
-    models: str = "pruning.models"
+    models: str = "pruning.engine.models.load"
     slow_to_stop: Mapping[str, float] = field(default_factory=lambda: dict(SLOW_TO_STOP))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import psutil
 
 from pruning.errors import PruningError
-from pruning.jobs.lane import Lane
+from pruning.jobs.device_queue import Lane
 from pruning.jobs.process import Engine, EngineProcess
-from pruning.store import Store
+from pruning.workspace.store import Store
 
 REMEMBERED = 50
 

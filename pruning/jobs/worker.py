@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pruning.errors import Cancelled, PruningError
-from pruning.store import Store
+from pruning.workspace.store import Store
 
 # How long a task may go on after the dashboard is gone.
 ORPHAN_SECONDS = 5.0
@@ -198,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="pruning.jobs.worker")
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--tasks", default="pruning.tasks")
-    parser.add_argument("--models", default="pruning.models")
+    parser.add_argument("--models", default="pruning.engine.models.load")
     options = parser.parse_args()
     incoming, outgoing = _take_over_pipes()
     serve(Wire(incoming, outgoing), Bench(options.tasks, options.models, options.root))

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from pruning.allocate import allocate
-from pruning.changes import Spec
+from pruning.engine.masking.change import Spec
+from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
-from pruning.forecast import SensitivityMap
-from pruning.models import Loaded
-from pruning.options import DEFAULT, Options
-from pruning.plan import UNIT_KINDS, format_settings
+from pruning.planning.allocation.allocate import allocate
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.plan import UNIT_KINDS, format_settings
 from pruning.progress import Progress
-from pruning.store import Store
 from pruning.tasks.best_units import best_units
-from pruning.tasks.prepare import groups_of
-from pruning.tasks.pricing import make_map
-from pruning.tasks.quality import measure
+from pruning.tasks.context.context import groups_of
+from pruning.tasks.measure import measure
+from pruning.tasks.sensitivity import make_map
+from pruning.workspace.store import Store
 
 # How the groups compare is priced by a criterion that leaves other weights as they are: it scores with one
 # half of the text and is priced with the other, where an update would be priced by what it was fitted to.

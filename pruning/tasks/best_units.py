@@ -1,18 +1,18 @@
 """The best way we know to remove a share of a model's neurons, heads, KV groups or layers."""
 
-from pruning.changes import Spec
-from pruning.criteria import criterion as named_criterion
+from pruning.engine.architecture.forward import head_of, passing_over, run
+from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.metrics import compare
+from pruning.engine.masking.change import Spec
+from pruning.engine.models.load import Loaded
+from pruning.engine.sensitivity.unit_costs import curves, share_out
 from pruning.errors import PruningError
-from pruning.metrics import compare
-from pruning.models import Loaded
-from pruning.options import Options
-from pruning.passes import head_of, passing_over, run
-from pruning.plan import Plan, format_settings
+from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.progress import Progress
-from pruning.store import Store
-from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, windows_of
-from pruning.tasks.whole import units_of
-from pruning.unit_plans import curves, share_out
+from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of, windows_of
+from pruning.tasks.context.units import units_of
+from pruning.workspace.store import Store
 
 CRITERION = "fisher"
 # Layers are judged on some of the calibration windows; of those that did least damage when last tried, so

@@ -9,26 +9,26 @@ from typing import Any
 
 import torch
 
-from pruning.changes import Change, Spec
-from pruning.cost import cut_bytes, dense_bytes, smallest
+from pruning.engine.architecture.groups import GroupInfo, weight_view
+from pruning.engine.architecture.units import Heads
+from pruning.engine.evaluation.size import cut_bytes, dense_bytes, smallest
+from pruning.engine.evaluation.timing import measured_speedup
+from pruning.engine.masking.change import Change, Spec
+from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.files import write_json
-from pruning.groups import GroupInfo, weight_view
-from pruning.impact import BY_NAME, TECHNIQUES, Technique, verdict
-from pruning.models import Loaded
-from pruning.options import Options
-from pruning.plan import Group, format_level, format_settings
+from pruning.planning.recipe.guide_claims import BY_NAME, TECHNIQUES, Technique, verdict
+from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.plan import Group, format_level, format_settings
 from pruning.progress import Progress, within
-from pruning.store import Store
-from pruning.tasks.applying import applied, spec_of
 from pruning.tasks.best import best_spec
-from pruning.tasks.exporting import cut_copy, stored_figures
-from pruning.tasks.ladders import lottery_ticket
-from pruning.tasks.prepare import Reference, groups_of, reference_of, same_text
-from pruning.tasks.quality import measure_now
-from pruning.tasks.whole import units_of, why_not_smaller
-from pruning.timing import measured_speedup
-from pruning.units import Heads
+from pruning.tasks.context.apply import applied, spec_of
+from pruning.tasks.context.context import Reference, groups_of, reference_of, same_text
+from pruning.tasks.context.units import units_of, why_not_smaller
+from pruning.tasks.export import cut_copy, stored_figures
+from pruning.tasks.iterate import lottery_ticket
+from pruning.tasks.measure import measure_now
+from pruning.workspace.store import Store
 
 _FIGURES = ("kl", "perplexity", "dense_perplexity", "agreement", "accuracy", "dense_accuracy")
 # A lottery trains whole networks: two rounds of pruning, then the ticket and its control.
@@ -44,7 +44,8 @@ def impact(
     only: Sequence[str] | None = None,
     out: str | None = None,
 ) -> dict[str, Any]:
-    """Measure memory, speed and quality of each technique in `pruning.impact`, the quick ones first.
+    """Measure memory, speed and quality of each technique in `pruning.planning.recipe.guide_claims`, the
+    quick ones first.
 
     Rows in the store are not measured again. The lottery ticket is drawn only with `lottery_steps` of
     training in each of its networks. `only` names the rows; `out` is the JSON file to write, otherwise it

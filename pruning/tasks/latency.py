@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 
+from pruning.engine.evaluation.sparse_kernels import sparse_kernels
+from pruning.engine.evaluation.timing import machine, measure_table
+from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
-from pruning.kernels import sparse_kernels
-from pruning.models import Loaded
 from pruning.progress import Progress
-from pruning.store import Store
-from pruning.tasks.whole import units_of
-from pruning.timing import machine, measure_table
+from pruning.tasks.context.units import units_of
+from pruning.workspace.store import Store
 
 
 def latency(loaded: Loaded, store: Store, progress: Progress, again: bool = False) -> dict[str, Any]:

@@ -4,20 +4,20 @@ import time
 
 import numpy as np
 
-from pruning.cost import dense_bytes, weight_bytes
-from pruning.criteria import criterion as named_criterion
+from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.size import dense_bytes, weight_bytes
+from pruning.engine.models.load import Loaded
+from pruning.engine.sensitivity.unit_costs import curves
 from pruning.errors import PruningError
-from pruning.forecast import SensitivityMap
-from pruning.models import Loaded
-from pruning.plan import MAX_LEVEL
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.progress import Progress
-from pruning.results import stored
-from pruning.store import Store
-from pruning.tasks.prepare import evidence_for, fitting_windows, groups_of, reference_of, same_text
-from pruning.tasks.pricing import forward_seconds
-from pruning.tasks.solving import UNITS, unit_weights
-from pruning.tasks.whole import units_of
-from pruning.unit_plans import curves
+from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of, reference_of, same_text
+from pruning.tasks.context.units import units_of
+from pruning.tasks.optimize import UNITS, unit_weights
+from pruning.tasks.sensitivity import forward_seconds
+from pruning.workspace.results import stored
+from pruning.workspace.store import Store
 
 CRITERION = "fisher"
 # Finer where it is cheap: few units are what most plans remove.

@@ -12,7 +12,9 @@ def main() -> None:
     import plotly.graph_objects as go
     import pyarrow  # noqa: F401
 
-    from pruning import commands, costmap, recipe  # noqa: F401
+    from pruning.jobs import command_line as commands  # noqa: F401
+    from pruning.planning.forecast import sensitivity_map as costmap  # noqa: F401
+    from pruning.planning.recipe import recipe  # noqa: F401
 
     go.Figure([go.Heatmap(z=[[0.0]]), go.Scatter(x=[0.0], y=[0.0])]).to_json()
 

@@ -1,4 +1,5 @@
-"""What browser tests and pictures share beside `pruning.browser`: a page's whole height, faders, the plan."""
+"""What browser tests and pictures share beside `pruning.benchmarks.browser`: a page's whole height, faders,
+the plan."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
-from pruning.browser import Server, chromium, launched, server, settle
+from pruning.benchmarks.browser import Server, chromium, launched, server, settle
 
 __all__ = [
     "ROOT",

@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from pruning.store import Store
-from pruning.ui.shell import PAGES
+from pruning.ui.shared.page import PAGES
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, server, settle
-from tests.pages import synthetic
-from tests.pages.impact_rows import put_impact
+from tests.support import synthetic
+from tests.support.impact_rows import put_impact
 
 pytestmark = pytest.mark.browser
 SERIOUS = ("serious", "critical")

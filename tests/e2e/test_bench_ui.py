@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pruning import bench_ui
-from pruning import browser as browsers
+from pruning.benchmarks import browser as browsers
+from pruning.benchmarks import dashboard as bench_ui
 from pruning.cli import main
 from pruning.errors import PruningError
 from pruning.progress import silent

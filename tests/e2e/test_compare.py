@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pruning.store import Store
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, settle
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 PLAN = "model=demo&plan=down%3D0.3"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from pruning.checkpoint import demo_folder
-from pruning.store import Store
+from pruning.model_files.checkpoint import demo_folder
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, server
 from tests.e2e.screenshots import load_and_map, measure_plan
 

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-import pruning.ui.desk as mixing
-from pruning.forecast import calibrate, forecast, prior
-from pruning.plan import parse_settings
-from pruning.store import Store
-from pruning.strategies import STRATEGIES, strategy_plan
-from pruning.ui.desk.table import Marks, table_data
-from pruning.ui.state import split_settings
+import pruning.ui.explore.mixer.component as mixing
+from pruning.planning.forecast.predict import calibrate, forecast, prior
+from pruning.planning.recipe.plan import parse_settings
+from pruning.planning.recipe.presets import STRATEGIES, strategy_plan
+from pruning.ui.data.session import split_settings
+from pruning.ui.explore.mixer.payload import Marks, table_data
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, drag, settle, wait_for_plan
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 FOLDER = Path(mixing.__file__).parent
-ARITHMETIC = ("forecast.js", "levels.js", "words.js")
+ARITHMETIC = ("forecast.js", "levels.js", "../../shared/format.js")
 
 
 @pytest.fixture(scope="module")

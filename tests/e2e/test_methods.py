@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from pruning.store import Store
+from pruning.workspace.store import Store
 from tests.e2e.browser import settle
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 PLACE = """(chart, name) => {

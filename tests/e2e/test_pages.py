@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from pruning.store import Store
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, fader, nudge, server, settle, wait_for_plan
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 OPACITY = "cell => getComputedStyle(cell).opacity"

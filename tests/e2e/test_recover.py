@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from pruning.models import load
+from pruning.engine.models.load import load
 from pruning.progress import silent
-from pruning.store import Store
 from pruning.tasks import TASKS
+from pruning.workspace.store import Store
 from tests.e2e.browser import settle
 
 pytestmark = pytest.mark.browser

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pruning import library
-from pruning.store import Store
+from pruning.workspace import runs as library
+from pruning.workspace.store import Store
 from tests.e2e.browser import settle
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pruning.store import Store
-from pruning.ui import single_groups
+from pruning.ui.data import single_groups
+from pruning.workspace.store import Store
 from tests.e2e.browser import settle
-from tests.pages import synthetic
+from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Page, expect
 
-from pruning.checkpoint import demo_folder
-from pruning.ui import shell
+from pruning.model_files.checkpoint import demo_folder
+from pruning.ui.shared import page as shell
 from tests.e2e.browser import settle
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,1 @@
+"""Benchmarks of the map, the forecast, the methods, the solver, latency and the dashboard."""

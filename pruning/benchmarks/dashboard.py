@@ -1,0 +1,237 @@
+"""The bench of the dashboard in a real browser: how soon the picture follows a hand, and Python its release.
+
+All times are taken in the browser, from an event's own time stamp. A frame counts as painted when a message
+that was posted in its animation callback arrives: that comes after the frame's rendering.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+
+from pruning.benchmarks import synthetic
+from pruning.benchmarks.browser import QUIET, Server, launched, server, settle
+from pruning.errors import PruningError
+from pruning.progress import Progress
+from pruning.workspace.store import Store
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+# A small model's shape, and that of one of 70 billion parameters.
+SHAPES = {"30x5": 30, "80x5": 80}
+EVENTS, RELEASES, ROUNDS = 300, 20, 3
+MOST_MOVES = 20  # for each event that is wanted: the browser merges moves that come within one frame
+TIMEOUT = 60_000  # milliseconds
+EXPLORE = "/explore?model=demo"
+DESK = {
+    "root": "[data-desk]",
+    "settled": "[data-desk][data-settled]",
+    "fader": '[data-fader="gate"]',
+    "lane": '[data-lane="gate"]',
+}
+LINKS = '[data-testid="stTopNavLink"]'
+
+RECORD = """() => {
+  window.benchFrames = [];
+  document.addEventListener("pointermove", (event) => {
+    if (event.buttons === 0) return;
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => window.benchFrames.push(performance.now() - event.timeStamp);
+      channel.port2.postMessage(null);
+    });
+  }, { capture: true });
+  const released = (event) => { window.benchReleased = event.timeStamp; };
+  document.addEventListener("pointerup", released, { capture: true });
+}"""
+AWAIT_SETTLED = """(root) => {
+  window.benchSettled = new Promise((resolve) => {
+    const before = root.dataset.settled;
+    const watcher = new MutationObserver(() => {
+      const now = root.dataset.settled;
+      if (now === undefined || now === before) return;
+      watcher.disconnect();
+      resolve(performance.now() - window.benchReleased);
+    });
+    watcher.observe(root, { attributeFilter: ["data-settled"] });
+  });
+}"""
+SWITCH = """([link, quiet]) => new Promise((resolve) => {
+  const before = document.querySelector("h1").textContent;
+  const start = performance.now();
+  link.click();
+  const look = () => {
+    const title = document.querySelector("h1");
+    const shown = title && title.textContent !== before && document.querySelector(quiet);
+    if (shown) resolve(performance.now() - start);
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+
+
+def bench_ui(progress: Progress, events: int = EVENTS, releases: int = RELEASES) -> dict[str, Any]:
+    """Measure the dashboard on made-up maps of both shapes; milliseconds, and memory in MB (10⁶ bytes)."""
+    found: dict[str, Any] = {}
+    steps = 2 + len(SHAPES)
+    with tempfile.TemporaryDirectory() as scratch, launched() as browser:
+        progress(0, steps, "An empty page")
+        found.update(_named("floor", _floor(browser, events)))
+        for step, (shape, layers) in enumerate(SHAPES.items(), 1):
+            progress(step, steps, f"The desk, {shape}")
+            with _workspace(Path(scratch) / shape, layers) as address, _opened(browser, address) as page:
+                found.update(_desk(page, shape, events, releases))
+        progress(steps - 1, steps, "Pages")
+        found.update(_pages(browser, Path(scratch) / "pages"))
+        progress(steps, steps, "Done")
+    found["release_median_ms"] = max(found[f"release_median_ms_{shape}"] for shape in SHAPES)
+    return found
+
+
+@contextmanager
+def _workspace(folder: Path, layers: int) -> Iterator[Server]:
+    """A fresh dashboard whose workspace holds a made-up model of so many layers, and its map."""
+    folder.mkdir()
+    store = Store(folder / "home")
+    synthetic.put_model(store, layers=layers)
+    synthetic.put_map(store, layers=layers)
+    with server(folder / "home", folder / "log") as found:
+        yield found
+
+
+@contextmanager
+def _opened(browser: Browser, found: Server | None) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=found.address if found else None, viewport={"width": 1280, "height": 720}
+    )
+    context.set_default_timeout(TIMEOUT)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+# ---- dragging ---------------------------------------------------------------------------------------
+
+
+def _floor(browser: Browser, events: int) -> list[float]:
+    """The same drag on a page that does nothing: what browser and machine take by themselves."""
+    with _opened(browser, None) as page:
+        page.set_content('<div id="field" style="height: 600px"></div>')
+        page.evaluate(RECORD)
+        return _drag(page, page.locator("#field"), events, across=True)
+
+
+def _desk(page: Page, shape: str, events: int, releases: int) -> dict[str, float]:
+    page.goto(EXPLORE)
+    settle(page, TIMEOUT)
+    page.wait_for_selector(DESK["settled"])
+    page.evaluate(RECORD)
+    fader, lane = page.locator(DESK["fader"]), page.locator(DESK["lane"])
+    result = {}
+    for name, part in (("drag", fader), ("paint", lane)):
+        part.scroll_into_view_if_needed()
+        times = _drag(page, part, events, across=name == "paint")
+        page.wait_for_selector(DESK["settled"])
+        result.update(_named(name, times, shape))
+    settled = _releases(page, fader, releases)
+    return {**result, f"release_median_ms_{shape}": statistics.median(settled)}
+
+
+def _drag(page: Page, part: Locator, events: int, across: bool) -> list[float]:
+    """Press on the part and move inside it until enough moves were painted; milliseconds of each."""
+    page.evaluate("() => { window.benchFrames = []; }")
+    path = _path(part, across)
+    page.mouse.move(*next(path))
+    page.mouse.down()
+    for count, place in enumerate(path, 1):
+        page.mouse.move(*place)
+        if count >= events and count % 20 == 0:
+            if page.evaluate("window.benchFrames.length") >= events:
+                break
+            if count > MOST_MOVES * events:
+                raise PruningError("The browser paints no moves of the pointer, so nothing can be measured.")
+    page.mouse.up()
+    return [float(value) for value in page.evaluate("window.benchFrames")]
+
+
+def _path(part: Locator, across: bool) -> Iterator[tuple[float, float]]:
+    """Places inside the part for ever: up and down, and also from side to side when `across`."""
+    box = part.bounding_box()
+    if box is None:
+        raise PruningError("The desk is not where the bench looks for it. Does Explore show it?")
+    for step in itertools.count():
+        wave = 0.5 - 0.4 * np.cos(step / 17)
+        side = 0.5 - 0.45 * np.cos(step / 61) if across else 0.5
+        yield box["x"] + side * box["width"], box["y"] + float(wave) * box["height"]
+
+
+def _releases(page: Page, fader: Locator, releases: int) -> list[float]:
+    """Milliseconds from letting go of the fader to Python's answer on the page, each at a new level."""
+    root = page.locator(DESK["root"])
+    box = fader.bounding_box()
+    assert box is not None  # it has just been dragged
+    times = []
+    for step in range(releases):
+        place = 0.2 + 0.6 * ((step * 7) % releases) / releases
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.5 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + place * box["height"], steps=3)
+        root.evaluate(AWAIT_SETTLED)
+        page.mouse.up()
+        times.append(float(page.evaluate("window.benchSettled")))
+    return times
+
+
+# ---- pages and process ------------------------------------------------------------------------------
+
+
+def _pages(browser: Browser, folder: Path) -> dict[str, Any]:
+    """A fresh server's first page, every switch between pages, and what its process holds after that."""
+    with _workspace(folder, SHAPES["80x5"]) as found, _opened(browser, found) as page:
+        start = time.perf_counter()
+        page.goto("/?model=demo")
+        settle(page, TIMEOUT)
+        first = 1000 * (time.perf_counter() - start)
+        switches: list[tuple[float, str]] = []
+        links = page.locator(LINKS)
+        for index in ROUNDS * [*range(1, links.count()), 0]:
+            link = links.nth(index)
+            taken = page.evaluate(SWITCH, [link.element_handle(), QUIET])
+            switches.append((float(taken), page.locator("h1").inner_text()))
+            settle(page, TIMEOUT)
+        slowest, title = max(switches)
+        return {
+            "first_page_ms": first,
+            "switch_median_ms": statistics.median(taken for taken, _ in switches),
+            "switch_max_ms": slowest,
+            "switch_slowest": title,
+            **process_figures(found.pid),
+        }
+
+
+def process_figures(pid: int) -> dict[str, Any]:
+    """Resident memory of a process in MB, and whether torch's library is loaded (None: cannot be seen)."""
+    process = psutil.Process(pid)
+    loaded: bool | None = None
+    if hasattr(process, "memory_maps"):
+        loaded = any("libtorch" in region.path for region in process.memory_maps())
+    return {"rss_mb": process.memory_info().rss / 1e6, "torch_loaded": loaded}
+
+
+def _named(name: str, times: Sequence[float], shape: str = "") -> dict[str, float]:
+    suffix = f"_{shape}" if shape else ""
+    return {
+        f"{name}_median_ms{suffix}": float(np.median(times)),
+        f"{name}_p95_ms{suffix}": float(np.quantile(times, 0.95)),
+    }

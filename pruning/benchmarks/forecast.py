@@ -1,0 +1,232 @@
+"""The bench of the forecast: recipes of many kinds, measured, beside what was forecast of them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pruning.benchmarks.map import spearman
+from pruning.engine.masking.change import Spec
+from pruning.engine.models.load import Loaded
+from pruning.planning.allocation.choices import map_menu
+from pruning.planning.allocation.solver import Target, solve
+from pruning.planning.forecast import predict as forecasts
+from pruning.planning.forecast.calibration_plans import in_units, trial_plans
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
+from pruning.progress import Progress
+from pruning.tasks.context.context import groups_of
+from pruning.tasks.context.units import units_of
+from pruning.tasks.measure import quality_of
+from pruning.tasks.optimize import map_for
+from pruning.tasks.unit_maps import unit_map_for
+from pruning.workspace.store import Store
+
+KL_RANGE = (0.05, 3.0)
+# Forecast before any measurement, of what is drawn; it leaves room for the truth to lie beside it.
+DRAWN_KL = (0.08, 2.0)
+HALVINGS = 30
+
+Shape = Callable[[SensitivityMap, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is pruned, and how many recipes of each kind are measured."""
+
+    criterion: str
+    structure: str
+    recipes: int
+
+
+ASKED = (
+    Asked("magnitude", DEFAULT.structure, 2),
+    Asked("wanda", DEFAULT.structure, 2),
+    Asked("fisher", DEFAULT.structure, 3),
+    Asked("fisher", "neurons", 2),
+    Asked("fisher", "heads", 2),
+)
+
+
+def _by_kind(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+    """The same level in all layers, another for each kind."""
+    levels = {kind: rng.uniform(0.3, 1.4) for kind in table.kinds}
+    return np.array([levels[kind] for _, kind in table.groups])
+
+
+def _some(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+    """A random part of the groups, the others dense."""
+    chosen = rng.random(len(table.groups)) < rng.uniform(0.25, 0.75)
+    chosen[rng.integers(len(chosen))] = True
+    return np.where(chosen, rng.uniform(0.5, 1.5, len(chosen)), 0.0)
+
+
+def _ramp(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+    """More with the depth, or less."""
+    first, last = rng.uniform(0.2, 1.8, 2)
+    depth = np.array([layer for layer, _ in table.groups], dtype=float)
+    return first + (last - first) * depth / max(1.0, float(depth.max()))
+
+
+def _mixed(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+    """A level for each kind, and play in every layer."""
+    return _by_kind(table, rng) * rng.uniform(0.6, 1.4, len(table.groups))
+
+
+SHAPES: dict[str, Shape] = {"by kind": _by_kind, "some groups": _some, "ramp": _ramp, "mixed": _mixed}
+SOLVED = "solved"
+
+
+def drawn(
+    table: SensitivityMap, kind: str, rng: np.random.Generator, totals: Mapping[int, int] | None = None
+) -> Plan:
+    """A plan of a kind whose KL, forecast before any measurement, is drawn from `DRAWN_KL`.
+
+    With `totals`, units by layer, levels are what whole units make.
+    """
+    low, high = np.log(DRAWN_KL)
+    kl = float(np.exp(rng.uniform(low, high)))
+    if kind == SOLVED:
+        plan = solve(map_menu(table), [Target("kl", kl)]).plan
+    else:
+        plan = _scaled(table, SHAPES[kind](table, rng), kl)
+    return plan if totals is None else in_units(plan, totals)
+
+
+def _scaled(table: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
+    """Levels in the proportion of `shape` [groups] with this forecast KL, or as near as they come."""
+    low, high = 0.0, MAX_LEVEL / float(shape.min() or shape.max())
+
+    def plan(scale: float) -> Plan:
+        levels = np.minimum(scale * shape, MAX_LEVEL).round(3)
+        return {g: float(v) for g, v in zip(table.groups, levels, strict=True) if v > 0}
+
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if forecasts.forecast(table, plan(middle)).kl < kl else (low, middle)
+    return plan(low)
+
+
+def bench_forecast(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    data: str = "demo",
+    asked: Sequence[Asked] = ASKED,
+) -> dict[str, Any]:
+    """Compare forecasts with measurements on recipes that taught the forecast nothing.
+
+    For each of `asked` a map is taken, the few plans that the product chooses
+    (`pruning.planning.forecast.calibration_plans`) are measured and learnt from, and recipes of every kind
+    are drawn with a fixed seed, measured and set beside the forecast before and after learning. Recipes with
+    a measured KL outside `KL_RANGE` are left out. Errors are |measured / forecast - 1|.
+    """
+    rng = np.random.default_rng(11)
+    kinds = (*SHAPES, SOLVED)
+    total = sum(len(kinds) * one.recipes for one in asked)
+    rows: list[dict[str, Any]] = []
+    taught = []
+    for one in asked:
+        table, totals = _table(loaded, store, progress, one, data)
+
+        def kl_of(plan: Plan, one: Asked = one) -> float:
+            return measured_kl(loaded, store, progress, one, plan, data)
+
+        lessons = [(plan, kl_of(plan)) for plan in trial_plans(table, totals)]
+        learnt = forecasts.calibrate(table, lessons)
+        taught.append(_lessons(table, one, lessons))
+        for kind in (kind for kind in kinds for _ in range(one.recipes)):
+            plan = drawn(table, kind, rng, totals)
+            row = _row(table, plan, kl_of(plan), learnt, kind)
+            rows.append(row)
+            progress(len(rows), total, f"{one.criterion}, {one.structure}, {kind}: KL {row['kl']:.3f}")
+    inside = [row for row in rows if KL_RANGE[0] <= row["kl"] <= KL_RANGE[1]]
+    return {
+        **summary(inside),
+        "left_out": len(rows) - len(inside),
+        "forecast_ms": forecast_ms(table, plan),
+        "taught": taught,
+        "kinds": {kind: summary([row for row in inside if row["kind"] == kind]) for kind in kinds},
+        "criteria": {
+            name: summary([row for row in inside if row["what"] == name])
+            for name in dict.fromkeys(row["what"] for row in inside)
+        },
+        "rows": rows,
+    }
+
+
+def _table(
+    loaded: Loaded, store: Store, progress: Progress, one: Asked, data: str
+) -> tuple[SensitivityMap, dict[int, int] | None]:
+    """The map of what is pruned, and the units of each layer where they go whole."""
+    if one.structure == DEFAULT.structure:
+        return map_for(loaded, store, progress, one.criterion, data), None
+    table = unit_map_for(loaded, store, progress, one.structure, data)
+    return table, units_of(loaded, one.structure).totals(one.structure)
+
+
+def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, plan: Plan, data: str) -> float:
+    """KL to the dense model on the evaluation text, nats per token."""
+    settings = format_settings(plan, groups_of(loaded, one.structure))
+    spec = Spec(tuple(settings), one.criterion, data, Options(structure=one.structure))
+    return quality_of(loaded, store, progress, spec).kl
+
+
+def _lessons(table: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
+    """What the forecast learnt from, so that other ways to learn can be tried on the same figures."""
+    return {
+        "criterion": one.criterion,
+        "structure": one.structure,
+        "measured": len(lessons),
+        "kls": [kl for _, kl in lessons],
+        "settings": [format_settings(plan, table.groups) for plan, _ in lessons],
+    }
+
+
+def _row(
+    table: SensitivityMap, plan: Plan, kl: float, learnt: forecasts.Calibration, kind: str
+) -> dict[str, Any]:
+    before, after = forecasts.forecast(table, plan), forecasts.forecast(table, plan, learnt)
+    whole = table.structure != DEFAULT.structure
+    return {
+        "what": table.structure if whole else table.criterion,
+        "kind": kind,
+        "sparsity": after.sparsity,
+        "kl": kl,
+        "forecast": after.kl,
+        "low": after.kl_low,
+        "high": after.kl_high,
+        "before": before.kl,
+        "inside": bool(after.kl_low <= kl <= after.kl_high),
+        "inside_before": bool(before.kl_low <= kl <= before.kl_high),
+        "settings": format_settings(plan, table.groups),
+    }
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Errors of the forecast, its order and its band over rows; `_prior` before any measurement."""
+    result: dict[str, Any] = {"recipes": len(rows)}
+    if not rows:
+        return result
+    truth = np.array([row["kl"] for row in rows])
+    for name, inside, suffix in (("forecast", "inside", ""), ("before", "inside_before", "_prior")):
+        errors = np.abs(truth / np.array([row[name] for row in rows]) - 1)
+        result[f"median_error{suffix}"] = float(np.median(errors))
+        result[f"p90_error{suffix}"] = float(np.quantile(errors, 0.9))
+        if len(rows) > 2:
+            result[f"spearman{suffix}"] = spearman([row[name] for row in rows], truth.tolist())
+        result[f"coverage_80{suffix}"] = float(np.mean([row[inside] for row in rows]))
+    return result
+
+
+def forecast_ms(table: SensitivityMap, plan: Plan) -> float:
+    """Median milliseconds of one forecast of a plan."""
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        forecasts.forecast(table, plan)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))

@@ -1,0 +1,1 @@
+"""What a model consists of: groups and units of weights, traced; forward passes over its layers."""

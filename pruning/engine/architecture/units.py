@@ -1,0 +1,233 @@
+"""The units that are removed whole: neurons and heads with their KV groups, and where their weights live.
+
+A neuron is a row of gate and of up with the matching column of down. A head is a block of columns of
+attn_out with the rows of qkv that feed it alone; heads that read the same keys and values form a KV group.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
+from pruning.engine.architecture.tracing import TRACE_TOKENS, forward_replaced, run_few_tokens, watched
+from pruning.errors import PruningError
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """The neurons of one layer: row j of each of `rows`, and column j of `down`."""
+
+    rows: tuple[Part, ...]
+    down: Part
+    count: int
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of one layer: head i has the rows `queries[i]` and columns [i·size, (i+1)·size) of `out`.
+
+    It reads the keys and values of KV group `group_of[i]`, which are the rows `keys_values[group]`.
+    """
+
+    queries: tuple[tuple[Part, ...], ...]
+    keys_values: tuple[tuple[Part, ...], ...]
+    group_of: tuple[int, ...]
+    out: Part
+    size: int
+
+    @property
+    def count(self) -> int:
+        return len(self.queries)
+
+    @property
+    def groups(self) -> int:
+        return len(self.keys_values)
+
+    def members(self, group: int) -> list[int]:
+        """The heads of one KV group."""
+        return [head for head, own in enumerate(self.group_of) if own == group]
+
+    def columns(self, heads: Iterable[int]) -> list[int]:
+        """The columns of `out` that belong to `heads`."""
+        return [column for head in heads for column in range(head * self.size, (head + 1) * self.size)]
+
+
+@dataclass(frozen=True)
+class Units:
+    """All units of a model by layer; `layers` are the qualified names of its decoder layers."""
+
+    layers: tuple[str, ...]
+    neurons: Mapping[int, Neurons]
+    heads: Mapping[int, Heads]
+
+    def totals(self, kind: str) -> dict[int, int]:
+        """How many neurons, heads or KV groups each layer has."""
+        if kind == "neurons":
+            return {layer: neurons.count for layer, neurons in self.neurons.items()}
+        return {layer: own.count if kind == "heads" else own.groups for layer, own in self.heads.items()}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The units that go, by layer, ascending; a KV group goes with the last of its heads."""
+
+    neurons: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    heads: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    layers: tuple[int, ...] = ()
+
+
+def find_units(model: nn.Module, groups: Sequence[GroupInfo], heads: bool = True) -> Units:
+    """The units of a model whose groups were found; heads are looked for only where they are wanted.
+
+    Raises PruningError where the heads of a layer do not come apart.
+    """
+    names = tuple(name for name, _ in decoder_layers(model))
+    return Units(names, find_neurons(model, groups), find_heads(model, groups) if heads else {})
+
+
+def find_neurons(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Neurons]:
+    """The neurons of each layer, from the groups gate, up and down."""
+    parts = {(group.layer, group.kind): group.parts[0] for group in groups}
+    found = {}
+    for (layer, kind), down in parts.items():
+        if kind == "down":
+            rows = tuple(parts[layer, name] for name in ("gate", "up") if (layer, name) in parts)
+            found[layer] = Neurons(rows, down, weight_view(model, down).shape[1])
+    return found
+
+
+def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads]:
+    """The heads of each layer, from which outputs of qkv reach which inputs of attn_out.
+
+    Runs a few tokens through the model and leaves it as it was. Raises PruningError where heads do not
+    come apart, for instance because all of them are normed together.
+    """
+    config: Any = model.config
+    count = config.get_text_config().num_attention_heads
+    layers = decoder_layers(model)
+    found = {}
+    with watched(model, layers) as (_, arguments):
+        run_few_tokens(model)
+        for index, (name, layer) in enumerate(layers):
+            args, kwargs = arguments[name]
+            qkv = [part.module for part in _parts(groups, index, "qkv")]
+            out = _parts(groups, index, "attn_out")[0]
+            reached = _reach(model, qkv, out.module, count, partial(layer, *args, **kwargs))
+            found[index] = _heads(name, reached, out, weight_view(model, out).shape[1] // count)
+    return found
+
+
+def _parts(groups: Sequence[GroupInfo], layer: int, kind: str) -> tuple[Part, ...]:
+    return next(group.parts for group in groups if (group.layer, group.kind) == (layer, kind))
+
+
+_Rows = list[tuple[Part, ...]]  # by head
+
+
+def _reach(
+    model: nn.Module, qkv: Sequence[str], out: str, count: int, rerun: Callable[[], Any]
+) -> tuple[_Rows, _Rows]:
+    """For each head the rows of qkv that reach it from the same token alone, and those from any token.
+
+    The layer is run again with random numbers for what qkv puts out, so that no softmax is saturated; their
+    gradients tell what a head's block of attn_out's inputs depends on at the last token.
+    """
+    generator = torch.Generator().manual_seed(0)
+    example = next(model.parameters())
+    noise = {
+        name: torch.randn(1, TRACE_TOKENS, _width(model, name), generator=generator)
+        .to(example)
+        .requires_grad_(True)
+        for name in qkv
+    }
+    seen: list[torch.Tensor] = []
+    with ExitStack() as stack:
+        for name in qkv:
+            stack.enter_context(
+                forward_replaced(model.get_submodule(name), lambda _, name=name: noise[name])  # type: ignore[misc]
+            )
+        handle = model.get_submodule(out).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        stack.callback(handle.remove)
+        with torch.enable_grad():
+            rerun()
+    own, shared = [], []
+    for block in seen[0][0, -1].chunk(count):
+        weights = torch.randn(block.shape, generator=generator).to(block)
+        gradients = torch.autograd.grad((block * weights).sum(), list(noise.values()), retain_graph=True)
+        first, last = ([gradient[0, at] != 0 for gradient in gradients] for at in (0, -1))
+        alone = [now & ~before for now, before in zip(last, first, strict=True)]
+        own.append(_runs(qkv, alone))
+        shared.append(_runs(qkv, first))
+    return own, shared
+
+
+def _width(model: nn.Module, name: str) -> int:
+    return weight_view(model, Part(name)).shape[0]
+
+
+def _runs(names: Sequence[str], masks: Sequence[torch.Tensor]) -> tuple[Part, ...]:
+    """Runs of consecutive rows that are True, by module."""
+    parts = []
+    for name, mask in zip(names, masks, strict=True):
+        rows = mask.nonzero().flatten().tolist()
+        there = set(rows)
+        starts = [row for row in rows if row - 1 not in there]
+        stops = [row + 1 for row in rows if row + 1 not in there]
+        parts += [Part(name, run) for run in zip(starts, stops, strict=True)]
+    return tuple(parts)
+
+
+def _heads(layer: str, reached: tuple[_Rows, _Rows], out: Part, size: int) -> Heads:
+    queries, shared = reached
+    groups = list(dict.fromkeys(shared))
+    group_of = tuple(groups.index(rows) for rows in shared)
+    taken = [row for rows in (*queries, *groups) for part in rows for row in _rows_of(part)]
+    sizes = {sum(len(_rows_of(part)) for part in rows) for rows in queries}
+    even = len({group_of.count(group) for group in group_of}) == 1
+    if len(taken) != len(set(taken)) or len(sizes) != 1 or 0 in sizes or not even:
+        raise PruningError(
+            f"The heads of {layer} do not come apart: what one puts out depends on others' queries, keys or "
+            "values. Remove neurons or layers of this model instead."
+        )
+    return Heads(tuple(queries), tuple(groups), group_of, out, size)
+
+
+def _rows_of(part: Part) -> list[tuple[str, int]]:
+    return [(part.module, row) for row in range(*(part.rows or (0, 0)))]
+
+
+def lost_rows(units: Units, removal: Removal) -> dict[str, list[int]]:
+    """The output rows, ascending, that linear modules lose with the units; whole layers are not counted."""
+    lost: dict[str, list[int]] = {}
+    for layer, gone in removal.neurons.items():
+        for part in units.neurons[layer].rows:
+            start = part.rows[0] if part.rows else 0
+            lost.setdefault(part.module, []).extend(start + neuron for neuron in gone)
+    for layer, gone in removal.heads.items():
+        heads = units.heads[layer]
+        parts = [part for head in gone for part in heads.queries[head]]
+        parts += [part for group in gone_groups(heads, gone) for part in heads.keys_values[group]]
+        for part in parts:
+            lost.setdefault(part.module, []).extend(row for _, row in _rows_of(part))
+    return {name: sorted(rows) for name, rows in lost.items()}
+
+
+def lost_columns(units: Units, removal: Removal) -> dict[str, list[int]]:
+    """The input columns, ascending, that linear modules lose with the units."""
+    lost = {units.neurons[layer].down.module: sorted(gone) for layer, gone in removal.neurons.items()}
+    for layer, gone in removal.heads.items():
+        heads = units.heads[layer]
+        lost[heads.out.module] = heads.columns(sorted(gone))
+    return lost
+
+
+def gone_groups(heads: Heads, gone: Iterable[int]) -> list[int]:
+    """The KV groups none of whose heads stay."""
+    lost = set(gone)
+    left = {group for head, group in enumerate(heads.group_of) if head not in lost}
+    return [group for group in range(len(heads.keys_values)) if group not in left]

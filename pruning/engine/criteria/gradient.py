@@ -1,0 +1,27 @@
+"""Gradient: a weight matters as much as the loss is sensitive to it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pruning.engine.criteria.inputs import Evidence, given
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Σ |∂L/∂w| over batches of calibration text, compared within the group. Higher = keep.
+
+    L is the mean cross-entropy of the next token. The size of the weight plays no part, which makes this a
+    poor judge of what can be set to zero; taylor takes it in.
+    """
+
+    name: ClassVar[str] = "gradient"
+    scope: ClassVar[str] = "group"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+    norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
+
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""
+        return given(known, "gradients")

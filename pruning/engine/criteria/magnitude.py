@@ -1,0 +1,23 @@
+"""Magnitude: a weight matters as much as it is large."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pruning.engine.criteria.inputs import Evidence
+
+
+@dataclass(frozen=True)
+class Magnitude:
+    """|w|, compared within the group (Han et al. 2015). Higher = keep. Sees no data."""
+
+    name: ClassVar[str] = "magnitude"
+    scope: ClassVar[str] = "group"
+    needs: ClassVar[tuple[str, ...]] = ()
+    norm: ClassVar[int] = 1
+    updates: ClassVar[bool] = False
+
+    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+        """Scores [out, in] of weight [out, in]; nothing else is looked at."""
+        return weight.abs()

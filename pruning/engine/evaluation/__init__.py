@@ -1,0 +1,1 @@
+"""What a pruned model is worth: quality, generation, size and time."""

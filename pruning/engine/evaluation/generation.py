@@ -1,0 +1,109 @@
+"""What a model answers, most likely token first, and how far a pruned model drifts along that answer."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import Head, device_of, hidden_states
+from pruning.engine.evaluation.metrics import CHUNK, token_kl
+from pruning.errors import PruningError
+
+
+def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
+    """The prompt in tokens, through the tokenizer's chat template where it has one."""
+    if not getattr(tokenizer, "chat_template", None):
+        return list(tokenizer(prompt)["input_ids"])
+    messages = [{"role": "user", "content": prompt}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def ends(model: nn.Module, tokenizer: Any) -> set[int]:
+    """The tokens that end an answer."""
+    named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    several = named if isinstance(named, list) else [named]
+    return {token for token in (*several, tokenizer.eos_token_id) if token is not None}
+
+
+def check_length(model: nn.Module, prompt: Sequence[int], new_tokens: int) -> None:
+    """Raises PruningError when prompt and answer together are longer than the model can read."""
+    config: Any = model.config
+    most = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if most is not None and len(prompt) + new_tokens > most:
+        raise PruningError(
+            f"The prompt has {len(prompt)} tokens; with {new_tokens} more for the answer that is longer than "
+            f"the {most} this model reads. Shorten the prompt, or ask for a shorter answer."
+        )
+
+
+def answer(
+    model: nn.Module,
+    prompt: Sequence[int],
+    new_tokens: int,
+    stop: set[int],
+    heard: Callable[[int], None] = lambda _: None,
+) -> list[int]:
+    """Up to `new_tokens` tokens after `prompt`, each the most likely one; a token of `stop` is the last.
+
+    `heard` is told how many there are after each of them, and may raise to break off.
+    """
+    said: list[int] = []
+    step = torch.tensor([list(prompt)], device=device_of(model))
+    cache: Any = None
+    with torch.no_grad():
+        while len(said) < new_tokens and (not said or said[-1] not in stop):
+            output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            step, cache = output.logits[:, -1:].argmax(-1), output.past_key_values
+            said.append(int(step))
+            heard(len(said))
+    return said
+
+
+def answer_states(model: nn.Module, prompt: Sequence[int], said: Sequence[int]) -> torch.Tensor:
+    """What the head sees where each token of `said` is predicted, reading the very text: [tokens, hidden]."""
+    with torch.no_grad():
+        read = hidden_states(model, torch.tensor([[*prompt, *said]]))
+    return read[0, len(prompt) - 1 : -1]
+
+
+def drift(head: Head, dense: torch.Tensor, pruned: torch.Tensor) -> list[float]:
+    """KL(dense ‖ pruned) in nats at each token, from hidden states [tokens, hidden] of both."""
+    values: list[float] = []
+    with torch.no_grad():
+        for old, new in zip(dense.split(CHUNK), pruned.split(CHUNK), strict=True):
+            logs = (torch.log_softmax(head(part).float(), -1) for part in (old, new))
+            values += token_kl(*logs).clamp_min(0).tolist()
+    return values
+
+
+def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+    """The first place where two answers part; None where they are the same to the end."""
+    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return place
+    return None if len(one) == len(other) else min(len(one), len(other))
+
+
+def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
+    """The text that each token adds; together they are the whole text.
+
+    A character made of several tokens belongs to the last of them, and a token that stands for no text
+    (such as the end of the answer) adds "".
+    """
+
+    def read(part: Sequence[int]) -> str:
+        text = tokenizer.decode(part, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
+
+    # Some tokenizers drop the space before the first word: so each token is read behind an earlier one.
+    found: list[str] = []
+    start = done = 0
+    for place in range(len(tokens)):
+        before, text = read(tokens[start:done]), read(tokens[start : place + 1])
+        whole = not text.endswith("\N{REPLACEMENT CHARACTER}") or place == len(tokens) - 1
+        found.append(text[len(before) :] if whole else "")
+        if whole:
+            start, done = done, place + 1
+    return found

@@ -1,0 +1,115 @@
+"""How far a pruned model is from its dense self, and how good either is."""
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import Head, device_of
+from pruning.engine.calibration.data import Probe
+
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Means over the scored tokens.
+
+    `kl`: KL(dense ‖ model) in nats per token, lower is better. `cross_entropy` in nats per token.
+    `accuracy`: share of next tokens guessed right; `agreement`: share of positions where the most likely
+    token is the dense model's (both 0..1, higher is better).
+    """
+
+    kl: float
+    cross_entropy: float
+    accuracy: float
+    agreement: float
+    tokens: int
+
+    @property
+    def perplexity(self) -> float:
+        """exp(cross-entropy); lower is better."""
+        return math.exp(min(self.cross_entropy, 700.0))
+
+
+def compare(
+    head: Head, dense: torch.Tensor, pruned: torch.Tensor, windows: torch.Tensor, every: int = 1
+) -> Quality:
+    """Quality of `pruned` against `dense`, both hidden states [n, length, hidden] of token `windows`.
+
+    Every `every`-th position that has a next token is scored. Logits exist for `CHUNK` positions at a time.
+    """
+    device = dense.device
+    keep = torch.arange(every - 1, windows.shape[1] - 1, every)
+    targets = windows[:, keep + 1].reshape(-1).to(device)
+    before = dense[:, keep.to(device)].flatten(0, 1)
+    after = pruned[:, keep.to(device)].flatten(0, 1)
+    totals = torch.zeros(4, dtype=torch.float64)
+    with torch.no_grad():
+        for old, new, target in zip(
+            before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True
+        ):
+            totals += _chunk_totals(head(old), head(new), target)
+    means = (totals / len(targets)).tolist()
+    return Quality(max(0.0, means[0]), means[1], means[2], means[3], len(targets))
+
+
+def _chunk_totals(old: torch.Tensor, new: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Sums of KL, cross-entropy, hits and agreements over a chunk of logits [m, vocabulary]."""
+    best_old, best_new = old.argmax(-1), new.argmax(-1)
+    p, q = torch.log_softmax(old.float(), -1), torch.log_softmax(new.float(), -1)
+    kl = token_kl(p, q)
+    nll = -q.gather(1, target.unsqueeze(1)).double()
+    hits, agreements = (best_new == target).sum(), (best_new == best_old).sum()
+    return torch.stack([kl.sum(), nll.sum(), hits.double(), agreements.double()]).cpu()
+
+
+def token_kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """KL(p ‖ q) [m] in nats, of log probabilities [m, vocabulary]."""
+    return torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1, dtype=torch.float64)
+
+
+def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: list[Probe]) -> dict[str, float]:
+    """Share of probes answered right by capability, 0..1, and under "all" over all of them.
+
+    The answer is the choice with the highest mean log-likelihood per token after the question. Questions
+    of equal length are read together once, without padding, and their choices continue from the cache.
+    """
+    by_length: dict[tuple[int, int], list[tuple[Probe, list[int]]]] = defaultdict(list)
+    for probe in probes:
+        ids = tokenizer(probe.question)["input_ids"]
+        by_length[len(ids), len(probe.choices)].append((probe, ids))
+    right: dict[str, list[bool]] = defaultdict(list)
+    for some in by_length.values():
+        scores = _choice_scores(model, head, tokenizer, some)
+        for (probe, _), row in zip(some, scores, strict=True):
+            right[probe.capability].append(int(row.argmax()) == probe.answer)
+    everything = [hit for hits in right.values() for hit in hits]
+    return {name: sum(hits) / len(hits) for name, hits in [*sorted(right.items()), ("all", everything)]}
+
+
+def _choice_scores(
+    model: nn.Module, head: Head, tokenizer: Any, some: list[tuple[Probe, list[int]]]
+) -> torch.Tensor:
+    """Mean log-likelihood per token [questions, choices] of each choice after its question."""
+    device, base = device_of(model), model.base_model
+    choices = [
+        tokenizer(text, add_special_tokens=False)["input_ids"] for probe, _ in some for text in probe.choices
+    ]
+    repeats, width = len(some[0][0].choices), max(map(len, choices))
+    padded = torch.tensor([ids + [0] * (width - len(ids)) for ids in choices], device=device)
+    real = torch.tensor([[True] * len(ids) + [False] * (width - len(ids)) for ids in choices], device=device)
+    questions = torch.tensor([ids for _, ids in some], device=device)
+    with torch.no_grad():
+        read = base(input_ids=questions, use_cache=True)  # type: ignore[operator]
+        last = read.last_hidden_state[:, -1:].repeat_interleave(repeats, 0)
+        read.past_key_values.batch_repeat_interleave(repeats)
+        said = base(input_ids=padded, past_key_values=read.past_key_values, use_cache=True)  # type: ignore[operator]
+        hidden = torch.cat([last, said.last_hidden_state[:, :-1]], dim=1)
+        logs = torch.log_softmax(head(hidden[real]).float(), -1)
+        each = torch.zeros_like(real, dtype=torch.float32)
+        each[real] = logs.gather(1, padded[real].unsqueeze(1)).squeeze(1)
+    return (each.sum(1) / real.sum(1)).view(len(some), repeats)

@@ -1,0 +1,210 @@
+"""Timing models on this machine, side by side in rounds: what else it does then hits them alike."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import device_of
+from pruning.engine.architecture.units import Removal, Units
+from pruning.engine.structured.selection import first_of, removal_of
+from pruning.engine.structured.surgery import smaller
+from pruning.planning.cost.latency_table import LAYERS, MODES, LatencyTable, processor
+from pruning.progress import Progress, silent
+
+PREFILL_TOKENS = 256
+DECODE_TOKENS = 8
+ROUNDS = 7
+# Shares of the neurons at which a narrower MLP is timed.
+WIDTHS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
+
+
+@dataclass(frozen=True)
+class Race:
+    """Seconds of several models [models, rounds] by mode, taken in turn; the first is what others are set
+    against."""
+
+    seconds: dict[str, np.ndarray]
+
+    def ratio(self, model: int, mode: str) -> float:
+        """The median over rounds of a model's time over the first one's of the same round."""
+        return float(np.median(self.seconds[mode][model] / self.seconds[mode][0]))
+
+    def spread(self, model: int, mode: str) -> float:
+        """The distance of the quartiles of those ratios."""
+        low, high = np.quantile(self.seconds[mode][model] / self.seconds[mode][0], (0.25, 0.75))
+        return float(high - low)
+
+
+def race(models: Sequence[nn.Module], rounds: int = ROUNDS, progress: Progress = silent) -> Race:
+    """Time models in turn, `rounds` times after a round that warms up; they are only read.
+
+    Who begins changes from round to round, so that what else the machine does falls on all alike.
+    """
+    taken: list[list[dict[str, float]]] = []
+    for turn in range(rounds + 1):
+        order = models if turn % 2 else models[::-1]
+        times = [_once(model) for model in order]
+        taken.append(times if turn % 2 else times[::-1])
+        progress(turn + 1, rounds + 1, "Timing")
+    return Race({mode: np.array([[one[mode] for one in each] for each in taken[1:]]).T for mode in MODES})
+
+
+def dense_times(model: nn.Module, rounds: int = 3) -> dict[str, float]:
+    """`prefill_ms` and `decode_ms`: median milliseconds to read a prompt, and to write one token after it."""
+    result = race([model], rounds)
+    return {f"{mode}_ms": 1000 * float(np.median(result.seconds[mode][0])) for mode in MODES}
+
+
+def measured_speedup(
+    dense: nn.Module, pruned: nn.Module, rounds: int = ROUNDS, progress: Progress = silent
+) -> dict[str, float]:
+    """How many times as fast as `dense` the other model is: `prefill` and `decode`, above 1 is faster.
+
+    Each figure is the median over rounds; `…_low` and `…_high` hold the middle half of them. The
+    milliseconds of both models are medians too.
+    """
+    result = race([dense, pruned], rounds, progress)
+    speed: dict[str, float] = {}
+    for mode in MODES:
+        old, new = result.seconds[mode]
+        low, middle, high = np.quantile(old / new, (0.25, 0.5, 0.75))
+        speed |= {mode: float(middle), f"{mode}_low": float(low), f"{mode}_high": float(high)}
+        speed |= {f"dense_{mode}_ms": 1000 * float(np.median(old))}
+        speed |= {f"{mode}_ms": 1000 * float(np.median(new))}
+    return speed
+
+
+def _once(model: nn.Module) -> dict[str, float]:
+    """Seconds to read `PREFILL_TOKENS` tokens, and to write one more (the mean of `DECODE_TOKENS`)."""
+    config: Any = model.config
+    device = device_of(model)
+    ids = torch.arange(PREFILL_TOKENS, device=device).unsqueeze(0) % config.get_text_config().vocab_size
+    with torch.no_grad():
+        start = now(device)
+        output = model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        prefill = now(device) - start
+        start = now(device)
+        for _ in range(DECODE_TOKENS):
+            step = output.logits[:, -1:].argmax(-1)
+            output = model(input_ids=step, past_key_values=output.past_key_values, use_cache=True)
+        return {"prefill": prefill, "decode": (now(device) - start) / DECODE_TOKENS}
+
+
+def now(device: torch.device) -> float:
+    """Seconds on a clock, once the device has done all it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def measure_table(
+    model: nn.Module, units: Units, rounds: int = ROUNDS, progress: Progress = silent
+) -> LatencyTable:
+    """Time the model with every layer narrower by the same share, for each kind of unit and share.
+
+    What all layers save together, divided by their number, is what one saves: measured in the whole model,
+    so that caches and memory are as full as they will be. Narrower copies are made one at a time: memory for
+    two models is needed. The model is only read.
+    """
+    layers = len(units.layers)
+    wanted = list(_narrower(units))
+    dense: dict[str, list[float]] = {mode: [] for mode in MODES}
+    spreads: dict[str, list[float]] = {mode: [] for mode in MODES}
+    kinds = list(dict.fromkeys(kind for kind, _, _ in wanted))
+    shares: dict[str, list[float]] = {kind: [0.0] for kind in kinds}
+    ratios: dict[str, dict[str, list[float]]] = {mode: {kind: [1.0] for kind in kinds} for mode in MODES}
+    for done, (kind, share, removal) in enumerate(wanted):
+        progress(done, len(wanted), f"Timing without {share:.0%} of the {kind.replace('_', ' ')}")
+        result = race([model, smaller(model, units, removal)], rounds)
+        shares[kind].append(share)
+        for mode in MODES:
+            ratios[mode][kind].append(result.ratio(1, mode))
+            dense[mode].append(float(np.median(result.seconds[mode][0])))
+            spreads[mode].append(result.spread(1, mode))
+    progress(len(wanted), len(wanted), "Timed")
+    times = {mode: 1000 * float(np.median(dense[mode])) for mode in MODES}
+    saved = {
+        mode: {
+            kind: tuple(_saved(kind, own, shares[kind], times[mode], layers)) for kind, own in by_kind.items()
+        }
+        for mode, by_kind in ratios.items()
+    }
+    return LatencyTable(
+        dense=times,
+        shares={kind: (0.0, 1.0) if kind == LAYERS else tuple(own) for kind, own in shares.items()},
+        saved=saved,
+        spread={mode: float(np.median(spreads[mode])) for mode in MODES},
+        layers=layers,
+        tokens=PREFILL_TOKENS,
+        machine=machine(),
+        device=str(device_of(model)),
+        threads=torch.get_num_threads(),
+        measured=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _saved(
+    kind: str, ratios: Sequence[float], shares: Sequence[float], dense: float, layers: int
+) -> Iterator[float]:
+    """Milliseconds a layer saves at each share; never less than at a smaller share."""
+    most = 0.0
+    for share, ratio in zip(shares, ratios, strict=True):
+        affected = max(1.0, share * layers) if kind == LAYERS else layers
+        most = max(most, (1 - ratio) * dense / affected)
+        yield most
+
+
+def _narrower(units: Units) -> Iterator[tuple[str, float, Removal]]:
+    """What is timed: (kind, share of it removed, the removal), the same in every layer."""
+    totals = units.totals("neurons")
+    for width in WIDTHS:
+        counts = {layer: round(width * total) for layer, total in totals.items()}
+        if all(0 < count < totals[layer] for layer, count in counts.items()):
+            yield _uniform(units, "neurons", counts)
+    if units.heads:
+        first = next(iter(units.heads.values()))
+        grouped = first.groups < first.count
+        step = first.groups if grouped else max(1, first.count // 4)
+        for count in range(step, first.count, max(step, first.count // 6 // step * step)):
+            yield _uniform(units, "heads", dict.fromkeys(units.heads, count))
+        if grouped:
+            for count in range(1, first.groups, max(1, first.groups // 4)):
+                yield _uniform(units, "kv_groups", dict.fromkeys(units.heads, count))
+    half = len(units.layers) // 2
+    if half:
+        share = half / len(units.layers)
+        yield LAYERS, share, Removal(layers=tuple(range(len(units.layers) - half, len(units.layers))))
+
+
+def _uniform(units: Units, kind: str, counts: dict[int, int]) -> tuple[str, float, Removal]:
+    totals = units.totals(kind)
+    gone = {(layer, kind): first_of(units, layer, kind, count) for layer, count in counts.items()}
+    share = sum(counts.values()) / sum(totals[layer] for layer in counts)
+    return kind, share, removal_of(units, gone)
+
+
+def machine() -> str:
+    """What this machine's processors call themselves, the GPU's last, and how many cores there are."""
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return processor() + gpu
+
+
+def side_by_side(works: Sequence[Callable[[], object]], device: torch.device, rounds: int) -> np.ndarray:
+    """Seconds of pieces of work [works, rounds], taken in turn after a round that warms up."""
+    taken = []
+    for _ in range(rounds + 1):
+        row = []
+        for work in works:
+            start = now(device)
+            work()
+            row.append(now(device) - start)
+        taken.append(row)
+    return np.array(taken[1:]).T

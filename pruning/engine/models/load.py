@@ -1,0 +1,233 @@
+"""Loading a model by hub id, folder, GGUF file or `demo`, and naming its exact weights."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from pruning.engine.architecture.groups import GroupInfo, find_groups
+from pruning.engine.models.demo import demo_model
+from pruning.engine.models.gguf_convert import converted
+from pruning.errors import PruningError
+from pruning.model_files import hub
+from pruning.model_files.checkpoint import (
+    DTYPE_BYTES,
+    Checkpoint,
+    local_path,
+    read_folder,
+    safetensors_shapes,
+)
+from pruning.progress import Progress, silent
+
+# What says where a model came from or how it is run, not which model it is.
+_VOLATILE = {"transformers_version", "dtype", "torch_dtype", "use_cache", "attn_implementation"}
+
+
+@dataclass
+class Loaded:
+    """A model in eval mode and without gradients, ready to be examined; `path` is its local folder."""
+
+    model: Any
+    tokenizer: Any
+    reference: str
+    fingerprint: str
+    dtype: str
+    device: str
+    groups: list[GroupInfo]
+    path: str | None
+
+
+def load(
+    reference: str,
+    dtype: str = "float32",
+    device: str = "auto",
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+    progress: Progress = silent,
+) -> Loaded:
+    """Load the causal language model that `reference` names: a hub id, a folder, a GGUF file or `demo`.
+
+    `dtype` is float32, bfloat16 or float16; `device` auto, cpu, cuda or mps. Code that comes with a model
+    runs only with `trust_remote_code`, pickled weights are read only with `allow_pickle`. Raises
+    PruningError for a model that is not there, is damaged, or cannot be pruned.
+    """
+    if dtype not in DTYPE_BYTES:
+        raise PruningError(f'"{dtype}" is not a dtype. Choose one of {", ".join(DTYPE_BYTES)}.')
+    place = choose_device(device)
+    folder = _folder(reference, trust_remote_code, allow_pickle, progress)
+    checkpoint = read_folder(folder)
+    _check(checkpoint, trust_remote_code, allow_pickle)
+    progress(0, 3, "Loading the weights")
+    tokenizer = _tokenizer(checkpoint, trust_remote_code)
+    model = _model(checkpoint, dtype, trust_remote_code).to(place)
+    model.eval().requires_grad_(False)
+    progress(1, 3, "Finding the groups")
+    groups = find_groups(model)
+    progress(2, 3, "Fingerprinting the weights")
+    name = fingerprint(model)
+    progress(3, 3, "Loaded")
+    return Loaded(model, tokenizer, reference, name, dtype, place, groups, str(folder))
+
+
+def choose_device(device: str = "auto") -> str:
+    """`auto` becomes cuda, mps or cpu, whichever is there first; PruningError when `device` is not there."""
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, present in there.items() if present)
+    if device not in there:
+        raise PruningError(f'"{device}" is not a device. Choose auto, cpu, cuda or mps.')
+    if not there[device]:
+        present = ", ".join(name for name, is_present in there.items() if is_present)
+        raise PruningError(f"There is no {device} device on this machine; there is {present}. Choose auto.")
+    return device
+
+
+def fingerprint(model: nn.Module) -> str:
+    """16 hex digits over the configuration and the name, dtype, shape and bytes of every weight.
+
+    Tied weights count once. Equal fingerprints prove that weights are bit-identical.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    config: Any = model.config
+    settings = {
+        key: value
+        for key, value in config.to_dict().items()
+        if key not in _VOLATILE and not key.startswith("_")
+    }
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    tensors: dict[int, tuple[str, torch.Tensor]] = {}
+    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
+        tensors.setdefault(id(tensor), (name, tensor.detach()))
+    with ThreadPoolExecutor() as pool:
+        for part in pool.map(_tensor_digest, tensors.values()):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _tensor_digest(named: tuple[str, torch.Tensor]) -> bytes:
+    name, tensor = named
+    digest = hashlib.blake2b(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+    values = tensor.cpu().contiguous().reshape(-1).view(torch.uint8)
+    digest.update(values.numpy().data)
+    return digest.digest()
+
+
+def _folder(reference: str, code: bool, allow_pickle: bool, progress: Progress) -> Path:
+    """The folder `reference` means, after fetching or converting what it takes."""
+    if reference == "demo":
+        return demo_model(progress)
+    path = local_path(reference)
+    if path is None:
+        return _from_hub(reference, code, allow_pickle, progress)
+    if path.is_dir():
+        return path
+    if path.suffix != ".gguf":
+        raise PruningError(f"{path} is not a model. Give a folder, a .gguf file, a hub id or demo.")
+    return converted(path, progress)
+
+
+def _from_hub(name: str, code: bool, allow_pickle: bool, progress: Progress) -> Path:
+    try:
+        model = hub.describe(name)
+    except PruningError:
+        folder = hub.cached(name)
+        if folder is None:
+            raise
+        return folder
+    return hub.fetch(model, code=code, allow_pickle=allow_pickle, progress=progress)
+
+
+def _check(checkpoint: Checkpoint, trust_remote_code: bool, allow_pickle: bool) -> None:
+    """Refuse, with the reason, what cannot be loaded or should not be."""
+    folder, config = checkpoint.folder, checkpoint.config
+    if not checkpoint.tokenizer:
+        raise PruningError(
+            f"{folder} has no tokenizer (tokenizer.json or tokenizer.model), so no text can be run through "
+            "the model. Copy the tokenizer files of the model it was made from into the folder."
+        )
+    quantized = config.get("quantization_config") or config.get("compression_config")
+    if quantized:
+        method = quantized.get("quant_method", "quantized") if isinstance(quantized, dict) else "quantized"
+        raise PruningError(
+            f"The weights in {folder} are quantized ({method}) and cannot be pruned. Give the model they "
+            "were made from, in float32, bfloat16 or float16."
+        )
+    _check_kind(checkpoint, trust_remote_code)
+    if checkpoint.pickled and not allow_pickle:
+        raise PruningError(hub.pickle_refusal(folder))
+    if not checkpoint.pickled:
+        for file in checkpoint.weights:
+            safetensors_shapes(file)
+
+
+def _check_kind(checkpoint: Checkpoint, trust_remote_code: bool) -> None:
+    folder, config = checkpoint.folder, checkpoint.config
+    kind, own_code = config.get("model_type"), "auto_map" in config
+    if kind not in CONFIG_MAPPING_NAMES:
+        if not own_code:
+            raise PruningError(
+                f'{folder} is of the type "{kind}", which this version of transformers does not know.'
+            )
+        if not trust_remote_code:
+            raise PruningError(
+                f'{folder} is of the type "{kind}", which runs only with Python code of its own. '
+                "Read that code, and if you trust it allow it: --trust-remote-code on the command line, or "
+                "trust_remote_code=True."
+            )
+        return
+    architectures = config.get("architectures") or [MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)]
+    causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()) & set(architectures)
+    if not causal or config.get("is_encoder_decoder"):
+        what = ", ".join(name for name in architectures if name) or kind
+        raise PruningError(
+            f"{folder} is a {what}, not a causal language model. Only those that continue text can be pruned."
+        )
+
+
+def _tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(checkpoint.folder, trust_remote_code=trust_remote_code)
+    except Exception as error:  # each kind of tokenizer fails in its own way
+        raise PruningError(
+            f"The tokenizer in {checkpoint.folder} cannot be loaded: {_first_line(error)}. Fetch it again."
+        ) from None
+
+
+def _model(checkpoint: Checkpoint, dtype: str, trust_remote_code: bool) -> Any:
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            checkpoint.folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=not checkpoint.pickled,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+        )
+    except MemoryError:
+        raise PruningError(
+            f"There is not enough memory for {checkpoint.folder} in {dtype}. Choose bfloat16 or another."
+        ) from None
+    except Exception as error:  # safetensors, pickle, configuration and shape errors
+        raise PruningError(f"{checkpoint.folder} cannot be loaded: {_first_line(error)}") from None
+    missing = sorted(report["missing_keys"])
+    if missing:  # they would be filled with random numbers
+        raise PruningError(
+            f"{checkpoint.folder} lacks {len(missing)} of the model's weights, {missing[0]} first. Fetch the "
+            "model again."
+        )
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

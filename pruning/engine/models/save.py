@@ -1,0 +1,98 @@
+"""A pruned model as a folder that from_pretrained loads: written aside, loaded again, compared, moved."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pruning.engine.architecture.forward import device_of
+from pruning.errors import PruningError
+
+SPARE_BYTES = 64 * 2**20
+
+
+def write_model(
+    model: nn.Module,
+    tokenizer: Any,
+    out: Path,
+    texts: dict[str, str],
+    sample: torch.Tensor,
+    needed: int,
+    step: Callable[[str], None] = lambda note: None,
+) -> int:
+    """Write `model` as it now is to the new folder `out`; returns the bytes of its weight files.
+
+    `texts` are more files by name (the recipe, the model card). Before the folder appears under its name
+    it is loaded again and must give the very same logits on token windows `sample` [n, length]. Raises
+    PruningError when `out` exists, the disk has fewer than `needed` bytes, or the copy differs.
+    """
+    out = out.expanduser().absolute()
+    if out.exists():
+        raise PruningError(f"{out} exists already. Choose another name or remove it first.")
+    with _explained(out), _aside(out, needed) as folder:
+        step("Writing the weights")
+        writer: Any = model
+        writer.save_pretrained(folder, safe_serialization=True)
+        tokenizer.save_pretrained(folder)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        step("Loading the written model and comparing it")
+        _verify(model, tokenizer, folder, sample)
+        os.replace(folder, out)
+    return sum(path.stat().st_size for path in out.glob("*.safetensors"))
+
+
+def _verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor) -> None:
+    """Raise PruningError unless `folder` gives the same logits and tokens as the model in memory."""
+    dtype = next(model.parameters()).dtype
+    again = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    again = again.to(device_of(model)).eval()
+    ids = sample.to(device_of(model))
+    with torch.no_grad():
+        expected = model(input_ids=ids, use_cache=False).logits
+        given = again(input_ids=ids, use_cache=False).logits
+    if not torch.equal(expected, given):
+        worst = float((expected.float() - given.float()).abs().max())
+        raise PruningError(
+            f"The written model, loaded again, differs from the one in memory (by up to {worst:.3g} in a "
+            "logit); nothing was kept. Please report this with the model's name."
+        )
+    text = tokenizer.decode(sample[0].tolist())
+    if AutoTokenizer.from_pretrained(folder, local_files_only=True)(text) != tokenizer(text):
+        raise PruningError("The written tokenizer, loaded again, reads text differently; nothing was kept.")
+
+
+@contextmanager
+def _aside(out: Path, needed: int) -> Iterator[Path]:
+    """A temporary folder beside `out`, gone at the end whatever happens unless it was moved."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out.parent).free
+    if free < needed + SPARE_BYTES:
+        raise PruningError(
+            f"The disk of {out.parent} has {free / 1e9:.2f} GB left and the model takes "
+            f"{needed / 1e9:.2f} GB. Make room or choose another folder."
+        )
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PruningError(
+            f"The model could not be written to {out}: {reason}. Nothing was left behind."
+        ) from None

@@ -1,0 +1,1 @@
+"""Training what is kept after pruning: trainer, student, losses and checkpoints."""

@@ -1,0 +1,65 @@
+"""The sweep: what removing one group's weights really costs, measured one point at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import head_of, layer_inputs, run_from
+from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.evaluation.metrics import Quality, compare
+from pruning.errors import PruningError
+
+SCORE_EVERY = 2
+
+
+@dataclass(frozen=True)
+class Point:
+    """One group, pruned to one level while the rest of the model is dense."""
+
+    layer: int
+    kind: str
+    level: float
+
+
+def sweep(
+    model: nn.Module,
+    groups: Sequence[GroupInfo],
+    pruned: Callable[[Point], AbstractContextManager[Any]],
+    evaluation: torch.Tensor,
+    points: Sequence[Point],
+    starting: Callable[[str], None] = lambda note: None,
+) -> Iterator[tuple[Point, Quality]]:
+    """Measure `points` against the dense model on token windows `evaluation` [n, length].
+
+    `pruned(point)` holds the model with just that group pruned while it is open.
+
+    Each pass starts from the dense activations of the layer that changes, so a point in the last layer
+    costs next to nothing. The dense weights come back after every point, also when the caller stops early.
+    """
+    head = head_of(model)
+    known = {(group.layer, group.kind) for group in groups}
+    missing = [point for point in points if (point.layer, point.kind) not in known]
+    if missing:
+        raise PruningError(f"Layer {missing[0].layer} has no group {missing[0].kind}.")
+    layers = sorted({point.layer for point in points})
+    starting("Running the dense model")
+    inputs, dense = layer_inputs(model, evaluation, layers)
+    if layers:
+        _check_start(model, evaluation, layers[-1], inputs[layers[-1]], dense)
+    for point in sorted(points, key=lambda item: (item.layer, item.kind, item.level)):
+        with pruned(point):
+            final = run_from(model, evaluation, point.layer, inputs[point.layer])
+        yield point, compare(head, dense, final, evaluation, SCORE_EVERY)
+
+
+def _check_start(
+    model: nn.Module, windows: torch.Tensor, layer: int, inputs: torch.Tensor, dense: torch.Tensor
+) -> None:
+    """Starting in the middle must give what the whole pass gave, or the family is not understood."""
+    again = run_from(model, windows[:1], layer, inputs[:1])
+    if not torch.allclose(again, dense[:1], rtol=1e-3, atol=1e-3 * float(dense[:1].abs().max())):
+        raise PruningError(f"{type(model).__name__} cannot be started from the middle; it cannot be swept.")

@@ -1,0 +1,1 @@
+"""Pruning whole units: which ones, refitting what is kept, and smaller tensors."""

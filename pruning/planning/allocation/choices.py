@@ -1,0 +1,248 @@
+"""What a solver may choose from: for each group its levels, what each costs and saves. Numpy only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from pruning.errors import PruningError
+from pruning.planning.cost.latency_table import MODES, LatencyTable, saved_by
+from pruning.planning.cost.storage import bitmask_bytes
+from pruning.planning.forecast.capability_map import Leanings, weights_of
+from pruning.planning.forecast.predict import costs_at
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, parse_layers
+
+STEP = 0.01
+GRID = tuple(round(n * STEP, 6) for n in range(round(MAX_LEVEL / STEP) + 1))
+NEAR = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Menu:
+    """Levels for every group, `levels` [groups, columns] rising from left to right, and their `costs`.
+
+    `saved`: by name of a quantity ("parameters", "bytes" on disk, for whole units "memory", bytes that the
+    weights take in a running program; a latency table adds its own) what each level takes off it [groups,
+    columns]; `dense` is the dense model's total of each. `allowed` bool [groups, columns]: what may be
+    chosen. `fixed` bool [groups]: locked and protected groups, which no reach narrows.
+    `weights` [groups]: prunable weights. `aim` [groups, columns]: what the solver makes least where more
+    matters than `costs`, which stay the map's own; None where nothing does.
+    """
+
+    groups: tuple[Group, ...]
+    levels: np.ndarray
+    costs: np.ndarray
+    saved: Mapping[str, np.ndarray]
+    dense: Mapping[str, float]
+    weights: np.ndarray
+    allowed: np.ndarray
+    fixed: np.ndarray
+    aim: np.ndarray | None = None
+
+    @cached_property
+    def prunable(self) -> float:
+        """The weights that sparsity is a share of."""
+        return float(self.weights.sum())
+
+    def near(self, level: float, reach: float) -> "Menu":
+        """The same with only levels at most `reach` from `level`, or the nearest where there is none."""
+        away = np.where(self.allowed, np.abs(self.levels - level), np.inf)
+        close = away <= np.maximum(reach, away.min(axis=1, keepdims=True)) + NEAR
+        return replace(self, allowed=self.allowed & (close | self.fixed[:, None]))
+
+    def plan(self, columns: np.ndarray) -> Plan:
+        """The plan that takes these columns [groups]."""
+        levels = self.levels[np.arange(len(columns)), columns]
+        return {
+            group: round(float(level), 6)
+            for group, level in zip(self.groups, levels, strict=True)
+            if level > 0
+        }
+
+    def total(self, name: str, columns: np.ndarray) -> float:
+        """What these columns [groups] take off a quantity."""
+        return float(self.saved[name][np.arange(len(columns)), columns].sum())
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the user holds fast: `locks` are groups at their level, `protect` layers that stay ("0-1,29").
+
+    `floor` and `ceiling`: the least and the most level of single groups; those not named have 0 and 0.95.
+    """
+
+    locks: Mapping[Group, float] = field(default_factory=dict)
+    protect: str | None = None
+    floor: Mapping[Group, float] = field(default_factory=dict)
+    ceiling: Mapping[Group, float] = field(default_factory=dict)
+
+    def levels(self, groups: Sequence[Group]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(least, most) [groups] of every group, and bool [groups]: which are locked or protected.
+
+        Raises PruningError for groups that are not there, and where the bounds exclude one another.
+        """
+        for given in (self.locks, self.floor, self.ceiling):
+            strange = sorted(set(given) - set(groups))
+            if strange:
+                layer, kind = strange[0]
+                raise PruningError(
+                    f"There is no {kind} in layer {layer} to bound. Use this model's own groups."
+                )
+        least, most = (
+            np.array([given.get(group, usual) for group in groups], dtype=float)
+            for given, usual in ((self.floor, 0.0), (self.ceiling, MAX_LEVEL))
+        )
+        fixed = np.zeros(len(groups), dtype=bool)
+        spared = self._spared(groups)
+        for row, group in enumerate(groups):
+            if group[0] in spared and self.locks.get(group, 0.0) > 0:
+                raise PruningError(
+                    f"Layer {group[0]} is protected, and {group[1]} in it is locked at "
+                    f"{self.locks[group]:g}. Leave one of the two out."
+                )
+            if group[0] in spared or group in self.locks:
+                least[row] = most[row] = self.locks.get(group, 0.0)
+                fixed[row] = True
+            elif least[row] > most[row]:
+                raise PruningError(
+                    f"{group[1]} in layer {group[0]} has the floor {least[row]:g} over its ceiling "
+                    f"{most[row]:g}. Lower the floor."
+                )
+        return least, most, fixed
+
+    def _spared(self, groups: Sequence[Group]) -> set[int]:
+        spared = set(parse_layers(self.protect, "Protected layers")) if self.protect else set()
+        last = max(layer for layer, _ in groups)
+        if spared and max(spared) > last:
+            raise PruningError(
+                f"Protected layers: there is no layer {max(spared)}. This model's layers are 0 to {last}."
+            )
+        return spared
+
+
+def map_menu(
+    table: SensitivityMap,
+    bounds: Bounds | None = None,
+    levels: Sequence[float] = GRID,
+    factors: np.ndarray | None = None,
+) -> Menu:
+    """What a map prices, at `levels` (ascending, 0 first); a locked group has its one level, any number.
+
+    `factors` [groups]: what a calibration multiplies the map's costs by
+    (`pruning.planning.forecast.predict.weights_of`).
+    """
+    least, most, fixed = (bounds or Bounds()).levels(table.groups)
+    grid = np.tile(np.array(levels), (len(table.groups), 1))
+    grid[fixed] = least[fixed, None]
+    costs = _priced(table, grid, factors)
+    weights = table.parameters[:, None].astype(float)
+    width = int(table.dense["weight_bytes"])
+    spared = weights * width - bitmask_bytes(weights, (1 - grid) * weights, width)
+    return Menu(
+        groups=table.groups,
+        levels=grid,
+        costs=costs,
+        saved={"parameters": grid * weights, "bytes": spared},
+        dense={name: float(table.dense[name]) for name in ("parameters", "bytes")},
+        weights=weights[:, 0],
+        allowed=_allowed(table.groups, grid, least, most, fixed),
+        fixed=fixed,
+    )
+
+
+def _priced(table: SensitivityMap, grid: np.ndarray, factors: np.ndarray | None) -> np.ndarray:
+    """Cost of every group at its own levels [groups, columns], times its factor."""
+    costs = np.stack([costs_at(table, column) for column in grid.T], axis=1)
+    return costs if factors is None else np.asarray(costs * factors[:, None])
+
+
+def valued(
+    menu: Menu,
+    table: SensitivityMap,
+    known: Leanings,
+    values: Mapping[str, float],
+    factors: np.ndarray | None = None,
+) -> Menu:
+    """The same menu of a map, of which the solver also spares what some capabilities lean on.
+
+    `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. What a
+    calibration learnt of groups, `factors` [groups], holds for every text.
+    """
+    aim = menu.costs.copy()
+    for name, weight in weights_of(table, known, values).items():
+        aim += weight * _priced(known.as_map(table, name), menu.levels, factors)
+    return replace(menu, aim=aim)
+
+
+def timed(menu: Menu, table: LatencyTable) -> Menu:
+    """The same menu of whole units with the milliseconds that they save, by a table that was measured."""
+    saved, dense = dict(menu.saved), dict(menu.dense)
+    kinds = [kind for _, kind in menu.groups]
+    for mode in MODES:
+        rows = [saved_by(table, kind, own, mode) for kind, own in zip(kinds, menu.levels, strict=True)]
+        saved[f"{mode}_ms"], dense[f"{mode}_ms"] = np.stack(rows), table.dense[mode]
+    return replace(menu, saved=saved, dense=dense)
+
+
+def unit_menu(
+    costs: Mapping[int, np.ndarray],
+    totals: Mapping[int, int],
+    kind: str,
+    weights: Mapping[int, int],
+    dense: Mapping[str, float],
+    bounds: Bounds | None = None,
+    steps: int = 64,
+) -> Menu:
+    """What whole units cost: by layer Σ cost of 0, 1, 2, … units, in steps of 1/`steps` of a layer's.
+
+    `totals` are units by layer, `weights` the weights of one unit. `dense` as of a map. Units leave the file
+    altogether, so what they save in bytes, on disk and in memory, is their weights'.
+    """
+    layers = sorted(costs)
+    groups = tuple((layer, kind) for layer in layers)
+    least, most, fixed = (bounds or Bounds()).levels(groups)
+    step = {layer: max(1, totals[layer] // steps) for layer in layers}
+    columns = max((len(costs[layer]) - 1) // step[layer] for layer in layers) + 1
+    grid, priced = np.zeros((len(layers), columns)), np.full((len(layers), columns), np.inf)
+    for row, layer in enumerate(layers):
+        units = np.arange(0, len(costs[layer]), step[layer])
+        if fixed[row]:
+            units = np.full(1, min(round(least[row] * totals[layer]), len(costs[layer]) - 1))
+        # Layers with fewer steps end in columns that may not be chosen.
+        grid[row] = np.pad(units, (0, columns - len(units)), "edge") / totals[layer]
+        priced[row, : len(units)] = costs[layer][units]
+    size = np.array([[weights[layer] * totals[layer]] for layer in layers], dtype=float)
+    allowed = np.isfinite(priced) & (_allowed(groups, grid, least, most, fixed) | fixed[:, None])
+    gone = grid * size * dense["weight_bytes"]
+    return Menu(
+        groups=groups,
+        levels=grid,
+        costs=np.where(np.isfinite(priced), priced, np.nanmax(priced[np.isfinite(priced)])),
+        saved={"parameters": grid * size, "bytes": gone, "memory": gone},
+        dense={
+            "parameters": float(dense["parameters"]),
+            "bytes": float(dense["bytes"]),
+            "memory": float(dense["bytes"]),
+        },
+        weights=size[:, 0],
+        allowed=allowed,
+        fixed=fixed,
+    )
+
+
+def _allowed(
+    groups: Sequence[Group], grid: np.ndarray, least: np.ndarray, most: np.ndarray, fixed: np.ndarray
+) -> np.ndarray:
+    """Levels within their bounds; of a group that has but one level, its first column."""
+    allowed = (grid >= least[:, None] - NEAR) & (grid <= most[:, None] + NEAR)
+    allowed[fixed] = np.arange(grid.shape[1]) == 0
+    empty = np.flatnonzero(~allowed.any(axis=1))
+    if len(empty):
+        layer, kind = groups[empty[0]]
+        raise PruningError(
+            f"Between the floor {least[empty[0]]:g} and the ceiling {most[empty[0]]:g} of {kind} in layer "
+            f"{layer} there is no level. Set them further apart."
+        )
+    return allowed

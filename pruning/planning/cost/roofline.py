@@ -1,0 +1,76 @@
+"""How fast a model could be on a device that is not here: a roofline from two published figures. No torch.
+
+Williams, Waterman and Patterson, "Roofline: an insightful visual performance model" (2009): work takes at
+least as long as its arithmetic at the device's peak, and as its bytes at the memory's bandwidth.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pruning.errors import PruningError
+from pruning.planning.cost.latency_table import MODES
+from pruning.planning.cost.model_size import Parts
+from pruning.resources import asset
+
+DEVICES = "devices.json"
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device's peaks: `bandwidth` bytes a second, `arithmetic` [number format] operations a second.
+
+    `memory`: the most bytes it can have, None where that is not known. `source` says who published them.
+    """
+
+    name: str
+    bandwidth: float
+    arithmetic: Mapping[str, float]
+    memory: float | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.bandwidth > 0 or not all(peak > 0 for peak in self.arithmetic.values()):
+            raise PruningError("Bandwidth and arithmetic must be above 0. Type what the maker says.")
+
+    def peak(self, dtype: str) -> float:
+        """Operations a second in a number format; float32's where the device has no faster units for it."""
+        return self.arithmetic.get(dtype, self.arithmetic["float32"])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The least milliseconds something can take, and what sets them: "memory" or "arithmetic"."""
+
+    milliseconds: float
+    bound: str
+
+
+def devices() -> list[Device]:
+    """The devices whose makers' figures are known, from the slowest memory to the fastest."""
+    listed = json.loads(asset(DEVICES).read_text(encoding="utf-8"))["devices"]
+    return sorted((Device(**one) for one in listed), key=lambda device: device.bandwidth)
+
+
+def weights_read(parts: Parts) -> int:
+    """Weights that one step reads: all but the tables in which only the rows of its words are looked up."""
+    return parts.prunable + parts.head + parts.rest
+
+
+def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str, Estimate]:
+    """By mode, the least time to read `tokens` tokens (prefill) and to write one more (decode).
+
+    Two operations for each weight of a matrix and token; reading asks the head for its last token alone. Left
+    out are attention between tokens and its cache, which grow with the text, and all that is not a weight.
+    """
+    read = weights_read(parts) * parts.weight_bytes
+    operations = {
+        "prefill": 2 * (tokens * parts.prunable + parts.head),
+        "decode": 2 * (parts.prunable + parts.head),
+    }
+    found = {}
+    for mode in MODES:
+        arithmetic, memory = operations[mode] / device.peak(dtype), read / device.bandwidth
+        bound = "arithmetic" if arithmetic > memory else "memory"
+        found[mode] = Estimate(1000 * max(arithmetic, memory), bound)
+    return found

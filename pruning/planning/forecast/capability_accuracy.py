@@ -1,0 +1,128 @@
+"""The share of questions answered right after pruning, by capability, forecast from the KL. Numpy only."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from pruning.planning.forecast.predict import BAND, Forecast
+from pruning.resources import asset
+
+# What stays of a capability at a KL is exp(-a · KL^b): before anything is measured these two, as if that had
+# been seen in a plan at each of these KLs.
+PRIOR_A, PRIOR_B = 0.35, 1.0
+PRIOR_AT = (0.1, 0.3, 0.7, 1.5)
+# What the questions' own scatter does not explain, as a standard deviation of the share: before measurements.
+PRIOR_SPREAD = 0.03
+# Where a and b are looked for: factors of the prior, which is one of them.
+A_GRID = PRIOR_A * np.exp(np.linspace(-2.4, 2.4, 97))
+B_GRID = PRIOR_B * np.exp(np.linspace(-0.8, 0.8, 65))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The questions of one capability: how many, and the share that guessing gets right, 0..1."""
+
+    questions: int
+    chance: float
+
+
+@dataclass(frozen=True)
+class Ability:
+    """How one capability falls: share right = chance + (dense − chance) · exp(−a · KL^b), all shares 0..1.
+
+    `spread` is the standard deviation of what neither this nor the number of questions explains; `measured`
+    counts the plans behind it (0: the prior).
+    """
+
+    dense: float
+    asked: Asked
+    a: float
+    b: float
+    spread: float
+    measured: int
+
+    def at(self, kl: float) -> float:
+        """The share right at this KL (nats per token)."""
+        return self.asked.chance + (self.dense - self.asked.chance) * (1 - self.changed(kl))
+
+    def changed(self, kl: float) -> float:
+        """The share of questions, 0..1, whose answer is as good as guessed at this KL."""
+        return 1 - math.exp(-self.a * kl**self.b) if kl > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Share:
+    """A forecast share of questions answered right, 0..1, with the band that holds it eight times in ten."""
+
+    value: float
+    low: float
+    high: float
+
+
+@cache
+def asked() -> dict[str, Asked]:
+    """The questions that the models are asked, by capability."""
+    lines = asset("probes.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line.strip()]
+    names = sorted({row["capability"] for row in rows})
+    chances = {name: [1 / len(row["choices"]) for row in rows if row["capability"] == name] for name in names}
+    return {name: Asked(len(found), sum(found) / len(found)) for name, found in chances.items()}
+
+
+def learn(dense: float, questions: Asked, measured: Sequence[tuple[float, float]]) -> Ability:
+    """Fit a and b to measured (KL, share right) pairs and the prior's, by least squares."""
+    kls = np.array([*PRIOR_AT, *(kl for kl, _ in measured)])
+    prior = Ability(dense, questions, PRIOR_A, PRIOR_B, PRIOR_SPREAD, 0)
+    shares = np.array([*(prior.at(kl) for kl in PRIOR_AT), *(share for _, share in measured)])
+    stays = np.exp(-A_GRID[:, None, None] * kls ** B_GRID[:, None])
+    told = questions.chance + (dense - questions.chance) * stays
+    a, b = np.unravel_index(((told - shares) ** 2).sum(2).argmin(), told.shape[:2])
+    found = Ability(dense, questions, float(A_GRID[a]), float(B_GRID[b]), PRIOR_SPREAD, len(measured))
+    more = sum((share - found.at(kl)) ** 2 - scatter(found, kl) ** 2 for kl, share in measured)
+    variance = (len(PRIOR_AT) * PRIOR_SPREAD**2 + more) / (len(PRIOR_AT) + len(measured))
+    return Ability(dense, questions, found.a, found.b, math.sqrt(max(0.0, variance)), len(measured))
+
+
+def scatter(ability: Ability, kl: float) -> float:
+    """The standard deviation of the share right that comes from so few questions, at this KL.
+
+    The dense model answered the very same ones: each answer that is not changed is no longer a matter of
+    luck, so that this is 0 where nothing changes, and the binomial error of guessing where all does.
+    """
+    changed, chance = ability.changed(kl), ability.asked.chance
+    lost, won = changed * (1 - chance), changed * chance
+    variance = ability.dense * lost * (1 - lost) + (1 - ability.dense) * won * (1 - won)
+    return math.sqrt(variance / ability.asked.questions)
+
+
+def share_right(ability: Ability, seen: Forecast) -> Share:
+    """The forecast of one capability for a plan.
+
+    Its band is the sum in squares of the KL's band, of what the fit leaves unexplained, and of the scatter.
+    """
+    value = ability.at(seen.kl)
+    if seen.kl <= 0:
+        return Share(value, value, value)
+    own = BAND * math.hypot(ability.spread, scatter(ability, seen.kl))
+    worse, better = sorted((ability.at(seen.kl_high), ability.at(seen.kl_low)))
+    low, high = value - math.hypot(value - worse, own), value + math.hypot(better - value, own)
+    return Share(value, max(0.0, low), min(1.0, high))
+
+
+def abilities(
+    dense: Mapping[str, float],
+    measured: Sequence[tuple[float, Mapping[str, float]]],
+    questions: Mapping[str, Asked] | None = None,
+) -> dict[str, Ability]:
+    """How each capability of the dense model falls: `dense` is its share right by capability, `measured` are
+    plans' KL and the same of them. A capability of which nobody knows the questions is left out."""
+    known = asked() if questions is None else questions
+    return {
+        name: learn(share, known[name], [(kl, found[name]) for kl, found in measured if name in found])
+        for name, share in sorted(dense.items())
+        if name in known
+    }

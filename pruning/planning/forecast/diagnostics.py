@@ -1,0 +1,124 @@
+"""How far a plan's forecast can be trusted: whether its groups' costs add up, and whether it lies where
+plans were measured. Numpy only."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA, Calibration
+from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, MAX_KL, Forecast, costs_at, weights_of
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.plan import Group, Plan
+
+# A sum that is the end of what was measured by another order of adding is not beyond it.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Additivity:
+    """A plan's KL over the sum of what its groups cost one by one: `times`, 1 where costs just add up and
+    above 1 where groups hurt together more than alone. `low` and `high` hold it eight times in ten.
+
+    `alone` is that sum, nats per token.
+    """
+
+    times: float
+    low: float
+    high: float
+    alone: float
+
+    @property
+    def explained(self) -> bool:
+        """Whether plain addition is within the band."""
+        return self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a plan lies beside what was measured. All three are forecast KL, nats per token: of the plan, and
+    of the least and the most that was measured. `beyond` is 1 above the most, −1 below the least, else 0."""
+
+    kl: float
+    least: float
+    most: float
+    beyond: int
+
+
+def one_by_one(
+    table: SensitivityMap, plan: Plan, singles: Mapping[Group, Sequence[tuple[float, float]]] | None = None
+) -> tuple[float, float]:
+    """The sum of what each of the plan's groups would cost if it were the only one, nats per token, and the
+    standard deviation of its log.
+
+    From the map's single-group costs at the plan's levels, times a factor. `singles` are measured (level, KL)
+    of single groups, which the factor is learnt from; without any it is the prior's κ. What measured plans
+    taught is left out: it is about groups together, and would hide just what is asked for.
+    """
+    costs = costs_at(table, table.levels_of(plan), table.logs[1])
+    total = float(costs.sum())
+    if total <= 0:
+        return 0.0, 0.0
+    factor, unsure = _factor(table, singles or {})
+    averaged = GROUP_SPREAD**2 * float(costs @ costs) / total**2
+    return min(factor * total, MAX_KL), math.sqrt(unsure**2 + averaged)
+
+
+def _factor(
+    table: SensitivityMap, singles: Mapping[Group, Sequence[tuple[float, float]]]
+) -> tuple[float, float]:
+    """By what single-group costs are multiplied, and the standard deviation of its log: the mean of measured
+    groups with a normal prior, each group counted once whatever the number of its levels."""
+    found = []
+    for group, points in singles.items():
+        logs = [
+            math.log(kl / cost)
+            for level, kl in points
+            if kl > 0 and (cost := costs_at(table, table.levels_of({group: level}), table.logs[1]).sum()) > 0
+        ]
+        if logs:
+            found.append(float(np.mean(logs)))
+    precision = KAPPA_SD**-2 + len(found) * GROUP_SPREAD**-2
+    prior = math.log(PRIOR_KAPPA)
+    moved = sum(log - prior for log in found) * GROUP_SPREAD**-2 / precision
+    return math.exp(prior + moved), precision**-0.5
+
+
+def additivity(seen: Forecast, alone: tuple[float, float]) -> Additivity | None:
+    """How far a forecast lies from plain addition; None for a plan that costs nothing.
+
+    `alone` is what `one_by_one` gives. Both errors count in full, though some of them are shared: the band is
+    rather too wide than too narrow.
+    """
+    if seen.kl <= 0 or seen.kl_low <= 0:
+        return None
+    return _times(seen.kl, math.log(seen.kl / seen.kl_low) / BAND, alone)
+
+
+def measured_additivity(kl: float, alone: tuple[float, float]) -> Additivity | None:
+    """The same for a measured KL, which counts as exact: what is unsure is what groups cost alone."""
+    return _times(kl, 0.0, alone) if kl > 0 else None
+
+
+def _times(kl: float, spread: float, alone: tuple[float, float]) -> Additivity | None:
+    total, unsure = alone
+    if total <= 0:
+        return None
+    times, factor = kl / total, math.exp(BAND * math.hypot(spread, unsure))
+    return Additivity(times, times / factor, times * factor, total)
+
+
+def reach(table: SensitivityMap, plan: Plan, calibration: Calibration) -> Reach | None:
+    """Where the plan's Σ cost lies beside those that were measured; None for no plan, or nothing measured."""
+    costs = costs_at(table, table.levels_of(plan)) * weights_of(table, calibration)
+    cost = float(costs.sum())
+    if cost <= 0 or calibration.measured == 0:
+        return None
+    above = cost > calibration.most * (1 + ROUNDING)
+    below = cost < calibration.least * (1 - ROUNDING)
+
+    def kl(sum_of_costs: float) -> float:
+        return min(calibration.kappa * sum_of_costs**calibration.beta, MAX_KL)
+
+    return Reach(kl(cost), kl(calibration.least), kl(calibration.most), int(above) - int(below))

@@ -1,0 +1,189 @@
+"""The sensitivity map as data: costs of every group and level, as a JSON file. Pure numpy."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pruning.errors import PruningError
+from pruning.files import write_json
+from pruning.planning.recipe.plan import Group, Plan
+
+VERSION = 1
+BOUND, BOUND_FROM = 2.5, 0.5
+# How much faster than the second-order form costs rise with the level in plans of many groups: by
+# exp(LEVEL_SLOPE · (level - ½)). Chosen on 31 measured plans of the demo model (0.4 to 0.8 do alike).
+LEVEL_SLOPE = 0.6
+_LEAST = 1e-12
+
+
+def combined(
+    groups: Sequence[Group], levels: Sequence[float], kronecker: np.ndarray, token: np.ndarray
+) -> np.ndarray:
+    """One estimate from two [groups, levels]: their geometric mean, and for qkv the smaller.
+
+    The softmax bounds what a change of qkv can do and a second-order form does not know it: both overstate
+    qkv at high levels. So above `BOUND_FROM` its cost grows at most with the level to the power `BOUND`.
+    """
+    kronecker, token = np.maximum(kronecker, _LEAST), np.maximum(token, _LEAST)
+    bounded = np.array([kind == "qkv" for _, kind in groups])
+    cost = np.sqrt(kronecker * token)
+    cost[bounded] = np.minimum(kronecker, token)[bounded]
+    for column in range(1, len(levels)):
+        if levels[column - 1] >= BOUND_FROM:
+            most = cost[:, column - 1] * (levels[column] / levels[column - 1]) ** BOUND
+            cost[bounded, column] = np.minimum(cost[:, column], most)[bounded]
+    return cost
+
+
+@dataclass(frozen=True, eq=False)
+class SensitivityMap:
+    """The forecast cost of every group at every level, with what is needed to price a whole plan.
+
+    `kronecker` and `token` [groups, levels]: KL in nats per token, before κ, by the two estimators.
+    `parameters` [groups]: prunable weights. `dense`: measured figures of the dense model, `perplexity`,
+    `accuracy` (next token, 0..1), `bytes` (its file), `parameters` and `weight_bytes` (bytes per weight).
+    `structure`: single weights, or the kind of unit that goes whole; then groups are (layer, that kind), and
+    levels are shares of a layer's units.
+    """
+
+    model: str
+    fingerprint: str
+    criterion: str
+    data: str
+    data_fingerprint: str
+    levels: tuple[float, ...]
+    groups: tuple[Group, ...]
+    parameters: np.ndarray
+    kronecker: np.ndarray
+    token: np.ndarray
+    dense: Mapping[str, float]
+    seconds: float
+    dense_forwards: float
+    structure: str = "unstructured"
+
+    @cached_property
+    def cost(self) -> np.ndarray:
+        """The estimate used for forecasts [groups, levels]; see `combined`."""
+        return combined(self.groups, self.levels, self.kronecker, self.token)
+
+    @cached_property
+    def disagreement(self) -> np.ndarray:
+        """How far the two estimators part, as a factor of 1 or more [groups, levels]."""
+        return np.exp(np.abs(np.log(np.maximum(self.kronecker, _LEAST) / np.maximum(self.token, _LEAST))))
+
+    @cached_property
+    def logs(self) -> tuple[np.ndarray, np.ndarray]:
+        """log levels [levels] and log costs [groups, levels], made to rise with the level."""
+        return np.log(np.array(self.levels)), np.log(np.maximum.accumulate(self.cost, axis=1))
+
+    @cached_property
+    def joint_logs(self) -> np.ndarray:
+        """log costs [groups, levels] of groups in a plan of many, made to rise with the level.
+
+        The geometric mean of both estimators for every kind: where all layers lose qkv there is nothing left
+        that bounds the damage, and single-group costs (`cost`) would understate it.
+        """
+        cost = np.sqrt(np.maximum(self.kronecker, _LEAST) * np.maximum(self.token, _LEAST))
+        if self.structure == "unstructured":
+            cost = cost * np.exp(LEVEL_SLOPE * (np.array(self.levels) - 0.5))
+        return np.log(np.maximum.accumulate(cost, axis=1))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of the groups, in their order."""
+        return tuple(dict.fromkeys(kind for _, kind in self.groups))
+
+    @cached_property
+    def traits(self) -> np.ndarray:
+        """What tells groups apart for a calibration [groups, kinds + 1]: 1 at its kind, and last how deep its
+        layer is, −1 (the first) to 1 (the last)."""
+        ones = np.array([[float(kind == own) for kind in self.kinds] for _, own in self.groups])
+        layers = np.array([layer for layer, _ in self.groups], dtype=float)
+        return np.column_stack([ones, 2 * layers / max(1.0, layers.max()) - float(layers.max() > 0)])
+
+    @cached_property
+    def prunable(self) -> float:
+        """Prunable weights in the whole model."""
+        return float(self.parameters.sum())
+
+    @cached_property
+    def _rows(self) -> dict[Group, int]:
+        return {group: row for row, group in enumerate(self.groups)}
+
+    def levels_of(self, plan: Plan) -> np.ndarray:
+        """The plan as an array [groups]. Raises PruningError for a group the map does not know."""
+        values = np.zeros(len(self.groups))
+        for group, level in plan.items():
+            row = self._rows.get(group)
+            if row is None:
+                raise PruningError(
+                    f"The map has no group {group[1]} in layer {group[0]}; make a map of this model."
+                )
+            values[row] = level
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; `from_dict` reads it back."""
+        return {
+            "version": VERSION,
+            "model": self.model,
+            "fingerprint": self.fingerprint,
+            "criterion": self.criterion,
+            "data": self.data,
+            "data_fingerprint": self.data_fingerprint,
+            "levels": list(self.levels),
+            "groups": [list(group) for group in self.groups],
+            "parameters": self.parameters.tolist(),
+            "kronecker": self.kronecker.tolist(),
+            "token": self.token.tolist(),
+            "dense": dict(self.dense),
+            "seconds": self.seconds,
+            "dense_forwards": self.dense_forwards,
+            "structure": self.structure,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "SensitivityMap":
+        """Read what `to_dict` made. Raises PruningError when it is no map of this version."""
+        try:
+            if value["version"] != VERSION:
+                raise PruningError(
+                    f"This map has version {value['version']}, not {VERSION}. Make the map again."
+                )
+            names = ("model", "fingerprint", "criterion", "data", "data_fingerprint", "dense", "seconds")
+            return cls(
+                **{name: value[name] for name in names},
+                dense_forwards=value["dense_forwards"],
+                levels=tuple(value["levels"]),
+                groups=tuple((int(layer), str(kind)) for layer, kind in value["groups"]),
+                parameters=np.array(value["parameters"], dtype=np.int64),
+                kronecker=np.array(value["kronecker"], dtype=float),
+                token=np.array(value["token"], dtype=float),
+                structure=value.get("structure", "unstructured"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise PruningError(
+                f"This is not a sensitivity map ({error!r}). Make one with `prunescope map`."
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_json(path, self.to_dict(), "The map")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SensitivityMap":
+        """Read a map file. Raises PruningError when it is missing or no map."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise PruningError(
+                f"The map {path} cannot be read: {error}. Make one with `prunescope map`."
+            ) from None
+        if not isinstance(value, dict):
+            raise PruningError(f"{path} is not a sensitivity map. Make one with `prunescope map`.")
+        return cls.from_dict(value)

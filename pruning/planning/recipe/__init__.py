@@ -1,0 +1,1 @@
+"""What is to be done, as data: plans, mask options, presets, schedules, training and recipes."""

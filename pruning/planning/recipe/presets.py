@@ -1,0 +1,149 @@
+"""Strategies: ready plans around one overall level, with their numbers in view and open to change.
+
+The level of every group is fixed + times × the overall level. Numbers only, no torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, check_level
+
+Parts = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a strategy; `whole` ones count layers."""
+
+    default: float
+    low: float
+    high: float
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A ready plan. `part(layer, kind, layers, numbers)` gives (fixed, times) of one group.
+
+    `layers` are the model's layer numbers, ascending.
+    """
+
+    description: str
+    numbers: Mapping[str, Number]
+    part: Callable[[int, str, Sequence[int], Mapping[str, float]], Parts]
+
+
+def _uniform(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    return 0.0, 1.0
+
+
+def _attention(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    return numbers.get(kind, 0.0), 0.0
+
+
+def _mlp(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    return 0.0, numbers["down_times"] if kind == "down" else numbers["gate_up_times"] * (
+        kind in ("gate", "up")
+    )
+
+
+def _guide(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    part = _attention if kind in ("qkv", "attn_out") else _mlp
+    return part(layer, kind, layers, numbers)
+
+
+def _protect_early(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    return 0.0, numbers["share"] if layer in layers[: int(numbers["layers"])] else 1.0
+
+
+def _protect_ends(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    count = int(numbers["layers"])
+    ends = [*layers[:count], *layers[len(layers) - count :]]
+    return 0.0, numbers["share"] if layer in ends else 1.0
+
+
+def _ramp(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
+    along = layers.index(layer) / max(len(layers) - 1, 1)
+    return 0.0, numbers["first_times"] + along * (numbers["last_times"] - numbers["first_times"])
+
+
+MOST_TIMES = 3.0
+_ATTENTION = {"qkv": Number(0.1, 0.0, MAX_LEVEL), "attn_out": Number(0.25, 0.0, MAX_LEVEL)}
+_MLP = {"gate_up_times": Number(1.5, 0.0, MOST_TIMES), "down_times": Number(0.5, 0.0, MOST_TIMES)}
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "uniform": Strategy("The same level in every group.", {}, _uniform),
+    "guide": Strategy(
+        "Light on attention, heavier on gate and up than on down.", {**_ATTENTION, **_MLP}, _guide
+    ),
+    "guide_attention": Strategy(
+        "Attention alone, lightly: QKV and the heads through the output projection.", _ATTENTION, _attention
+    ),
+    "guide_mlp": Strategy("The MLP alone, heavier on gate and up than on down.", _MLP, _mlp),
+    "protect_early": Strategy(
+        "The same level everywhere, but only a share of it in the first layers.",
+        {"layers": Number(4, 0, 1000, whole=True), "share": Number(0.25, 0.0, 1.0)},
+        _protect_early,
+    ),
+    "protect_ends": Strategy(
+        "The same level everywhere, but only a share of it in the first and the last layers.",
+        {"layers": Number(2, 0, 1000, whole=True), "share": Number(0.25, 0.0, 1.0)},
+        _protect_ends,
+    ),
+    "ramp": Strategy(
+        "A straight line over depth, from the first layer to the last.",
+        {"first_times": Number(0.5, 0.0, MOST_TIMES), "last_times": Number(1.5, 0.0, MOST_TIMES)},
+        _ramp,
+    ),
+}
+
+
+def strategy_parts(name: str, groups: Sequence[Group], **numbers: float) -> dict[Group, Parts]:
+    """One of `STRATEGIES` as (fixed, times) of every group, with its own numbers or those given.
+
+    Raises PruningError for a strategy or a number that does not exist or is out of range.
+    """
+    if name not in STRATEGIES:
+        raise PruningError(f'There is no strategy "{name}". Use one of {", ".join(STRATEGIES)}.')
+    chosen = STRATEGIES[name]
+    for key, value in numbers.items():
+        _check_number(name, chosen, key, value)
+    used = {key: number.default for key, number in chosen.numbers.items()} | numbers
+    layers = sorted({layer for layer, _ in groups})
+    return {group: chosen.part(*group, layers, used) for group in groups}
+
+
+def strategy_plan(name: str, level: float, groups: Sequence[Group], **numbers: float) -> Plan:
+    """The plan of one of `STRATEGIES` around an overall level (0..0.95) for a model's groups."""
+    parts = strategy_parts(name, groups, **numbers)
+    check_level(level, f'Strategy "{name}"')
+    plan = {group: round(min(fixed + times * level, MAX_LEVEL), 6) for group, (fixed, times) in parts.items()}
+    return {group: own for group, own in plan.items() if own > 0.0}
+
+
+def parse_strategy(text: str, groups: Sequence[Group]) -> Plan:
+    """The plan in text such as `guide_mlp=0.3` or `protect_ends=0.3,layers=4,share=0`."""
+    first, *others = text.replace(" ", "").split(",")
+    read: dict[str, float] = {}
+    for piece in (first, *others):
+        key, _, number = piece.partition("=")
+        try:
+            read[key] = float(number)
+        except ValueError:
+            raise PruningError(
+                f'Strategy "{text}" cannot be read. Write NAME=LEVEL and its numbers, '
+                "like guide_mlp=0.3 or protect_ends=0.3,layers=4,share=0."
+            ) from None
+    name = first.partition("=")[0]
+    return strategy_plan(name, read.pop(name), groups, **read)
+
+
+def _check_number(name: str, chosen: Strategy, key: str, value: float) -> None:
+    number = chosen.numbers.get(key)
+    if number is None:
+        known = ", ".join(chosen.numbers) or "none"
+        raise PruningError(f'The strategy "{name}" has no number "{key}". It has {known}.')
+    if not number.low <= value <= number.high or (number.whole and value != int(value)):
+        kind = "a whole number" if number.whole else "a number"
+        raise PruningError(f"{key} of {name} should be {kind} from {number.low:g} to {number.high:g}.")

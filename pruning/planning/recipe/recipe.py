@@ -1,0 +1,317 @@
+"""The recipe: a versioned YAML file that says what was removed from which model, and how it was chosen.
+
+No torch here: the names of the criteria are passed in by whoever knows them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import DEFAULT, Options, names
+from pruning.planning.recipe.plan import (
+    MAX_LEVEL,
+    UNIT_KINDS,
+    Group,
+    Plan,
+    check_level,
+    format_level,
+    parse_layers,
+    parse_settings,
+    summarise,
+)
+from pruning.planning.recipe.training import Training
+
+VERSION = 1
+
+_HEADER = """\
+# A Prunescope recipe: what to remove from a model, and how the weights to go are chosen.
+# sparsity is the share of weights that goes (0 to {limit:g}) in each group of every layer;
+# exceptions name layers that differ, and a later one wins.
+"""
+
+Kind = Literal["qkv", "attn_out", "gate", "up", "down", "neurons", "heads", "kv_groups", "layers"]
+
+
+def _level(value: float) -> float:
+    if value == 1.0:  # right for layers only, which the whole recipe is asked about
+        return value
+    try:
+        return check_level(value, "")
+    except PruningError as error:
+        raise ValueError(str(error).removeprefix(": ")) from error
+
+
+def _layers(value: str) -> str:
+    try:
+        parse_layers(value)
+    except PruningError as error:
+        raise ValueError(str(error).removeprefix("Layers: ")) from error
+    return value
+
+
+Level = Annotated[float, Field(strict=True), AfterValidator(_level)]
+# YAML reads `layers: 7` as a number.
+Layers = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), AfterValidator(_layers)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ModelEntry(BaseModel):
+    """The model a recipe was made for: where it came from and the fingerprint of its weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reference: Text
+    fingerprint: Text
+
+
+class DataEntry(BaseModel):
+    """The text that scored the weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Text
+    fingerprint: Text | None = None
+
+
+class ExceptionEntry(BaseModel):
+    """Layers of one kind whose level differs from the kind's default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind
+    layers: Layers
+    level: Level
+
+
+class Recipe(BaseModel):
+    """Everything needed to prune the same weights of the same model again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    version: Literal[1]
+    name: Text | None = None
+    notes: str | None = None
+    created: datetime | None = None
+    model: ModelEntry
+    data: DataEntry
+    criterion: Text
+    structure: Literal["unstructured", "n:m", "block", "neurons", "heads", "kv_groups", "layers"] = (
+        "unstructured"
+    )
+    pattern: Text | None = None
+    block: Text | None = None
+    scope: Literal["row", "group", "layer", "model"] | None = None
+    protect: Layers | None = None
+    floor: Share | None = None
+    ceiling: Share | None = None
+    compensate: bool | None = None
+    round_to: int | None = None
+    sparsity: dict[Kind, Level]
+    exceptions: tuple[ExceptionEntry, ...] = ()
+    recovery: dict[str, Any] | None = None
+
+    @field_validator("criterion")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        criteria = (info.context or {}).get("criteria")
+        if criteria is not None and name not in criteria:
+            raise ValueError(f'there is no criterion "{name}"; use one of {", ".join(criteria)}')
+        return name
+
+    @field_validator("recovery")
+    @classmethod
+    def _trainable(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            return None if value is None else Training.of(value).changed()
+        except PruningError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        try:
+            whole = self.options().whole
+            levels = [(entry.kind, entry.level) for entry in self.exceptions]
+            for kind, level in [*self.sparsity.items(), *levels]:
+                check_level(level, kind, kind)
+                if (kind in UNIT_KINDS) != whole or (whole and kind != self.structure):
+                    raise PruningError(f"{kind} do not go with the structure {self.structure}")
+        except PruningError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, criteria: Sequence[str] | None = None) -> Self:
+        """The recipe in a file; `criteria` are the known names, when they are to be checked.
+
+        Raises PruningError for a file that cannot be read and for everything `loads` refuses.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise PruningError(f"{path} is not a text file. A recipe is a YAML file.") from error
+        except OSError as error:
+            raise PruningError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        return cls.loads(text, criteria, where=str(path))
+
+    @classmethod
+    def loads(cls, text: str, criteria: Sequence[str] | None = None, where: str = "This recipe") -> Self:
+        """The recipe in YAML text. Raises one PruningError that lists everything wrong with it."""
+        try:
+            doubles = tuple(_doubles(yaml.compose(text, Loader=yaml.SafeLoader)))
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise PruningError(f"{where} is not readable YAML: {_yaml_problem(error)}.") from error
+        if not isinstance(value, dict):
+            raise PruningError(f"{where} is not a recipe: it should start with `version: {VERSION}`.")
+        return cls.from_dict(value, criteria, where, doubles)
+
+    @classmethod
+    def from_dict(
+        cls,
+        value: dict[str, Any],
+        criteria: Sequence[str] | None = None,
+        where: str = "This recipe",
+        problems: Sequence[str] = (),
+    ) -> Self:
+        """The recipe in plain data; `problems` found earlier are reported with those found here."""
+        try:
+            recipe = cls.model_validate(value, context={"criteria": criteria})
+        except ValidationError as error:
+            problems = [*problems, *(_problem(detail) for detail in error.errors())]
+        if problems:
+            raise PruningError("\n  ".join([f"{where} has errors:", *problems]))
+        return recipe
+
+    @classmethod
+    def from_plan(
+        cls,
+        plan: Plan,
+        groups: Sequence[Group],
+        *,
+        reference: str,
+        fingerprint: str,
+        criterion: str,
+        data: str,
+        data_fingerprint: str | None = None,
+        name: str | None = None,
+        notes: str | None = None,
+        created: datetime | None = None,
+        options: Options = DEFAULT,
+        criteria: Sequence[str] | None = None,
+        recovery: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The recipe of a plan for a model whose groups are given: the commonest level of each kind, then
+        the layers that differ."""
+        defaults, exceptions = summarise(plan, groups)
+        value = {
+            "version": VERSION,
+            "name": name,
+            "notes": notes,
+            "created": created,
+            "model": {"reference": reference, "fingerprint": fingerprint},
+            "data": {"name": data, "fingerprint": data_fingerprint},
+            "criterion": criterion,
+            **options.changed(),
+            "sparsity": defaults,
+            "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
+            "recovery": None if recovery is None else dict(recovery),
+        }
+        return cls.from_dict(value, criteria)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data (JSON-able) that `from_dict` reads back, without the entries that are not set."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def dumps(self) -> str:
+        """The recipe as YAML, with a comment on top that says what it is."""
+        lines = [_HEADER.format(limit=MAX_LEVEL)]
+        for key, value in self.to_dict().items():
+            flow = None if key == "exceptions" else False
+            lines.append(
+                yaml.safe_dump(
+                    {key: value}, sort_keys=False, allow_unicode=True, width=200, default_flow_style=flow
+                )
+            )
+        return "".join(lines)
+
+    def settings(self) -> list[str]:
+        """The same levels as settings, such as `up=0.5` and `down@0-3=0.1`."""
+        return [f"{kind}={format_level(level)}" for kind, level in self.sparsity.items() if level > 0.0] + [
+            f"{entry.kind}@{entry.layers}={format_level(entry.level)}" for entry in self.exceptions
+        ]
+
+    def options(self) -> Options:
+        """What is set beside the levels."""
+        return Options.of({name: getattr(self, name) for name in names()})
+
+    def to_plan(self, groups: Sequence[Group]) -> Plan:
+        """The plan for a model's groups; PruningError when it names what the model has not."""
+        return parse_settings(self.settings(), groups)
+
+    def check_model(self, fingerprint: str) -> None:
+        """Raise PruningError when the recipe was made for other weights than those with this fingerprint."""
+        if fingerprint != self.model.fingerprint:
+            raise PruningError(
+                f"This recipe was made for another model: {self.model.reference} with the fingerprint "
+                f"{self.model.fingerprint}, and this one's is {fingerprint}. Load that model (in the same "
+                "dtype), or write a new recipe for this one."
+            )
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One line for one error: the key's path, and what is wrong with it."""
+    place = [part for part in detail["loc"] if part != "[key]"]
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        said = f"is no key of a recipe; known here are {', '.join(_keys(place[:-1]))}"
+    elif kind == "missing":
+        said = "is missing"
+    elif kind == "literal_error":
+        said = f"is {detail['input']!r} but should be {context['expected']}"
+    elif kind == "value_error":
+        said = str(context["error"])
+    elif kind in ("model_type", "dict_type"):
+        said = f"should be a set of keys with values (it is {detail['input']!r})"
+    elif kind == "string_type":
+        said = f"should be text, in quotes if it looks like a number (it is {detail['input']!r})"
+    else:
+        said = f"{detail['msg'][0].lower()}{detail['msg'][1:]} (it is {detail['input']!r})"
+    return f"{'.'.join(map(str, place)) or 'recipe'}: {said}"
+
+
+def _keys(place: Sequence[int | str]) -> list[str]:
+    """The keys allowed at a place in the file."""
+    entry: dict[str, type[BaseModel]] = {"model": ModelEntry, "data": DataEntry, "exceptions": ExceptionEntry}
+    return list((entry[str(place[0])] if place else Recipe).model_fields)
+
+
+def _doubles(node: yaml.Node | None, path: str = "") -> Iterator[str]:
+    """A line for each key written twice; YAML itself would let the last one win in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = f"{path}{key.value}"
+            if name in seen:
+                yield f"{name}: is written twice"
+            seen.add(name)
+            yield from _doubles(value, f"{name}.")
+
+
+def _yaml_problem(error: Exception) -> str:
+    """What a YAML reader complained of, and where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}, {error.problem}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""What tasks share: the model's groups, text and statistics, and applying a plan to it."""

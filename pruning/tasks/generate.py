@@ -1,0 +1,132 @@
+"""The task that lets the dense model and pruned ones answer the same prompts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pruning.engine.architecture.forward import Head, head_of
+from pruning.engine.evaluation import generation as answers
+from pruning.engine.masking.change import Spec
+from pruning.engine.models.load import Loaded
+from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import names
+from pruning.progress import Progress
+from pruning.tasks.context.apply import applied, spec_of
+from pruning.tasks.context.context import same_text, windows_of
+from pruning.workspace.store import Store
+
+Key = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One answer that is wanted: what is done to the model, and the key it is stored under."""
+
+    spec: Spec
+    key: Key
+
+
+@dataclass(frozen=True)
+class _Dense:
+    """The dense model on one prompt: tokens of the prompt, of the answer, and states [tokens, hidden]."""
+
+    prompt: list[int]
+    said: list[int]
+    states: torch.Tensor
+
+
+def generate(
+    loaded: Loaded,
+    store: Store,
+    progress: Progress,
+    prompts: Sequence[str],
+    plans: Sequence[Sequence[str]],
+    criterion: str = "fisher",
+    max_new_tokens: int = 40,
+    data: str = "demo",
+    **options: Any,
+) -> dict[str, Any]:
+    """Let the dense model and each plan answer every prompt, most likely token by most likely token.
+
+    `answers` has a row for each prompt and plan: both answers as text and in tokens, the first token where
+    they part (None where they do not), and KL(dense ‖ pruned) in nats at each token of the dense answer.
+    A row is stored and streamed as soon as it is there; what is in the store is not asked again.
+    """
+    if not prompts or not all(prompt.strip() for prompt in prompts):
+        raise PruningError("The prompt is empty. Write a few words for the model to go on from.")
+    if max_new_tokens < 1:
+        raise PruningError(f"An answer of {max_new_tokens} tokens is none. Ask for 1 or more.")
+    specs = [spec_of(loaded, list(settings), criterion, data, options) for settings in plans]
+    about = {
+        **same_text(loaded, data),
+        "data_fingerprint": windows_of(loaded, data).fingerprint,
+        "max_new_tokens": max_new_tokens,
+    }
+    asked = [_Asked(spec, {**about, "prompt": prompt, **spec.key()}) for prompt in prompts for spec in specs]
+    missing = [one for one in asked if store.get("answer", one.key) is None]
+    if missing:
+        _ask(loaded, store, progress, missing)
+    return {"answers": [store.get("answer", one.key) for one in asked]}
+
+
+def _ask(loaded: Loaded, store: Store, progress: Progress, missing: list[_Asked]) -> None:
+    """Answer and store what is missing: first the dense model, then plan after plan."""
+    head = head_of(loaded.model)
+    prompts = list(dict.fromkeys(one.key["prompt"] for one in missing))
+    specs = list(dict.fromkeys(one.spec for one in missing))
+    total, new_tokens = len(prompts) + len(missing), missing[0].key["max_new_tokens"]
+    dense: dict[str, _Dense] = {}
+    for prompt in prompts:
+        heard = _listener(progress, len(dense), total, new_tokens, "The unpruned model answers")
+        dense[prompt] = _dense(loaded, prompt, new_tokens, heard)
+    done = len(dense)
+    for spec in specs:
+        with applied(loaded, store, spec, progress):
+            for key in (one.key for one in missing if one.spec == spec):
+                note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
+                heard = _listener(progress, done, total, new_tokens, note)
+                row = _pruned(loaded, head, key, dense[key["prompt"]], heard)
+                store.put("answer", key, row)
+                done += 1
+                progress(done, total, note, {"answer": row})
+
+
+def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:
+    model, tokenizer = loaded.model, loaded.tokenizer
+    ids = answers.prompt_tokens(tokenizer, prompt)
+    answers.check_length(model, ids, new_tokens)
+    said = answers.answer(model, ids, new_tokens, answers.ends(model, tokenizer), heard)
+    return _Dense(ids, said, answers.answer_states(model, ids, said))
+
+
+def _pruned(
+    loaded: Loaded, head: Head, key: Key, dense: _Dense, heard: Callable[[int], None]
+) -> dict[str, Any]:
+    """The row of one prompt and plan; the plan must be applied."""
+    model, tokenizer = loaded.model, loaded.tokenizer
+    stop = answers.ends(model, tokenizer)
+    said = answers.answer(model, dense.prompt, key["max_new_tokens"], stop, heard)
+    kl = answers.drift(head, dense.states, answers.answer_states(model, dense.prompt, dense.said))
+    before, after = answers.pieces(tokenizer, dense.said), answers.pieces(tokenizer, said)
+    return {
+        "prompt": key["prompt"],
+        "settings": key["settings"],
+        "criterion": key["criterion"],
+        **{name: key[name] for name in names() if name in key},
+        "max_new_tokens": key["max_new_tokens"],
+        "dense": "".join(before).strip(),
+        "pruned": "".join(after).strip(),
+        "dense_tokens": before,
+        "pruned_tokens": after,
+        "dense_ended": dense.said[-1] in stop,
+        "pruned_ended": said[-1] in stop,
+        "first_difference": answers.first_difference(dense.said, said),
+        "kl": kl,
+    }
+
+
+def _listener(progress: Progress, done: int, total: int, new_tokens: int, note: str) -> Callable[[int], None]:
+    """Reports each token of the answer that comes after `done` others."""
+    return lambda tokens: progress(done + tokens / new_tokens, total, note)

@@ -1,0 +1,106 @@
+"""Tasks that look at a model: what it is made of, and how good it is."""
+
+from typing import Any
+
+from torch import nn
+
+from pruning.engine.architecture.groups import GroupInfo, weight_view
+from pruning.engine.calibration.data import load_probes
+from pruning.engine.evaluation.metrics import probe_accuracy
+from pruning.engine.evaluation.size import dense_bytes
+from pruning.engine.evaluation.timing import dense_times
+from pruning.engine.models.load import Loaded
+from pruning.errors import PruningError
+from pruning.progress import Progress
+from pruning.tasks.context.context import reference_of, same_text
+from pruning.tasks.context.units import units_of
+from pruning.workspace.store import Store
+
+
+def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
+    """What the model is made of: counts of layers, parameters and groups."""
+    config: Any = loaded.model.config
+    text = config.get_text_config()
+    value = {
+        "reference": loaded.reference,
+        "architecture": type(loaded.model).__name__,
+        "fingerprint": loaded.fingerprint,
+        "dtype": loaded.dtype,
+        "device": loaded.device,
+        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
+        "prunable_parameters": sum(group.parameters for group in loaded.groups),
+        "layers": 1 + max(group.layer for group in loaded.groups),
+        "hidden_size": text.hidden_size,
+        "vocabulary": text.vocab_size,
+        "bytes": dense_bytes(loaded.model),
+        "groups": [
+            {
+                "layer": group.layer,
+                "kind": group.kind,
+                "modules": [part.module for part in group.parts],
+                "parameters": group.parameters,
+                "shape": _shape(loaded.model, group),
+            }
+            for group in loaded.groups
+        ],
+        **_tables(loaded.model),
+        **_units(loaded),
+    }
+    store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
+    return value
+
+
+def _shape(model: nn.Module, group: GroupInfo) -> list[int]:
+    """Rows and columns of a group's weights, one part below the other."""
+    shapes = [weight_view(model, part).shape for part in group.parts]
+    return [sum(rows for rows, _ in shapes), shapes[0][1]]
+
+
+def _tables(model: nn.Module) -> dict[str, Any]:
+    """Weights of the tables that words and places are looked up in, each once, and of the head.
+
+    `tied_head`: the head is one of these tables.
+    """
+    found = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    tables = {id(weight): weight for weight in found}
+    output: Any = model.get_output_embeddings()  # type: ignore[operator]
+    head = output.weight
+    return {
+        "embedding_parameters": sum(weight.numel() for weight in tables.values()),
+        "head_parameters": head.numel(),
+        "tied_head": id(head) in tables,
+    }
+
+
+def _units(loaded: Loaded) -> dict[str, Any]:
+    """`units`: how many neurons, heads and KV groups each layer has, by kind; `no_heads`: why heads are not
+    among them, where they do not come apart."""
+    neurons = units_of(loaded, "neurons").totals("neurons")
+    counts, why = {"neurons": list(neurons.values())}, None
+    try:
+        units = units_of(loaded, "heads")
+        counts |= {kind: list(units.totals(kind).values()) for kind in ("heads", "kv_groups")}
+    except PruningError as error:
+        why = str(error)
+    return {"units": counts, "no_heads": why}
+
+
+def baseline(loaded: Loaded, store: Store, progress: Progress, data: str = "demo") -> dict[str, Any]:
+    """Measure the dense model: quality on `data` and on the questions, size, and speed on this machine."""
+    reference = reference_of(loaded, data, progress)
+    progress(1, 4, "Answering the questions")
+    probes = probe_accuracy(loaded.model, reference.head, loaded.tokenizer, load_probes())
+    progress(3, 4, "Timing")
+    value = {
+        "perplexity": reference.quality.perplexity,
+        "accuracy": reference.quality.accuracy,
+        "tokens": reference.quality.tokens,
+        "bytes": dense_bytes(loaded.model),
+        **dense_times(loaded.model),
+        "probe_accuracy": probes.pop("all"),
+        "probes": probes,
+        "device": loaded.device,
+        "data_fingerprint": reference.windows.fingerprint,
+    }
+    store.put("baseline", {**same_text(loaded, data), "device": loaded.device}, value)
+    return value

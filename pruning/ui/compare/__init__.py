@@ -1,0 +1,1 @@
+"""The Compare page: candidates side by side, and their answers."""

@@ -1,0 +1,147 @@
+"""The Compare page's answers: asking several models the same, and what they said, token by token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.recipe.plan import format_settings
+from pruning.ui.compare import token_html as answer_marks
+from pruning.ui.compare.page import Candidate
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+
+READY = {
+    "Sky": "Explain in two sentences why the sky is blue.",
+    "Letter": "Write a short letter to a friend about the first snow of the year.",
+    "Apples": "Anna has 12 apples and gives away 5. How many are left? Show the steps.",
+    "Packing": "List five things to pack for a weekend in the mountains.",
+    "Lighthouse": "Tell a very short story about a lighthouse and a lost boat.",
+}
+LENGTHS = (40, 80, 160)
+SHOWN_PROMPTS = 6
+
+
+def answers(model: services.Info, table: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+    """Ask all plans the same prompts, and read the answers side by side."""
+    st.header("What they answer", anchor=False)
+    st.write(
+        "The unpruned model and every plan answer the same prompts, always with the most likely next word. "
+        "Nothing is changed for good."
+    )
+    _form(model, shown, busy)
+
+    @st.fragment(run_every=2 if busy else None)
+    def draw() -> None:
+        _said(model, table, shown, busy)
+
+    draw()
+
+
+def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
+    with st.container(border=True):
+        names = st.pills(
+            "Prompts",
+            list(READY),
+            selection_mode="multi",
+            default=list(READY)[:2],
+            key="ask_ready",
+            persist_state="session",
+        )
+        own = st.text_area(
+            "Your own prompt",
+            key="ask_own",
+            height=80,
+            placeholder="Anything the model should answer or go on from",
+            persist_state="session",
+        )
+        prompts = [READY[name] for name in names or ()] + ([own.strip()] if own.strip() else [])
+        length = st.segmented_control(
+            "Length of an answer",
+            LENGTHS,
+            default=LENGTHS[0],
+            required=True,
+            format_func=lambda tokens: f"{tokens} tokens",
+            key="ask_length",
+            persist_state="session",
+        )
+        wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
+        if st.button(
+            f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
+            type="primary",
+            icon=":material/chat:",
+            disabled=busy or not prompts,
+            key="ask",
+        ):
+            with shell.told():
+                services.submit(wanted)
+                st.rerun()
+        if prompts:
+            shell.command(wanted)
+
+
+def _request(model: services.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
+    choice = state.current()
+    return services.request(
+        "generate",
+        prompts=prompts,
+        plans=[format_settings(one.plan, model.groups) for one in shown],
+        criterion=choice.criterion,
+        data=choice.data,
+        max_new_tokens=length,
+    )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _said(model: services.Info, table: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+    """What is in the workspace for these plans: a tab for each prompt, the newest first."""
+    rows = services.answers(table)
+    asked = by_prompt(rows, [format_settings(one.plan, model.groups) for one in shown])
+    if not asked:
+        st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
+        return
+    st.html(answer_marks.legend())
+    prompts = list(asked)[:SHOWN_PROMPTS]
+    for tab, prompt in zip(st.tabs([words.plain(_short(p)) for p in prompts]), prompts, strict=True):
+        with tab:
+            st.markdown(f"**{words.plain(prompt)}**")
+            for one in shown:
+                row = asked[prompt].get(tuple(format_settings(one.plan, model.groups)))
+                _one(one.name, row)
+
+
+def _one(name: str, row: dict[str, Any] | None) -> None:
+    with st.container(border=True):
+        if row is None:
+            st.markdown(f"**{words.plain(name)}** · :gray-badge[not asked this yet]")
+            return
+        st.markdown(f"**{words.plain(name)}** · {answer_marks.summary(row)}")
+        st.html(answer_marks.answer(row, name))
+
+
+def by_prompt(
+    rows: list[dict[str, Any]], plans: list[list[str]]
+) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
+    """Answers of these plans by prompt and plan, of each prompt those of the length asked for last.
+
+    `rows` come newest first; answers of two lengths cannot be laid side by side.
+    """
+    found: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+    length: dict[str, int] = {}
+    for row in rows:
+        prompt, settings = row["prompt"], row["settings"]
+        if settings in plans and length.setdefault(prompt, row["max_new_tokens"]) == row["max_new_tokens"]:
+            found.setdefault(prompt, {})[tuple(settings)] = row
+    return found
+
+
+def _short(prompt: str) -> str:
+    first = prompt.splitlines()[0]
+    return first if len(first) <= 32 else f"{first[:31].rstrip()}…"

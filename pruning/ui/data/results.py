@@ -1,0 +1,145 @@
+"""Everything that was measured of the session's model on one text, by whatever method, as rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pruning.planning.recipe.mask_options import Options, names
+from pruning.planning.recipe.plan import UNIT_KINDS, Group
+from pruning.planning.recipe.training import Training
+from pruning.ui.data import queries as services
+from pruning.ui.text import methods as method_words
+from pruning.workspace import results as stored
+from pruning.workspace.store import canonical
+
+KINDS = ("measure", "measure_recovered")
+CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured way of pruning: what was done (`options` are those that are not at their default), and
+    `figures` as the task `measure` gives them. `best`: it was found as the best recipe we know."""
+
+    id: str
+    name: str
+    criterion: str
+    settings: tuple[str, ...]
+    options: dict[str, Any]
+    recovery: dict[str, Any] | None
+    best: bool
+    figures: dict[str, Any]
+    made: float
+
+    @property
+    def structure(self) -> str:
+        return str(self.options.get("structure", "unstructured"))
+
+    @property
+    def whole(self) -> bool:
+        """Whether units went whole."""
+        return self.structure in UNIT_KINDS
+
+    @property
+    def smaller(self) -> bool:
+        """Whether it can be written as a smaller model, as far as is known."""
+        return self.whole and self.figures.get("not_smaller") is None
+
+    @property
+    def plain(self) -> bool:
+        """Whether Explore can show it: levels of single weights and nothing else."""
+        return not self.options and self.recovery is None
+
+    def arguments(self) -> dict[str, Any]:
+        """What a task needs to do the same."""
+        trained = {} if self.recovery is None else {"recovery": self.recovery}
+        return {"settings": list(self.settings), "criterion": self.criterion, **self.options, **trained}
+
+
+def totals_of(model: services.Info, structure: str) -> list[int]:
+    """How many units every layer has; nothing where nobody has counted them."""
+    if structure == "layers":
+        return [1] * model.layers
+    return list((model.facts.get("units") or {}).get(structure, ()))
+
+
+def groups_of(model: services.Info, structure: str) -> list[Group]:
+    """What a plan has levels for: the model's groups, or one kind of unit in each layer."""
+    if structure in UNIT_KINDS:
+        return [(layer, structure) for layer in range(model.layers)]
+    return model.groups
+
+
+def results(model: services.Info) -> list[Result]:
+    """What was measured on the session's text as it is now, newest first."""
+    rows = stored.measured_rows(services.store(), services.subject(model), KINDS)
+    best = _found_best()
+    return [_result(row, model, best) for row in rows if row["value"]["settings"]]
+
+
+def _result(row: Mapping[str, Any], model: services.Info, best: set[str]) -> Result:
+    value = row["value"]
+    options = Options.of({name: value[name] for name in names() if name in value}).changed()
+    recovery = value.get("recovery")
+    totals = totals_of(model, options.get("structure", "unstructured"))
+    found = recovery is None and _same(value) in best
+    said = method_words.method(value["criterion"], value["settings"], options, recovery, totals)
+    return Result(
+        id=hashlib.sha256(canonical({"kind": row["kind"], "key": row["key"]}).encode()).hexdigest()[:12],
+        name=f"Best: {said}" if found else said,
+        criterion=value["criterion"],
+        settings=tuple(value["settings"]),
+        options=options,
+        recovery=recovery,
+        best=found,
+        figures=value,
+        made=row["created"],
+    )
+
+
+def _found_best() -> set[str]:
+    """What jobs that looked for the best recipe ended with."""
+    done = services.store().jobs(("done",), limit=500)
+    about = (job for job in done if job.request["task"] == "best" and services.about_model(job))
+    return {_same(job.result) for job in about if job.result}
+
+
+def _same(value: Mapping[str, Any]) -> str:
+    """The same text for the same way of pruning."""
+    return canonical({name: value[name] for name in ("settings", "criterion", *names()) if name in value})
+
+
+def file_bytes(result: Result) -> int:
+    """Bytes of the ordinary file that an export writes: smaller where units go, else as large as before."""
+    return int(result.figures["bytes"] if result.smaller else result.figures["file_bytes"])
+
+
+def frame(found: Sequence[Result]) -> pd.DataFrame:
+    """The results as a table, a row each by the share removed, all of it measured; shares in percent."""
+    ordered = sorted(found, key=lambda one: (one.figures["sparsity"], one.figures["kl"]))
+    rows = [
+        {
+            "method": one.name,
+            "structure": one.structure,
+            "criterion": one.criterion,
+            "settings": " ".join(one.settings),
+            "options": " ".join(f"{k}={v}" for k, v in one.options.items() if k != "structure"),
+            "best_we_know": one.best,
+            "recovery_steps": 0 if one.recovery is None else Training.of(one.recovery).steps,
+            "removed_percent": 100 * one.figures["sparsity"],
+            "measured_kl_nats_per_token": one.figures["kl"],
+            "measured_perplexity": one.figures["perplexity"],
+            "same_next_word_percent": 100 * one.figures["agreement"],
+            "right_next_word_percent": 100 * one.figures["accuracy"],
+            "bytes_stored_sparsely_or_cut": one.figures["bytes"],
+            "bytes_ordinary_file": file_bytes(one),
+            "why_not_smaller": one.figures.get("not_smaller") or "",
+        }
+        for one in ordered
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,159 @@
+"""What one browser session has chosen: model, criterion, plan, pins. The address holds all of it.
+
+Widget keys die when a page is left and everything dies with a reload, so the choice lives in one plain
+session key and is written to the address on every run. A new session starts from its address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
+
+KEY = "choice"
+MAX_PINS = 6
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A plan put aside for comparison, as settings text, with the name the user gave it."""
+
+    name: str
+    settings: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything a session has chosen. `settings` is the plan as text, which needs no model to be kept.
+
+    `locks` names what the desk must not move: kinds ("gate") and layers ("12").
+    """
+
+    model: str = ""
+    dtype: str = "float32"
+    device: str = "auto"
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+    data: str = "demo"
+    criterion: str = "fisher"
+    settings: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+
+# Trusting remote code and pickle are left out: a link from somebody else must not switch them on.
+_ADDRESS = {"model": "", "dtype": "float32", "device": "auto", "data": "demo", "criterion": "fisher"}
+
+
+def from_address(params: dict[str, list[str]]) -> Choice:
+    """Read a choice from an address's parameters; what is missing takes its default."""
+    plain: dict[str, Any] = {name: params[name][-1] for name in _ADDRESS if params.get(name)}
+    settings = tuple(part for text in params.get("plan", []) for part in split_settings(text))
+    locks = tuple(lock for text in params.get("lock", []) for lock in text.split(",") if lock)
+    pins = []
+    for text in params.get("pin", [])[:MAX_PINS]:
+        name, _, plan = text.rpartition(":")  # settings hold no colon, a name may
+        pins.append(Pin(name, plan))
+    return Choice(**plain, settings=settings, locks=locks, pins=tuple(pins))
+
+
+def to_address(choice: Choice) -> dict[str, str | list[str]]:
+    """Write a choice as address parameters, leaving out what has its default."""
+    params: dict[str, str | list[str]] = {}
+    for name, default in _ADDRESS.items():
+        value = getattr(choice, name)
+        if value != default:
+            params[name] = value
+    if choice.settings:
+        params["plan"] = ",".join(choice.settings)
+    if choice.locks:
+        params["lock"] = ",".join(choice.locks)
+    if choice.pins:
+        params["pin"] = [f"{pin.name}:{pin.settings}" for pin in choice.pins]
+    return params
+
+
+def split_settings(text: str) -> list[str]:
+    """Split "up=0.5,down@0-3,7=0.1" into settings: a comma inside a layer list is not a separator."""
+    parts: list[str] = []
+    for piece in text.replace(" ", "").split(","):
+        # a setting ends with its level, so a piece after one without "=" still belongs to the same setting
+        if parts and "=" not in parts[-1]:
+            parts[-1] += "," + piece
+        elif piece:
+            parts.append(piece)
+    return parts
+
+
+def parse(text: str, groups: list[Group]) -> Plan:
+    """A plan in one line of text; PruningError where it does not fit the groups."""
+    return parse_settings(split_settings(text), groups)
+
+
+# ---- the session ------------------------------------------------------------------------------------
+
+
+def current() -> Choice:
+    """The session's choice; read from the address when the session is new."""
+    if KEY not in st.session_state:
+        params = {name: st.query_params.get_all(name) for name in st.query_params}
+        st.session_state[KEY] = from_address(params)
+    return st.session_state[KEY]
+
+
+def change(**fields: Any) -> None:
+    """Change the session's choice and its address."""
+    st.session_state[KEY] = replace(current(), **fields)
+    write_address()
+
+
+def write_address() -> None:
+    """Put the choice into the address, leaving parameters of others alone."""
+    wanted = to_address(current())
+    for name in (*_ADDRESS, "plan", "lock", "pin"):
+        have = st.query_params.get_all(name)
+        want = wanted.get(name, [])
+        if have != ([want] if isinstance(want, str) else want):
+            if want:
+                st.query_params[name] = want
+            elif name in st.query_params:
+                del st.query_params[name]
+
+
+def choose_model(**fields: Any) -> None:
+    """Take another model. The plan stays as text and is read against the new model's groups."""
+    change(locks=(), **fields)
+
+
+def plan(groups: list[Group]) -> Plan:
+    """The session's plan for these groups.
+
+    A plan that does not fit them raises PruningError and is kept as it is, so that nothing typed is lost.
+    """
+    return parse_settings(current().settings, groups)
+
+
+def set_plan(new: Plan, groups: list[Group]) -> None:
+    """Take a whole new plan."""
+    change(settings=tuple(format_settings(new, groups)))
+
+
+def set_locks(locks: tuple[str, ...]) -> None:
+    """Lock these kinds and layers; what is neither is left out."""
+    change(locks=tuple(lock for lock in locks if lock in KINDS or lock.isdigit()))
+
+
+def pin(name: str, settings: str) -> None:
+    """Put a plan aside; a pin of the same name is replaced."""
+    kept = tuple(p for p in current().pins if p.name != name)
+    if len(kept) >= MAX_PINS:
+        raise PruningError(f"{MAX_PINS} plans are pinned already. Remove one before pinning another.")
+    change(pins=(*kept, Pin(name, settings)))
+
+
+def unpin(name: str) -> None:
+    change(pins=tuple(p for p in current().pins if p.name != name))

@@ -1,0 +1,107 @@
+"""What every group would cost if it alone were pruned: forecasts, measured points, and both as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast_alone
+from pruning.planning.recipe.plan import Group
+from pruning.ui.text import format as words
+
+Alone = Mapping[tuple[Group, float], Forecast]
+ABOUT_EQUAL = 0.1  # a measurement this near its forecast is called equal
+NOTHING = 0.001  # nats per token
+
+# The CSV's columns; a table on the page shows the same under shorter names.
+COLUMNS = (
+    "layer",
+    "group",
+    "level_percent",
+    "forecast_kl_nats_per_token",
+    "forecast_kl_low_nats_per_token",
+    "forecast_kl_high_nats_per_token",
+    "forecast_perplexity",
+    "forecast_perplexity_low",
+    "forecast_perplexity_high",
+    "measured_kl_nats_per_token",
+    "measured_perplexity",
+    "estimators_apart_factor",
+)
+
+
+def name_of(table: SensitivityMap) -> tuple[object, ...]:
+    """What tells one map from another: `seconds` differs each time that one is made."""
+    return table.fingerprint, table.criterion, table.data_fingerprint, table.levels, table.seconds
+
+
+# A click on the map needs hundreds of these again, and they change only with a measurement.
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
+def alone(table: SensitivityMap, calibration: Calibration) -> Alone:
+    """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
+    return forecast_alone(table, calibration)
+
+
+def beside(seen: Forecast, kl: float) -> str:
+    """How a measured KL (nats per token) stands to its forecast, in plain words."""
+    if max(seen.kl, kl) < NOTHING:
+        return "next to nothing, as forecast"
+    ratio = kl / max(seen.kl, 1e-12)
+    if abs(math.log(max(ratio, 1e-12))) <= math.log(1 + ABOUT_EQUAL):
+        return "as forecast"
+    if ratio >= 2:
+        said = f"{ratio:.1f} times its forecast"
+    elif ratio > 1:
+        said = f"{words.percent(ratio - 1)} above its forecast"
+    else:
+        said = f"{words.percent(1 - ratio)} below its forecast"
+    if seen.kl_low <= kl <= seen.kl_high:
+        return f"{said}, inside the band"
+    return f"{said}, outside the band: trust the measurement"
+
+
+def frame(
+    table: SensitivityMap, single: Alone, points: Mapping[Group, Sequence[Mapping[str, Any]]]
+) -> pd.DataFrame:
+    """Every group and level with its forecast and band, what was measured, and how far the estimators part.
+
+    Columns as in `COLUMNS`; a measured value is missing where there is none. Points at a level that is not
+    in the map are rows of their own without a forecast.
+    """
+    rows = []
+    for index, group in enumerate(table.groups):
+        known = {round(float(point["level"]), 6): point for point in points.get(group, ())}
+        for column, level in enumerate(map(float, table.levels)):
+            seen, truth = single[group, level], known.pop(round(level, 6), None)
+            rows.append(
+                (
+                    group[0],
+                    group[1],
+                    round(100 * level, 4),
+                    seen.kl,
+                    seen.kl_low,
+                    seen.kl_high,
+                    seen.perplexity,
+                    seen.perplexity_low,
+                    seen.perplexity_high,
+                    truth["kl"] if truth else None,
+                    truth["perplexity"] if truth else None,
+                    float(table.disagreement[index, column]),
+                )
+            )
+        for level, truth in known.items():
+            rows.append(
+                (
+                    *group,
+                    round(100 * level, 4),
+                    *[None] * 6,
+                    truth["kl"],
+                    truth["perplexity"],
+                    None,
+                )
+            )
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS[2:], float))

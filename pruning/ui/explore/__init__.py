@@ -1,0 +1,1 @@
+"""The Explore page: a plan by hand, its forecast, presets and the forecast's calibration."""

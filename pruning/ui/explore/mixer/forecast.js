@@ -1,0 +1,107 @@
+// From levels to a forecast: the arithmetic of pruning/planning/forecast/predict.py, for the browser to do in
+// every frame. Python stays the authority; a browser test holds the same plans against both. `table` is what
+// pruning/ui/explore/mixer/payload.py sends, constants included, and `levels` has one number a group,
+// 0..0.95.
+
+function groupCosts(table, levels) {
+  const { known, logCosts } = table;
+  const last = known.length - 1;
+  return levels.map((level, group) => {
+    if (level <= 0) return 0;
+    const wanted = Math.log(level);
+    const costs = logCosts[group];
+    if (last === 0) return Math.exp(costs[0] + 2 * (wanted - known[0]));
+    let right = 1;
+    while (right < last && known[right] < wanted) right += 1;
+    const left = right - 1;
+    const share = (wanted - known[left]) / (known[right] - known[left]);
+    return Math.exp(costs[left] + share * (costs[right] - costs[left]));
+  });
+}
+
+function forecast(table, levels) {
+  const { constants: fixed, dense } = table;
+  const costs = groupCosts(table, levels);
+  const total = sum(costs);
+  const kl = klOf(total, table);
+  const factor = Math.exp(fixed.band * spreadOf(table, costs, total));
+  const low = kl / factor;
+  const high = Math.min(kl * factor, fixed.maxKl);
+  const size = sparseBytes(table, levels);
+  return {
+    kl,
+    klLow: low,
+    klHigh: high,
+    perplexity: dense.perplexity * Math.exp(lossAt(kl, fixed.lag)),
+    perplexityLow: dense.perplexity * Math.exp(lossAt(low, 2 * fixed.lag)),
+    perplexityHigh: dense.perplexity * Math.exp(high),
+    agreement: keptAt(kl, fixed.agreement),
+    agreementLow: kl > 0 ? keptAt(high, fixed.agreement) / fixed.agreementSlack : 1,
+    agreementHigh: Math.min(1, keptAt(low, fixed.agreement) * fixed.agreementSlack),
+    bytes: size,
+    sparsity: meanLevel(table.parameters, levels),
+    // Each group's share of the forecast KL; they add up to it.
+    damage: total > 0 ? costs.map((cost) => (cost * kl) / total) : costs,
+  };
+}
+
+// The standard deviation of log KL: what no factor explains, single groups' own errors, and how well the
+// factors are known.
+function spreadOf(table, costs, total) {
+  const { constants: fixed, calibration } = table;
+  if (total <= 0) return calibration.spread;
+  const squares = sum(costs.map((cost) => cost * cost));
+  let variance = calibration.spread ** 2 + (fixed.groupSpread ** 2 * squares) / total ** 2;
+  const known = calibration.covariance;
+  if (known.length > 0) {
+    const shares = new Map(table.order.map((kind) => [kind, 0]));
+    let depth = 0;
+    costs.forEach((cost, group) => {
+      const { kind, layer } = table.groups[group];
+      shares.set(kind, shares.get(kind) + cost / total);
+      if (table.layers > 1) depth += ((2 * layer) / (table.layers - 1) - 1) * (cost / total);
+    });
+    const slopes = [1, Math.log(total / fixed.pivot)];
+    for (const kind of calibration.kinds) slopes.push(calibration.beta * (shares.get(kind) ?? 0));
+    slopes.push(calibration.beta * depth);
+    slopes.forEach((one, row) => {
+      slopes.forEach((other, column) => {
+        variance += one * known[row][column] * other;
+      });
+    });
+  }
+  return Math.sqrt(variance);
+}
+
+function klOf(cost, table) {
+  const { kappa, beta } = table.calibration;
+  return cost > 0 ? Math.min(kappa * cost ** beta, table.constants.maxKl) : 0;
+}
+
+function lossAt(kl, lag) {
+  return kl > 0 ? (kl * kl) / (kl + lag) : 0;
+}
+
+function keptAt(kl, fit) {
+  return Math.exp(-fit[0] * kl ** fit[1]);
+}
+
+function sparseBytes(table, levels) {
+  const each = table.dense.weightBytes;
+  let saved = 0;
+  table.parameters.forEach((count, group) => {
+    const whole = count * each;
+    saved += whole - Math.min(whole, (1 - levels[group]) * whole + count / 8);
+  });
+  return table.dense.bytes - saved;
+}
+
+function meanLevel(weights, levels) {
+  return sum(levels.map((level, group) => level * weights[group])) / sum(weights);
+}
+
+function sum(values) {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}

@@ -1,0 +1,113 @@
+"""What the desk needs to forecast by itself, as plain data: the map's costs, calibration and constants.
+
+It is sent when a page is drawn, not when a slider moves. `forecast.js` reads it; a browser test holds both
+sides against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pruning.planning.forecast import predict as arithmetic
+from pruning.planning.forecast.fit import PIVOT
+from pruning.planning.forecast.predict import Calibration, SensitivityMap, priced
+from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
+from pruning.planning.recipe.presets import STRATEGIES, strategy_parts
+from pruning.ui.shared import charts
+from pruning.ui.text import format as words
+
+# The strategies whose curves stand on the chart of quality against size.
+DRAWN = ("uniform", "guide", "protect_ends")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What else the desk shows: plans that were measured or pinned, single measured points, speed.
+
+    `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
+    `decode_ms` is the dense model's measured time a word, where it is known.
+    """
+
+    measured: Sequence[tuple[Plan, Mapping[str, Any]]] = ()
+    pins: Sequence[tuple[str, Plan]] = ()
+    points: Mapping[Group, Sequence[tuple[float, float]]] | None = None
+    decode_ms: float | None = None
+
+
+def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) -> dict[str, Any]:
+    """The table as the desk's JavaScript takes it; `id` changes whenever anything in it does."""
+    known, log_costs = table.logs[0], priced(table, calibration).joint_logs
+    dense = table.dense
+    number = {group: index for index, group in enumerate(table.groups)}
+    value: dict[str, Any] = {
+        "layers": 1 + max(layer for layer, _ in table.groups),
+        "groups": [{"layer": layer, "kind": kind} for layer, kind in table.groups],
+        "order": [kind for kind in KINDS if any(kind == other for _, other in table.groups)],
+        "kinds": {
+            kind: {"label": words.kind(kind), "short": words.SHORT_KIND[kind], "colour": charts.COLOUR[kind]}
+            for kind in KINDS
+        },
+        "known": known.tolist(),
+        "logCosts": log_costs.tolist(),
+        "parameters": table.parameters.tolist(),
+        "maxLevel": MAX_LEVEL,
+        "dense": {
+            "perplexity": dense["perplexity"],
+            "bytes": dense["bytes"],
+            "weightBytes": dense["weight_bytes"],
+        },
+        "calibration": {
+            "kappa": calibration.kappa,
+            "beta": calibration.beta,
+            "spread": calibration.spread,
+            "measured": calibration.measured,
+            "kinds": list(calibration.weights),
+            "covariance": [list(row) for row in calibration.covariance],
+        },
+        "constants": _constants(),
+        "presets": [_preset(name, table.groups) for name in STRATEGIES],
+        "measured": [_measured(table, plan, figures) for plan, figures in marks.measured],
+        "pins": [{"name": name, "levels": table.levels_of(plan).tolist()} for name, plan in marks.pins],
+        "points": {
+            number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
+        },
+        "decodeMs": marks.decode_ms,
+        "help": {"perplexity": words.PERPLEXITY, "agreement": words.AGREEMENT, "size": words.SIZE},
+        "fingerprint": table.fingerprint,
+    }
+    return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
+
+
+def _constants() -> dict[str, Any]:
+    return {
+        "band": arithmetic.BAND,
+        "maxKl": arithmetic.MAX_KL,
+        "groupSpread": arithmetic.GROUP_SPREAD,
+        "pivot": PIVOT,
+        "lag": arithmetic.LAG,
+        "agreement": list(arithmetic.AGREEMENT_FIT),
+        "agreementSlack": arithmetic.AGREEMENT_SLACK,
+    }
+
+
+def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
+    parts = strategy_parts(name, groups)
+    return {
+        "label": words.STRATEGY[name],
+        "drawn": name in DRAWN,
+        "fixed": [parts[group][0] for group in groups],
+        "times": [parts[group][1] for group in groups],
+    }
+
+
+def _measured(table: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "levels": table.levels_of(plan).tolist(),
+        "perplexity": figures["perplexity"],
+        "agreement": figures["agreement"],
+        "bytes": figures["bytes"],
+    }

@@ -1,0 +1,57 @@
+"""Strategies on the Explore page: ready plans with their numbers in view, to change and to take."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings, sparsity
+from pruning.planning.recipe.presets import STRATEGIES, Number, strategy_plan
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+
+
+def popover(model: services.Info, plan: Plan) -> None:
+    """A strategy, its numbers, the overall level, and what plan that makes."""
+    with st.popover("Strategies", icon=":material/auto_awesome:", key="strategies"):
+        left, right = st.columns([3, 2], gap="medium")
+        name = left.radio(
+            "Strategy",
+            list(STRATEGIES),
+            format_func=words.STRATEGY.__getitem__,
+            captions=[strategy.description for strategy in STRATEGIES.values()],
+            key="strategy",
+        )
+        with right:
+            now = round(20 * sparsity(plan, model.parameters)) * 5 or 30
+            level = st.slider(
+                "Overall level", 0, round(100 * MAX_LEVEL), now, 5, format="%d %%", key="strategy_level"
+            )
+            chosen = STRATEGIES[str(name)]
+            numbers = {key: _number(str(name), key, number) for key, number in chosen.numbers.items()}
+            with shell.told():
+                made = _unlocked(strategy_plan(str(name), level / 100, model.groups, **numbers), plan, model)
+                st.code(",".join(format_settings(made, model.groups)) or "nothing removed", wrap_lines=True)
+                st.button(
+                    "Use this strategy",
+                    type="primary",
+                    key="strategy_use",
+                    on_click=state.set_plan,
+                    args=(made, model.groups),
+                )
+
+
+def _number(name: str, key: str, number: Number) -> float:
+    label, identity = words.STRATEGY_NUMBER[key], f"strategy_{name}_{key}"
+    if number.whole:
+        return st.number_input(label, int(number.low), int(number.high), int(number.default), key=identity)
+    return st.number_input(label, number.low, number.high, number.default, 0.05, key=identity)
+
+
+def _unlocked(made: Plan, plan: Plan, model: services.Info) -> Plan:
+    """The new plan where nothing is locked, the old one elsewhere."""
+    locks = set(state.current().locks)
+    kept = {group for group in model.groups if group[1] in locks or str(group[0]) in locks}
+    mixed = {group: (plan if group in kept else made).get(group, 0.0) for group in model.groups}
+    return {group: level for group, level in mixed.items() if level > 0}

@@ -1,0 +1,1 @@
+"""The Impact page: what the guide claims beside what was measured here."""

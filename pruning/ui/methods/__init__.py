@@ -1,0 +1,1 @@
+"""The Methods page: methods measured on this model, early exit and quantization."""

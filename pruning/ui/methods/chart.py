@@ -1,0 +1,130 @@
+"""Every measured method on the same axes. Data in, figure out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from pruning.ui.data.results import Result
+from pruning.ui.shared import charts
+from pruning.ui.text import format as words
+from pruning.ui.text import methods as method_words
+
+SYMBOL = {
+    "unstructured": "circle",
+    "n:m": "diamond",
+    "block": "square",
+    "neurons": "triangle-up",
+    "heads": "pentagon",
+    "kv_groups": "hexagon",
+    "layers": "star",
+}
+TICKS = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
+NAMED = 6  # more names than these would stand on one another
+
+
+def figure(found: Sequence[Result], chosen: str | None) -> go.Figure:
+    """KL against the share removed: a colour for each criterion, a shape for each structure; trained ones
+    are hollow. The points that nothing beats are joined and named."""
+    drawn = go.Figure()
+    front = frontier(found)
+    drawn.add_scatter(
+        x=[100 * one.figures["sparsity"] for one in front],
+        y=[one.figures["kl"] for one in front],
+        mode="lines",
+        line={"color": charts.REST, "width": 1, "dash": "dot"},
+        name="Best at their share",
+        hoverinfo="skip",
+        showlegend=len(front) > 1,
+    )
+    for structure in SYMBOL:
+        for criterion in (*words.CRITERION_NAME, None):
+            own = [one for one in found if one.structure == structure and _criterion(one) == criterion]
+            _add(drawn, structure, criterion, own)
+    few = found if len(found) <= NAMED else front[:: -(-len(front) // NAMED)]
+    named = {one.id for one in few}
+    _label(drawn, [one for one in found if one.id in named or one.id == chosen], chosen)
+    drawn.update_xaxes(title="Share of the prunable weights removed (%)", rangemode="tozero")
+    kls = [one.figures["kl"] for one in found if one.figures["kl"] > 0]
+    logarithmic(drawn)
+    if kls:
+        # Between two ticks, so that few points that lie close still show how high they are.
+        low = max(tick for tick in TICKS if tick <= max(min(kls) / 1.1, TICKS[0]))
+        high = min(tick for tick in TICKS if tick >= min(1.1 * max(kls), TICKS[-1]))
+        drawn.update_yaxes(range=[math.log10(low / 1.1), math.log10(high * 1.1)])
+    return charts.calm(drawn, 460)
+
+
+def logarithmic(figure: go.Figure) -> go.Figure:
+    """A KL axis with figures at 1, 2 and 5 of every power of ten; returns the same figure."""
+    figure.update_yaxes(
+        title="Measured KL (nats per token, logarithmic)",
+        type="log",
+        tickvals=TICKS,
+        ticktext=[f"{tick:g}" for tick in TICKS],
+    )
+    return figure
+
+
+def frontier(found: Sequence[Result]) -> list[Result]:
+    """The results that no other beats with as large a share (to a thousandth) and less KL, by share."""
+    kept: list[Result] = []
+    for one in sorted(found, key=lambda r: (-round(r.figures["sparsity"], 3), r.figures["kl"])):
+        if not kept or one.figures["kl"] < kept[-1].figures["kl"]:
+            kept.append(one)
+    return kept[::-1]
+
+
+def _criterion(one: Result) -> str | None:
+    return one.criterion if one.structure != "layers" and one.criterion in words.CRITERION_NAME else None
+
+
+def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[Result]) -> None:
+    """The points of one structure and criterion; those that were trained are a trace of their own."""
+    shape, name = SYMBOL[structure], method_words.STRUCTURE[structure]
+    name = f"{name} · {words.CRITERION_NAME[criterion]}" if criterion else name
+    for trained in (False, True):
+        shown = [one for one in own if (one.recovery is not None) == trained]
+        if not shown:
+            continue
+        drawn.add_scatter(
+            x=[100 * one.figures["sparsity"] for one in shown],
+            y=[one.figures["kl"] for one in shown],
+            mode="markers",
+            name=f"{name}, trained" if trained else name,
+            marker={
+                "color": charts.CRITERION_COLOUR.get(criterion or "", charts.REST),
+                "symbol": f"{shape}-open" if trained else shape,
+                "size": 11,
+                "line": {"width": 2.5 if trained else 0},
+            },
+            customdata=[[one.id, one.name, words.perplexity(one.figures["perplexity"])] for one in shown],
+            hovertemplate="<b>%{customdata[1]}</b><br>measured KL %{y:.3g} nats per token<br>%{x:.1f} % "
+            "removed<br>perplexity %{customdata[2]}<extra></extra>",
+        )
+
+
+def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None) -> None:
+    """Names beside points, each on the side where the chart has room, and a ring around the chosen one."""
+    widest = max((one.figures["sparsity"] for one in named), default=0.0)
+    drawn.add_scatter(
+        x=[100 * one.figures["sparsity"] for one in named],
+        y=[one.figures["kl"] for one in named],
+        mode="markers+text",
+        text=[f"  {one.name}  " for one in named],
+        textposition=[
+            "top left" if one.figures["sparsity"] > 0.6 * widest else "bottom right" for one in named
+        ],
+        textfont={"size": 12},
+        marker={
+            "size": [20 if one.id == chosen else 0.1 for one in named],
+            "symbol": "circle-open",
+            "color": charts.HERE,
+            "line": {"width": 2},
+        },
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+    )

@@ -1,0 +1,151 @@
+"""The Methods page: the form, all measured methods as a chart and a table, and what follows from one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pruning.ui.data import queries as services
+from pruning.ui.data import results as method_results
+from pruning.ui.data import session as state
+from pruning.ui.data.results import CHOSEN, Result
+from pruning.ui.methods import actions as method_actions
+from pruning.ui.methods import chart as method_chart
+from pruning.ui.methods import early_exit as exit_view
+from pruning.ui.methods import form as method_form
+from pruning.ui.methods import quantize as quantize_view
+from pruning.ui.shared import charts
+from pruning.ui.text import format as words
+from pruning.ui.text import methods as method_words
+
+BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
+TASKS = ("measure", "best", "export", "quantize", "early_exit")
+NEWEST = "methods_newest"
+MEASURED = ":green-badge[measured]"
+
+
+def page(model: services.Info, busy: bool) -> None:
+    """Choose and measure; then everything that was measured, and what can be done with one of it."""
+    method_form.form(model, busy)
+    found = method_results.results(model)
+    st.header("All methods on the same axes", anchor=False)
+    if not found:
+        st.caption("Nothing is measured yet. Press the button above, and the first point appears here.")
+    else:
+        trained = " Hollow points were trained after pruning." if any(one.recovery for one in found) else ""
+        st.markdown(f"{MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
+    chosen = _chosen(found)
+    if found:
+        _chart(found, chosen)
+        _table(model, found)
+    st.header("Go on with one of them" if found else "More to find out", anchor=False)
+    if found:
+        chosen = _choose(found)
+        method_actions.actions(model, chosen, busy)
+    # Known to Python, or a job that ends would show the first one again.
+    first, second = st.tabs(["Quantize", "Early exit"], key="methods_then", on_change="rerun")
+    with first:
+        quantize_view.section(model, chosen, busy)
+    with second:
+        exit_view.section(model, chosen, busy)
+
+
+def _chosen(found: Sequence[Result]) -> Result | None:
+    """The result to go on with: what was chosen, or the newest whenever there is a new one."""
+    if not found:
+        return None
+    ids = [one.id for one in found]
+    if st.session_state.get(NEWEST) != ids[0] or st.session_state.get(CHOSEN) not in ids:
+        if NEWEST in st.session_state or st.session_state.get(CHOSEN) not in ids:
+            st.session_state[CHOSEN] = ids[0]
+        st.session_state[NEWEST] = ids[0]
+    return found[ids.index(st.session_state[CHOSEN])]
+
+
+def _choose(found: Sequence[Result]) -> Result:
+    names = {one.id: one for one in found}
+    chosen = st.selectbox(
+        "Result",
+        list(names),
+        format_func=lambda key: _title(names[key]),
+        key=CHOSEN,
+        help="Also by a click on a point of the chart.",
+        persist_state="session",
+    )
+    return names[chosen]
+
+
+def _title(one: Result) -> str:
+    return (
+        f"{one.name} · {words.percent(one.figures['sparsity'], 1)} removed · KL {words.kl(one.figures['kl'])}"
+    )
+
+
+def _chart(found: Sequence[Result], chosen: Result | None) -> None:
+    st.plotly_chart(
+        method_chart.figure(found, chosen.id if chosen else None),
+        key="methods_chart",
+        on_select=_take_point,
+        selection_mode="points",
+        config=charts.BARE,
+        alt="Measured KL against the share of weights removed, a point for every measured method",
+    )
+
+
+def _take_point() -> None:
+    points = st.session_state["methods_chart"]["selection"]["points"]
+    ids = [point["customdata"][0] for point in points if point.get("customdata")]
+    if ids:
+        st.session_state[CHOSEN] = ids[0]
+
+
+def _table(model: services.Info, found: Sequence[Result]) -> None:
+    frame, dense = method_results.frame(found), services.baseline(model)
+    unpruned = (
+        f" Unpruned: perplexity {words.perplexity(dense['perplexity'])}, {words.size(dense['bytes'])}."
+        if dense
+        else ""
+    )
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    left.caption(
+        "Every figure is measured. Size is with zeros stored sparsely, or with units cut out; the ordinary "
+        f"file is what an export writes.{unpruned}"
+    )
+    right.download_button(
+        "Download as CSV",
+        lambda: frame.to_csv(index=False, float_format="%.6g"),
+        file_name=f"methods-{_file_part()}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        key="methods_csv",
+    )
+    st.dataframe(
+        frame.assign(**{name: frame[name] / 1e6 for name in BYTES}),
+        hide_index=True,
+        column_order=list(_columns()),
+        column_config=_columns(),
+        key="methods_table",
+    )
+
+
+def _columns() -> dict[str, Any]:
+    number, kl = st.column_config.NumberColumn, f"{words.KL} In nats per token."
+    return {
+        "method": st.column_config.TextColumn("Method", width="large"),
+        "removed_percent": number("Removed", format="%.1f %%", help=words.SPARSITY),
+        "measured_kl_nats_per_token": number("KL", format="%.4f", help=kl),
+        "measured_perplexity": number("Perplexity", format="%.2f", help=words.PERPLEXITY),
+        "same_next_word_percent": number("Same next word", format="%.1f %%", help=words.AGREEMENT),
+        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=words.SIZE),
+        "bytes_ordinary_file": number("Ordinary file", format="%.0f MB", help="As an export writes it."),
+    }
+
+
+def _file_part() -> str:
+    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
+    return model or "model"

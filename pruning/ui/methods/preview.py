@@ -1,0 +1,90 @@
+"""What a way of pruning would leave of the model, counted before anything is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pruning.planning.recipe.mask_options import Options, effective
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.data.results import groups_of, totals_of
+from pruning.ui.speed import page as speed_view
+from pruning.ui.text import format as words
+from pruning.ui.text import methods as method_words
+
+
+def preview(model: services.Info, wanted: dict[str, Any] | None) -> None:
+    """What would stay, counted: exact for units, and the share asked for of weights."""
+    if wanted is None:
+        st.caption("Mend what is said on the left, and what would stay is told here.")
+        return
+    arguments = wanted["arguments"]
+    structure = arguments.get("structure", "unstructured")
+    if wanted["task"] == "best":
+        what = method_words.UNIT.get(structure, "prunable weights")
+        st.markdown(
+            f"**About {words.percent(arguments['sparsity'])} of the {what}** go, where it hurts least."
+        )
+        if structure in UNIT_KINDS and structure != "layers":
+            st.caption(
+                "Layers lose different numbers, which no ordinary configuration can hold: such a model is "
+                "written full-size with zeros. For a smaller folder choose a criterion instead."
+            )
+        return
+    options = Options.of({n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")})
+    groups = groups_of(model, structure)
+    plan = effective(state.parse(",".join(arguments["settings"]), groups), groups, options)
+    if structure in UNIT_KINDS:
+        _units_that_stay(model, plan, options)
+    else:
+        share = sparsity(plan, model.parameters)
+        said = words.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
+        st.markdown(f"**{said} of the prunable weights** go.")
+
+
+def _units_that_stay(model: services.Info, plan: Plan, options: Options) -> None:
+    structure = options.structure
+    totals = totals_of(model, structure)
+    if not totals:
+        st.caption("How many units stay is told once the model has been loaded anew on the Model page.")
+        return
+    kept = [
+        total - (units_gone(total, plan.get((layer, structure), 0.0), options.round_to))
+        if structure != "layers"
+        else int((layer, structure) not in plan)
+        for layer, total in enumerate(totals)
+    ]
+    st.markdown(method_words.stays(kept, totals, structure))
+    hint = _not_smaller(model, kept, totals, structure)
+    if hint is None:
+        gone = {
+            (n, structure): 1 - stay / total for n, (stay, total) in enumerate(zip(kept, totals, strict=True))
+        }
+        speed_view.line(model, gone)
+    if structure == "layers":
+        return
+    asked = [total - units_gone(total, plan.get((n, structure), 0.0)) for n, total in enumerate(totals)]
+    if asked != kept:
+        st.caption(f"Rounded from {min(asked):,}; it never adds any.")
+    if len(set(kept)) > 1:
+        st.caption(f"By layer: {' '.join(map(str, kept))}")
+    if hint:
+        st.caption(f":material/info: {hint}")
+
+
+def _not_smaller(model: services.Info, kept: list[int], totals: list[int], structure: str) -> str | None:
+    """Why this can be measured but not written smaller, as far as numbers tell."""
+    if structure == "layers":
+        return None
+    if len(set(kept)) > 1:
+        return "Layers keep different numbers, so this can only be written full-size with zeros."
+    shared = totals_of(model, "kv_groups")
+    if structure == "heads" and shared and (totals[0] - kept[0]) % shared[0]:
+        return (
+            f"{totals[0] - kept[0]} heads do not come evenly from {shared[0]} KV groups, so this can only be "
+            f"written full-size with zeros. A multiple of {shared[0]} can be written smaller."
+        )
+    return None

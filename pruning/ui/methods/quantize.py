@@ -1,0 +1,88 @@
+"""The Methods page's section on 8-bit weights: quality and size dense, pruned, and both quantized."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.data.results import Result
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+from pruning.workspace import results
+from pruning.workspace.store import canonical
+
+METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
+MEASURED = ":green-badge[measured]"
+
+
+def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
+    """Store the weights of the chosen result, and the dense model's, as 8-bit integers, and measure each."""
+    st.markdown(
+        "Weights as 8-bit integers take a quarter of the room of 32-bit numbers. Pruning first and "
+        "quantizing then can be done together; this says what each step costs."
+    )
+    arguments: dict[str, Any] = {**(chosen.arguments() if chosen else {}), "data": state.current().data}
+    wanted = services.request("quantize", **arguments)
+    there = find_spec("torchao") is not None
+    if not there:
+        st.info(
+            "This needs the package torchao, which is not installed. Install it with "
+            "`pip install 'prunescope[quantize]'`, and start the dashboard again.",
+            icon=":material/info:",
+        )
+    shell.ask(
+        "Quantize, and measure each step",
+        wanted,
+        icon=":material/compress:",
+        key="quantize_start",
+        disabled=busy or not there,
+    )
+    st.caption(f"Of: {chosen.name if chosen else 'the unpruned model'}.")
+    value = latest(model, "quantize", chosen)
+    if value:
+        _table(value)
+    if there:
+        shell.command(wanted)
+
+
+def latest(model: services.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
+    """The newest stored result of a kind that is about the chosen result, or about the dense model."""
+    rows = results.about(services.store(), kind, services.subject(model))
+    wanted = _about(chosen.arguments() if chosen else {})
+    return next((row["value"] for row in rows if _about(row["key"]) == wanted), None)
+
+
+def _about(arguments: dict[str, Any]) -> str:
+    """The same text for the same pruning; what prunes nothing is all the same."""
+    apart = ("fingerprint", "data", "methods", "thresholds")
+    settings = arguments.get("settings")
+    return canonical({k: v for k, v in arguments.items() if k not in apart} if settings else {})
+
+
+def _table(value: dict[str, Any]) -> None:
+    rows = [
+        {
+            "What": _name(row),
+            f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
+            f"KL, nats per token {MEASURED}": words.kl(row["kl"]),
+            f"Same next word {MEASURED}": words.percent(row["agreement"], 1),
+            f"Ordinary file {MEASURED}": words.size(row["file_bytes"]),
+            f"Stored sparsely {MEASURED}": words.size(row["bytes"]),
+        }
+        for row in value["rows"]
+    ]
+    st.table(pd.DataFrame(rows).set_index("What"), border="horizontal", alt="Quality and size of every step")
+    last = min(value["rows"], key=lambda row: row["bytes"])
+    share = words.percent(last["bytes"] / value["rows"][0]["bytes"])
+    said = f"Smallest: {_name(last).lower()}, {share} of the unpruned size, at KL {words.kl(last['kl'])}."
+    st.markdown(f"{MEASURED} :small[{said}]")
+
+
+def _name(row: dict[str, Any]) -> str:
+    pruned = "Pruned" if row["pruned"] else "Unpruned"
+    return ", ".join([pruned, *([METHOD.get(row["method"], row["method"])] if row["method"] else [])])

@@ -1,0 +1,266 @@
+"""The Model page's parts: choosing, the check before loading, what it is made of, the baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pruning.model_files.preview import Preview
+from pruning.planning.recipe.plan import KINDS
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+
+DTYPES = {
+    "float32": "float32 (exact)",
+    "bfloat16": "bfloat16 (half the memory)",
+    "float16": "float16 (for GPUs)",
+}
+DEVICES = {"auto": "Best available", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+
+
+def chooser(model: services.Info | None, busy: bool) -> None:
+    """Choosing a model: open and with all its parts before one is loaded, folded away after."""
+    if model is None:
+        with st.container(border=True):
+            _choose(busy)
+    else:
+        folded = st.expander(
+            "Choose another model", icon=":material/swap_horiz:", key="chooser", on_change="rerun"
+        )
+        if folded.open:  # what it needs may have to be asked of the hub
+            with folded:
+                _choose(busy)
+
+
+def _choose(busy: bool) -> None:
+    choice = state.current()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Start with the demo", anchor=False)
+        st.write("SmolLM2, a small chat model with 135 million parameters. It runs on any laptop.")
+        st.button(
+            "Load the demo model",
+            type="secondary" if choice.model else "primary",
+            icon=":material/play_arrow:",
+            disabled=busy,
+            on_click=_load_demo,
+        )
+        st.subheader("Or bring your own", anchor=False)
+        st.text_input(
+            "Hub id, folder or GGUF file",
+            value="" if choice.model == "demo" else choice.model,
+            key="reference",
+            placeholder="HuggingFaceTB/SmolLM2-360M or /path/to/model",
+            help="A model of the hub, a folder with config.json and safetensors files, or a .gguf file.",
+            on_change=_take_reference,
+        )
+        _options(choice)
+    with right:
+        _check(choice, busy)
+
+
+def _load_demo() -> None:
+    state.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
+    shell.act(lambda: services.submit(services.request("inspect")))
+
+
+def _take_reference() -> None:
+    state.choose_model(model=st.session_state["reference"].strip())
+
+
+def _take_options() -> None:
+    state.choose_model(
+        dtype=st.session_state["dtype"],
+        device=st.session_state["device"],
+        data=st.session_state["data"].strip() or "demo",
+        trust_remote_code=st.session_state["trust"],
+        allow_pickle=st.session_state["pickle"],
+    )
+
+
+def _options(choice: state.Choice) -> None:
+    with st.expander("Options", icon=":material/settings:"):
+        left, right = st.columns(2)
+        left.selectbox(
+            "Number format",
+            list(DTYPES),
+            index=list(DTYPES).index(choice.dtype) if choice.dtype in DTYPES else 0,
+            format_func=DTYPES.__getitem__,
+            key="dtype",
+            on_change=_take_options,
+        )
+        right.selectbox(
+            "Device",
+            list(DEVICES),
+            index=list(DEVICES).index(choice.device) if choice.device in DEVICES else 0,
+            format_func=DEVICES.__getitem__,
+            key="device",
+            on_change=_take_options,
+        )
+        st.text_input(
+            "Text to measure on",
+            value=choice.data,
+            key="data",
+            on_change=_take_options,
+            help="demo (shipped with Prunescope), wikitext, or the path of a text, JSONL or parquet file.",
+        )
+        st.toggle(
+            "Run code that comes with the model",
+            choice.trust_remote_code,
+            key="trust",
+            on_change=_take_options,
+        )
+        if choice.trust_remote_code:
+            st.warning(
+                "The model's own Python code will run on this machine with your rights. "
+                "Only do this for authors you trust.",
+                icon=":material/warning:",
+            )
+        st.toggle("Allow pickle files", choice.allow_pickle, key="pickle", on_change=_take_options)
+        if choice.allow_pickle:
+            st.warning(
+                "A pickle file can run any program while it is read. Safetensors and GGUF files cannot.",
+                icon=":material/warning:",
+            )
+
+
+def _check(choice: state.Choice, busy: bool) -> None:
+    """What the chosen model needs, before anything is loaded."""
+    st.subheader("Before loading", anchor=False)
+    with shell.told():
+        with st.spinner("Looking at the model …"):
+            seen = services.look(choice.model or "demo", choice.dtype)
+        _facts(seen)
+        if not choice.model:
+            return
+        wanted = services.request("inspect")
+        st.button(
+            f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
+            type="primary",
+            icon=":material/download:",
+            disabled=busy,
+            on_click=shell.act,
+            args=(lambda: services.submit(wanted),),
+        )
+        shell.command(wanted)
+
+
+def _facts(seen: Preview) -> None:
+    rows: dict[str, str] = {"Model": seen.reference, "Architecture": seen.architecture}
+    if seen.parameters:
+        rows["Parameters"] = words.count(seen.parameters)
+    if seen.bytes_on_disk:
+        rows["On disk" if seen.local else "Download"] = words.size(seen.bytes_on_disk)
+    rows["Memory needed"] = words.size(seen.memory_needed)
+    rows["Memory free"] = words.size(seen.memory_available)
+    st.table(rows, border="horizontal", hide_header=True)
+    if seen.fits:
+        st.badge("Fits into memory", icon=":material/check:", color="green")
+    else:
+        st.warning(
+            "This needs more memory than is free. Choose bfloat16 under Options, close other programs, "
+            "or take a smaller model.",
+            icon=":material/memory_alt:",
+        )
+    if seen.warning:
+        st.warning(seen.warning, icon=":material/warning:")
+
+
+def made_of(model: services.Info) -> None:
+    """A picture of where the parameters are."""
+    st.header("What it is made of", anchor=False)
+    prunable = sum(model.parameters.values())
+    whole = int(model.facts["parameters"])
+    st.caption(
+        f"{model.facts['architecture']}: {model.layers} layers with {len(model.kinds)} groups each. "
+        f"{words.percent(prunable / whole)} of its {words.count(whole)} parameters are in groups "
+        "that can be pruned."
+    )
+    by_kind = {kind: sum(n for (_, k), n in model.parameters.items() if k == kind) for kind in KINDS}
+    left, right = st.columns([3, 2], gap="large")
+    left.plotly_chart(
+        charts.composition([(layer, kind, n) for (layer, kind), n in model.parameters.items()]),
+        key="composition",
+        config=charts.BARE,
+        alt="Parameters of each layer, stacked by group",
+    )
+    right.plotly_chart(
+        charts.totals(by_kind, whole - prunable),
+        key="totals",
+        config=charts.BARE,
+        alt="Parameters of each kind of group in the whole model",
+    )
+
+
+def baseline(model: services.Info, busy: bool) -> None:
+    """How good the unpruned model is: measured figures, or the button that measures them."""
+    st.header("How good it is now", anchor=False)
+    found = services.baseline(model)
+    wanted = services.request("baseline", data=state.current().data)
+    if found is None:
+        st.write(
+            "Measure the unpruned model once, on real text and on questions with known answers. "
+            "Everything later is compared with it."
+        )
+        _measure_button(wanted, busy, "Measure the baseline", "primary")
+        return
+    _figures(found)
+    if found.get("probes"):
+        st.subheader("Questions answered right, by capability", anchor=False)
+        st.plotly_chart(
+            charts.abilities([("Unpruned", found["probes"])]),
+            key="abilities",
+            config=charts.BARE,
+            alt="Share of questions answered right for each capability",
+        )
+    _measure_button(wanted, busy, "Measure again", "secondary")
+
+
+def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -> None:
+    left, right = st.columns([1, 4])
+    left.button(
+        label,
+        type="primary" if kind == "primary" else "secondary",
+        icon=":material/straighten:",
+        disabled=busy,
+        on_click=shell.act,
+        args=(lambda: services.submit(wanted),),
+    )
+    with right:
+        shell.command(wanted)
+
+
+def _figures(found: dict[str, Any]) -> None:
+    cells = [
+        ("Perplexity", words.perplexity(found["perplexity"]), "lower is better", words.PERPLEXITY),
+        ("Right next word", words.percent(found["accuracy"]), "first guess", words.ACCURACY),
+        (
+            "Weights",
+            words.size(found["bytes"]),
+            "as loaded",
+            "Bytes of all weights in the loaded number format.",
+        ),
+    ]
+    # The figures may be of another device, and then its times are left out.
+    if "prefill_ms" in found:
+        cells += [
+            ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
+            ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
+        ]
+    if found.get("probe_accuracy") is not None:
+        share = words.percent(found["probe_accuracy"])
+        cells.append(
+            (
+                "Questions right",
+                share,
+                "overall",
+                words.QUESTIONS,
+            )
+        )
+    for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
+        with column:
+            shell.figure(label, value, "measured", note, help)

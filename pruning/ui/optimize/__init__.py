@@ -1,0 +1,1 @@
+"""The Optimize page: the best plan for given targets."""

@@ -1,0 +1,1 @@
+"""The budget slider with its pictures, a component that draws in the browser."""

@@ -1,0 +1,30 @@
+"""OWL's curve on the Optimize page: it goes by outliers, which a job counts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.shared import page as shell
+from pruning.workspace import results
+
+
+def outliers(table: SensitivityMap) -> dict[int, float] | None:
+    """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
+    return results.outlier_shares(services.store(), table)
+
+
+def ask(table: SensitivityMap, busy: bool) -> None:
+    """The button that counts outliers, where they are not counted yet."""
+    if outliers(table) is not None:
+        return
+    with st.popover("Add OWL's curve", icon=":material/add_chart:", key="optimize_owl"):
+        st.write(
+            "OWL takes less from layers with more outliers. To count them, the model reads the "
+            "calibration text once."
+        )
+        wanted = services.request("outliers", data=state.current().data)
+        shell.ask("Count them", wanted, key="optimize_count", disabled=busy)
+        shell.command(wanted)

@@ -1,0 +1,1 @@
+"""The Present page: one plan explained in plain words, to show and to print."""

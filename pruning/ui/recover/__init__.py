@@ -1,0 +1,1 @@
+"""The Recover page: training after pruning, progressive pruning and lottery tickets."""

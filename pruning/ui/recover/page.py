@@ -1,0 +1,149 @@
+"""The Recover page: training with its course, its result and all there are; ladders and tickets as tabs."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from pruning.ui.data import queries as services
+from pruning.ui.data import recoveries
+from pruning.ui.data.recoveries import Recovered
+from pruning.ui.recover import charts as recover_chart
+from pruning.ui.recover import form as recover_form
+from pruning.ui.recover import lottery as ticket_view
+from pruning.ui.recover import progressive as ladder_view
+from pruning.ui.recover import result as recover_result
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+from pruning.ui.text import recovery as recover_words
+from pruning.workspace.store import WAITING
+
+TASKS = ("recover", "progressive", "lottery", "measure", "export")
+BUSY = 3.0
+# Nobody can see from here whether the command line trains; it tells at least this often, in seconds.
+ELSEWHERE = 60.0
+
+
+def page(model: services.Info, busy: bool) -> None:
+    """The three ways to train, a tab each."""
+    first, second, third = st.tabs(["Recover", "Progressive", "Lottery ticket"], key="recover_tabs")
+    with first:
+        _recover(model, busy)
+    with second:
+        ladder_view.section(model, busy)
+    with third:
+        ticket_view.section(model, busy)
+
+
+def _recover(model: services.Info, busy: bool) -> None:
+    recover_form.form(model, busy)
+    if busy:
+        st.fragment(_courses, run_every=BUSY)(model, busy)
+    else:
+        _courses(model, busy)
+    recover_result.results(model, [one for one in recoveries.recoveries(model) if one.finished], busy)
+    recover_result.table(recoveries.recoveries(model))
+
+
+def _courses(model: services.Info, busy: bool) -> None:
+    """What is under way, and what was stopped."""
+    found = recoveries.recoveries(model)
+    running = under_way(found)
+    if running is not None:
+        _course(running, "Training now", None)
+    for one in found:
+        if not one.finished and (running is None or one.id != running.id):
+            _course(one, "Stopped", busy)
+
+
+def under_way(found: list[Recovered]) -> Recovered | None:
+    """The recovery that a running job trains: the one that was heard of last, since that job began."""
+    began = [
+        job.started
+        for job in services.store().jobs(WAITING)
+        if job.request["task"] in ("recover", "progressive") and services.about_model(job) and job.started
+    ]
+    heard = [one for one in found if not one.finished and "told" in one.value]
+    latest = max(heard, key=lambda one: one.value["told"], default=None)
+    return latest if began and latest is not None and latest.value["told"] >= min(began) else None
+
+
+def _course(one: Recovered, title: str, busy: bool | None) -> None:
+    """How a recovery goes, or went until it was stopped; `busy` is None for one under way."""
+    training, value = one.training, one.value
+    with st.container(border=True, key=f"course_{one.id}"):
+        st.markdown(f"**{title}: {one.name}**")
+        if busy is None:
+            st.progress(
+                min(1.0, value["steps"] / training.steps), f"Step {value['steps']} of {training.steps}"
+            )
+        else:
+            st.markdown(
+                f":orange-badge[stopped] {recover_words.standing(value, training.steps, one.goes_on_from)}"
+            )
+        gradual = training.pruned_by() > 0
+        st.markdown(recover_words.so_far(value["looks"], value["best_step"], gradual))
+        if fit := recover_words.fit(value):
+            st.markdown(fit)
+        _curves(one)
+        if busy is None:
+            st.caption("The best weights are kept as they come. Cancel keeps them, and where training is.")
+        else:
+            _go_on(one, busy)
+
+
+def _curves(one: Recovered) -> None:
+    value, steps = one.value, one.training.steps
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(":small[**Loss on the text that is learnt from**] :green-badge[measured]")
+        if value["losses"]:
+            st.plotly_chart(
+                recover_chart.losses(value["losses"], steps),
+                key=f"losses_{one.id}",
+                config=charts.BARE,
+                alt="Loss of each training step",
+            )
+        else:
+            st.caption("The first step is still to come.")
+    with right:
+        st.markdown(":small[**KL on text kept back from training**] :green-badge[measured]")
+        if value["looks"]:
+            st.plotly_chart(
+                recover_chart.looks(value["looks"], steps, value["best_step"]),
+                key=f"looks_{one.id}",
+                config=charts.BARE,
+                alt="KL on text kept back, at each look; a star marks the best",
+            )
+
+
+def _go_on(one: Recovered, busy: bool) -> None:
+    wanted = services.request("recover", **one.arguments())
+    silent = time.time() - one.value.get("told", 0.0)
+    if silent < ELSEWHERE:
+        st.caption(
+            f":material/info: It was heard of {words.seconds(silent)} ago. If the command line is training "
+            "it now, leave it alone."
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Go on from step {one.goes_on_from}" if one.goes_on_from else "Start again",
+            type="primary",
+            icon=":material/play_arrow:",
+            key=f"go_on_{one.id}",
+            disabled=busy,
+            on_click=shell.act,
+            args=(lambda: services.submit(wanted),),
+        )
+        st.button(
+            "Throw it away",
+            icon=":material/delete:",
+            type="tertiary",
+            key=f"throw_{one.id}",
+            disabled=busy,
+            help="Takes the half-done training and its files out of the workspace.",
+            on_click=shell.act,
+            args=(lambda: recover_result.throw_away(one),),
+        )

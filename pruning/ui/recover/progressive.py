@@ -1,0 +1,178 @@
+"""The Recover page's tab on progressive pruning: level after level until quality leaves a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.plan import check_level, parse_levels
+from pruning.planning.recipe.training import Training
+from pruning.ui.data import queries as services
+from pruning.ui.data import recoveries
+from pruning.ui.data import session as state
+from pruning.ui.recover import charts as recover_chart
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+from pruning.ui.text import recovery as recover_words
+from pruning.workspace import results
+from pruning.workspace.store import canonical
+
+KEPT: dict[str, Any] = {"persist_state": "session"}
+BUSY = 2.0
+MEASURED = ":green-badge[measured]"
+
+
+def section(model: services.Info, busy: bool) -> None:
+    """Choose a ladder and its budget; its table and chart fill as levels are done."""
+    st.markdown(
+        "How far can this model go? All groups are pruned to one level after another, each from the unpruned "
+        "model, and measured, until quality leaves a budget."
+    )
+    wanted: dict[str, Any] | None = None
+    with st.container(border=True, key="ladder_form"):
+        with shell.told():
+            wanted = _request(model)
+        st.button(
+            "Climb the ladder",
+            type="primary",
+            icon=":material/stairs:",
+            key="ladder_start",
+            disabled=busy or wanted is None,
+            on_click=shell.act,
+            args=(lambda: services.submit(wanted or {}),),
+        )
+        if wanted is not None:
+            shell.command(wanted)
+
+    @st.fragment(run_every=BUSY if busy else None)
+    def results() -> None:
+        row = shown(model, wanted)
+        if row is not None:
+            _ladder(row)
+
+    results()
+
+
+def _request(model: services.Info) -> dict[str, Any]:
+    """The request that the controls make. Raises PruningError for what cannot be."""
+    columns = st.columns(4, vertical_alignment="bottom")
+    usual = list(words.CRITERION)
+    criterion = columns[0].selectbox(
+        "Criterion",
+        usual,
+        index=usual.index(state.current().criterion) if state.current().criterion in usual else 0,
+        format_func=words.CRITERION_NAME.__getitem__,
+        key="ladder_criterion",
+        **KEPT,
+    )
+    metric = columns[1].selectbox("Budget for", ["KL", "Perplexity"], key="ladder_metric", **KEPT)
+    most = _most(model, metric, columns[2])
+    text = columns[3].text_input(
+        "Levels", "0.1:0.9:0.1", key="ladder_levels", help="First:last:step, or a list like 0.3,0.5.", **KEPT
+    )
+    levels = [check_level(level, "Levels") for level in parse_levels(text)]
+    if not any(levels):
+        raise PruningError("A ladder needs levels above 0, such as 0.1:0.9:0.1.")
+    budget = {"max_kl" if metric == "KL" else "max_perplexity": most}
+    return services.request(
+        "progressive",
+        levels=levels,
+        criterion=criterion,
+        data=state.current().data,
+        **budget,
+        **_recovery(model),
+    )
+
+
+def _most(model: services.Info, metric: str, place: Any) -> float:
+    if metric == "KL":
+        label, value, step, help = "At most (nats per token)", 0.3, 0.05, words.KL
+    else:
+        dense = services.baseline(model)
+        value = round(1.2 * dense["perplexity"], 1) if dense else 30.0
+        label, step, help = "At most", 1.0, words.PERPLEXITY
+    most = place.number_input(label, 0.001, 1e6, value, step, key=f"ladder_most_{metric}", help=help, **KEPT)
+    return float(most)
+
+
+def _recovery(model: services.Info) -> dict[str, Any]:
+    """How a level that goes over is trained, where that is wished for."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        if not st.toggle(
+            "Train a level that goes over",
+            key="ladder_recover",
+            help="It counts as it is after training, so the ladder goes further; it takes much longer.",
+            **KEPT,
+        ):
+            return {}
+        steps = st.number_input("Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **KEPT)
+    training = Training.of({"steps": steps, "warmup": min(10, max(1, steps // 4)) if steps > 1 else 0})
+    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, known)}]")
+    return {"recovery": training.changed()}
+
+
+# ---- results ----------------------------------------------------------------------------------------
+
+
+def ladders(model: services.Info) -> list[dict[str, Any]]:
+    """Stored ladders of this model on the session's text as it is now, newest first."""
+    return results.about(services.store(), "ladder", services.subject(model))
+
+
+def shown(model: services.Info, wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The ladder that the controls ask for; where there is none, the newest."""
+    rows = ladders(model)
+    if wanted is not None:
+        asked = wanted["arguments"]
+        about = {
+            "levels": asked["levels"],
+            "criterion": asked["criterion"],
+            "kl": asked.get("max_kl"),
+            "perplexity": asked.get("max_perplexity"),
+            "recovery": asked.get("recovery"),
+        }
+        text = canonical(about)
+        same = (row for row in rows if canonical({name: row["key"][name] for name in about}) == text)
+        return next(same, rows[0] if rows else None)
+    return rows[0] if rows else None
+
+
+def _ladder(row: dict[str, Any]) -> None:
+    value, key = row["value"], row["key"]
+    st.subheader(
+        f"{words.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
+    )
+    st.markdown(f"{MEASURED} {recover_words.ladder_end(value)}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.plotly_chart(
+            recover_chart.ladder(value["rows"], value["budget"]),
+            key="ladder_chart",
+            config=charts.BARE,
+            alt="Measured quality at each level of the ladder, with the budget as a line",
+        )
+        st.caption("A diamond was trained. Orange is over the budget.")
+    with right:
+        st.table(frame(value["rows"]), border="horizontal", alt="Quality at each level of the ladder")
+
+
+def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The levels of a ladder as a table to read."""
+    return pd.DataFrame(
+        [
+            {
+                "Gone": words.percent(row["level"]),
+                f"KL {MEASURED}": words.kl(row["kl"]),
+                f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
+                f"Same next word {MEASURED}": words.percent(row["agreement"], 1),
+                "Trained": f"yes, {words.percent(row['won_back'])} won back" if row["recovered"] else "no",
+            }
+            for row in rows
+        ]
+    ).set_index("Gone")

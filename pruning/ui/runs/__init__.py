@@ -1,0 +1,1 @@
+"""The Runs page: what was done in this workspace, with notes and deletion."""

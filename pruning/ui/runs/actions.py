@@ -1,0 +1,200 @@
+"""What can be done with a run: open it, note, duplicate, share and delete it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from pruning.ui.data import queries as services
+from pruning.ui.data import recoveries
+from pruning.ui.data import results as method_results
+from pruning.ui.data import session as state
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+from pruning.ui.text import runs as run_words
+from pruning.workspace import runs as library
+from pruning.workspace.runs import Run
+
+PAGE_OF = {
+    "map": "sensitivity",
+    "sweep": "sensitivity",
+    "measure": "explore",
+    "baseline": "model",
+    "export": "export",
+    "recovery": "recover",
+}
+# Pages that know what was made with options, and where each keeps what it shows.
+SHOWN = {"methods": method_results.CHOSEN, "recover": recoveries.CHOSEN}
+NAME = 40
+
+
+def plan_is_whole(run: Run) -> bool:
+    """Whether a session can hold all that the run was about: it knows no options of
+    pruning.planning.recipe.mask_options."""
+    return bool(run.settings) and run.reference is not None and not run.options
+
+
+def open_button(run: Run) -> None:
+    why = None
+    if run.reference is None:
+        why = "Its model was never loaded in this dashboard. Load it on the Model page first."
+    elif run.options and _page_of(run) not in SHOWN:
+        why = "It was made with options that its page does not know. Its command does."
+    if st.button("Open", key=f"open_{run.id}", disabled=why is not None, help=why):
+        take(run)
+        if run.kind == "sweep":
+            spots = {(point["layer"], point["kind"]) for point in run.value["points"]}
+            st.session_state["chosen_groups"] = sorted(spots)
+        if run.options:
+            st.session_state[SHOWN[_page_of(run) or ""]] = run.id
+        st.switch_page(shell.PAGES[_page_of(run) or "start"].script)
+
+
+def _page_of(run: Run) -> str | None:
+    task = run.value["request"]["task"] if run.kind == "job" else run.kind
+    if run.options and task in ("measure", "measure_recovered"):
+        return "methods"
+    return words.TASK_PAGE.get(task, "Start").lower() if run.kind == "job" else PAGE_OF.get(run.kind)
+
+
+def take(run: Run) -> None:
+    """Make the run's model, criterion, text and plan the session's own."""
+    chosen = _choice(run)
+    if (run.reference, run.dtype) == (state.current().model, state.current().dtype):
+        state.change(**chosen)
+    else:
+        state.choose_model(trust_remote_code=False, allow_pickle=False, **chosen)
+
+
+def _choice(run: Run) -> dict[str, Any]:
+    # What was made with options is no plan for Explore; the session's own stays.
+    plan = {"settings": run.settings} if run.settings and not run.options else {}
+    about = {"data": run.data}
+    if run.criterion in words.CRITERION:  # that of a map: not what is learnt while training
+        about["criterion"] = run.criterion
+    return {"model": run.reference or "", "dtype": run.dtype, **about, **plan}
+
+
+def pin(run: Run) -> None:
+    """Put a run's plan aside under its note, or as its settings say; one that is pinned already stays."""
+    settings, kept = ",".join(run.settings), state.current().pins
+    if any(pin.settings == settings for pin in kept):
+        return
+    text = (run.note or run_words.plan(run.settings)).splitlines()[0]
+    name = text if len(text) <= NAME else f"{text[: NAME - 1]}…"
+    same = sum(pin.name.startswith(name) for pin in kept)
+    state.pin(f"{name} ({same + 1})" if same else name, settings)
+
+
+def menu(run: Run, busy: bool) -> None:
+    """Note, duplicate, share, delete."""
+    st.text_area(
+        "Note",
+        run.note,
+        key=f"note_{run.id}",
+        height=80,
+        placeholder="What this was for, or what you saw",
+        on_change=lambda: library.annotate(services.store(), run, st.session_state[f"note_{run.id}"]),
+    )
+    _duplicate(run, busy)
+    if plan_is_whole(run):
+        st.markdown("The plan's address, to send or keep")
+        st.code(_address(run), language=None, wrap_lines=True)
+    st.button(
+        "Delete …",
+        icon=":material/delete:",
+        key=f"delete_{run.id}",
+        width="stretch",
+        # The menu closes, or it would stand in front of the question.
+        on_click=lambda: st.session_state.update({f"more_{run.id}": False, "runs_deleting": run.id}),
+    )
+
+
+def _duplicate(run: Run, busy: bool) -> None:
+    """A plan becomes a new one on Explore, with the old one pinned beside it; a job is asked for again."""
+    if plan_is_whole(run) and run.kind != "job":
+        if st.button(
+            "Duplicate",
+            icon=":material/content_copy:",
+            key=f"duplicate_{run.id}",
+            width="stretch",
+            help="Takes the plan to Explore to change it there. This one is pinned beside it.",
+        ):
+            with shell.told():
+                take(run)
+                pin(run)
+                st.switch_page(shell.PAGES["explore"].script)
+        return
+    wanted = _request(run)
+    if wanted is not None:
+        st.button(
+            "Do it again",
+            icon=":material/replay:",
+            key=f"duplicate_{run.id}",
+            width="stretch",
+            disabled=busy,
+            on_click=shell.act,
+            args=(lambda: services.submit(wanted),),
+        )
+
+
+def _request(run: Run) -> dict[str, Any] | None:
+    """The request that does a run again; a sweep measures no point twice, so there is none for it."""
+    if run.kind == "job":
+        return dict(run.value["request"])
+    arguments = {
+        "map": {"criterion": run.criterion, "levels": run.key.get("levels"), "data": run.data},
+        "baseline": {"data": run.data},
+    }
+    if run.kind not in arguments or run.reference is None:
+        return None
+    model = {"reference": run.reference, "dtype": run.dtype, "device": state.current().device}
+    return {"task": run.kind, "model": model, "arguments": arguments[run.kind]}
+
+
+def _address(run: Run) -> str:
+    """The address that opens Explore with the run's plan."""
+    here = urlsplit(st.context.url or "")
+    server = f"{here.scheme}://{here.netloc}" if here.netloc else ""
+    return f"{server}/explore?{urlencode(state.to_address(state.Choice(**_choice(run))), doseq=True)}"
+
+
+def ask_about_deleting(runs: list[Run]) -> None:
+    wanted = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
+    if wanted is not None:
+        _confirm(wanted)
+
+
+def _settled() -> None:
+    st.session_state.pop("runs_deleting", None)
+
+
+def _delete(run: Run) -> None:
+    _settled()
+    library.delete(services.store(), run)
+
+
+@st.dialog("Delete this run?", on_dismiss=_settled)
+def _confirm(run: Run) -> None:
+    store = services.store()
+    st.markdown(f"**{run_words.title(run)}**, {run_words.when(run.made)}")
+    going = library.files(store, run)
+    if going:
+        st.write("These go from the disk as well:")
+        st.code("\n".join(f"{words.size(library.size_of(path))}  {path}" for path in going), language=None)
+    elif run.kind == "export":
+        st.write(f"Its folder {run.value['out']} is not in the workspace and stays as it is.")
+    st.caption("This cannot be undone.")
+    with st.container(horizontal=True):
+        gone = st.button(
+            "Delete",
+            type="primary",
+            icon=":material/delete:",
+            key="delete_yes",
+            on_click=shell.act,
+            args=(lambda: _delete(run),),
+        )
+        if gone or st.button("Keep it", key="delete_no", on_click=_settled):
+            st.rerun()

@@ -1,0 +1,135 @@
+"""The Sensitivity page's section on capabilities: which layers and groups each of them leans on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, Leanings
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.recipe.plan import Group
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.sensitivity import capability_chart
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+
+PARTICULAR = 5
+ACROSS = 2
+WAYS = (capability_chart.BESIDE, capability_chart.ALONE)
+
+
+def section(table: SensitivityMap, busy: bool) -> None:
+    """The pictures where it was worked out, and the button that works out what is missing."""
+
+    @st.fragment
+    def draw() -> None:
+        known = services.leanings(table)
+        st.subheader("What each ability leans on", anchor=False)
+        missing = [name for name in ABILITIES if known is None or name not in known.costs]
+        if missing:
+            _ask(missing, busy)
+        if known is not None:
+            _pictures(known)
+
+    draw()
+
+
+def request() -> dict[str, object]:
+    """What works it out for the session's criterion and text."""
+    choice = state.current()
+    return services.request("capabilities", criterion=choice.criterion, data=choice.data)
+
+
+def _ask(missing: Sequence[str], busy: bool) -> None:
+    if len(missing) == len(ABILITIES):
+        st.write(
+            "Does arithmetic live in other layers than grammar? For each of six abilities the model reads "
+            "questions with their answers, or code, and one pass back through it forecasts what every group "
+            "would cost this ability alone. It takes about as long as six maps, and changes nothing."
+        )
+        label = "Find out"
+    else:
+        names = ", ".join(capability_chart.title(name).lower() for name in missing)
+        st.write(f"Not worked out yet: {names}. What is there is kept.")
+        label = "Work out the rest"
+    wanted = request()
+    shell.ask(label, wanted, icon=":material/psychology:", key="find_leanings", disabled=busy)
+    shell.command(wanted)
+
+
+def _pictures(known: Leanings) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        level = st.select_slider(
+            "If this share of every group went",
+            known.levels,
+            value=min(known.levels, key=lambda level: abs(level - NORMAL)),
+            format_func=words.percent,
+            key="lean_level",
+            persist_state="session",
+            width=320,
+        )
+        way = st.segmented_control(
+            "Colour shows the loss",
+            WAYS,
+            default=WAYS[0],
+            required=True,
+            key="lean_way",
+            persist_state="session",
+            help="Beside the others: how many times as large a group's share of this ability's loss is as of "
+            "the other abilities'. On its own: the share itself.",
+        )
+    st.markdown(
+        f"**Where {words.percent(level)} less hurts each ability** :blue-badge[forecast] "
+        ":small[Every picture shares out the whole loss of one ability, 100 %, over all groups.]"
+    )
+    st.html(capability_chart.key(way or WAYS[0]))
+    names = list(known.costs)
+    for first in range(0, len(names), ACROSS):
+        for place, name in zip(st.columns(ACROSS, gap="large"), names[first : first + ACROSS], strict=False):
+            with place:
+                _picture(known, name, float(level), way or WAYS[0])
+
+
+def _picture(known: Leanings, name: str, level: float, way: str) -> None:
+    particular = known.particular(name, level, PARTICULAR)
+    title = capability_chart.title(name)
+    st.markdown(f"**{title}**")
+    st.plotly_chart(
+        capability_chart.leaning(
+            known.groups, known.shares(name, level), known.others(name, level), way, particular
+        ),
+        key=f"leaning_{name}",
+        config=charts.BARE,
+        alt=f"Heat map of what {title.lower()} leans on, layers to the right and groups downwards",
+    )
+    st.markdown(f":small[{sentence(known, name, level)}]")
+
+
+def sentence(known: Leanings, name: str, level: float) -> str:
+    """The groups that a capability leans on particularly, and how much of its loss they are."""
+    particular = known.particular(name, level, PARTICULAR)
+    if not particular:
+        return "It leans on the same groups as the others."
+    rows = [known.groups.index(group) for group in particular]
+    own, other = (
+        float(shares[rows].sum()) for shares in (known.shares(name, level), known.others(name, level))
+    )
+    return (
+        f"More than the others it leans on {places(particular)}. There lie {words.percent(own)} of its loss, "
+        f"and {words.percent(other)} of the others'."
+    )
+
+
+def places(groups: Sequence[Group]) -> str:
+    """Groups in words, by kind, those of the first group first."""
+    by_kind: dict[str, list[int]] = {}
+    for layer, kind in groups:
+        by_kind.setdefault(kind, []).append(layer)
+    told = [
+        f"**{words.kind(kind)}** in layer{'s' if len(layers) > 1 else ''} {words.layers(sorted(layers))}"
+        for kind, layers in by_kind.items()
+    ]
+    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)

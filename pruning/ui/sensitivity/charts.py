@@ -1,0 +1,291 @@
+"""The Sensitivity page's figures, from data alone: heat map, curves of single groups, criteria side by side.
+
+A line's name stands at its right end instead of in a legend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from pruning.planning.recipe.plan import KINDS, Group
+from pruning.ui.shared import charts
+from pruning.ui.shared.charts import Line, Points
+from pruning.ui.text import format as words
+
+METRICS = ("KL", "Perplexity")
+# Below this a cost is as good as none, and gets the darkest colour.
+LEAST = {"KL": 1e-6, "Perplexity": 0.01}
+CRITERIA_HEIGHT, CURVES_HEIGHT = 320, 440
+LINE_OF_TEXT = 17  # pixels
+DECADES = 4  # a logarithmic axis shows no more than this, so that no line is flattened
+
+
+def heat(
+    groups: Sequence[Group],
+    values: Sequence[float],
+    metric: str = "KL",
+    selected: Sequence[Group] = (),
+    bands: Sequence[tuple[float, float]] = (),
+    measured: Mapping[Group, float] | None = None,
+    box: bool = False,
+) -> go.Figure:
+    """Forecast cost of every group at one level: KL in nats per token, or how many percent perplexity rises.
+
+    Layers run to the right, kinds down; colour is logarithmic, brighter = more sensitive. A nearly
+    transparent marker lies on every cell, because clicks on a heat map itself do not reach Python; it
+    becomes the outline of a `selected` cell. Streamlit sends clicks or boxes, one of the two: `box` says
+    which.
+    """
+    layers = sorted({layer for layer, _ in groups})
+    kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
+    value = {group: float(v) for group, v in zip(groups, values, strict=True)}
+    floor = LEAST[metric]
+    grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
+    # One group that costs next to nothing must not use up the colours of all others.
+    low, high = float(np.nanpercentile(grid, 3)), float(np.nanmax(grid))
+    steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
+    ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
+    figure = go.Figure(
+        go.Heatmap(
+            x=layers,
+            y=[words.kind(kind) for kind in kinds],
+            z=grid,
+            zmin=low,
+            zmax=max(high, low + 0.1),
+            colorscale="Cividis",
+            xgap=2 if len(layers) <= 40 else 1,
+            ygap=2,
+            hoverinfo="skip",
+            colorbar={
+                "title": {"text": _unit(metric), "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+                "tickvals": ticks,
+                "ticktext": [_tick_text(float(f"{10**t:.1g}"), metric) for t in ticks],
+            },
+        )
+    )
+    texts = _cell_texts(value, bands, metric, measured or {})
+    _touch(figure, list(value), texts, selected)
+    edges = [min(layers) - 0.5, max(layers) + 0.5]
+    figure.update_xaxes(
+        title="Layer", dtick=charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
+    )
+    figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
+    # The axes are fixed, so that a drag in Click mode does not carry the map away.
+    return charts.calm(figure, 60 + 40 * len(kinds), legend=False).update_layout(
+        dragmode="select" if box else "pan", hoverdistance=30
+    )
+
+
+def _touch(
+    figure: go.Figure, cells: Sequence[Group], texts: Sequence[str], selected: Sequence[Group]
+) -> None:
+    """A marker on every cell, nearly transparent until it is selected."""
+    # No wider than a cell: where markers overlap, a click would find the wrong one.
+    size = min(25, max(8, 720 // len({layer for layer, _ in cells})))
+    figure.add_scatter(
+        x=[layer for layer, _ in cells],
+        y=[words.kind(kind) for _, kind in cells],
+        mode="markers",
+        marker={
+            "symbol": "square-open",
+            "size": size,
+            "opacity": 0.01,
+            "color": charts.HERE,
+            "line": {"width": 4 if size > 15 else 3, "color": charts.HERE},
+        },
+        selectedpoints=[index for index, cell in enumerate(cells) if cell in set(selected)],
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 0.01}},
+        customdata=[[layer, kind] for layer, kind in cells],
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def curves(
+    lines: Sequence[Line], measured: Sequence[Points], metric: str = "KL", mark: float | None = None
+) -> go.Figure:
+    """Cost against level for single groups: forecast lines with bands, measured points on them.
+
+    x is the level (0..1), y KL in nats per token or perplexity. Line and points of one name share a colour.
+    """
+    figure = go.Figure()
+    colour = {line.name: charts.CURVES[i % len(charts.CURVES)] for i, line in enumerate(lines)}
+    _draw(figure, lines, measured, colour)
+    if mark is not None:
+        figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=charts.REST)
+    seen = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
+    high = max([*seen, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
+    low = 0.0 if metric == "KL" else min(seen, default=0.0) - 0.04 * (high - min(seen, default=0.0))
+    figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 92], dtick=10)
+    figure.update_yaxes(title=_axis(metric), range=[low, high])
+    charts.calm(figure, CURVES_HEIGHT, legend=False)
+    names = [(line.name, line.y[-1], colour[line.name]) for line in lines]
+    return _named_at_the_end(figure, names, (low, high), CURVES_HEIGHT)
+
+
+def criteria(
+    lines: Sequence[Line], measured: Sequence[Points], metric: str, dense: float, mark: float | None = None
+) -> go.Figure:
+    """Cost against level, a line with its band for each criterion; y is logarithmic where costs differ much.
+
+    `dense` is the unpruned model's perplexity.
+    """
+    figure = go.Figure()
+    colour = {words.CRITERION_NAME[key]: shade for key, shade in charts.CRITERION_COLOUR.items()}
+    _draw(figure, lines, measured, colour)
+    low, high = _span(lines, metric, dense)
+    log = high / low > 3
+    if mark is not None:
+        figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=charts.REST)
+    figure.update_xaxes(title="Weights set to zero (%)", range=[0, 92], dtick=10)
+    figure.update_yaxes(title=_axis(metric))
+    if log:
+        ticks = _log_ticks(low, high)
+        figure.update_yaxes(
+            type="log",
+            range=[math.log10(low), math.log10(high)],
+            tickvals=ticks,
+            ticktext=[_amount(v, metric) for v in ticks],
+        )
+    else:
+        figure.update_yaxes(range=[low, high])
+    charts.calm(figure, CRITERIA_HEIGHT, legend=False)
+    scale = math.log if log else float
+    names = [(line.name, scale(max(line.y[-1], low)), colour[line.name]) for line in lines]
+    return _named_at_the_end(figure, names, (scale(low), scale(high)), CRITERIA_HEIGHT)
+
+
+# ---- parts ------------------------------------------------------------------------------------------
+
+
+def _draw(
+    figure: go.Figure, lines: Sequence[Line], measured: Sequence[Points], colour: Mapping[str, str]
+) -> None:
+    for line in lines:
+        x = [100 * level for level in line.x]
+        charts.band(figure, x, line, colour[line.name])
+        figure.add_scatter(
+            x=x,
+            y=line.y,
+            mode="lines",
+            name=line.name,
+            showlegend=False,
+            line={"color": colour[line.name], "width": 2.5},
+            hovertemplate=f"{line.name}<br>%{{x:.0f}} % · forecast %{{y:.3g}}<extra></extra>",
+        )
+    for points in measured:
+        figure.add_scatter(
+            x=[100 * level for level in points.x],
+            y=points.y,
+            mode="markers",
+            name=f"{points.name}, measured",
+            showlegend=False,
+            marker={
+                "color": colour.get(points.name, charts.HERE),
+                "size": 10,
+                "line": {"width": 2, "color": "white"},
+            },
+            hovertemplate=f"{points.name}<br>%{{x:.0f}} % · measured %{{y:.3g}}<extra></extra>",
+        )
+
+
+def _named_at_the_end(
+    figure: go.Figure,
+    names: Sequence[tuple[str, float, str]],
+    axis: tuple[float, float],
+    height: int,
+) -> go.Figure:
+    """Write each line's name (name, y where it ends, colour) at the right, moved apart where ends meet."""
+    low, high = axis
+    gap = LINE_OF_TEXT / (height - 60)
+    ends = [(min(max((y - low) / (high - low), 0.0), 1.0), name, colour) for name, y, colour in names]
+    for place, (_, name, colour) in zip(
+        _apart([end for end, _, _ in ends], gap), sorted(ends, key=lambda end: end[0]), strict=True
+    ):
+        figure.add_annotation(
+            text=f'<span style="color:{colour}"><b>━</b></span> {name}',
+            x=1.01,
+            y=place,
+            xref="paper",
+            yref="paper",
+            xanchor="left",
+            yanchor="middle",
+            showarrow=False,
+        )
+    longest = max((len(name) for name, _, _ in names), default=0)
+    return figure.update_layout(margin_r=30 + 7 * longest)
+
+
+def _apart(places: Sequence[float], gap: float) -> list[float]:
+    """The places 0..1 in rising order, moved as little as needed to stand `gap` apart and end by 1."""
+    moved: list[float] = []
+    for place in sorted(places):
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    limit = 1.0
+    for index in range(len(moved) - 1, -1, -1):
+        moved[index] = min(moved[index], limit)
+        limit = moved[index] - gap
+    return moved
+
+
+def _span(lines: Sequence[Line], metric: str, dense: float) -> tuple[float, float]:
+    """What a chart of criteria shows of y: all lines, as long as they are within `DECADES`."""
+    every = [y for line in lines for y in (*line.y, *line.low, *line.high) if y > 0]
+    high = 1.05 * max(every, default=1.0)
+    if metric == "KL":
+        return max(min(every, default=0.1), high / 10**DECADES) / 1.05, high
+    return 0.97 * min([dense, *every]), min(high, 1000 * dense)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values over a logarithmic axis; plotly's own are bare digits."""
+    decades = math.log10(high / low)
+    within: tuple[float, ...] = (1, 3) if decades <= 3 else (1,)
+    if decades < 1.8:
+        within = (1, 1.5, 2, 3, 5, 7) if decades < 0.9 else (1, 2, 5)
+    steps = [m * 10.0**e for e in range(-9, 14) for m in within]
+    return [float(f"{value:.2g}") for value in steps if low <= value <= high]
+
+
+def _amount(value: float, metric: str) -> str:
+    return f"{value:g}" if metric == "KL" or value < 10 else f"{value:,.0f}"
+
+
+def _unit(metric: str) -> str:
+    return "KL, nats per token" if metric == "KL" else "Perplexity, % more"
+
+
+def _axis(metric: str) -> str:
+    return "KL (nats per token)" if metric == "KL" else "Perplexity (lower is better)"
+
+
+def _tick_text(value: float, metric: str) -> str:
+    return f"{value:g}" if metric == "KL" else f"+{value:g} %"
+
+
+def _cell_texts(
+    value: Mapping[Group, float],
+    bands: Sequence[tuple[float, float]],
+    metric: str,
+    measured: Mapping[Group, float],
+) -> list[str]:
+    """What a cell says when it is pointed at: the forecast with its band, and what was measured."""
+
+    def amount(*numbers: float) -> str:
+        said = [words.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
+        band = f" ({said[1]} – {said[2]})" if len(said) > 1 else ""
+        return f"KL {said[0]}{band} nats/token" if metric == "KL" else f"perplexity {said[0]}{band}"
+
+    texts = []
+    for index, (group, forecast) in enumerate(value.items()):
+        text = f"{words.group(*group)}<br>forecast {amount(forecast, *(bands[index] if bands else ()))}"
+        texts.append(text + (f"<br>measured {amount(measured[group])}" if group in measured else ""))
+    return texts

@@ -1,0 +1,242 @@
+"""The Sensitivity page's parts: drawing a map, and the heat map with its curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.recipe.plan import Group
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.data import single_groups
+from pruning.ui.data.single_groups import Alone
+from pruning.ui.sensitivity import charts as sensitivity_charts
+from pruning.ui.sensitivity import criteria as criteria_view
+from pruning.ui.sensitivity import sweep as sweep_form
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+
+MAX_CURVES = 6
+WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
+Points = dict[Group, list[dict[str, Any]]]
+
+
+def criterion(model: services.Info, table: SensitivityMap | None, busy: bool) -> None:
+    """The criterion, and the button that draws its map where there is none yet."""
+    wanted = services.request("map", criterion=state.current().criterion, data=state.current().data)
+    if table is not None:
+        return
+    with st.container(border=True):
+        st.subheader("Draw the map", anchor=False)
+        st.write(
+            f"One look at the text forecasts what every one of the {len(model.groups)} groups would cost "
+            "at nine levels. It takes about as long as ten readings of the text and changes nothing."
+        )
+        left, right = st.columns([2, 3], vertical_alignment="bottom")
+        with left:
+            _criterion_box()
+        right.button(
+            "Draw the map",
+            type="primary",
+            icon=":material/grid_on:",
+            disabled=busy,
+            on_click=shell.act,
+            args=(lambda: services.submit(wanted),),
+        )
+        shell.command(wanted)
+
+
+def _criterion_box() -> None:
+    names = list(words.CRITERION)
+    chosen = state.current().criterion
+    if chosen not in names:
+        st.error(f'There is no criterion "{chosen}". Choose one of {", ".join(names)}.')
+    st.selectbox(
+        "How weights are chosen",
+        names,
+        index=names.index(chosen) if chosen in names else None,
+        format_func=words.CRITERION.__getitem__,
+        key="criterion",
+        on_change=lambda: state.change(criterion=st.session_state["criterion"]),
+        help="A criterion scores each weight; the lowest scores go first.",
+    )
+
+
+def board(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+    """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
+    running = any(job.request["task"] == "sweep" for job in services.waiting_jobs())
+
+    @st.fragment(run_every=2 if running else None)
+    def draw() -> None:
+        if state.current().criterion != table.criterion:
+            st.rerun()  # another criterion has another map: the whole page draws it
+        known = services.measurements(model, table)
+        single = single_groups.alone(table, services.calibration(table, known))
+        points = services.sweep_points(table)
+        level, metric = _controls(table)
+        costs = [single[group, level].kl for group in table.groups]
+        ends = [table.groups[costs.index(worst(costs))] for worst in (max, min)]
+        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(table.groups)]
+        chosen = picked or ends
+        _heat(table, single, points, chosen, level, metric)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            _curves(table, single, points, chosen, level, metric)
+        with right:
+            _extremes(table, single, ends, level)
+            sweep_form.form(model, table, chosen, busy)
+        criteria_view.section(model, picked or ends[:1], level, metric, busy)
+
+    draw()
+
+
+def _controls(table: SensitivityMap) -> tuple[float, str]:
+    left, middle, right = st.columns([3, 3, 2], gap="large", vertical_alignment="bottom")
+    with left:
+        _criterion_box()
+    levels = [float(level) for level in table.levels]
+    level = middle.select_slider(
+        "If this share of one group went",
+        levels,
+        value=min(levels, key=lambda v: abs(v - 0.5)),
+        format_func=words.percent,
+        key="heat_level",
+        persist_state="session",
+    )
+    metric = right.segmented_control(
+        "Show",
+        sensitivity_charts.METRICS,
+        default="KL",
+        required=True,
+        key="heat_metric",
+        persist_state="session",
+        help=f"KL: {words.KL} Perplexity: {words.PERPLEXITY}",
+    )
+    return float(level), metric or "KL"
+
+
+def _heat(
+    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
+) -> None:
+    """The heat map. The cells outlined at first stay the same while the picture does: the browser moves the
+    outline with a click, and another figure would make it draw the chart anew."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(
+            f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast]",
+            width="content",
+        )
+        way = st.segmented_control(
+            "Pick groups by",
+            list(WAYS),
+            default="Click",
+            required=True,
+            key="heat_way",
+            persist_state="session",
+            label_visibility="collapsed",
+            format_func=WAYS.__getitem__,
+        )
+    dense = table.dense["perplexity"]
+
+    def shown(kl: float, perplexity: float) -> float:
+        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
+
+    seen = [single[group, level] for group in table.groups]
+    values = [shown(one.kl, one.perplexity) for one in seen]
+    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in seen]
+    measured = {
+        group: shown(point["kl"], point["perplexity"])
+        for group, own in points.items()
+        for point in own
+        if abs(point["level"] - level) < 1e-6
+    }
+    look = (table.fingerprint, table.criterion, table.data, metric, way, values, measured)
+    if st.session_state.get("heat_look") != look:
+        st.session_state["heat_look"] = look
+        st.session_state["heat_marked"] = chosen
+    marked = st.session_state["heat_marked"]
+    st.plotly_chart(
+        sensitivity_charts.heat(table.groups, values, metric, marked, bands, measured, way == "Box"),
+        key="heat",
+        on_select=_take_selection,
+        selection_mode=("points", "box"),
+        config=charts.BARE,
+        alt="Heat map of forecast cost, layers to the right and groups downwards",
+    )
+
+
+def _take_selection() -> None:
+    points = st.session_state["heat"]["selection"]["points"]
+    picked = [(int(p["customdata"][0]), str(p["customdata"][1])) for p in points if p.get("customdata")]
+    if picked:
+        st.session_state["chosen_groups"] = list(dict.fromkeys(picked))
+
+
+def _curves(
+    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
+) -> None:
+    shown = sorted(chosen)[:MAX_CURVES]
+    lines = [_line(table, group, single, metric) for group in shown]
+    field = "kl" if metric == "KL" else "perplexity"
+    measured = [
+        charts.Points(words.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
+        for g in shown
+        if g in points
+    ]
+    count = sum(len(p.x) for p in measured)
+    st.markdown(
+        "**Cost at every level** :blue-badge[line: forecast with band] "
+        + (f":green-badge[{count} measured points]" if count else ":gray-badge[nothing measured yet]")
+    )
+    st.plotly_chart(
+        sensitivity_charts.curves(lines, measured, metric, level),
+        key="curves",
+        config=charts.BARE,
+        alt="Forecast cost against the share removed, with measured points",
+    )
+    if len(chosen) > MAX_CURVES:
+        st.caption(f"{len(chosen)} groups are selected; the first {MAX_CURVES} are drawn.")
+    for group in shown:
+        if group in points:
+            st.markdown(_beside(group, points[group], single, level))
+
+
+def _line(table: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
+    levels = [0.0, *map(float, table.levels)]
+    seen = [single[group, level] for level in levels]
+    if metric == "KL":
+        y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
+    else:
+        y = [f.perplexity for f in seen]
+        low, high = [f.perplexity_low for f in seen], [f.perplexity_high for f in seen]
+    return charts.Line(words.group(*group), levels, y, low, high)
+
+
+def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: float) -> str:
+    """The measured point nearest to the level beside its forecast, in a sentence."""
+    point = min(points, key=lambda point: abs(point["level"] - level))
+    found = round(float(point["level"]), 6)
+    seen = single.get((group, found))
+    where = f"{words.group(*group)} at {words.percent(found)}"
+    said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
+    if seen is None:
+        return f":small[{said}]"
+    band = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
+    return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
+
+
+def _extremes(table: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
+    """The most sensitive and the most robust group in a sentence each."""
+    badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
+    for badge, group in zip(badges, ends, strict=True):
+        seen = single[group, level]
+        dense = table.dense["perplexity"]
+        least, most = (words.percent(v / dense - 1) for v in (seen.perplexity_low, seen.perplexity_high))
+        kl = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
+        st.markdown(
+            f"{badge} **{words.group(*group)}**  \n"
+            f"{words.percent(level)} costs {words.more(seen.perplexity / dense - 1)} ({least} – {most})  \n"
+            f":blue-badge[forecast] :small[KL {kl}]"
+        )

@@ -1,0 +1,75 @@
+"""The Sensitivity page's table: every group and level in figures, to sort and to take away as CSV."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import streamlit as st
+
+from pruning.planning.forecast.predict import SensitivityMap
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.data import single_groups
+from pruning.ui.text import format as words
+
+HEIGHT = 390
+PERPLEXITIES = ("forecast_perplexity", "forecast_perplexity_low", "forecast_perplexity_high")
+
+
+def section(model: services.Info, table: SensitivityMap) -> None:
+    """The table of all groups and levels; a click on a column's head sorts by it."""
+    calibration = services.calibration(table, services.measurements(model, table))
+    single = single_groups.alone(table, calibration)
+    frame = single_groups.frame(table, single, services.sweep_points(table))
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    with left:
+        st.subheader("Every group and level", anchor=False)
+        st.caption(
+            "Click on a column's head to sort by it. Every forecast is worked out in two ways; the last "
+            "column says by what factor they part. Above 2 it is less sure, and worth measuring."
+        )
+    right.download_button(
+        "Download as CSV",
+        lambda: frame.to_csv(index=False, float_format="%.6g"),  # written when it is asked for
+        file_name=_file_name(table),
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+    )
+    dense = table.dense["perplexity"]
+    shown = frame.assign(
+        group=frame["group"].map(words.kind),
+        **{name: 100 * (frame[name] / dense - 1) for name in PERPLEXITIES},
+    ).drop(columns="measured_perplexity")
+    st.dataframe(
+        shown, hide_index=True, height=HEIGHT, column_config=_columns(), placeholder="", key="map_table"
+    )
+
+
+def _columns() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    kl, band = f"{words.KL} In nats per token.", f"{words.BAND} KL in nats per token."
+    return {
+        "layer": number("Layer", width="small"),
+        "group": st.column_config.TextColumn("Group"),
+        "level_percent": number("Level", format="%.3g %%", width="small", help="Share set to zero."),
+        "forecast_kl_nats_per_token": number("KL, forecast", format="%.4f", help=kl),
+        "forecast_kl_low_nats_per_token": number("from", format="%.4f", help=band),
+        "forecast_kl_high_nats_per_token": number("to", format="%.4f", help=band),
+        "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=words.PERPLEXITY),
+        "forecast_perplexity_low": number("from", format="+%.2f %%", help=words.BAND),
+        "forecast_perplexity_high": number("to", format="+%.2f %%", help=words.BAND),
+        "measured_kl_nats_per_token": number("KL, measured", format="%.4f", help=kl),
+        "estimators_apart_factor": number(
+            "Estimates part by",
+            format="× %.2f",
+            help="The forecast is worked out in two ways. × 1.00: both say the same.",
+        ),
+    }
+
+
+def _file_name(table: SensitivityMap) -> str:
+    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
+    return f"sensitivity-{model or 'model'}-{table.criterion}.csv"

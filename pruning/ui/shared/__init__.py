@@ -1,0 +1,1 @@
+"""What several screens draw: the page frame, charts, jobs and band rows."""

@@ -1,0 +1,126 @@
+"""Jobs on a page: progress, time left, cancel, and how the last one ended.
+
+They stand at the bottom of the window, so that nothing on the page moves when one begins or ends. One
+fragment looks at the workspace every second while something runs and every few seconds when nothing does,
+so that a job that another session or the command line began is seen too. Only when the set of running jobs
+changes does the whole page run again, once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from pruning.jobs import runner
+from pruning.ui.data import queries as services
+from pruning.ui.shared import page as shell
+from pruning.ui.text import format as words
+from pruning.workspace.store import Job
+
+BUSY, IDLE = 1.0, 5.0
+
+
+def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) -> bool:
+    """Show the jobs of these tasks and, in one line, other work; True while one of these tasks is under way.
+
+    `extra(job)` draws below a running job, inside the polled part.
+    """
+    seen = [job.id for job in services.waiting_jobs()]
+    busy = any(_mine(job, tasks) for job in services.waiting_jobs())
+
+    @st.fragment(run_every=BUSY if seen else IDLE)
+    def watch() -> None:
+        shell.complaint()
+        waiting = services.waiting_jobs()
+        if [job.id for job in waiting] != seen:
+            st.rerun()
+        for job in waiting:
+            if _mine(job, tasks):
+                _running(job, waiting)
+                if extra is not None:
+                    extra(job)
+        others = [job for job in waiting if not _mine(job, tasks)]
+        if others:
+            _elsewhere(others)
+
+    if seen:
+        with st.bottom:
+            watch()
+    else:
+        watch()
+    if not busy:
+        ended(tasks)
+    return busy
+
+
+def _mine(job: Job, tasks: tuple[str, ...]) -> bool:
+    return job.request["task"] in tasks and services.about_model(job)
+
+
+def _running(job: Job, waiting: list[Job]) -> None:
+    with st.container(key=f"job_panel_{job.id}"):
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        with left:
+            progress(job, waiting)
+        right.button(
+            "Cancel",
+            key=f"cancel_{job.id}",
+            icon=":material/stop_circle:",
+            width="stretch",
+            on_click=_cancel,
+            args=(job.id,),
+        )
+
+
+def progress(job: Job, waiting: list[Job]) -> None:
+    """One job's name, how far it is and how long it will take; `waiting` is all that is under way."""
+    title = words.TASK[job.request["task"]]
+    if job.state == "queued":
+        ahead = sum(other.id < job.id for other in waiting)
+        turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
+        st.progress(0.0, f"**{title}** · {turn}")
+    else:
+        share = min(max(job.done / job.total, 0.0), 1.0) if job.total else 0.0
+        st.progress(share, f"**{title}** · {_status(job, share)}")
+
+
+def _cancel(job_id: int) -> None:
+    shell.act(lambda: runner().cancel(job_id))
+
+
+def _status(job: Job, share: float) -> str:
+    parts = [words.percent(share)]
+    if job.note:
+        parts.append(job.note)
+    if job.seconds_left is not None:
+        parts.append(f"about {words.seconds(job.seconds_left)} left")
+    elif job.started:
+        parts.append(f"{words.seconds(time.time() - job.started)} so far")
+    return " · ".join(parts)
+
+
+def _elsewhere(others: list[Job]) -> None:
+    job = others[0]
+    task = job.request["task"]
+    begun = words.percent(job.done / job.total) if job.total else "starting"
+    share = "waiting" if job.state == "queued" else begun
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    st.caption(
+        f":material/hourglass_top: Also under way: {words.TASK[task].lower()}, "
+        f"{job.request['model']['reference']} ({share}, page {words.TASK_PAGE[task]}){more}"
+    )
+
+
+def ended(tasks: tuple[str, ...]) -> None:
+    """How the session's own last jobs of these tasks ended, where they did not end well."""
+    for task in tasks:
+        job = services.latest_job(task) if f"job_{task}" in st.session_state else None
+        if job is not None and job.state == "failed":
+            st.error(f"{words.TASK[task]} failed. {job.error or ''}", icon=":material/error:")
+        elif job is not None and job.state == "cancelled":
+            st.warning(
+                f"{words.TASK[task]} was cancelled. What was finished by then is kept.",
+                icon=":material/stop_circle:",
+            )

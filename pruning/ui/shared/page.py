@@ -1,0 +1,230 @@
+"""What every page begins and ends with: its heading, the model it is about, the road, messages, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
+
+from pruning.errors import PruningError
+from pruning.jobs.command_line import command_line
+from pruning.resources import asset
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.shared import preload as warm
+from pruning.ui.text import format as words
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page: its script, its name in the navigation, and its icon there, which only the road has."""
+
+    script: str
+    title: str
+    icon: str = ""
+
+
+# In the order of the navigation; the first is the page that the bare address opens.
+PAGES = {
+    "start": Place("pages/start.py", "Start", "home"),
+    "model": Place("pages/model.py", "1 Model", "deployed_code"),
+    "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
+    "explore": Place("pages/explore.py", "3 Explore", "tune"),
+    "optimize": Place("pages/optimize.py", "Optimize"),
+    "export": Place("pages/export.py", "4 Export", "save"),
+    "methods": Place("pages/methods.py", "Methods"),
+    "recover": Place("pages/recover.py", "Recover"),
+    "impact": Place("pages/impact.py", "Impact"),
+    "speed": Place("pages/speed.py", "Speed"),
+    "compare": Place("pages/compare.py", "Compare"),
+    "present": Place("pages/present.py", "Present"),
+    "runs": Place("pages/runs.py", "Runs"),
+}
+# What is done once for a model, in this order.
+ROAD = ("model", "sensitivity", "explore", "export")
+_routed: ContextVar[bool] = ContextVar("routed", default=False)
+
+
+def route() -> None:
+    """Draw the frame, and run the page that the address asks for."""
+    st.set_page_config(page_title="Prunescope", page_icon=str(asset("icon.svg")), layout="wide")
+    st.logo(str(asset("logo.svg")), size="large")
+    st.html(Path(__file__).with_name("page.css"))
+    state.current()
+    # Moving between pages empties the address.
+    state.write_address()
+    done = done_steps()
+    chosen = st.navigation([_page(name, done.get(name, False)) for name in PAGES], position="top")
+    token = _routed.set(True)
+    try:
+        chosen.run()
+    finally:
+        _routed.reset(token)
+        warm.server()
+
+
+def begin() -> None:
+    """The first line of every page.
+
+    Until the first `st.navigation` of a server Streamlit runs a page's script by itself when its address is
+    opened, because it stands in `pages/`; then the page calls the router, which runs it again in its frame.
+    """
+    if not _routed.get():
+        route()
+        st.stop()
+
+
+def _page(name: str, done: bool) -> StreamlitPage:
+    """One entry of the navigation; the icon of a step of the road becomes a tick when it is done."""
+    place = PAGES[name]
+    icon = "check_circle" if done else place.icon
+    return st.Page(
+        place.script,
+        title=place.title,
+        icon=f":material/{icon}:" if icon else None,
+        url_path=name,
+        default=name == next(iter(PAGES)),
+    )
+
+
+def link(name: str, label: str) -> None:
+    """A link to another page, with an arrow."""
+    st.page_link(PAGES[name].script, label=label, icon=":material/arrow_forward:", icon_position="right")
+
+
+def heading(
+    title: str,
+    line: str,
+    model: services.Info | None,
+    next_page: str | None = None,
+    next_label: str = "",
+    main: bool = False,
+) -> None:
+    """A page's title and one line of help; on the right the model it is about and the road's next step.
+
+    With `main` the next step is what there is left to do here, and looks like it.
+    """
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left.container(gap="xxsmall"):
+        st.title(title, anchor=False)
+        st.caption(line)
+    with right.container(horizontal_alignment="right", gap="xxsmall"):
+        if model:
+            facts, name = model.facts, words.short(state.current().model)
+            st.caption(
+                f":material/deployed_code: {name} · {words.count(facts['parameters'])} parameters · "
+                f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
+                text_alignment="right",
+            )
+        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            with st.popover("Words", icon=":material/menu_book:", type="tertiary", key="glossary"):
+                glossary(words.GLOSSARY)
+            if next_page and not main:
+                link(next_page, next_label)
+            elif next_page and st.button(
+                next_label,
+                type="primary",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                key="next_step",
+            ):
+                st.switch_page(PAGES[next_page].script)
+
+
+def glossary(entries: Mapping[str, str]) -> None:
+    """Words, each with what it means."""
+    for word, meaning in entries.items():
+        st.markdown(f"**{word}**  \n{meaning}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show a user's mistake where it happened; the page goes on after it."""
+    try:
+        yield
+    except PruningError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def act(action: Callable[[], Any]) -> None:
+    """Do what a button asks for, as its callback; a PruningError is shown on the run that follows."""
+    try:
+        action()
+    except PruningError as error:
+        st.session_state["complaint"] = str(error)
+
+
+def ask(label: str, wanted: dict[str, Any] | None, **looks: Any) -> None:
+    """A button that queues a request; without one it cannot be pressed.
+
+    The request is taken in the run that the press begins: a callback would hold that of the run before,
+    which a quick hand may have changed meanwhile.
+    """
+    looks["disabled"] = wanted is None or looks.get("disabled", False)
+    if st.button(label, **looks) and wanted is not None:
+        with told():
+            services.submit(wanted)
+            st.rerun()
+
+
+def complaint() -> None:
+    """Show what went wrong in a callback, once."""
+    text = st.session_state.pop("complaint", None)
+    if text:
+        st.error(text, icon=":material/error:")
+
+
+def needs_model() -> services.Info | None:
+    """The session's model; where there is none, say what to do."""
+    found = services.info()
+    if found is None:
+        empty(
+            "No model yet",
+            "Load a model first. The demo model takes under a minute.",
+            "model",
+            "Choose a model",
+        )
+    return found
+
+
+def empty(title: str, text: str, page: str, label: str) -> None:
+    """An empty state: what is missing, and the link to where it is made."""
+    with st.container(border=True, key="empty_state"):
+        st.subheader(title, anchor=False)
+        st.write(text)
+        link(page, label)
+
+
+def command(wanted: dict[str, Any]) -> None:
+    """The command that does the same as the button beside it."""
+    with st.expander("The same as a command", icon=":material/terminal:"):
+        st.code(command_line(wanted), language="bash", wrap_lines=True)
+
+
+def figure(
+    label: str, value: str, source: str, note: str = "", help: str | None = None, border: bool = True
+) -> None:
+    """One number and where it comes from: `source` is "measured" or "forecast", `note` its band."""
+    badge = ":green-badge[measured]" if source == "measured" else ":blue-badge[forecast]"
+    with st.container(border=border, height="stretch", gap="xxsmall"):
+        st.metric(label, value, help=help)
+        st.markdown(f"{badge} :small[{note}]" if note else badge)
+
+
+def done_steps() -> dict[str, bool]:
+    """Which steps of the road are done for the session's model."""
+    model = services.info()
+    if model is None:
+        return dict.fromkeys(ROAD, False)
+    return {
+        "model": True,
+        "sensitivity": services.the_map(model) is not None,
+        "explore": bool(state.current().settings),
+        "export": bool(services.exports(model)),
+    }

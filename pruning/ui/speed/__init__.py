@@ -1,0 +1,1 @@
+"""The Speed page: size and time on this device and on others."""

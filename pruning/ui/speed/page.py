@@ -1,0 +1,218 @@
+"""The Speed page's parts: what was timed here, a choice of what goes, and what that makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pruning.errors import PruningError
+from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, speedup
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity
+from pruning.ui.data import queries as services
+from pruning.ui.data import session as state
+from pruning.ui.data.results import totals_of
+from pruning.ui.shared import charts
+from pruning.ui.shared import page as shell
+from pruning.ui.speed import charts as speed_chart
+from pruning.ui.speed import device as device_view
+from pruning.ui.speed import size as size_view
+from pruning.ui.text import format as words
+from pruning.ui.text import methods as method_words
+from pruning.ui.text import speed as speed_words
+
+PLAN = "plan"
+MOST = 75  # percent
+LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What goes: `plan` for single weights or whole units. `kind` of unit and its `share`, where units go."""
+
+    plan: Plan
+    said: str
+    kind: str | None = None
+    share: float = 0.0
+
+
+def page(model: services.Info, busy: bool) -> None:
+    found = services.times(model)
+    table = None
+    with shell.told():
+        table = LatencyTable.from_dict(found) if found else None
+    _timing(table, busy)
+    if found and table:
+        _measured(table, found.get("sparse", []))
+    st.header("What goes", anchor=False)
+    st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
+    with shell.told():
+        chosen = _choose(model)
+        _forecast(table, chosen)
+        size_view.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
+        device_view.section(model, chosen.kind, chosen.share, chosen.said)
+
+
+def line(model: services.Info, plan: Plan) -> None:
+    """One line for other pages: how much faster a plan for whole units is, or where to time it first."""
+    found = services.times(model)
+    if found is None:
+        shell.link("speed", "Time this model first, to see how much faster that is")
+        return
+    with shell.told():
+        said = speed_words.forecast_line(LatencyTable.from_dict(found), plan)
+        st.markdown(said or "How fast that is was not timed here.")
+
+
+# ---- this machine -----------------------------------------------------------------------------------
+
+
+def _timing(table: LatencyTable | None, busy: bool) -> None:
+    st.header("On this machine", anchor=False)
+    wanted = services.request("latency", **({"again": True} if table else {}))
+    if table is None:
+        st.write(
+            "Not timed yet. The model is run unpruned and really narrower, in turns, some minutes in all. "
+            "It is done once and kept."
+        )
+    else:
+        st.markdown(
+            f"{speed_words.MEASURED} :small[{_when(table)} on {words.plain(table.machine)}, "
+            f"{table.threads} threads, {words.plain(table.device)}. Medians; repeated rounds differ by "
+            f"{words.percent(max(table.spread.values()), 1)} (middle half).]"
+        )
+    left, right = st.columns([1, 3])
+    with left:
+        shell.ask(
+            "Time it again" if table else "Time it on this machine",
+            wanted,
+            type="secondary" if table else "primary",
+            icon=":material/timer:",
+            disabled=busy,
+            key="speed_time",
+            width="stretch",
+        )
+    with right:
+        shell.command(wanted)
+
+
+def _when(table: LatencyTable) -> str:
+    return f"{table.measured[:10]} {table.measured[11:16]} UTC"
+
+
+def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
+    notes = {"prefill": f"{table.tokens} tokens", "decode": f"after {table.tokens} tokens"}
+    for column, mode in zip(st.columns(4), MODES, strict=False):
+        with column:
+            value = speed_words.milliseconds(table.dense[mode])
+            shell.figure(LABEL[mode], value, "measured", notes[mode])
+    st.subheader("What whole units bring", anchor=False)
+    st.markdown(
+        f"{speed_words.MEASURED} :small[Marks were timed on models with smaller tensors, every layer alike; "
+        "lines join them. Layers were timed with half of them gone.]"
+    )
+    for column, mode in zip(st.columns(2, gap="large"), MODES, strict=True):
+        with column:
+            st.markdown(f"**{LABEL[mode]}**")
+            st.plotly_chart(
+                speed_chart.speedups(table, mode),
+                key=f"speed_{mode}",
+                config=charts.BARE,
+                alt=f"{LABEL[mode]}: times as fast as unpruned against the share of units gone",
+            )
+    st.subheader("What zeros bring", anchor=False)
+    st.markdown(
+        "Zeros among single weights make ordinary, dense kernels **1.0×** as fast: a zero is read and "
+        f"multiplied like any number. {speed_words.sparse_verdict(sparse) if sparse else ''}"
+    )
+    if sparse:
+        st.markdown(
+            f"{speed_words.MEASURED} :small[One layer's matrices in torch's sparse formats, beside dense.]"
+        )
+        st.table(speed_words.sparse_table(sparse), border="horizontal", alt="Sparse formats, timed")
+
+
+# ---- what goes --------------------------------------------------------------------------------------
+
+
+def _choose(model: services.Info) -> Choice:
+    """What the controls say. Raises PruningError where the session's plan does not fit this model."""
+    kinds = [kind for kind in UNIT_KINDS if totals_of(model, kind)]
+    names = {PLAN: "The plan of Explore", **{kind: method_words.STRUCTURE[kind] for kind in kinds}}
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    kind = left.segmented_control(
+        "What goes",
+        list(names),
+        default=PLAN if state.current().settings else (kinds[0] if kinds else PLAN),
+        required=True,
+        format_func=names.__getitem__,
+        key="speed_kind",
+        persist_state="session",
+    )
+    with right:
+        if kind == PLAN:
+            plan = state.plan(model.groups)
+            share = sparsity(plan, model.parameters)
+            st.markdown(f"**{words.percent(share, 1)}** of the prunable weights are zero.")
+            if not plan:
+                shell.link("explore", "Make a plan on Explore")
+            return Choice(plan, f"{words.percent(share, 1)} of single weights zero")
+        share = _share(model, str(kind))
+    return Choice(_unit_plan(model, str(kind), share), _said(str(kind), share), str(kind), share)
+
+
+def _share(model: services.Info, kind: str) -> float:
+    """The share of a kind of unit that goes; of what is counted one by one only what can be cut out."""
+    total = model.layers if kind == "layers" else min(totals_of(model, kind))
+    if kind == "neurons":
+        return (
+            st.slider("Share of neurons", 0, MOST, 20, 5, format="%d %%", key="speed_neurons", **_KEPT) / 100
+        )
+    groups = min(totals_of(model, "kv_groups") or [1])
+    step = groups if kind == "heads" and groups < total else 1
+    if total <= step:
+        raise PruningError(f"There are too few {method_words.UNIT[kind]} in a layer to remove some.")
+    unit = method_words.UNIT[kind]
+    label = f"{unit[0].upper()}{unit[1:]}, {'of' if kind == 'layers' else 'in every layer, of'} {total}"
+    # Of another model there may be fewer: each number has a control of its own.
+    key = f"speed_{kind}_{total}_{step}"
+    counts = list(range(0, total, step))
+    count = st.select_slider(label, counts, counts[max(1, len(counts) // 5)], key=key, **_KEPT)
+    return float(count) / total
+
+
+_KEPT: dict[str, Any] = {"persist_state": "session"}
+
+
+def _unit_plan(model: services.Info, kind: str, share: float) -> Plan:
+    if kind == "layers":
+        gone = round(share * model.layers)
+        return {(layer, kind): 1.0 for layer in range(model.layers - gone, model.layers)}
+    return {(layer, kind): share for layer in range(model.layers)} if share else {}
+
+
+def _said(kind: str, share: float) -> str:
+    return f"{words.percent(share)} of {method_words.UNIT[kind]} gone"
+
+
+def _forecast(table: LatencyTable | None, chosen: Choice) -> None:
+    """How fast the choice is here, from what was measured."""
+    if chosen.kind is None:
+        st.markdown(f"{speed_words.FORECAST} **1.0×** reading and writing, as for any zeros.")
+        return
+    if table is None:
+        st.caption("How fast that is here is told once the model has been timed, above.")
+        return
+    if chosen.kind not in table.shares:
+        st.caption(f"{method_words.STRUCTURE[chosen.kind]} were not timed here, so there is no forecast.")
+        return
+    for column, mode in zip(st.columns(4), MODES, strict=False):
+        with column:
+            value = speed_words.times(speedup(table, chosen.plan, mode))
+            took = speed_words.milliseconds(milliseconds(table, chosen.plan, mode))
+            spread = f"± {words.percent(table.spread[mode], 1)}"
+            shell.figure(LABEL[mode], value, "forecast", f"{took}, {spread}")
+    st.caption(
+        "From what was measured above, once the units are really cut out. Folders with zeros stay 1.0×."
+    )

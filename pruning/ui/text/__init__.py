@@ -1,0 +1,1 @@
+"""Words and numbers for people: what is said on the pages, and how numbers are written."""

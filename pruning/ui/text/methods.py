@@ -1,0 +1,130 @@
+"""Ways of pruning in words: what each structure does, and a name for every way. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.plan import UNIT_KINDS, units_gone
+from pruning.planning.recipe.training import Training
+from pruning.ui.text import format as words
+
+STRUCTURE = {
+    "unstructured": "Single weights",
+    "n:m": "N of every M",
+    "block": "Blocks",
+    "neurons": "Neurons",
+    "heads": "Heads",
+    "kv_groups": "KV groups",
+    "layers": "Layers",
+}
+UNIT = {"neurons": "neurons", "heads": "heads", "kv_groups": "KV groups", "layers": "layers"}
+ZEROS, SMALLER = (
+    ":gray-badge[zeros: common engines are not faster]",
+    ":green-badge[smaller tensors: common engines can get faster]",
+)
+STRUCTURE_HELP = {
+    "unstructured": "Any weight may become zero. It hurts least for the share that goes, and helps where the "
+    "model is kept or sent in a sparse form.",
+    "n:m": "Of every M weights in a row N stay. 2:4 is the pattern that NVIDIA's chips have circuits for, "
+    "but common engines no longer use them.",
+    "block": "Weights go in whole rectangles. Kernels made for that can skip them; common engines have none.",
+    "neurons": "Whole neurons of the MLP go, a row of gate and up with its column of down. What stays is "
+    "refitted to make up for them.",
+    "heads": "Whole attention heads go; what stays is refitted. Keys and values go with the last head that "
+    "reads them.",
+    "kv_groups": "Heads go together with the keys and values they share, so the memory that a long "
+    "conversation takes shrinks as well.",
+    "layers": "Whole layers go. It saves most time for each step, and a layer more or less is a coarse step.",
+}
+SCOPE = {
+    None: "As the criterion has it",
+    "row": "The weights of one row",
+    "group": "The weights of one group",
+    "layer": "All groups of a layer",
+    "model": "The whole model",
+}
+SAME_SHARE = (
+    "Compare points that stand above one another: they removed the same share of the prunable weights. A "
+    "method that removed less will nearly always look better. All are measured on the same text."
+)
+
+
+def badge(structure: str) -> str:
+    """Whether a structure leaves zeros or smaller tensors."""
+    return SMALLER if structure in UNIT_KINDS else ZEROS
+
+
+def method(
+    criterion: str,
+    settings: Sequence[str],
+    options: Mapping[str, Any],
+    recovery: Mapping[str, Any] | None = None,
+    totals: Sequence[int] = (),
+) -> str:
+    """What was done, in a few words; `totals` are the units of every layer, where they are known."""
+    chosen = Options.of(options)
+    parts = [_what(chosen, settings, totals)]
+    if chosen.structure != "layers":
+        parts.append(words.CRITERION_NAME.get(criterion, criterion))
+    parts += _told(chosen)
+    if recovery is not None:
+        parts.append(f"trained for {Training.of(recovery).steps} steps")
+    return ", ".join(parts)
+
+
+def _what(options: Options, settings: Sequence[str], totals: Sequence[int]) -> str:
+    structure, level = options.structure, _one_level(settings)
+    if structure == "layers":
+        gone = settings[0].partition("@")[2].partition("=")[0] if settings else ""
+        what = "Layer" if gone.isdigit() else "Layers"
+        return f"{what} {gone.replace('-', '–').replace(',', ', ')} dropped"
+    if structure in UNIT_KINDS:
+        unit = UNIT[structure]
+        if level is None:
+            return f"{STRUCTURE[structure]}, more where they cost less"
+        if structure != "neurons" and totals and len(set(totals)) == 1:
+            return f"{units_gone(totals[0], level)} of {totals[0]} {unit}"
+        return f"{words.percent(level)} of {unit}"
+    what = {"n:m": f"{options.pattern}", "block": f"{options.block} blocks"}.get(structure, "weights")
+    if level is None:
+        return f"{what[0].upper()}{what[1:]}, levels by group"
+    return what if structure == "n:m" else f"{words.percent(level)} of {what}"
+
+
+def _one_level(settings: Sequence[str]) -> float | None:
+    """The level of all groups or units, where they have but one."""
+    if len(settings) != 1 or "@" in settings[0]:
+        return None
+    target, _, level = settings[0].partition("=")
+    return float(level) if target == "all" or target in UNIT_KINDS else None
+
+
+def _told(options: Options) -> list[str]:
+    """The options that are not as usual."""
+    said = []
+    if options.scope:
+        said.append(f"scope {options.scope}")
+    if options.protect:
+        said.append(f"layers {options.protect.replace('-', '–')} protected")
+    if options.floor is not None:
+        said.append(f"at least {words.percent(options.floor)}")
+    if options.ceiling is not None:
+        said.append(f"at most {words.percent(options.ceiling)}")
+    if options.round_to:
+        said.append(f"multiples of {options.round_to}")
+    if not options.compensate:
+        said.append("not refitted")
+    return said
+
+
+def stays(kept: Sequence[int], totals: Sequence[int], structure: str) -> str:
+    """How many units stay, in a sentence."""
+    unit = UNIT[structure]
+    if structure == "layers":
+        return f"**{sum(kept)} of {len(kept)} layers** stay."
+    if len(set(kept)) == len(set(totals)) == 1:
+        return f"**{kept[0]:,} of {totals[0]:,} {unit}** stay in every layer."
+    most = f"{max(totals):,}"
+    return f"**{min(kept):,} to {max(kept):,} of {most} {unit}** stay, depending on the layer."

@@ -1,0 +1,139 @@
+"""Runs in words: titles, figures with where they come from, times. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pruning.planning.recipe.training import Training
+from pruning.ui.text import format as words
+from pruning.workspace.runs import Run
+
+FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
+KIND = {
+    "map": "Map",
+    "sweep": "Sweep",
+    "measure": "Measured plan",
+    "measure_recovered": "Measured, recovered",
+    "recovery": "Recovery",
+    "baseline": "Baseline",
+    "export": "Export",
+    "job": "Failed or cancelled",
+}
+ICON = {
+    "map": "grid_on",
+    "sweep": "scatter_plot",
+    "measure": "straighten",
+    "measure_recovered": "straighten",
+    "recovery": "healing",
+    "baseline": "speed",
+    "export": "save",
+    "job": "error",
+}
+
+
+def title(run: Run) -> str:
+    """What a run is, in a few words."""
+    if run.kind == "map":
+        return f"Map for the criterion {run.criterion}"
+    if run.kind == "sweep":
+        return f"Single groups, criterion {run.criterion}"
+    if run.kind == "baseline":
+        return "The unpruned model"
+    if run.kind == "job":
+        said = words.TASK.get(run.value["request"]["task"], run.value["request"]["task"])
+        return f"{said} {'failed' if run.value['state'] == 'failed' else 'was cancelled'}"
+    return Path(run.value["out"]).name if run.kind == "export" else described(run)
+
+
+def described(run: Run) -> str:
+    """A run's plan for people, with the options it was made with."""
+    told = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
+    if "recovery" in run.options:
+        told.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
+    return ", ".join([plan(run.settings), *told])
+
+
+def about(run: Run) -> str:
+    """Model, criterion, and the text where it is not the usual one."""
+    parts = [words.short(run.reference or "model unknown")]
+    if run.kind != "baseline":
+        parts.append(run.criterion)
+    return " · ".join([*parts, *([words.short(run.data)] if run.data != "demo" else [])])
+
+
+def plan(settings: Sequence[str]) -> str:
+    """A plan's settings for people: "down@0-3=0.1" is "MLP down 10 % in layers 0–3"."""
+    return ", ".join(_setting(text) for text in settings) or "Nothing removed"
+
+
+def _setting(text: str) -> str:
+    target, _, level = text.partition("=")
+    kind, _, layers = target.partition("@")
+    name = "All groups" if kind == "all" else words.kind(kind)
+    where = f" in layers {layers.replace('-', '–').replace(',', ', ')}" if layers else ""
+    return f"{name} {words.percent(float(level))}{where}"
+
+
+def figures(run: Run) -> str:
+    """A run's key figures in a line of markdown, each marked measured or forecast."""
+    value = run.value
+    if run.kind == "map":
+        points = len(value["groups"]) * len(value["levels"])
+        return (
+            f"{FORECAST} {points:,} points, {len(value['groups'])} groups at {len(value['levels'])} levels · "
+            f"{MEASURED} made in {words.seconds(value['seconds'])}, "
+            f"{value['dense_forwards']:.1f} readings of the text"
+        )
+    if run.kind == "sweep":
+        return _points(value["points"])
+    if run.kind == "baseline":
+        return (
+            f"{MEASURED} perplexity {words.perplexity(value['perplexity'])} · right next word "
+            f"{words.percent(value['accuracy'])} · {words.size(value['bytes'])} · "
+            f"{words.milliseconds(value['decode_ms'])} for each further word"
+        )
+    if run.kind == "recovery":
+        return _recovered(value)
+    if run.kind == "job":
+        return str(value["error"] or "What was finished by then is kept.")
+    size = value["sparse_bytes"] if run.kind == "export" else value["bytes"]
+    line = (
+        f"{MEASURED} perplexity {words.perplexity(value['perplexity'])} · "
+        f"KL {words.kl(value['kl'])} nats per token · same next word {words.percent(value['agreement'])} · "
+        f"{words.percent(value['sparsity'])} gone · {words.size(size)} stored sparsely"
+    )
+    return f"{line} · {words.size(value['bytes'])} on disk" if run.kind == "export" else line
+
+
+def _recovered(value: dict[str, Any]) -> str:
+    if not value["finished"]:
+        return f"Stopped after {value['steps']} steps. Ask for it again to go on from there."
+    before, after = value["pruned"], value["recovered"]
+    said = f"KL {words.kl(after['kl'])} nats per token"
+    said += f" (before training {words.kl(before['kl'])})" if before else ""
+    return f"{MEASURED} {said} · perplexity {words.perplexity(after['perplexity'])}"
+
+
+def _points(points: Sequence[dict[str, Any]]) -> str:
+    groups = {(point["layer"], point["kind"]) for point in points}
+    worst = max(points, key=lambda point: point["kl"])
+    count = f"{len(points):,} point{'s' if len(points) != 1 else ''}"
+    where = f"{len(groups)} group{'s' if len(groups) != 1 else ''}"
+    return (
+        f"{MEASURED} {count} in {where} · the worst: {words.group(worst['layer'], worst['kind'])} at "
+        f"{words.percent(worst['level'])}, KL {words.kl(worst['kl'])} nats per token"
+    )
+
+
+def when(made: float, now: datetime | None = None) -> str:
+    """A time for people: "today, 14:03", "yesterday, 9:12", "3 Nov 2026, 14:03"."""
+    then, today = datetime.fromtimestamp(made), (now or datetime.now()).date()
+    clock = f"{then:%H:%M}"
+    if then.date() == today:
+        return f"today, {clock}"
+    if then.date() == today - timedelta(days=1):
+        return f"yesterday, {clock}"
+    return f"{then.day} {then:%b %Y}, {clock}"

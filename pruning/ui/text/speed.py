@@ -1,0 +1,86 @@
+"""Times, speed-ups and sparse formats in words. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
+from pruning.planning.cost.roofline import Device, Estimate
+from pruning.planning.recipe.plan import Plan
+from pruning.ui.text import format as words
+
+MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
+DOING = {"prefill": "Reading", "decode": "Writing"}
+FORMAT = {"csr": "CSR, single zeros by row", "bsr": "BSR, blocks of 16 × 16", "2:4": "2:4, two zeros in four"}
+# Two timings of the same thing differ by as much.
+SAME = 0.05
+
+
+def milliseconds(value: float) -> str:
+    """As on other pages, and with two figures where it is quick: 0.16 → "0.16 ms"."""
+    return f"{value:.2g} ms" if value < 10 else words.milliseconds(value)
+
+
+def times(value: float) -> str:
+    return f"{value:.2f}×"
+
+
+def judged(value: float) -> str:
+    """A speed beside dense in words: 0.4 → "0.40×, slower"."""
+    said = "about the same" if abs(value - 1) <= SAME else "faster" if value > 1 else "slower"
+    return f"{times(value)}, {said}"
+
+
+def sparse_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Sparse formats, a row each, with what was measured or why nothing was."""
+    return [
+        {
+            "Format": FORMAT.get(row["format"], row["format"]),
+            "Zeros": words.percent(row["level"]),
+            **{
+                DOING[mode]: "not timed" if row.get("why_not") else judged(float(row[mode])) for mode in MODES
+            },
+            "": row.get("why_not") or "",
+        }
+        for row in rows
+    ]
+
+
+def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the sparse formats bring, in a sentence."""
+    timed = [row for row in rows if not row.get("why_not")]
+    found = [
+        f"{row['format'].upper()} at {words.percent(row['level'])} for {DOING[mode].lower()}"
+        for row in timed
+        for mode in MODES
+        if row[mode] > 1 + SAME
+    ]
+    if not timed:
+        return "No sparse format could be timed here."
+    if not found:
+        return "**No sparse format makes this machine faster**: all are slower, or about the same."
+    return f"Faster than dense here: {', '.join(found)}. All others are slower, or about the same."
+
+
+def forecast_line(table: LatencyTable, plan: Plan) -> str | None:
+    """How much faster a plan for whole units is, in a line; None where one of its kinds was not timed."""
+    if not {kind for _, kind in plan} <= set(table.shares):
+        return None
+    said = [f"**{times(speedup(table, plan, mode))}** {DOING[mode].lower()}" for mode in MODES]
+    return f"{FORECAST} {', '.join(said)} on {table.machine}."
+
+
+def device_row(
+    device: Device, whole: Mapping[str, Estimate], left: Mapping[str, Estimate] | None, fits: bool
+) -> dict[str, str]:
+    """A device's estimates; `left` is what stays of the model, where that differs."""
+    row = {"Device": device.name}
+    for mode in MODES:
+        row[f"{DOING[mode]}, unpruned"] = milliseconds(whole[mode].milliseconds) if fits else "does not fit"
+        if left is not None:
+            gain = whole[mode].milliseconds / left[mode].milliseconds
+            said = f"{milliseconds(left[mode].milliseconds)} · {times(gain)}"
+            row[f"{DOING[mode]}, pruned"] = said if fits else "does not fit"
+    row["Set by"] = " / ".join(whole[mode].bound for mode in MODES)
+    return row

@@ -1,0 +1,1 @@
+"""The workspace on disk: the SQLite store, its runs and the reading of its results; no torch."""

@@ -1,0 +1,162 @@
+"""The one reader of stored results: what it returns is about this very model, text, number format and device.
+
+A row is about a model by the fingerprint of its weights, which covers their number format. It is about a text
+by the fingerprint of its tokens, never by its name: a file may have changed under the same name, and then its
+older figures are about another text. Figures of time belong to one device of one machine besides.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pruning.planning.cost.latency_table import processor
+from pruning.planning.forecast.capability_map import Leanings
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.plan import Plan, parse_settings
+from pruning.workspace.store import Store
+
+TIMES = ("prefill_ms", "decode_ms")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model and the text that results must be about; `data` is the text's name."""
+
+    fingerprint: str
+    data: str
+    data_fingerprint: str
+
+    @classmethod
+    def of_map(cls, smap: SensitivityMap) -> "Subject":
+        """What the map is about."""
+        return cls(smap.fingerprint, smap.data, smap.data_fingerprint)
+
+
+def latest_subject(store: Store, fingerprint: str, data: str) -> Subject | None:
+    """The model with the text that was met last under the name `data`; None where nothing is about it."""
+    stamp = store.latest("data_fingerprint", fingerprint=fingerprint, data=data)
+    return None if stamp is None else Subject(fingerprint, data, stamp)
+
+
+def about(store: Store, kind: str, subject: Subject | None, **where: Any) -> list[Row]:
+    """Rows of a kind that are about the subject, with these fields in their key, newest first."""
+    if subject is None:
+        return []
+    rows = store.find(kind, fingerprint=subject.fingerprint, data=subject.data, **where)
+    return [row for row in rows if _stamp(row) == subject.data_fingerprint]
+
+
+def _stamp(row: Row) -> str | None:
+    """The fingerprint of the text that a row is about; rows of some kinds have it in their key."""
+    return row["value"].get("data_fingerprint", row["key"].get("data_fingerprint"))
+
+
+def stored(store: Store, kind: str, key: Row, data_fingerprint: str) -> dict[str, Any] | None:
+    """The value kept under (kind, key) if it is about this very text."""
+    value = store.get(kind, key)
+    return value if value is not None and value["data_fingerprint"] == data_fingerprint else None
+
+
+# ---- the model --------------------------------------------------------------------------------------
+
+
+def inspected(store: Store, reference: str, dtype: str = "float32") -> dict[str, Any] | None:
+    """What the last inspection found of the model by this name and in this number format."""
+    return store.get("inspect", {"reference": reference, "dtype": dtype})
+
+
+def latency(store: Store, fingerprint: str, dtype: str, device: str) -> dict[str, Any] | None:
+    """What was timed last of the model in this number format, on this device of this machine."""
+    rows = store.find("latency", fingerprint=fingerprint, dtype=dtype, device=device)
+    here = processor()
+    return next((row["value"] for row in rows if row["key"]["machine"].startswith(here)), None)
+
+
+def baseline(store: Store, subject: Subject | None, device: str) -> dict[str, Any] | None:
+    """The dense model's figures on the text; without its times where they are another device's."""
+    rows = about(store, "baseline", subject)
+    own = [row for row in rows if row["value"].get("device") == device]
+    if own:
+        return own[0]["value"]
+    return {name: value for name, value in rows[0]["value"].items() if name not in TIMES} if rows else None
+
+
+def exports(store: Store, fingerprint: str) -> list[dict[str, Any]]:
+    """Written models of this one, newest first."""
+    return [row["value"] for row in store.find("export", fingerprint=fingerprint)]
+
+
+# ---- maps -------------------------------------------------------------------------------------------
+
+
+def best_map(store: Store, subject: Subject | None, criterion: str) -> Row | None:
+    """The row of the criterion's sensitivity map: of several the one with most levels, then the newest."""
+    rows = about(store, "map", subject, criterion=criterion)
+    return max(rows, key=lambda row: (len(row["value"]["levels"]), row["created"]), default=None)
+
+
+def ready_map(store: Store, reference: str) -> Row | None:
+    """The map a newcomer starts with: of an inspected model, with the defaults for everything else."""
+    facts = inspected(store, reference)
+    if facts is None:
+        return None
+    return best_map(store, latest_subject(store, facts["fingerprint"], "demo"), "fisher")
+
+
+def unit_map(store: Store, subject: Subject, structure: str) -> dict[str, Any] | None:
+    """The stored sensitivity map of neurons, heads or KV groups."""
+    rows = about(store, "unit_map", subject, structure=structure)
+    return rows[0]["value"] if rows else None
+
+
+def capability_map(store: Store, smap: SensitivityMap) -> Leanings | None:
+    """What capabilities lean on; of several the map with most capabilities, then levels, then the newest."""
+    rows = about(store, "capabilities", Subject.of_map(smap), criterion=smap.criterion)
+    values = [row["value"] for row in rows if row["value"]["capabilities"]]
+    best = max(values, key=lambda value: (len(value["capabilities"]), len(value["levels"])), default=None)
+    return None if best is None else Leanings.from_dict(best)
+
+
+def outlier_shares(store: Store, smap: SensitivityMap) -> dict[int, float] | None:
+    """The share of outliers in each layer, where they were counted on the map's calibration text."""
+    rows = about(store, "outliers", Subject.of_map(smap))
+    return dict(zip(rows[0]["value"]["layers"], rows[0]["value"]["shares"], strict=True)) if rows else None
+
+
+# ---- measurements -----------------------------------------------------------------------------------
+
+
+def of_map(
+    store: Store, kind: str, smap: SensitivityMap, criterion: str | None = None
+) -> list[dict[str, Any]]:
+    """Values of a kind with the map's criterion (or another that leans on it) and structure, newest first.
+
+    What was made with another structure, scope or pattern than the map prices is another matter.
+    """
+    options = Options(structure=smap.structure)
+    where = {"criterion": criterion or smap.criterion, **options.everywhere()}
+    return [row["value"] for row in about(store, kind, Subject.of_map(smap), **where)]
+
+
+def measured_plans(
+    store: Store, smap: SensitivityMap, criterion: str | None = None
+) -> list[tuple[Plan, float]]:
+    """The measured plans that the forecast is fitted to, each with its KL in nats per token."""
+    return [
+        (parse_settings(value["settings"], smap.groups), float(value["kl"]))
+        for value in of_map(store, "measure", smap, criterion)
+        if value["settings"]
+    ]
+
+
+def measured_rows(store: Store, subject: Subject | None, kinds: tuple[str, ...] = ("measure",)) -> list[Row]:
+    """Rows of every measured way of pruning, whatever chose the weights, newest first."""
+    rows = [row for kind in kinds for row in about(store, kind, subject)]
+    return sorted(rows, key=lambda row: -row["created"])
+
+
+def impact(store: Store, subject: Subject | None, device: str) -> list[Row]:
+    """Rows of the comparison with the guide that were measured on this device, newest first."""
+    return about(store, "impact", subject, device=device)

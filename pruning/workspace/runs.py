@@ -1,0 +1,286 @@
+"""What a workspace holds, as runs: each map, sweep, measurement and export, with its note and its files."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import DEFAULT, names
+from pruning.workspace.store import WAITING, Job, Store, canonical
+
+RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
+ENDED_BADLY = ("failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Something that was made, or tried: `kind` is one of RESULTS, "sweep" or "job" (one that ended badly).
+
+    `key` names it for good, `reference` and `dtype` load its model (None where nobody knows any more),
+    `value` holds its figures; `made` is in seconds since the epoch; `options` are those of
+    pruning.planning.recipe.mask_options that are not at their default, and the recovery where there was one.
+    """
+
+    kind: str
+    key: dict[str, Any]
+    reference: str | None
+    dtype: str
+    criterion: str
+    data: str
+    settings: tuple[str, ...]
+    made: float
+    value: dict[str, Any]
+    note: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The same few letters for the same run, others for another."""
+        return _digest(_subject(self.kind, self.key))
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes of a workspace on disk."""
+
+    database: int
+    maps: int
+    exports: int
+
+
+def models(store: Store) -> list[dict[str, Any]]:
+    """What is known of every model that was looked at, the latest first."""
+    return [row["value"] for row in store.find("inspect")]
+
+
+# ---- runs -------------------------------------------------------------------------------------------
+
+
+def runs(store: Store) -> list[Run]:
+    """Everything that was made in the workspace, and every job that failed or was cancelled, newest first."""
+    known = _names(store)
+    notes = {_digest(row["key"]): row["value"]["text"] for row in store.find("note")}
+    found = [_result(row, known) for kind in RESULTS for row in store.find(kind)]
+    found += [_sweep(rows, known) for rows in _sweeps(store)]
+    found += [_job(job) for job in store.jobs(ENDED_BADLY, limit=200)]
+    noted = [replace(run, note=notes.get(run.id, "")) for run in found]
+    return sorted(noted, key=lambda run: run.made, reverse=True)
+
+
+def _names(store: Store) -> dict[str, tuple[str, str]]:
+    """(reference, dtype) by fingerprint: from the latest look at the model, or from a map of it."""
+    named = {
+        row["value"]["fingerprint"]: (row["value"]["model"], "float32") for row in reversed(store.find("map"))
+    }
+    named.update({m["fingerprint"]: (m["reference"], m["dtype"]) for m in reversed(models(store))})
+    return named
+
+
+def _result(row: dict[str, Any], known: dict[str, tuple[str, str]]) -> Run:
+    kind, key, value = row["kind"], row["key"], row["value"]
+    recipe = value.get("recipe") or {}
+    named = known.get(key["fingerprint"])
+    reference, dtype = named or ((recipe.get("model") or {}).get("reference"), "float32")
+    return Run(
+        kind=kind,
+        key=key,
+        reference=reference,
+        dtype=dtype,
+        criterion=key.get("criterion") or value.get("criterion") or "fisher",
+        data=key.get("data") or (recipe.get("data") or {}).get("name") or "demo",
+        settings=tuple(value.get("settings", ())),
+        made=row["created"],
+        value=value,
+        note="",
+        options=_options(value),
+    )
+
+
+def _sweeps(store: Store) -> Iterable[list[dict[str, Any]]]:
+    """The rows of measured points of one model, criterion and text together."""
+    together: dict[str, list[dict[str, Any]]] = {}
+    for row in store.find("sweep_point"):
+        together.setdefault(canonical(_sweep_key(row["key"])), []).append(row)
+    return together.values()
+
+
+def _sweep_key(key: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in key.items() if name not in ("layer", "kind", "level")}
+
+
+def _sweep(rows: list[dict[str, Any]], known: dict[str, tuple[str, str]]) -> Run:
+    key = _sweep_key(rows[0]["key"])
+    reference, dtype = known.get(key["fingerprint"], (None, "float32"))
+    points = [row["value"] for row in rows]
+    made = max(row["created"] for row in rows)
+    about = (key["criterion"], key["data"], (), made, {"points": points}, "", _options(key))
+    return Run("sweep", key, reference, dtype, *about)
+
+
+def _options(values: dict[str, Any]) -> dict[str, Any]:
+    """What differs from its default; a map names its structure in any case."""
+    given = {name: values.get(name) for name in (*names(), "recovery")}
+    return {n: v for n, v in given.items() if v is not None and v != getattr(DEFAULT, n, None)}
+
+
+def _job(job: Job) -> Run:
+    model, arguments = job.request["model"], job.request["arguments"]
+    recipe = arguments.get("recipe") or {}
+    return Run(
+        kind="job",
+        key={"job": job.id},
+        reference=model["reference"],
+        dtype=model.get("dtype", "float32"),
+        criterion=arguments.get("criterion") or recipe.get("criterion") or "fisher",
+        data=arguments.get("data") or (recipe.get("data") or {}).get("name") or "demo",
+        settings=tuple(arguments.get("settings", ())),
+        made=job.finished or job.created,
+        value={"state": job.state, "error": job.error, "request": job.request},
+        note="",
+        options=_options(arguments),
+    )
+
+
+# ---- notes ------------------------------------------------------------------------------------------
+
+
+def annotate(store: Store, run: Run, text: str) -> None:
+    """Keep a note with a run; an empty one takes it away."""
+    subject = _subject(run.kind, run.key)
+    if text.strip():
+        store.put("note", subject, {"text": text.strip()})
+    else:
+        store.remove("note", subject)
+
+
+def _subject(kind: str, key: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "key": key}
+
+
+def _digest(subject: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(subject).encode()).hexdigest()[:12]
+
+
+# ---- taking away ------------------------------------------------------------------------------------
+
+
+def files(store: Store, run: Run) -> list[Path]:
+    """What goes from the disk when the run is deleted: nothing outside the workspace.
+
+    Statistics and gradients go with the last map of their model and text; collecting them takes a pass.
+    """
+    if run.kind == "map":
+        wanted = [store.file("map", run.key, ".json")]
+        same = {"fingerprint": run.key["fingerprint"], "data_fingerprint": run.value["data_fingerprint"]}
+        of_model = store.find("map", fingerprint=run.key["fingerprint"])
+        stamps = [row["value"]["data_fingerprint"] for row in of_model]
+        if stamps.count(run.value["data_fingerprint"]) == 1:
+            wanted += [store.file(kind, same, ".safetensors") for kind in ("statistics", "gradients")]
+        return [path for path in wanted if path.exists()]
+    if run.kind == "recovery":
+        weights, halfway = (store.file("recovery", run.key, end) for end in (".safetensors", ".resume.pt"))
+        return [path for path in (weights, halfway) if path.exists()]
+    if run.kind == "export":
+        folder = Path(run.value["out"])
+        return [folder] if _within_exports(store, folder) and folder.is_dir() else []
+    return []
+
+
+def _within_exports(store: Store, folder: Path) -> bool:
+    """Whether a written model stands in the workspace: a link that leads out of it does not."""
+    home, there = store.exports().resolve(), folder.resolve()
+    return folder.is_absolute() and not folder.is_symlink() and there != home and there.is_relative_to(home)
+
+
+def delete(store: Store, run: Run) -> None:
+    """Take a run, its note and its files out of the workspace.
+
+    Raises PruningError while a job needs them, and when a file cannot be removed.
+    """
+    job = _user(store, run)
+    if job is not None:
+        raise PruningError(
+            f"A job about {job.request['model']['reference']} is under way and may need this. "
+            "Wait until it is done, or cancel it."
+        )
+    for path in files(store, run):
+        _remove(path)
+    if run.kind == "job":
+        store.remove_job(run.key["job"])
+    elif run.kind == "sweep":
+        for point in run.value["points"]:
+            spot = {name: point[name] for name in ("layer", "kind", "level")}
+            store.remove("sweep_point", {**run.key, **spot})
+    else:
+        store.remove(run.kind, run.key)
+        if run.kind == "recovery":
+            store.remove("recovery_course", run.key)
+    annotate(store, run, "")
+
+
+def _user(store: Store, run: Run) -> Job | None:
+    """A job that is waiting or running and needs what the run would take with it."""
+    uses: dict[str, Callable[[Job], bool]] = {
+        "map": lambda job: _about(store, job, run),
+        "sweep": lambda job: _about(store, job, run),
+        "recovery": lambda job: _about(store, job, run),
+        "export": lambda job: _reads(job, Path(run.value["out"])),
+    }
+    if run.kind not in uses:
+        return None
+    return next((job for job in store.jobs(WAITING) if uses[run.kind](job)), None)
+
+
+def _about(store: Store, job: Job, run: Run) -> bool:
+    """Whether a job may be about the run's model; one that nobody has looked at may be any."""
+    reference = job.request["model"]["reference"]
+    known = {m["fingerprint"] for m in models(store) if m["reference"] == reference}
+    return not known or run.key["fingerprint"] in known
+
+
+def _reads(job: Job, folder: Path) -> bool:
+    """Whether a job's model is the written one in this folder."""
+    return Path(job.request["model"]["reference"]).expanduser().absolute().is_relative_to(folder.absolute())
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder: moved aside first, so that nobody finds half of it under its name."""
+    try:
+        if path.is_dir():
+            aside = path.with_name(f".{path.name}.{os.getpid()}.deleted")
+            os.replace(path, aside)
+            shutil.rmtree(aside)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise PruningError(f"{path} could not be removed ({error.strerror}). Remove it by hand.") from error
+
+
+# ---- the disk ---------------------------------------------------------------------------------------
+
+
+def storage(store: Store) -> Storage:
+    """What the workspace takes on disk."""
+    return Storage(
+        database=sum(_size(path) for path in store.root.glob("prunescope.db*")),
+        maps=size_of(store.root / "files"),
+        exports=size_of(store.exports()),
+    )
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of everything in a folder; links are not followed."""
+    if not path.is_dir():
+        return _size(path)
+    return sum(_size(Path(folder) / name) for folder, _, names in os.walk(path) for name in names)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # gone meanwhile
+        return 0

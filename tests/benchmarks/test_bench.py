@@ -1,0 +1,78 @@
+"""The benches print what others rely on, from real work on a tiny model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pruning.benchmarks import forecast as bench_forecast
+from pruning.benchmarks import map as bench
+from pruning.benchmarks import methods as bench_masks
+from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.engine.models.load import fingerprint, load
+from pruning.planning.forecast.predict import forecast
+from pruning.progress import silent
+from pruning.workspace.store import Store
+
+
+def test_spearman_is_the_rank_correlation() -> None:
+    assert bench.spearman([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1)
+    assert bench.spearman([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+    # By hand: squared rank differences 0, 1, 1, 0 give 1 - 6 * 2 / (4 * 15).
+    assert bench.spearman([1, 2, 3, 4], [0.1, 5, 3, 9]) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("kind", [*bench_forecast.SHAPES, bench_forecast.SOLVED])
+def test_drawn_plans_are_varied_repeatable_and_cost_what_was_drawn(kind: str) -> None:
+    table = sensitivity_map()
+    plans = [bench_forecast.drawn(table, kind, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert plans[0] == plans[1] != plans[2]
+    low, high = bench_forecast.DRAWN_KL
+    assert all(0 < level <= 0.95 for plan in plans for level in plan.values())
+    assert all(0.9 * low <= forecast(table, plan).kl <= 1.1 * high for plan in plans)
+
+
+def test_levels_of_units_are_what_whole_units_make() -> None:
+    plan = {(0, "heads"): 0.3, (1, "heads"): 0.02}
+    assert bench_forecast.in_units(plan, {0: 9, 1: 9}) == {(0, "heads"): 0.333333}
+
+
+def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
+    loaded = load(str(llama_folder))
+    found = bench.bench_map(loaded, Store(tmp_path), silent)
+    assert found["points"] == 15 * 9
+    assert found["dense_forwards"] == pytest.approx(found["seconds"] / found["forward_seconds"])
+    assert found["measured_points"] == 15
+    for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):
+        assert -1 <= found[name] <= 1
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: Path, tmp_path: Path) -> None:
+    loaded = load(str(llama_folder))
+    found = bench_masks.bench_masks(loaded, Store(tmp_path), silent)
+    kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
+    assert all(kl > 0 for kl in kls)
+    assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+
+def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_forecast, "KL_RANGE", (0.0, 60.0))
+    asked = (bench_forecast.Asked("wanda", "unstructured", 1), bench_forecast.Asked("fisher", "neurons", 1))
+    loaded = load(str(llama_folder))
+    found = bench_forecast.bench_forecast(loaded, Store(tmp_path), silent, asked=asked)
+    assert found["recipes"] == 10 == len(found["rows"])
+    assert json.loads(json.dumps(found)) == found
+    assert [one["measured"] for one in found["taught"]] == [6, 3]
+    errors = [abs(row["kl"] / row["forecast"] - 1) for row in found["rows"]]
+    assert found["median_error"] == pytest.approx(np.median(errors))
+    inside = [row["low"] <= row["kl"] <= row["high"] for row in found["rows"]]
+    assert found["coverage_80"] == pytest.approx(np.mean(inside))
+    assert {kind: own["recipes"] for kind, own in found["kinds"].items()} == dict.fromkeys(
+        ("by kind", "some groups", "ramp", "mixed", "solved"), 2
+    )
+    assert fingerprint(loaded.model) == loaded.fingerprint

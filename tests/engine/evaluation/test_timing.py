@@ -1,0 +1,128 @@
+"""Timing on this machine: what the table says of a plan, and that models are only read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.units import find_units
+from pruning.engine.evaluation import sparse_kernels as kernels
+from pruning.engine.evaluation import timing
+from pruning.engine.masking.masks import removed
+from pruning.engine.models.load import Loaded, fingerprint
+from pruning.errors import PruningError
+from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, saved_by, speedup
+from pruning.progress import silent
+from pruning.tasks import TASKS
+from pruning.workspace.store import Store
+from tests.support.tiny import FAMILIES, LAYERS, tiny_model
+
+TABLE = LatencyTable(
+    dense={"prefill": 100.0, "decode": 40.0},
+    shares={"neurons": (0.0, 0.25, 0.5), "heads": (0.0, 0.5), "layers": (0.0, 1.0)},
+    saved={
+        "prefill": {"neurons": (0.0, 1.0, 4.0), "heads": (0.0, 2.0), "layers": (0.0, 9.0)},
+        "decode": {"neurons": (0.0, 0.5, 1.0), "heads": (0.0, 0.5), "layers": (0.0, 4.0)},
+    },
+    spread={"prefill": 0.01, "decode": 0.02},
+    layers=10,
+    tokens=256,
+    machine="here",
+    device="cpu",
+    threads=2,
+    measured="2026-01-01T00:00:00+00:00",
+)
+
+
+def test_between_shares_a_straight_line_and_it_goes_on_beyond_the_last() -> None:
+    found = saved_by(TABLE, "neurons", np.array([0.0, 0.125, 0.375, 0.75]), "prefill")
+    assert found == pytest.approx([0.0, 0.5, 2.5, 7.0])
+
+
+def test_what_layers_save_adds_up() -> None:
+    plan = {(0, "neurons"): 0.25, (1, "neurons"): 0.5, (0, "heads"): 0.25}
+    assert milliseconds(TABLE, plan, "prefill") == pytest.approx(100 - 1 - 4 - 1)
+    assert speedup(TABLE, plan, "decode") == pytest.approx(40 / (40 - 0.5 - 1 - 0.25))
+
+
+def test_a_layer_that_goes_saves_nothing_else() -> None:
+    assert milliseconds(TABLE, {(3, "layers"): 1.0, (3, "neurons"): 0.5}, "prefill") == pytest.approx(91)
+
+
+def test_zeros_among_single_weights_save_nothing() -> None:
+    assert speedup(TABLE, {(0, "up"): 0.9, (1, "qkv"): 0.5}, "prefill") == 1.0
+
+
+def test_a_kind_that_was_not_measured_is_named() -> None:
+    with pytest.raises(PruningError, match="kv_groups"):
+        saved_by(TABLE, "kv_groups", np.array([0.5]), "prefill")
+
+
+def test_a_table_survives_json_and_others_are_refused() -> None:
+    assert LatencyTable.from_dict(TABLE.to_dict()) == TABLE
+    with pytest.raises(PruningError, match="latency table"):
+        LatencyTable.from_dict({"dense": {}})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_timed_narrower_and_stays_as_it_is(family: str) -> None:
+    model = tiny_model(family)
+    groups = find_groups(model)
+    before = fingerprint(model)
+    table = timing.measure_table(model, find_units(model, groups), rounds=1)
+    assert fingerprint(model) == before
+    assert {"neurons", "heads", "layers"} <= set(table.shares)
+    assert table.layers == LAYERS
+    for mode in MODES:
+        assert table.dense[mode] > 0
+        for kind, saved in table.saved[mode].items():
+            assert len(saved) == len(table.shares[kind])
+            assert saved[0] == 0
+            assert list(saved) == sorted(saved)
+            assert list(table.shares[kind]) == sorted(set(table.shares[kind]))
+
+
+def test_heads_are_timed_where_they_come_evenly_from_their_groups(loaded: Loaded) -> None:
+    units = find_units(loaded.model, loaded.groups)
+    wanted = [(kind, share) for kind, share, _ in timing._narrower(units)]
+    assert ("heads", 0.5) in wanted
+    assert ("kv_groups", 0.5) in wanted
+
+
+def test_a_race_sets_models_against_the_first() -> None:
+    seconds = {mode: np.array([[1.0, 2.0, 3.0], [0.5, 1.0, 3.0]]) for mode in MODES}
+    race = timing.Race(seconds)
+    assert race.ratio(1, "prefill") == 0.5
+    assert race.spread(1, "decode") == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("form", [kernels._csr, kernels._bsr])
+def test_sparse_formats_multiply_as_the_pruned_matrix_does(form: kernels.Form) -> None:
+    weight = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+    given = torch.randn(64, 5, generator=torch.Generator().manual_seed(1))
+    block = kernels.BLOCK if form is kernels._bsr else (1, 1)
+    pruned = weight.masked_fill(removed(weight.abs(), 0.5, "group", block), 0)
+    assert torch.allclose(form(weight, 0.5) @ given, pruned @ given, atol=1e-5)
+
+
+def test_sparse_formats_are_timed_or_say_why_not(loaded: Loaded) -> None:
+    before = fingerprint(loaded.model)
+    rows = kernels.sparse_kernels(loaded.model, loaded.groups, rounds=1)
+    assert fingerprint(loaded.model) == before
+    assert {row["format"] for row in rows} == {"csr", "bsr", "2:4"}
+    for row in rows:
+        assert row.get("why_not") or (row["prefill"] > 0 and row["decode"] > 0)
+    if loaded.device == "cpu":
+        assert "NVIDIA" in next(row["why_not"] for row in rows if row["format"] == "2:4")
+
+
+def test_the_table_is_measured_once_and_kept(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "ROUNDS", 1)
+    store = Store(tmp_path)
+    first = TASKS["latency"](loaded, store, silent)
+    assert TASKS["latency"](loaded, store, silent) == first
+    assert LatencyTable.from_dict(first).machine == first["machine"]

@@ -1,0 +1,277 @@
+"""Masks: the right number of weights, the right ones, and dense again afterwards."""
+
+import pytest
+import torch
+
+from pruning.engine.architecture.groups import find_groups
+from pruning.engine.calibration.fisher import GroupStatistics, Statistics
+from pruning.engine.criteria import CRITERIA, Evidence, criterion
+from pruning.engine.criteria.movement import Movement, add_step
+from pruning.engine.criteria.random import Random
+from pruning.engine.masking.change import Change, changed
+from pruning.engine.masking.masks import evidence, group_weight, pattern_mask, plan_masks, pooled, removed
+from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import Options, effective
+from tests.support.tiny import FAMILIES, tiny_model
+
+
+def _statistics(out: int, inner: int) -> GroupStatistics:
+    generator = torch.Generator().manual_seed(1)
+    a, g = torch.rand(inner, generator=generator), torch.rand(out, generator=generator)
+    x, y = torch.zeros(1, inner), torch.zeros(1, out)
+    return GroupStatistics(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1))
+
+
+def _all_statistics(model: torch.nn.Module) -> Statistics:
+    groups = find_groups(model)
+    known = {(g.layer, g.kind): _statistics(*group_weight(model, g).shape) for g in groups}
+    return Statistics("model", "data", 0, known)
+
+
+# One row a criterion, worked out by hand from WEIGHT and KNOWN.
+WEIGHT = torch.tensor([[2.0, -1.0], [0.5, -3.0]])
+KNOWN = Evidence(
+    inputs=torch.tensor([4.0, 9.0]),
+    outputs=torch.tensor([1.0, 0.25]),
+    products=torch.diag(torch.tensor([4.0, 9.0])),
+    gradients=torch.tensor([[0.5, 2.0], [1.0, 0.0]]),
+)
+BY_HAND = {
+    "magnitude": [[2.0, 1.0], [0.5, 3.0]],
+    "l2": [[2.0, 1.0], [0.5, 3.0]],
+    "wanda": [[4.0, 3.0], [1.0, 9.0]],
+    "fisher": [[16.0, 9.0], [0.25, 20.25]],
+    # With the usual damping, 1 % of the mean diagonal, H is diag(4.065, 9.065).
+    "sparsegpt": [[16.26, 9.065], [1.01625, 81.585]],
+    "corrected": [[16.26, 9.065], [1.01625, 81.585]],
+    "gradient": [[0.5, 2.0], [1.0, 0.0]],
+    "taylor": [[1.0, 2.0], [0.5, 0.0]],
+    "snip": [[1.0, 2.0], [0.5, 0.0]],
+}
+DRAWN = {"random"}
+
+
+def test_every_criterion_has_a_row() -> None:
+    assert set(BY_HAND) | DRAWN == set(CRITERIA)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_scores_are_as_worked_out_by_hand(name: str) -> None:
+    torch.testing.assert_close(criterion(name).score(WEIGHT, KNOWN), torch.tensor(BY_HAND[name]))
+
+
+def test_random_is_the_same_for_a_group_and_another_for_the_next() -> None:
+    weight = torch.zeros(30, 40)
+    first, again, other = (criterion("random").score(weight, Evidence(place=place)) for place in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, Random(seed=1).score(weight, Evidence(place=3)))
+    assert float(first.min()) >= 0
+    assert abs(float(first.mean()) - 0.5) < 0.05
+
+
+def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
+    # Two blocks of two: 3 and 0, or 2 and 2. Their means are 1.5 and 2, their lengths 3 and 2.83.
+    weight = torch.tensor([[3.0, 0.0, 2.0, -2.0]])
+    masks = {}
+    for name in ("magnitude", "l2"):
+        chosen = criterion(name)
+        masks[name] = removed(chosen.score(weight, Evidence()), 0.5, "group", (1, 2), chosen.norm)
+    assert masks["magnitude"].tolist() == [[True, True, False, False]]
+    assert masks["l2"].tolist() == [[False, False, True, True]]
+
+
+def test_movement_sums_what_training_did_and_says_what_is_missing() -> None:
+    weight, gradient = torch.tensor([[1.0, -2.0]]), torch.tensor([[-0.5, 0.25]])
+    record = add_step(add_step(torch.zeros(1, 2), weight, gradient), weight, gradient)
+    # A descent step makes 1 larger, and -2 larger in size as well: both move away from zero.
+    assert Movement().score(weight, Evidence(movement=record)).tolist() == [[1.0, 1.0]]
+    with pytest.raises(PruningError, match="removes weights on its way"):
+        Movement().score(weight, Evidence())
+
+
+def test_snip_has_one_threshold_and_no_group_dies() -> None:
+    model = tiny_model("llama").requires_grad_(False)
+    groups = find_groups(model)
+    plan = {(group.layer, group.kind): 0.95 for group in groups}
+    gradients = {(g.layer, g.kind): torch.rand(group_weight(model, g).shape) * 10.0**-g.layer for g in groups}
+    found = plan_masks(model, groups, criterion("snip"), plan, evidence(gradients=gradients))
+    shares = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
+    total = sum(int(mask.sum()) for mask in found.values()) / sum(mask.numel() for mask in found.values())
+    assert total == pytest.approx(0.95, abs=1e-4)
+    assert max(shares.values()) == pytest.approx(0.99, abs=1e-3)
+    assert min(shares.values()) < 0.94
+
+
+@pytest.mark.parametrize("name", sorted(set(CRITERIA) - {"snip"}))
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 0.95])
+def test_the_lowest_scores_go(name: str, level: float) -> None:
+    chosen = criterion(name)
+    weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
+    known = _statistics(12, 20)
+    gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
+    evidence = Evidence(known.score_inputs, known.score_outputs, known.inputs, gradients)
+    scores = chosen.score(weight, evidence)
+    mask = removed(scores, level, chosen.scope)
+    rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))
+    for values, gone in rows:
+        assert int(gone.sum()) == round(level * values.numel())
+        if gone.any() and not gone.all():
+            assert values[gone].max() <= values[~gone].min()
+
+
+@pytest.mark.parametrize("scope", ["group", "row"])
+def test_ties_do_not_take_more_than_the_level(scope: str) -> None:
+    assert int(removed(torch.zeros(4, 10), 0.3, scope).sum()) == 12
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_change_is_undone_bit_for_bit(family: str) -> None:
+    model = tiny_model(family).requires_grad_(False)
+    groups, before = find_groups(model), {k: v.clone() for k, v in model.state_dict().items()}
+    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    masks = plan_masks(model, groups, criterion("fisher"), plan, evidence(_all_statistics(model)))
+    with changed(model, groups, Change(masks)):
+        for group in groups:
+            weight, mask = group_weight(model, group), masks[group.layer, group.kind]
+            assert int(mask.sum()) == round(0.5 * mask.numel())
+            assert not weight[mask].any()
+            assert weight[~mask].all()
+    assert _same(model, before)
+    with pytest.raises(RuntimeError, match="stop"):
+        _break_while_changed(model, groups, masks)
+    assert _same(model, before)
+
+
+def _same(model: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    after = model.state_dict()
+    return all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def _break_while_changed(model: torch.nn.Module, groups: list, masks: dict) -> None:
+    with changed(model, groups, Change(masks)):
+        raise RuntimeError("stop")
+
+
+def test_unknown_criterion_and_missing_statistics_are_explained() -> None:
+    with pytest.raises(PruningError, match="fisher, sparsegpt, corrected"):
+        criterion("luck")
+    model = tiny_model("llama")
+    with pytest.raises(PruningError, match="needs statistics"):
+        plan_masks(model, find_groups(model), criterion("wanda"), {(0, "up"): 0.5}, evidence())
+
+
+# ---- options of the mask ------------------------------------------------------------------------------
+
+
+def _two_groups() -> dict[tuple[int, str], torch.Tensor]:
+    """Scores of two groups in two layers: all of the second are higher than all of the first."""
+    first = torch.arange(1.0, 21.0).reshape(4, 5)
+    return {(0, "up"): first, (1, "up"): first + 100}
+
+
+def test_one_threshold_for_several_groups_takes_what_they_ask_for_together() -> None:
+    scores = _two_groups()
+    plan = dict.fromkeys(scores, 0.25)
+    found = pooled(scores, plan, (1, 1), 1, 0.0, 1.0)
+    assert [int(mask.sum()) for mask in found.values()] == [10, 0]
+    assert torch.equal(found[0, "up"], scores[0, "up"] <= 10)
+
+
+def test_floor_and_ceiling_hold_for_every_group_and_the_total_stays() -> None:
+    scores = _two_groups()
+    found = pooled(scores, dict.fromkeys(scores, 0.5), (1, 1), 1, 0.1, 0.6)
+    assert [int(mask.sum()) for mask in found.values()] == [12, 8]
+    found = pooled(scores, dict.fromkeys(scores, 0.3), (1, 1), 1, 0.2, 0.6)
+    assert [int(mask.sum()) for mask in found.values()] == [8, 4]
+    with pytest.raises(PruningError, match=r"floor 0.1 and ceiling 0.6"):
+        pooled(scores, dict.fromkeys(scores, 0.7), (1, 1), 1, 0.1, 0.6)
+
+
+@pytest.mark.parametrize(("scope", "expected"), [("row", 5), ("group", 5), ("layer", 5), ("model", 10)])
+def test_scope_says_what_is_compared(scope: str, expected: int) -> None:
+    model = tiny_model("llama")
+    groups = [group for group in find_groups(model) if group.kind == "up" and group.layer < 2]
+    with torch.no_grad():
+        for group, factor in zip(groups, (1.0, 100.0), strict=True):
+            model.get_submodule(group.parts[0].module).weight.mul_(factor)
+    plan = {(group.layer, "up"): 0.25 for group in groups}
+    found = plan_masks(model, groups, criterion("magnitude"), plan, evidence(), Options(scope=scope))
+    share = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
+    assert share[0, "up"] == pytest.approx(expected / 20, abs=0.01)
+    if scope == "row":
+        assert {int(row.sum()) for row in found[0, "up"]} == {8}
+
+
+@pytest.mark.parametrize("columns", [64, 30, 7])
+@pytest.mark.parametrize(("kept", "of"), [(2, 4), (4, 8), (1, 4), (3, 5)])
+def test_n_of_every_m_inputs_stay_everywhere(columns: int, kept: int, of: int) -> None:
+    scores = torch.rand(6, columns, generator=torch.Generator().manual_seed(3))
+    mask = pattern_mask(scores, kept, of)
+    for start in range(0, columns, of):
+        part, own = mask[:, start : start + of], scores[:, start : start + of]
+        assert ((~part).sum(1) == min(kept, part.shape[1])).all()
+        for gone, values in zip(part, own, strict=True):
+            if gone.any():
+                assert values[gone].max() < values[~gone].min()
+
+
+def test_a_two_by_two_block_by_hand() -> None:
+    scores = torch.tensor([[1.0, 1.0, 0.0, 4.0, 9.0], [1.0, 1.0, 0.0, 4.0, 9.0], [8.0, 0.0, 7.0, 7.0, 1.0]])
+    # Means: 1, 2, 9 above; 4, 7, 1 in the row of half blocks below.
+    mask = removed(scores, 0.4, "group", (2, 2))
+    assert mask.int().tolist() == [[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 1]]
+    mask = removed(scores, 9 / 15, "group", (2, 2))
+    assert mask.int().tolist() == [[1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("block", [(16, 16), (1, 64), (5, 7), (100, 100)])
+@pytest.mark.parametrize("scope", ["row", "group"])
+def test_blocks_go_whole_and_come_near_the_level(block: tuple[int, int], scope: str) -> None:
+    scores = torch.rand(40, 100, generator=torch.Generator().manual_seed(4))
+    mask = removed(scores, 0.5, scope, block)
+    for top in range(0, 40, block[0]):
+        for left in range(0, 100, block[1]):
+            part = mask[top : top + block[0], left : left + block[1]]
+            assert part.all() or not part.any()
+    compared = [mask] if scope == "group" else list(mask.split(block[0]))
+    for rows in compared:
+        biggest = min(block[0], len(rows)) * min(block[1], 100)
+        assert abs(int(rows.sum()) - 0.5 * rows.numel()) <= biggest / 2
+
+
+def test_protected_layers_bounds_and_patterns_shape_the_plan() -> None:
+    groups = [(layer, "up") for layer in range(4)]
+    plan = {(0, "up"): 0.5, (1, "up"): 0.9, (3, "up"): 0.1}
+    bounded = effective(plan, groups, Options(protect="0", floor=0.2, ceiling=0.8))
+    assert bounded == {(1, "up"): 0.8, (3, "up"): 0.2}
+    assert effective(plan, groups, Options()) == plan
+    half = Options(structure="n:m", pattern="2:4")
+    assert effective({(0, "up"): 0.5}, groups, half) == {(0, "up"): 0.5}
+    with pytest.raises(PruningError, match=r"2:4 removes 0.5 .* asks for 0.9 of up in layer 1"):
+        effective({(1, "up"): 0.9}, groups, half)
+    with pytest.raises(PruningError, match="no layer 9"):
+        effective(plan, groups, Options(protect="9"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"structure": "holes"}, "no structure"),
+        ({"structure": "n:m"}, "needs a pattern"),
+        ({"structure": "block"}, "needs a block"),
+        ({"pattern": "2:4"}, "goes with the structure n:m"),
+        ({"structure": "n:m", "pattern": "4:2"}, "cannot be read"),
+        ({"structure": "n:m", "pattern": "2:4", "scope": "row"}, "has no scope"),
+        ({"structure": "block", "block": "16"}, "cannot be read"),
+        ({"structure": "block", "block": "0x4"}, "cannot be read"),
+        ({"scope": "world"}, "no scope"),
+        ({"floor": 0.6, "ceiling": 0.5}, "no bounds"),
+        ({"ceiling": 1.5}, "no bounds"),
+        ({"protect": "a-b"}, "not a list of layers"),
+        ({"colour": "red"}, "no option"),
+    ],
+)
+def test_options_that_cannot_be_are_explained(wrong: dict, words: str) -> None:
+    with pytest.raises(PruningError, match=words):
+        Options.of(wrong)

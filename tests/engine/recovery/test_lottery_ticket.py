@@ -1,0 +1,84 @@
+"""Lottery tickets: the right weights go, the rest go back, and a ticket beats chance on a small task."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from pruning.engine.architecture.groups import find_groups
+from pruning.engine.masking.change import Change
+from pruning.engine.models.load import fingerprint
+from pruning.engine.recovery.lottery_ticket import Draw, by_chance, lottery, smallest
+from pruning.engine.recovery.student import Student
+from pruning.planning.recipe.training import Training
+from tests.support.tiny import tiny_model
+
+TOKENS, FIRST = 48, 3
+
+
+def chains(count: int, seed: int) -> torch.Tensor:
+    """Token windows in which each token is followed by one of its own, three times in ten by any."""
+    generator = torch.Generator().manual_seed(seed)
+    follows = torch.randperm(TOKENS, generator=torch.Generator().manual_seed(1))
+    rows = torch.randint(TOKENS, (count, 17), generator=generator)
+    for place in range(1, 17):
+        known = torch.rand(count, generator=generator) < 0.7
+        rows[:, place] = torch.where(known, follows[rows[:, place - 1]], rows[:, place])
+    return rows + FIRST
+
+
+def play(model: Any, level: float = 0.9, **settings: Any) -> dict[str, Draw]:
+    groups = find_groups(model)
+    plan = {(group.layer, group.kind): level for group in groups}
+    rounds, rewind = settings.pop("rounds", 3), settings.pop("rewind", 0)
+    training = Training(
+        **{"steps": 60, "loss": "task", "batch": 32, "learning_rate": 1e-2, "warmup": 5, **settings}
+    )
+    return lottery(model, groups, chains(256, 2), chains(32, 3), plan, training, rounds, rewind)
+
+
+def test_a_ticket_beats_the_random_ticket() -> None:
+    model = tiny_model("llama", num_hidden_layers=1)
+    name = fingerprint(model)
+    draws = play(model)
+    assert fingerprint(model) == name
+    dense, ticket, chance = (draws[name].quality for name in ("dense", "ticket", "random"))
+    # The task was learnt: chance would be right once in 48.
+    assert dense.accuracy > 0.6
+    assert ticket.accuracy > chance.accuracy + 0.2
+    assert ticket.cross_entropy < chance.cross_entropy - 0.5
+    for key, mask in draws["ticket"].removed.items():
+        assert int(mask.sum()) == round(0.9 * mask.numel()) == int(draws["random"].removed[key].sum())
+        assert not draws["ticket"].weights[key][mask].any()
+
+
+@pytest.mark.parametrize("rewind", [0, 2])
+def test_what_stays_goes_back_to_the_early_weights(rewind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, given = tiny_model("llama", num_hidden_layers=1), []
+    put = Student.put
+
+    def watch(self: Student, weights: dict) -> None:
+        given.append({key: weight.clone() for key, weight in weights.items()})
+        put(self, weights)
+
+    monkeypatch.setattr(Student, "put", watch)
+    play(model, 0.5, steps=3, rounds=2, rewind=rewind)
+    _, first, *later = given  # making the student puts nothing
+    initial = Student(model, find_groups(model), Change({})).weights()
+    assert len(later) == 3
+    for weights in later:
+        for key, weight in weights.items():
+            assert torch.equal(weight, later[0][key])
+            assert torch.equal(weight, initial[key]) == (rewind == 0)
+    assert all(torch.equal(weight, initial[key]) for key, weight in first.items())
+
+
+def test_the_smallest_go_and_what_is_gone_stays_gone() -> None:
+    weights = {(0, "up"): torch.tensor([[4.0, -1.0, 3.0, 2.0], [0.5, 5.0, -6.0, 7.0]])}
+    gone = {(0, "up"): torch.tensor([[True, False, False, False], [False] * 4])}
+    found = smallest(weights, gone, {(0, "up"): 0.5})[0, "up"]
+    assert found.tolist() == [[True, True, False, True], [True, False, False, False]]
+    chance = by_chance({(0, "up"): found}, seed=3)[0, "up"]
+    assert int(chance.sum()) == 4
+    assert torch.equal(chance, by_chance({(0, "up"): found}, seed=3)[0, "up"])
+    assert not torch.equal(chance, by_chance({(0, "up"): found}, seed=4)[0, "up"])

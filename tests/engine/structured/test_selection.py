@@ -1,0 +1,148 @@
+"""Units chosen, refitted and put on the full-size model as zeros."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import head_of, run
+from pruning.engine.architecture.groups import GroupInfo, find_groups, weight_view
+from pruning.engine.architecture.units import Removal, Units, find_units, gone_groups
+from pruning.engine.calibration.fisher import Statistics, collect
+from pruning.engine.criteria import criterion
+from pruning.engine.masking.change import changed
+from pruning.engine.masking.masks import evidence
+from pruning.engine.models.load import fingerprint
+from pruning.engine.structured.layerwise_refit import fit
+from pruning.engine.structured.selection import Result, as_change, check_passed_over, choose, lowest, wanted
+from pruning.errors import PruningError
+from pruning.planning.recipe.plan import Group
+from tests.support.tiny import FAMILIES, HEADS, INNER, LAYERS, VOCABULARY, tiny_model
+
+WINDOWS = torch.randint(3, VOCABULARY, (24, 64), generator=torch.Generator().manual_seed(5))
+HALF = {"neurons": INNER // 2, "heads": 2, "kv_groups": 1}
+
+
+def known(model: nn.Module) -> tuple[list[GroupInfo], Units, Statistics]:
+    groups = find_groups(model)
+    return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8], "model", "data")
+
+
+def counts(kind: str) -> dict[Group, int]:
+    return {(layer, kind): HALF[kind] for layer in range(LAYERS)}
+
+
+def kl(model: nn.Module, windows: torch.Tensor, change: Callable[[], Any]) -> float:
+    """Mean KL(dense ‖ changed) over all positions."""
+    head = head_of(model)
+    before = head(run(model, windows)).log_softmax(-1)
+    with change():
+        after = head(run(model, windows)).log_softmax(-1)
+    return float((before.exp() * (before - after)).sum(-1).mean())
+
+
+def test_levels_become_counts_and_one_unit_stays() -> None:
+    model = tiny_model("llama")
+    units = find_units(model, find_groups(model))
+    assert wanted(units, {(0, "neurons"): 0.25, (1, "neurons"): 0.001}) == {(0, "neurons"): 16}
+    assert wanted(units, {(0, "heads"): 0.5, (1, "heads"): 0.95}) == {(0, "heads"): 2, (1, "heads"): 3}
+    assert wanted(units, {(0, "kv_groups"): 0.5, (2, "kv_groups"): 0.9}) == {
+        (0, "kv_groups"): 1,
+        (2, "kv_groups"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "multiple", "kept"),
+    [(0.2, 8, 48), (0.2, 32, 64), (0.3, 32, 32), (0.9, 32, 32), (0.05, 8, 64), (0.2, 48, 48), (0.5, 256, 64)],
+)
+def test_rounding_takes_the_nearest_multiple_and_never_grows(level: float, multiple: int, kept: int) -> None:
+    model = tiny_model("llama")
+    found = wanted(find_units(model, find_groups(model)), {(0, "neurons"): level}, multiple)
+    assert INNER - found.get((0, "neurons"), 0) == kept
+
+
+@pytest.mark.parametrize("name", ["fisher", "l2", "magnitude", "wanda", "random"])
+def test_unit_scores_agree_with_the_weights_they_are_made_of(name: str) -> None:
+    model = tiny_model("llama")
+    _, units, statistics = known(model)
+    seen, chosen = evidence(statistics), criterion(name)
+    down = weight_view(model, units.neurons[1].down).float()
+    scores = chosen.score(down, seen((1, "down"))).pow(chosen.norm).sum(0)
+    if name in ("l2", "magnitude", "random"):
+        rows = [chosen.score(weight_view(model, part), seen((1, "down"))) for part in units.neurons[1].rows]
+        scores = scores + sum(part.pow(chosen.norm).sum(1) for part in rows)
+    gone = lowest(model, units, 1, "neurons", 5, chosen, seen)
+    assert set(gone) == set(scores.argsort()[:5].tolist())
+
+
+def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
+    model = tiny_model("llama")
+    _, units, statistics = known(model)
+    heads, one = units.heads[2], statistics.groups[2, "attn_out"]
+    weight = weight_view(model, heads.out).float()
+    costs = []
+    for head in range(HEADS):
+        change = torch.zeros_like(weight)
+        change[:, heads.columns([head])] = weight[:, heads.columns([head])]
+        costs.append(0.5 * float(((change @ one.inputs) * change).sum(1) @ one.score_outputs))
+    gone = lowest(model, units, 2, "heads", 1, criterion("fisher"), evidence(statistics))
+    assert gone == (costs.index(min(costs)),)
+
+
+@pytest.mark.parametrize("compensated", [True, False])
+def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
+    model = tiny_model("llama")
+    groups, units, statistics = known(model)
+    seen, chosen = evidence(statistics), criterion("fisher")
+    for count, even in ((2, True), (1, False)):
+        number = {(layer, "heads"): count for layer in range(LAYERS)}
+        if compensated:
+            removal = fit(model, groups, units, number, chosen, seen, WINDOWS).removal
+        else:
+            removal = choose(model, units, number, chosen, seen)
+        for layer, gone in removal.heads.items():
+            lost = {units.heads[layer].group_of[head] for head in gone}
+            assert len(gone) == count
+            assert (len(lost) == 2) is even
+
+
+def test_a_kv_group_goes_with_all_its_heads() -> None:
+    model = tiny_model("llama")
+    groups, units, statistics = known(model)
+    number = {(1, "kv_groups"): 1}
+    found = fit(model, groups, units, number, criterion("fisher"), evidence(statistics), WINDOWS).removal
+    assert len(gone_groups(units.heads[1], found.heads[1])) == 1
+    assert len(found.heads[1]) == HEADS // 2
+
+
+@pytest.mark.parametrize("kind", ["neurons", "heads"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_refitting_helps_and_leaves_the_model_dense(family: str, kind: str) -> None:
+    model = tiny_model(family)
+    groups, units, statistics = known(model)
+    before, seen, chosen = fingerprint(model), evidence(statistics), criterion("fisher")
+    bare = Result(choose(model, units, counts(kind), chosen, seen))
+    fitted = fit(model, groups, units, counts(kind), chosen, seen, WINDOWS)
+    assert fingerprint(model) == before
+    damage = [
+        kl(model, WINDOWS, lambda r=result: changed(model, groups, as_change(model, groups, units, r)))
+        for result in (bare, fitted)
+    ]
+    assert 0 < damage[1] < damage[0]
+    assert fingerprint(model) == before
+
+
+def test_layers_that_go_leave_the_residual_stream_alone() -> None:
+    for family in FAMILIES:
+        model = tiny_model(family)
+        groups = find_groups(model)
+        change = as_change(model, groups, find_units(model, groups, False), Result(Removal(layers=(1,))))
+        check_passed_over(model, groups, change)
+    model = tiny_model("opt", do_layer_norm_before=False)
+    groups = find_groups(model)
+    change = as_change(model, groups, find_units(model, groups, False), Result(Removal(layers=(1,))))
+    with pytest.raises(PruningError, match="cannot do without whole layers"):
+        check_passed_over(model, groups, change)

@@ -1,0 +1,180 @@
+"""The recipe file: read, written, refused."""
+
+import random
+
+import pytest
+
+from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.plan import KINDS, parse_settings
+from pruning.planning.recipe.recipe import Recipe
+
+GROUPS = [(layer, kind) for layer in range(6) for kind in KINDS]
+
+GOOD = """\
+version: 1
+model: {reference: demo, fingerprint: 0011aabbccddeeff}
+data: {name: demo}
+criterion: fisher
+sparsity: {qkv: 0.1, up: 0.5, down: 0.25}
+exceptions:
+  - {kind: down, layers: 0-3, level: 0.1}
+  - {kind: down, layers: 2, level: 0}
+"""
+
+
+def recipe_of(plan, groups=GROUPS, **more):
+    return Recipe.from_plan(
+        plan,
+        groups,
+        reference="demo",
+        fingerprint="1234567890123456",
+        criterion="fisher",
+        data="demo",
+        **more,
+    )
+
+
+def test_defaults_and_exceptions_make_the_plan():
+    plan = Recipe.loads(GOOD).to_plan(GROUPS)
+    assert [plan.get((layer, "down"), 0.0) for layer in range(6)] == [0.1, 0.1, 0.0, 0.1, 0.25, 0.25]
+    assert plan[5, "up"] == 0.5
+    assert (0, "gate") not in plan
+
+
+def test_a_written_recipe_reads_back_the_same():
+    generator = random.Random(5)
+    for _ in range(50):
+        plan = {
+            group: generator.choice([0.1, 0.2, 0.7 * 0.1, 0.95])
+            for group in GROUPS
+            if generator.random() < 0.7
+        }
+        recipe = recipe_of(plan, name="half: the #1 try", notes="two\nlines", data_fingerprint="0e12")
+        again = Recipe.loads(recipe.dumps())
+        assert again == recipe
+        assert again.to_plan(GROUPS) == plan
+        assert parse_settings(again.settings(), GROUPS) == plan
+        assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_a_written_recipe_is_short_and_says_what_it_is():
+    text = recipe_of(parse_settings(["all=0.5", "down@0-2=0.1"], GROUPS[5 * 2 :] + GROUPS[: 5 * 2])).dumps()
+    assert text.startswith("# A Prunescope recipe")
+    assert len(text.splitlines()) < 25
+    keys = [line.split(":")[0] for line in text.splitlines() if line[0] not in "# -"]
+    assert keys == ["version", "model", "data", "criterion", "structure", "sparsity", "exceptions"]
+
+
+def test_options_are_written_only_where_they_were_set():
+    assert recipe_of({(0, "up"): 0.5}).options() == Options()
+    chosen = Options(structure="block", block="16x16", protect="0-1", ceiling=0.9)
+    recipe = recipe_of({(0, "up"): 0.5}, options=chosen)
+    assert Recipe.loads(recipe.dumps()).options() == chosen
+    assert {"structure", "block", "protect", "ceiling"} <= set(recipe.to_dict())
+    assert not {"pattern", "scope", "floor"} & set(recipe.to_dict())
+    with pytest.raises(PruningError, match=r"needs a pattern"):
+        Recipe.loads(GOOD + "structure: n:m\n")
+    with pytest.raises(PruningError, match=r"ceiling: .*1.5"):
+        Recipe.loads(GOOD + "ceiling: 1.5\n")
+
+
+def test_all_errors_are_reported_together():
+    bad = """\
+version: 2
+modle: {reference: demo}
+model: {reference: demo, fingerprint: 12}
+data: {name: demo, rows: 3}
+criterion: wonda
+sparsity: {up: 1.2, upp: 0.1, gate: "0.5", qkv: .nan, down: true}
+exceptions: [{kind: down, layers: 3-1, level: -1}]
+"""
+    with pytest.raises(PruningError) as caught:
+        Recipe.loads(bad, criteria=["magnitude", "fisher"])
+    text = str(caught.value)
+    for place in (
+        "version",
+        "modle",
+        "model.fingerprint",
+        "data.rows",
+        "criterion",
+        "sparsity.up",
+        "sparsity.upp",
+        "sparsity.gate",
+        "sparsity.qkv",
+        "sparsity.down",
+        "exceptions.0.layers",
+        "exceptions.0.level",
+    ):
+        assert f"\n  {place}: " in text
+    assert "the level 1.2 is outside 0 to 0.95" in text
+    assert "use one of magnitude, fisher" in text
+    assert len(text.splitlines()) == 13
+
+
+def test_a_key_written_twice_is_an_error():
+    with pytest.raises(PruningError, match=r"sparsity\.up: is written twice"):
+        Recipe.loads(GOOD.replace("qkv: 0.1", "up: 0.1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("version: [", "line 1"),
+        ("just words", "not a recipe"),
+        ("", "not a recipe"),
+        ("a: &a {b: *a}", "not readable YAML"),
+        ("!!python/object/apply:os.getcwd []", "not readable YAML"),
+        ("created: 2026-13-01", "not readable YAML"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(text, words):
+    with pytest.raises(PruningError, match=words):
+        Recipe.loads(text)
+
+
+def test_the_file_is_named_when_it_cannot_be_read(tmp_path):
+    missing = tmp_path / "none.yaml"
+    with pytest.raises(PruningError, match=r"none\.yaml cannot be read: No such file"):
+        Recipe.load(missing)
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(PruningError, match="not a text file"):
+        Recipe.load(picture)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(GOOD.replace("up: 0.5", "up: 1.2"))
+    with pytest.raises(PruningError, match=r"broken\.yaml has errors"):
+        Recipe.load(broken)
+
+
+def test_a_recipe_for_another_model_is_refused():
+    recipe = Recipe.loads(GOOD)
+    recipe.check_model("0011aabbccddeeff")
+    with pytest.raises(PruningError, match="made for another model: demo .* 0011aabbccddeeff"):
+        recipe.check_model("ffff")
+
+
+def test_layers_that_the_model_has_not_are_refused():
+    with pytest.raises(PruningError, match="layers are 0 to 1"):
+        Recipe.loads(GOOD).to_plan([group for group in GROUPS if group[0] < 2])
+
+
+def test_units_go_with_their_structure_alone() -> None:
+    layers = [(layer, "layers") for layer in range(4)]
+    options = Options(structure="layers")
+    about = {"reference": "m", "fingerprint": "f", "criterion": "fisher", "data": "demo"}
+    recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, options=options, **about)
+    assert recipe.settings() == ["layers@2=1"]
+    again = Recipe.loads(recipe.dumps())
+    assert again.to_plan(layers) == {(2, "layers"): 1.0}
+    assert again.options() == options
+    written = recipe.to_dict()
+    for change, words in (
+        ({"structure": "neurons"}, "layers do not go with the structure neurons"),
+        ({"structure": "unstructured"}, "layers do not go with the structure unstructured"),
+        ({"structure": "neurons", "sparsity": {"neurons": 1.0}, "exceptions": []}, "outside 0 to 0.95"),
+        ({"round_to": 8}, "goes with the structure neurons"),
+        ({"structure": "block", "block": "4x4", "compensate": False}, "Only neurons and heads"),
+    ):
+        with pytest.raises(PruningError, match=words):
+            Recipe.from_dict({**written, **change})

@@ -1,0 +1,199 @@
+"""The Compare page without a browser: pins side by side, what is asked, and the marks in the answers."""
+
+import re
+
+import pytest
+
+from pruning.planning.forecast.predict import group_costs
+from pruning.planning.recipe.plan import parse_settings
+from pruning.ui.compare import answers as answers_view
+from pruning.ui.compare import damage_chart
+from pruning.ui.compare import token_html as answer_marks
+from pruning.ui.data import queries as services
+from pruning.ui.text import format as words
+from pruning.workspace.store import Store
+from tests.support import synthetic
+from tests.ui.conftest import Open
+from tests.ui.test_pages import text_of
+
+PINS = ["Light:all=0.2", "Heavy:gate=0.4,up=0.5"]
+
+
+# ---- the page ---------------------------------------------------------------------------------------
+
+
+def test_without_anything_to_compare_the_page_says_where_to_pin(open_page: Open, store: Store) -> None:
+    assert "No model yet" in text_of(open_page("compare"))
+    synthetic.put_model(store)
+    assert "No map yet" in text_of(open_page("compare", model="demo"))
+    synthetic.put_all(store)
+    app = open_page("compare", model="demo")
+    assert "Set a plan on Explore and pin it there" in text_of(app)
+    assert any("Go to Explore" in str(link.value) for link in app.page_link)
+
+
+def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    app = open_page("compare", model="demo", plan="down=0.3", pin=PINS)
+    shown = app.table[0].value
+    assert list(shown.index) == ["Unpruned", "This plan", "Light", "Heavy"]
+    known = services.measurements(
+        services.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
+    )
+    truth = services.measured(parse_settings(["all=0.2"], table.groups), known, list(table.groups))
+    assert truth is not None
+    measured = shown["Perplexity :green-badge[measured]"]
+    assert measured["Light"] == words.perplexity(truth["perplexity"])
+    assert shown["Size :green-badge[measured]"]["Light"] == words.size(truth["bytes"])
+    assert measured["This plan"] == "–", "what was not measured is not made up"
+    assert re.fullmatch(r"[\d.]+ \([\d.]+ – [\d.]+\)", shown["Perplexity :blue-badge[forecast]"]["This plan"])
+    assert "in layer 29" in text_of(app)
+
+
+def test_a_pinned_plan_is_not_shown_twice_and_one_that_does_not_fit_is_told(
+    open_page: Open, store: Store
+) -> None:
+    synthetic.put_all(store)
+    app = open_page("compare", model="demo", plan="all=0.2", pin=[PINS[0], "Other:up@90=0.5"])
+    assert list(app.table[0].value.index) == ["Unpruned", "Light"]
+    assert "One pinned plan does not fit this model" in text_of(app)
+
+
+def test_pins_are_taken_up_and_removed(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    app = open_page("compare", model="demo", pin=PINS)
+    app.selectbox(key="pin_chosen").set_value("Heavy").run()
+    app.button(key="pin_use").click().run()
+    assert app.query_params["plan"] == "gate=0.4,up=0.5"
+    app.button(key="pin_remove").click().run()
+    assert not app.exception
+    assert app.query_params["pin"] == PINS[0]
+    assert list(app.table[0].value.index) == ["Unpruned", "This plan", "Light"]
+
+
+def test_all_plans_are_asked_the_chosen_prompts(open_page: Open, store: Store, asked: list[dict]) -> None:
+    synthetic.put_all(store)
+    app = open_page("compare", model="demo", plan="down=0.3", pin=PINS)
+    assert "Nothing was asked of these plans yet" in text_of(app)
+    app.text_area(key="ask_own").set_value("  What is a fjord? ").run()
+    app.button(key="ask").click().run()
+    assert not app.exception
+    assert asked[0]["task"] == "generate"
+    assert asked[0]["arguments"] == {
+        "prompts": [answers_view.READY["Sky"], answers_view.READY["Letter"], "What is a fjord?"],
+        "plans": [["down=0.3"], ["all=0.2"], ["gate=0.4", "up=0.5"]],
+        "criterion": "fisher",
+        "data": "demo",
+        "max_new_tokens": 40,
+    }
+    assert words.TASK["generate"] in app.progress[0].text
+
+
+def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    synthetic.put_answer(store, table, ["all=0.2"])
+    app = open_page("compare", model="demo", pin=PINS)
+    said = text_of(app)
+    assert "leaves the unpruned answer at token **7** of 11" in said
+    assert "not asked this yet" in said, "the other plan has no answer to this prompt"
+
+
+def test_a_users_words_are_shown_as_they_are(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    name, prompt = "![x](https://example.org/x.png)", "<img src=x onerror=alert(1)> *now* :red[y]"
+    synthetic.put_answer(store, table, ["all=0.2"], prompt=prompt)
+    app = open_page("compare", model="demo", pin=[f"{name}:all=0.2"])
+    assert not app.exception
+    said = text_of(app)
+    assert name not in said
+    assert words.plain(name) in said
+    assert words.plain(prompt) in said
+
+
+# ---- the marks --------------------------------------------------------------------------------------
+
+
+def row(**changes) -> dict:
+    value = {
+        "dense_tokens": ["Blue", " li", "ght", "."],
+        "pruned_tokens": ["Blue", " sea", "."],
+        "dense_ended": False,
+        "pruned_ended": True,
+        "first_difference": 1,
+        "kl": [0.01, 0.3, 2.0, 0.06],
+    }
+    return {**value, **changes}
+
+
+def test_the_first_difference_is_marked_in_both_answers() -> None:
+    drawn = answer_marks.answer(row(), "Plan 1")
+    marked = re.findall(r"<mark>(.*?)</mark>", drawn)
+    assert [re.sub("<.*?>", "", text) for text in marked] == [" li", " sea"]
+    assert drawn.count("◆ parts here") == 1, "the table says it as well"
+    assert answer_marks.answer(row(first_difference=None), "Plan 1").count("<mark>") == 0
+
+
+def test_each_token_is_shaded_by_its_kl_and_its_figure_is_in_the_table() -> None:
+    drawn = answer_marks.answer(row(), "Plan 1")
+    shades = re.findall(r'<span(?: class="drift-(\d)")? title="KL (.*?) nats">', drawn)
+    assert shades == [("", "0.01"), ("2", "0.3"), ("4", "2"), ("1", "0.06")]
+    cells = re.findall(r"<tr><td>(\d+)</td><td>(.*?)</td><td>(.*?)</td></tr>", drawn)
+    assert [(number, kl) for number, _, kl in cells] == [
+        ("1", "0.01"),
+        ("2", "0.3"),
+        ("3", "2"),
+        ("4", "0.06"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kl", "step"), [(0, 0), (0.049, 0), (0.05, 1), (0.2, 2), (0.5, 3), (0.99, 3), (1, 4)]
+)
+def test_shades_rise_with_the_drift(kl: float, step: int) -> None:
+    assert answer_marks.shade(kl) == step
+
+
+def test_a_token_without_text_goes_with_the_next_and_loses_nothing() -> None:
+    found = answer_marks.gather(["a", "", "é", ""], [0.1, 0.9, 0.2, 0.3], 1, ended=True)
+    assert [(token.text, token.kl, token.parts, token.end) for token in found] == [
+        ("a", 0.1, False, False),
+        ("é", 0.9, True, False),
+        ("", 0.3, False, True),
+    ]
+
+
+def test_answers_are_escaped() -> None:
+    drawn = answer_marks.answer(row(pruned_tokens=["<script>alert(1)</script>"]), "<b>P</b>")
+    assert "<script" not in drawn
+    assert "<b>P" not in drawn
+
+
+def test_answers_of_one_length_are_laid_side_by_side() -> None:
+    rows = [
+        {"prompt": "a", "settings": ["up=0.5"], "max_new_tokens": 80, "n": 1},
+        {"prompt": "a", "settings": ["all=0.2"], "max_new_tokens": 40, "n": 2},
+        {"prompt": "b", "settings": ["all=0.2"], "max_new_tokens": 40, "n": 3},
+        {"prompt": "b", "settings": ["gate=0.1"], "max_new_tokens": 40, "n": 4},
+    ]
+    found = answers_view.by_prompt(rows, [["up=0.5"], ["all=0.2"]])
+    assert {prompt: [one["n"] for one in plans.values()] for prompt, plans in found.items()} == {
+        "a": [1],
+        "b": [3],
+    }
+
+
+def test_damage_panels_share_one_scale_and_add_up_to_the_forecast() -> None:
+    table = synthetic.sensitivity_map(layers=4)
+    costs = [
+        (name, group_costs(table, parse_settings([settings], table.groups)))
+        for name, settings in (("A", "all=0.2"), ("B", "up=0.6"), ("C", "down=0.1"), ("D", "all=0.5"))
+    ]
+    figure = damage_chart.panels(table.groups, costs)
+    followed = [axis.matches for axis in figure.select_yaxes()]
+    assert followed.count(None) == 1, "one panel has the scale, and all others follow it"
+    assert len(set(followed)) == 2
+    drawn = sum(float(sum(bar.y)) for bar in figure.data)
+    assert drawn == pytest.approx(sum(float(cost.sum()) for _, cost in costs))
+    assert sum(bool(bar.showlegend) for bar in figure.data) == 5
+    worst = int((costs[3][1].reshape(4, 5).sum(1)).argmax())
+    assert damage_chart.heaviest(table.groups, costs[3][1]).endswith(f"in layer {worst}")

@@ -1,0 +1,55 @@
+"""Each page test has a workspace and a dashboard of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pruning.jobs import runner
+from pruning.workspace.store import Store
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty workspace that the pages use; no engine is started unless a test submits a job."""
+    monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield runner().store
+    runner().shutdown()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict]:
+    """The requests that pages submit, in place of running them."""
+    requests: list[dict] = []
+
+    def take(request: dict) -> int:
+        requests.append(request)
+        return store.add_job(request, "nobody")
+
+    monkeypatch.setattr(runner(), "submit", take)
+    return requests
+
+
+@pytest.fixture
+def open_page(store: Store) -> Open:
+    """Open a page with an address, such as open_page("explore", model="demo", plan="up=0.5")."""
+
+    def opened(page: str, **address: str | list[str]) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=30)
+        for name, value in address.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        if page != "start":
+            app.switch_page(f"pages/{page}.py").run()
+            assert not app.exception
+        return app
+
+    return opened

@@ -1,0 +1,74 @@
+"""Figures from data: what stands where, in which unit, and how forecast and measurement are told apart."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from pruning.planning.recipe.plan import KINDS
+from pruning.ui.shared import charts
+from pruning.ui.text import format as words
+from tests.support.synthetic import groups
+
+GROUPS = groups(4)
+COSTS = np.linspace(0.001, 0.2, len(GROUPS))
+
+
+def axes(figure: go.Figure) -> tuple[str, str]:
+    return figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+
+
+def test_composition_stacks_every_kind_by_layer() -> None:
+    figure = charts.composition([(layer, kind, 1_000_000) for layer, kind in GROUPS])
+    assert [bar.name for bar in figure.data] == [words.kind(kind) for kind in KINDS]
+    assert all(list(bar.y) == [1.0] * 4 for bar in figure.data)
+    assert figure.layout.barmode == "stack"
+    assert axes(figure) == ("Layer", "Parameters (millions)")
+
+
+def test_a_model_without_gate_has_no_bar_for_it() -> None:
+    figure = charts.composition([(0, "up", 5), (0, "down", 5)])
+    assert [bar.name for bar in figure.data] == ["MLP up", "MLP down"]
+
+
+def test_totals_add_up_to_the_whole() -> None:
+    figure = charts.totals({"up": 3_000_000, "down": 1_000_000}, 4_000_000)
+    assert sum(figure.data[0].x) == pytest.approx(8.0)
+    assert list(figure.data[0].text) == ["3.00 M · 38 %", "1.00 M · 12 %", "4.00 M · 50 %"]
+
+
+def test_damage_adds_up_to_the_forecast() -> None:
+    figure = charts.damage(GROUPS, COSTS)
+    assert sum(sum(bar.y) for bar in figure.data) == pytest.approx(COSTS.sum())
+    assert axes(figure) == ("Layer", "Forecast KL (nats per token)")
+
+
+def test_abilities_put_both_models_side_by_side() -> None:
+    figure = charts.abilities([("Unpruned", {"facts": 0.5}), ("This plan", {"facts": 0.25})])
+    assert [(bar.name, list(bar.x)) for bar in figure.data] == [("Unpruned", [50.0]), ("This plan", [25.0])]
+    assert figure.layout.showlegend
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (words.count(134_515_008), "135 M"),
+        (words.size(538_090_408), "538 MB"),
+        (words.percent(0.314), "31 %"),
+        (words.percent(-0.18), "−18 %"),
+        (words.percent(0.004), "0.4 %"),
+        (words.perplexity(33.84), "33.8"),
+        (words.perplexity(9.876), "9.88"),
+        (words.perplexity(1_520_000.0), "1.5·10^6"),
+        (words.kl(0.0), "0"),
+        (words.kl(0.00002), "below 0.001"),
+        (words.kl(0.0374), "0.037"),
+        (words.more(0.038), "about 3.8 % more perplexity"),
+        (words.more(1e-5), "less than 0.1 % more perplexity"),
+        (words.seconds(31), "31 s"),
+        (words.seconds(600), "10 min"),
+        (words.milliseconds(1097), "1.1 s"),
+        (words.layers([0, 1, 2, 7]), "0–2, 7"),
+    ],
+)
+def test_numbers_are_rounded_for_people(said: str, expected: str) -> None:
+    assert said == expected

@@ -1,0 +1,58 @@
+"""What Model and Export do beyond their figures: the next step, a folded chooser, names that are free."""
+
+import pytest
+
+from pruning.ui.data import queries as services
+from pruning.workspace.store import Store
+from tests.support import synthetic
+from tests.ui.conftest import Open
+from tests.ui.test_pages import text_of
+
+
+def test_the_next_step_is_the_main_action_once_the_model_is_measured(open_page: Open, store: Store) -> None:
+    synthetic.put_model(store)
+    app = open_page("model", model="demo")
+    assert [b.label for b in app.button if b.proto.type == "primary"] == ["Measure the baseline"]
+    synthetic.put_baseline(store)
+    app.run()
+    assert [b.label for b in app.button if b.proto.type == "primary"] == ["Sensitivity"]
+    app.button(key="next_step").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Sensitivity"
+
+
+def test_a_folded_chooser_asks_nobody_about_the_model(
+    open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    look = services.look
+    monkeypatch.setattr(
+        services, "look", lambda reference, dtype: looked.append(reference) or look("demo", dtype)
+    )
+    synthetic.put_model(store, "someone/model")
+    app = open_page("model", model="someone/model")
+    assert looked == []
+    app.session_state["chooser"] = True
+    app.run()
+    assert not app.exception
+    assert looked == ["someone/model"]
+
+
+def test_export_offers_a_name_that_is_free(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    app = open_page("export", model="demo", plan="all=0.4")
+    assert app.text_input[0].value == "demo-pruned-40"
+    synthetic.put_export(store, table, ["all=0.4"], store.exports() / "demo-pruned-40")
+    app.run()
+    assert not app.exception
+    assert app.text_input[0].value == "demo-pruned-40-2"
+    assert not app.button(key="export_start").disabled
+
+
+def test_export_does_not_begin_where_something_is_already(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    (store.exports() / "mine").mkdir()
+    app = open_page("export", model="demo", plan="all=0.4")
+    app.text_input[0].set_value("mine").run()
+    assert app.button(key="export_start").disabled
+    assert "is there already. Choose another name" in text_of(app)
