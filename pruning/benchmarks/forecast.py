@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.map import spearman
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
-from pruning.planning.allocation.choices import map_menu
+from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast import predict as forecasts
-from pruning.planning.forecast.calibration_plans import in_units, trial_plans
+from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
 from pruning.progress import Progress
 from pruning.tasks.context.context import groups_of
@@ -51,29 +51,29 @@ ASKED = (
 )
 
 
-def _by_kind(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+def _by_kind(smap: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
     """The same level in all layers, another for each kind."""
-    levels = {kind: rng.uniform(0.3, 1.4) for kind in table.kinds}
-    return np.array([levels[kind] for _, kind in table.groups])
+    levels = {kind: rng.uniform(0.3, 1.4) for kind in smap.kinds}
+    return np.array([levels[kind] for _, kind in smap.groups])
 
 
-def _some(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+def _some(smap: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
     """A random part of the groups, the others dense."""
-    chosen = rng.random(len(table.groups)) < rng.uniform(0.25, 0.75)
+    chosen = rng.random(len(smap.groups)) < rng.uniform(0.25, 0.75)
     chosen[rng.integers(len(chosen))] = True
     return np.where(chosen, rng.uniform(0.5, 1.5, len(chosen)), 0.0)
 
 
-def _ramp(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+def _ramp(smap: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
     """More with the depth, or less."""
     first, last = rng.uniform(0.2, 1.8, 2)
-    depth = np.array([layer for layer, _ in table.groups], dtype=float)
+    depth = np.array([layer for layer, _ in smap.groups], dtype=float)
     return first + (last - first) * depth / max(1.0, float(depth.max()))
 
 
-def _mixed(table: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
+def _mixed(smap: SensitivityMap, rng: np.random.Generator) -> np.ndarray:
     """A level for each kind, and play in every layer."""
-    return _by_kind(table, rng) * rng.uniform(0.6, 1.4, len(table.groups))
+    return _by_kind(smap, rng) * rng.uniform(0.6, 1.4, len(smap.groups))
 
 
 SHAPES: dict[str, Shape] = {"by kind": _by_kind, "some groups": _some, "ramp": _ramp, "mixed": _mixed}
@@ -81,7 +81,7 @@ SOLVED = "solved"
 
 
 def drawn(
-    table: SensitivityMap, kind: str, rng: np.random.Generator, totals: Mapping[int, int] | None = None
+    smap: SensitivityMap, kind: str, rng: np.random.Generator, totals: Mapping[int, int] | None = None
 ) -> Plan:
     """A plan of a kind whose KL, forecast before any measurement, is drawn from `DRAWN_KL`.
 
@@ -90,23 +90,23 @@ def drawn(
     low, high = np.log(DRAWN_KL)
     kl = float(np.exp(rng.uniform(low, high)))
     if kind == SOLVED:
-        plan = solve(map_menu(table), [Target("kl", kl)]).plan
+        plan = solve(map_choices(smap), [Target("kl", kl)]).plan
     else:
-        plan = _scaled(table, SHAPES[kind](table, rng), kl)
+        plan = _scaled(smap, SHAPES[kind](smap, rng), kl)
     return plan if totals is None else in_units(plan, totals)
 
 
-def _scaled(table: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
+def _scaled(smap: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
     """Levels in the proportion of `shape` [groups] with this forecast KL, or as near as they come."""
     low, high = 0.0, MAX_LEVEL / float(shape.min() or shape.max())
 
     def plan(scale: float) -> Plan:
         levels = np.minimum(scale * shape, MAX_LEVEL).round(3)
-        return {g: float(v) for g, v in zip(table.groups, levels, strict=True) if v > 0}
+        return {g: float(v) for g, v in zip(smap.groups, levels, strict=True) if v > 0}
 
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if forecasts.forecast(table, plan(middle)).kl < kl else (low, middle)
+        low, high = (middle, high) if forecasts.forecast(smap, plan(middle)).kl < kl else (low, middle)
     return plan(low)
 
 
@@ -135,8 +135,8 @@ def bench_forecast(
         def kl_of(plan: Plan, one: Asked = one) -> float:
             return measured_kl(loaded, store, progress, one, plan, data)
 
-        lessons = [(plan, kl_of(plan)) for plan in trial_plans(table, totals)]
-        learnt = forecasts.calibrate(table, lessons)
+        lessons = [(plan, kl_of(plan)) for plan in calibration_plans(table, totals)]
+        learnt = forecasts.fit_forecast(table, lessons)
         taught.append(_lessons(table, one, lessons))
         for kind in (kind for kind in kinds for _ in range(one.recipes)):
             plan = drawn(table, kind, rng, totals)
@@ -164,35 +164,35 @@ def _table(
     """The map of what is pruned, and the units of each layer where they go whole."""
     if one.structure == DEFAULT.structure:
         return map_for(loaded, store, progress, one.criterion, data), None
-    table = unit_map_for(loaded, store, progress, one.structure, data)
-    return table, units_of(loaded, one.structure).totals(one.structure)
+    smap = unit_map_for(loaded, store, progress, one.structure, data)
+    return smap, units_of(loaded, one.structure).totals(one.structure)
 
 
 def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, plan: Plan, data: str) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
     settings = format_settings(plan, groups_of(loaded, one.structure))
-    spec = Spec(tuple(settings), one.criterion, data, Options(structure=one.structure))
+    spec = PruningSpec(tuple(settings), one.criterion, data, MaskOptions(structure=one.structure))
     return quality_of(loaded, store, progress, spec).kl
 
 
-def _lessons(table: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
+def _lessons(smap: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
     """What the forecast learnt from, so that other ways to learn can be tried on the same figures."""
     return {
         "criterion": one.criterion,
         "structure": one.structure,
         "measured": len(lessons),
         "kls": [kl for _, kl in lessons],
-        "settings": [format_settings(plan, table.groups) for plan, _ in lessons],
+        "settings": [format_settings(plan, smap.groups) for plan, _ in lessons],
     }
 
 
 def _row(
-    table: SensitivityMap, plan: Plan, kl: float, learnt: forecasts.Calibration, kind: str
+    smap: SensitivityMap, plan: Plan, kl: float, learnt: forecasts.ForecastFit, kind: str
 ) -> dict[str, Any]:
-    before, after = forecasts.forecast(table, plan), forecasts.forecast(table, plan, learnt)
-    whole = table.structure != DEFAULT.structure
+    before, after = forecasts.forecast(smap, plan), forecasts.forecast(smap, plan, learnt)
+    whole = smap.structure != DEFAULT.structure
     return {
-        "what": table.structure if whole else table.criterion,
+        "what": smap.structure if whole else smap.criterion,
         "kind": kind,
         "sparsity": after.sparsity,
         "kl": kl,
@@ -202,7 +202,7 @@ def _row(
         "before": before.kl,
         "inside": bool(after.kl_low <= kl <= after.kl_high),
         "inside_before": bool(before.kl_low <= kl <= before.kl_high),
-        "settings": format_settings(plan, table.groups),
+        "settings": format_settings(plan, smap.groups),
     }
 
 
@@ -222,11 +222,11 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def forecast_ms(table: SensitivityMap, plan: Plan) -> float:
+def forecast_ms(smap: SensitivityMap, plan: Plan) -> float:
     """Median milliseconds of one forecast of a plan."""
     times = []
     for _ in range(200):
         start = time.perf_counter()
-        forecasts.forecast(table, plan)
+        forecasts.forecast(smap, plan)
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times))

@@ -9,8 +9,8 @@ import numpy as np
 
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masks import evidence, plan_masks
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
@@ -46,7 +46,7 @@ def bench_map(
     start = time.perf_counter()
     known = collect(loaded.model, loaded.groups, calibration, "bench", "bench", progress)
     statistics_seconds = time.perf_counter() - start
-    chosen, looked_at = named_criterion(criterion), evidence(known)
+    chosen, looked_at = named_criterion(criterion), criterion_inputs(known)
     kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, LEVELS, progress)
     seconds = time.perf_counter() - start
     forward = (before + forward_seconds(loaded, "demo")) / 2
@@ -71,8 +71,8 @@ def bench_map(
 
     def pruned(point: Point) -> AbstractContextManager[None]:
         plan = {(point.layer, point.kind): point.level}
-        change = Change(plan_masks(loaded.model, loaded.groups, chosen, plan, looked_at))
-        return changed(loaded.model, loaded.groups, change)
+        change = WeightChange(plan_masks(loaded.model, loaded.groups, chosen, plan, looked_at))
+        return applied_change(loaded.model, loaded.groups, change)
 
     running = sweep(loaded.model, loaded.groups, pruned, evaluation, points)
     for point, quality in running:

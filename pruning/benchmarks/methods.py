@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.mask_options import DEFAULT
 from pruning.progress import Progress
@@ -17,7 +17,7 @@ def bench_masks(
     loaded: Loaded, store: Store, progress: Progress, data: str = "demo", sparsity: float = 0.5
 ) -> dict[str, Any]:
     """Measured KL to the dense model at one sparsity: uniform levels by criterion, and our best recipe."""
-    specs = {name: Spec((f"all={sparsity:g}",), name, data) for name in UNIFORM}
+    specs = {name: PruningSpec((f"all={sparsity:g}",), name, data) for name in UNIFORM}
     specs["best"] = best_spec(loaded, store, progress, DEFAULT, sparsity, data)
     result: dict[str, Any] = {"sparsity": sparsity}
     for name, spec in specs.items():

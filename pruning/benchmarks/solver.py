@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.synthetic import sensitivity_map
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.allocation import baselines as rivals
-from pruning.planning.allocation.choices import Menu, map_menu
+from pruning.planning.allocation.choices import ChoiceTable, map_choices
 from pruning.planning.allocation.solver import Target, solve
-from pruning.planning.forecast.calibration_plans import trial_plans
-from pruning.planning.forecast.predict import SensitivityMap, calibrate, forecast, weights_of
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.forecast.calibration_plans import calibration_plans
+from pruning.planning.forecast.predict import SensitivityMap, fit_forecast, forecast, weights_of
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.progress import Progress
 from pruning.tasks.context.context import groups_of
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of
-from pruning.tasks.optimize import map_for, outliers_of, unit_menu_for
+from pruning.tasks.optimize import map_for, outliers_of, unit_choices_for
 from pruning.tasks.unit_maps import unit_map_for
 from pruning.workspace.store import Store
 
@@ -61,7 +61,7 @@ def bench_solver(
 
     `milliseconds`: median of solving 150 groups x 20 levels at shares from 0.3 to 0.7. `gap_to_bound`: the
     largest gap among them. In each case all methods prune alike but for the levels of the groups. The solver
-    goes by costs that `trial_plans` have taught, as the product's does after `teach`; the others by the map.
+    goes by costs that the forecast was fitted with, as after `calibrate`; the others go by the map.
     """
     result = timing()
     outliers = outliers_of(loaded, store, progress, data)
@@ -92,34 +92,34 @@ def _menus(
     case: Case,
     data: str,
     taught: dict[str, list[tuple[Plan, float]]],
-) -> tuple[SensitivityMap, Menu, Menu]:
+) -> tuple[SensitivityMap, ChoiceTable, ChoiceTable]:
     """The map, and what it and what was taught of it have to choose from; adds to `taught`."""
     if case.structure == DEFAULT.structure:
-        table = map_for(loaded, store, progress, case.criterion, data)
-        menu = map_menu(table)
+        smap = map_for(loaded, store, progress, case.criterion, data)
+        menu = map_choices(smap)
     else:
-        table = unit_map_for(loaded, store, progress, case.structure, data)
-        menu = unit_menu_for(loaded, store, progress, case.structure, data)
+        smap = unit_map_for(loaded, store, progress, case.structure, data)
+        menu = unit_choices_for(loaded, store, progress, case.structure, data)
     what = f"{case.structure} {case.criterion}"
     if what not in taught:
-        taught[what] = lessons(loaded, store, progress, table, case, data)
-    factors = weights_of(table, calibrate(table, taught[what]))
-    return table, menu, replace(menu, costs=menu.costs * factors[:, None])
+        taught[what] = lessons(loaded, store, progress, smap, case, data)
+    factors = weights_of(smap, fit_forecast(smap, taught[what]))
+    return smap, menu, replace(menu, costs=menu.costs * factors[:, None])
 
 
 def lessons(
-    loaded: Loaded, store: Store, progress: Progress, table: SensitivityMap, case: Case, data: str
+    loaded: Loaded, store: Store, progress: Progress, smap: SensitivityMap, case: Case, data: str
 ) -> list[tuple[Plan, float]]:
     """The plans that teach most about a map, and what they measure with the case's criterion."""
     whole = case.structure != DEFAULT.structure
     totals = units_of(loaded, case.structure).totals(case.structure) if whole else None
-    plans = trial_plans(table, totals)
+    plans = calibration_plans(smap, totals)
     return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in plans]
 
 
 def timing() -> dict[str, float]:
     """Median milliseconds of a solution, and the largest gap, on a made-up map of 30 x 5 groups."""
-    menu = map_menu(sensitivity_map(), levels=COARSE)
+    menu = map_choices(sensitivity_map(), levels=COARSE)
     solved = [solve(menu, [Target("sparsity", float(s))]) for s in np.linspace(0.3, 0.7, RUNS)]
     return {
         "milliseconds": float(np.median([one.milliseconds for one in solved])),
@@ -130,11 +130,11 @@ def timing() -> dict[str, float]:
 def measured_kl(loaded: Loaded, store: Store, progress: Progress, case: Case, plan: Plan, data: str) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
     settings = format_settings(plan, groups_of(loaded, case.structure))
-    spec = Spec(tuple(settings), case.criterion, data, Options(structure=case.structure))
+    spec = PruningSpec(tuple(settings), case.criterion, data, MaskOptions(structure=case.structure))
     return quality_of(loaded, store, progress, spec).kl
 
 
-def share(menu: Menu, plan: Plan) -> float:
+def share(menu: ChoiceTable, plan: Plan) -> float:
     """The share of the prunable weights that the plan removes."""
     gone = sum(plan.get(group, 0.0) * own for group, own in zip(menu.groups, menu.weights, strict=True))
     return float(gone) / menu.prunable

@@ -104,7 +104,7 @@ def put_model(store: Store, reference: str = "demo", layers: int = 30) -> None:
 
 def put_map(store: Store, layers: int = 30, criterion: str = "fisher") -> SensitivityMap:
     """As if the map had been drawn."""
-    table = sensitivity_map(layers=layers, criterion=criterion)
+    smap = sensitivity_map(layers=layers, criterion=criterion)
     key = {"fingerprint": FINGERPRINT, "criterion": criterion, "data": "demo", "levels": list(LEVELS)}
-    store.put("map", key, table.to_dict())
-    return table
+    store.put("map", key, smap.to_dict())
+    return smap

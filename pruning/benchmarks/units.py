@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.progress import Progress
 from pruning.tasks.best import best_spec
 from pruning.tasks.measure import quality_of
@@ -27,13 +27,13 @@ def bench_structured(loaded: Loaded, store: Store, progress: Progress, data: str
     result: dict[str, Any] = {}
     for structure, share in SHARES.items():
         uniform = (f"{structure}={share:.6g}",)
-        bare = Options(structure=structure, compensate=False)
+        bare = MaskOptions(structure=structure, compensate=False)
         specs = {
-            "l2": Spec(uniform, "l2", data, bare),
-            "wanda": Spec(uniform, "wanda", data, bare),
-            "fisher": Spec(uniform, "fisher", data, bare),
-            "fisher, refitted": Spec(uniform, "fisher", data, Options(structure=structure)),
-            "best": best_spec(loaded, store, progress, Options(structure=structure), share, data),
+            "l2": PruningSpec(uniform, "l2", data, bare),
+            "wanda": PruningSpec(uniform, "wanda", data, bare),
+            "fisher": PruningSpec(uniform, "fisher", data, bare),
+            "fisher, refitted": PruningSpec(uniform, "fisher", data, MaskOptions(structure=structure)),
+            "best": best_spec(loaded, store, progress, MaskOptions(structure=structure), share, data),
         }
         kls = {name: _row(loaded, store, name, spec, rows, progress) for name, spec in specs.items()}
         result[f"{structure}_ratio"] = kls["best"] / kls[REFERENCES[structure]]
@@ -42,7 +42,7 @@ def bench_structured(loaded: Loaded, store: Store, progress: Progress, data: str
 
 
 def _row(
-    loaded: Loaded, store: Store, name: str, spec: Spec, rows: list[dict[str, Any]], progress: Progress
+    loaded: Loaded, store: Store, name: str, spec: PruningSpec, rows: list[dict[str, Any]], progress: Progress
 ) -> float:
     quality = quality_of(loaded, store, progress, spec)
     rows.append(

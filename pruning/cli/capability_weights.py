@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.capability_map import ABILITIES, Leanings, check_values, parse_values
+from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap, check_values, parse_values
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT
 from pruning.workspace.results import capability_map
@@ -33,7 +33,7 @@ def minded_values(texts: Sequence[str], structure: str) -> dict[str, float]:
     return {name: value for name, value in values.items() if value > 0}
 
 
-def stored_for(table: SensitivityMap, values: Mapping[str, float]) -> Leanings | None:
+def stored_for(smap: SensitivityMap, values: Mapping[str, float]) -> CapabilityMap | None:
     """What these capabilities lean on; None for no values, and where it was not worked out for all."""
-    known = capability_map(Store(), table) if values else None
+    known = capability_map(Store(), smap) if values else None
     return known if known and set(values) <= set(known.costs) else None

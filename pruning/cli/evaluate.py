@@ -19,8 +19,8 @@ from pruning.cli.run import (
     run_task,
 )
 from pruning.errors import PruningError
-from pruning.planning.forecast.capability_map import NORMAL, Leanings
-from pruning.planning.recipe.mask_options import DEFAULT, Options, effective
+from pruning.planning.forecast.capability_map import NORMAL, CapabilityMap
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import KINDS, Group, Plan, parse_layers, parse_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.store import Store
@@ -64,7 +64,7 @@ def capabilities(
     """Forecast what each layer and group costs facts, grammar, common sense, arithmetic, reading and code."""
     wanted = parse_levels(levels)
     result = run_task("capabilities", model, how, criterion=criterion, levels=wanted, data=data, out=out)
-    known = Leanings.from_dict(result)
+    known = CapabilityMap.from_dict(result)
     lines = [
         f"{name.replace('_', ' '):<12}  leans more than the others on  "
         + ", ".join(f"layer {layer} {kind}" for layer, kind in known.particular(name, NORMAL))
@@ -91,7 +91,7 @@ def sweep(
     levels: str,
     layers: str | None,
     kinds: str | None,
-    options: Options,
+    options: MaskOptions,
     data: str,
     out: str | None,
     how: dict[str, Any],
@@ -131,21 +131,21 @@ def forecast(map_file: str, recipe_file: str) -> None:
     from pruning.planning.forecast import predict as forecasts
     from pruning.workspace import results
 
-    table = forecasts.SensitivityMap.load(Path(map_file))
+    smap = forecasts.SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
-    recipe.check_model(table.fingerprint)
+    recipe.check_model(smap.fingerprint)
     for name, wanted, made in (
-        ("criterion", recipe.criterion, table.criterion),
-        ("data", recipe.data.name, table.data),
+        ("criterion", recipe.criterion, smap.criterion),
+        ("data", recipe.data.name, smap.data),
     ):
         if wanted != made:
             raise PruningError(
                 f"The recipe's {name} is {wanted} but the map's is {made}. "
                 f"Make a map with `prunescope map MODEL --{name} {wanted}`."
             )
-    plan = _forecastable(recipe, table.groups)
-    calibration = forecasts.calibrate(table, results.measured_plans(Store(), table))
-    told = forecasts.forecast(table, plan, calibration)
+    plan = _forecastable(recipe, smap.groups)
+    calibration = forecasts.fit_forecast(smap, results.measured_plans(Store(), smap))
+    told = forecasts.forecast(smap, plan, calibration)
     result = {
         "kl": told.kl,
         "kl_low": told.kl_low,

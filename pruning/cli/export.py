@@ -21,9 +21,9 @@ from pruning.cli.run import (
 )
 from pruning.errors import PruningError
 from pruning.files import write_text
-from pruning.planning.recipe.mask_options import Options, effective, scoped
+from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import format_settings, parse_settings, sparsity
-from pruning.planning.recipe.presets import STRATEGIES, parse_strategy
+from pruning.planning.recipe.presets import PRESETS, parse_preset
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.store import Store
 
@@ -34,7 +34,7 @@ from pruning.workspace.store import Store
 @click.option(
     "--strategy",
     metavar="NAME=LEVEL[,NUMBER=VALUE]",
-    help=f"Start from a ready plan ({', '.join(STRATEGIES)}), like ramp=0.3,first_times=0; --set changes it.",
+    help=f"Start from a ready plan ({', '.join(PRESETS)}), like ramp=0.3,first_times=0; --set changes it.",
 )
 @settings_option
 @click.option("--best", is_flag=True, help="Make the best recipe we know how to, for a --sparsity.")
@@ -58,7 +58,7 @@ def recipe(
     settings: tuple[str, ...],
     best: bool,
     wanted: float | None,
-    options: Options,
+    options: MaskOptions,
     data: str,
     name: str | None,
     notes: str | None,
@@ -68,7 +68,7 @@ def recipe(
     """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --best --sparsity 0.5."""
     from pruning.engine.criteria import CRITERIA, LEARNT
     from pruning.engine.criteria import criterion as named_criterion
-    from pruning.engine.masking.change import Spec
+    from pruning.engine.masking.change import PruningSpec
     from pruning.tasks.context.context import groups_of
     from pruning.tasks.context.units import kept_units, share_gone
 
@@ -83,7 +83,7 @@ def recipe(
     groups = groups_of(loaded, options.structure)
     if strategy and options.whole:
         raise PruningError(f"Strategies are for weights. Say how many {options.structure} go with --set.")
-    ready = parse_strategy(strategy, groups) if strategy else {}
+    ready = parse_preset(strategy, groups) if strategy else {}
     plan = parse_settings([*format_settings(ready, groups), *settings], groups)
     made = Recipe.from_plan(
         plan,
@@ -100,7 +100,7 @@ def recipe(
     )
     kept: list[int] = []
     if options.whole:
-        spec = Spec(tuple(made.settings()), criterion, data, options)
+        spec = PruningSpec(tuple(made.settings()), criterion, data, options)
         removed, kept = share_gone(loaded, spec), kept_units(loaded, spec)
     else:
         parameters = {(group.layer, group.kind): group.parameters for group in loaded.groups}

@@ -25,7 +25,7 @@ from pruning.cli.run import (
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
 
@@ -134,7 +134,7 @@ def generate(
     prompts: tuple[str, ...],
     settings: tuple[str, ...],
     criterion: str,
-    options: Options,
+    options: MaskOptions,
     data: str,
     max_new_tokens: int,
     how: dict[str, Any],

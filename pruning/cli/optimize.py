@@ -23,12 +23,18 @@ from pruning.cli.run import (
 )
 from pruning.errors import PruningError
 from pruning.files import write_text
-from pruning.planning.allocation.choices import Bounds, Menu, map_menu, timed, valued
-from pruning.planning.allocation.solver import SPEED, Solved, Target, parse_target, solve
+from pruning.planning.allocation.choices import (
+    Bounds,
+    ChoiceTable,
+    map_choices,
+    with_capability_weights,
+    with_latency,
+)
+from pruning.planning.allocation.solver import SPEED, Solution, Target, parse_target, solve
 from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.forecast import predict as forecasts
-from pruning.planning.forecast.capability_map import Leanings
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.forecast.capability_map import CapabilityMap
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group, Plan, check_level, named_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace import results
@@ -43,10 +49,10 @@ class _Found:
     fingerprint: str
     criterion: str
     data: str
-    menu: Menu
+    menu: ChoiceTable
     table: forecasts.SensitivityMap
-    calibration: forecasts.Calibration
-    solved: Solved
+    calibration: forecasts.ForecastFit
+    solved: Solution
     values: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -104,42 +110,42 @@ def solve_(
     given = click.get_current_context().get_parameter_source
     usual = click.core.ParameterSource.DEFAULT
     if Path(model).suffix == ".json":
-        table = forecasts.SensitivityMap.load(model)
-        for name, value, own in (("criterion", criterion, table.criterion), ("data", data, table.data)):
+        smap = forecasts.SensitivityMap.load(model)
+        for name, value, own in (("criterion", criterion, smap.criterion), ("data", data, smap.data)):
             if given(name) is not usual and value != own:
                 raise PruningError(f"This map's {name} is {own}, not {value}. Leave --{name} out.")
         if structure != DEFAULT.structure:
             raise PruningError(
                 f"A map prices single weights. Give the model itself to solve for {structure}."
             )
-        known = stored_for(table, minded)
+        known = stored_for(smap, minded)
         if minded and known is None:
             raise PruningError(
                 "What capabilities lean on was not worked out for this map. Run `prunescope capabilities` on "
                 "its model, or give the model itself in the place of the map."
             )
-        found = _on_map(table, table.criterion, wanted, held, minded, known)
+        found = _on_map(smap, smap.criterion, wanted, held, minded, known)
     else:
         found = _on_model(model, how, criterion, structure, data, wanted, held, minded)
     _finish(found, structure, out)
 
 
 def _on_map(
-    table: forecasts.SensitivityMap,
+    smap: forecasts.SensitivityMap,
     criterion: str,
     wanted: Sequence[Target],
     held: tuple[Any, ...],
     values: Mapping[str, float],
-    known: Leanings | None,
+    known: CapabilityMap | None,
 ) -> _Found:
-    calibration = _calibration(table, criterion)
-    factors = forecasts.weights_of(table, calibration)
-    menu = map_menu(table, _bounds(table.groups, *held), factors=factors)
+    calibration = _calibration(smap, criterion)
+    factors = forecasts.weights_of(smap, calibration)
+    menu = map_choices(smap, _bounds(smap.groups, *held), factors=factors)
     if known is not None:
-        menu = valued(menu, table, known, values, factors)
-    solved = solve(menu, wanted, calibration, table.dense["perplexity"])
-    about = table.model, table.fingerprint, criterion, table.data
-    return _Found(*about, menu, table, calibration, solved, values)
+        menu = with_capability_weights(menu, smap, known, values, factors)
+    solved = solve(menu, wanted, calibration, smap.dense["perplexity"])
+    about = smap.model, smap.fingerprint, criterion, smap.data
+    return _Found(*about, menu, smap, calibration, solved, values)
 
 
 def _on_model(
@@ -153,7 +159,7 @@ def _on_model(
     values: Mapping[str, float],
 ) -> _Found:
     from pruning.tasks.context.context import groups_of
-    from pruning.tasks.optimize import check_structure, map_for, unit_menu_for
+    from pruning.tasks.optimize import check_structure, map_for, unit_choices_for
     from pruning.tasks.unit_maps import unit_map_for
 
     check_structure(structure, criterion)
@@ -161,20 +167,20 @@ def _on_model(
         loaded = load(model, how, progress)
         bounds = _bounds(groups_of(loaded, structure), *held)
         if structure == DEFAULT.structure:
-            table = map_for(loaded, Store(), progress, criterion, data)
-            known = stored_for(table, values)
+            smap = map_for(loaded, Store(), progress, criterion, data)
+            known = stored_for(smap, values)
             if values and known is None:
-                asked = {"criterion": table.criterion, "data": data}
-                known = Leanings.from_dict(run_on(loaded, "capabilities", progress, **asked))
-            return _on_map(table, criterion, wanted, held, values, known)
-        menu = unit_menu_for(loaded, Store(), progress, structure, data, bounds)
+                asked = {"criterion": smap.criterion, "data": data}
+                known = CapabilityMap.from_dict(run_on(loaded, "capabilities", progress, **asked))
+            return _on_map(smap, criterion, wanted, held, values, known)
+        menu = unit_choices_for(loaded, Store(), progress, structure, data, bounds)
         if any(target.name in SPEED for target in wanted):
-            menu = timed(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
-        table = unit_map_for(loaded, Store(), progress, structure, data)
-    calibration = _calibration(table, criterion)
-    menu = replace(menu, costs=menu.costs * forecasts.weights_of(table, calibration)[:, None])
-    solved = solve(menu, wanted, calibration, table.dense["perplexity"])
-    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, table, calibration, solved)
+            menu = with_latency(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
+        smap = unit_map_for(loaded, Store(), progress, structure, data)
+    calibration = _calibration(smap, criterion)
+    menu = replace(menu, costs=menu.costs * forecasts.weights_of(smap, calibration)[:, None])
+    solved = solve(menu, wanted, calibration, smap.dense["perplexity"])
+    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, smap, calibration, solved)
 
 
 def _bounds(
@@ -209,9 +215,9 @@ def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
     return levels
 
 
-def _calibration(table: forecasts.SensitivityMap, criterion: str) -> forecasts.Calibration:
+def _calibration(smap: forecasts.SensitivityMap, criterion: str) -> forecasts.ForecastFit:
     """What was measured of this model with the criterion before, which may lean on another's map, teaches."""
-    return forecasts.calibrate(table, results.measured_plans(Store(), table, criterion))
+    return forecasts.fit_forecast(smap, results.measured_plans(Store(), smap, criterion))
 
 
 def _finish(found: _Found, structure: str, out: str) -> None:
@@ -226,7 +232,7 @@ def _finish(found: _Found, structure: str, out: str) -> None:
         criterion=found.criterion,
         data=found.data,
         created=datetime.now(UTC).replace(microsecond=0),
-        options=Options(structure=structure),
+        options=MaskOptions(structure=structure),
         criteria=[*CRITERIA],
     )
     write_text(out, recipe.dumps())

@@ -15,7 +15,7 @@ import click
 
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.eta import TimeLeft
-from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, Options, names
+from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
 from pruning.progress import Progress
 from pruning.workspace.store import Store
 
@@ -115,7 +115,7 @@ def mask_options(command: Command) -> Command:
     @functools.wraps(command)
     def gathered(**rest: Any) -> Any:
         given = {name: rest.pop(name) for name in names()}
-        return command(options=Options.of(given), **rest)
+        return command(options=MaskOptions.of(given), **rest)
 
     wrapped: Any = gathered
     for option in reversed(_MASK_OPTIONS):

@@ -23,7 +23,7 @@ from pruning.cli.run import (
     terminal_progress,
 )
 from pruning.files import write_text
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.schedules import SCHEDULES
@@ -125,7 +125,7 @@ def progressive(
     max_kl: float | None,
     max_perplexity: float | None,
     recovered: bool,
-    options: Options,
+    options: MaskOptions,
     data: str,
     how: dict[str, Any],
     **given: Any,

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from pruning.planning.recipe.mask_options import Options, names
+from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.plan import format_layers, format_level, format_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
@@ -257,7 +257,7 @@ def _data(arguments: dict[str, Any]) -> list[str]:
 
 
 def _options(arguments: dict[str, Any]) -> list[str]:
-    chosen = Options.of({name: arguments[name] for name in names() if name in arguments})
+    chosen = MaskOptions.of({name: arguments[name] for name in names() if name in arguments})
     words: list[str] = []
     for name, value in chosen.changed().items():
         flag = name.replace("_", "-")

@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Lane:
+class DeviceQueue:
     """A thread, the child process it has started, and the messages that wake it."""
 
     def __init__(

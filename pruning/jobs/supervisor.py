@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from pruning.errors import PruningError
-from pruning.jobs.device_queue import Lane
+from pruning.jobs.device_queue import DeviceQueue
 from pruning.jobs.process import Engine, EngineProcess
 from pruning.workspace.store import Store
 
@@ -31,7 +31,7 @@ class Runner:
         self._engine = engine or Engine()
         self._grace = grace
         self._lock = threading.Lock()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, DeviceQueue] = {}
         self._partials: dict[int, list[dict[str, Any]]] = {}
         store.add_runner(self._id, os.getpid(), psutil.Process().create_time())
         store.fail_interrupted()
@@ -46,7 +46,7 @@ class Runner:
             device = str((request.get("model") or {}).get("device") or "auto")
             lane = self._lanes.get(device)
             if lane is None:
-                lane = self._lanes[device] = Lane(
+                lane = self._lanes[device] = DeviceQueue(
                     self.store,
                     self._id,
                     device,

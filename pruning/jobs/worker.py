@@ -25,7 +25,7 @@ from pruning.workspace.store import Store
 ORPHAN_SECONDS = 5.0
 
 
-class Wire:
+class Pipe:
     """Both pipes to the dashboard, the requests that wait, and which of them is no longer wanted."""
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -66,7 +66,7 @@ class Wire:
         os._exit(1)
 
 
-class Bench:
+class ModelHost:
     """The loaded model, kept from one request to the next; another model takes its place."""
 
     def __init__(self, tasks: str, models: str, root: Path) -> None:
@@ -110,7 +110,7 @@ class Bench:
         return self._loaded
 
 
-def serve(wire: Wire, bench: Bench) -> None:
+def serve(wire: Pipe, bench: ModelHost) -> None:
     """Do requests until the dashboard closes the pipe."""
     while (message := wire.requests.get()) is not None:
         job, request = message["job"], message["request"]
@@ -125,7 +125,7 @@ def serve(wire: Wire, bench: Bench) -> None:
         _log(f"job {job}: {event['event']}")
 
 
-def _attempt(wire: Wire, bench: Bench, job: int, request: dict[str, Any]) -> dict[str, Any]:
+def _attempt(wire: Pipe, bench: ModelHost, job: int, request: dict[str, Any]) -> dict[str, Any]:
     """Do one request and say how it ended."""
 
     def progress(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--models", default="pruning.engine.models.load")
     options = parser.parse_args()
     incoming, outgoing = _take_over_pipes()
-    serve(Wire(incoming, outgoing), Bench(options.tasks, options.models, options.root))
+    serve(Pipe(incoming, outgoing), ModelHost(options.tasks, options.models, options.root))
 
 
 if __name__ == "__main__":

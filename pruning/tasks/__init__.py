@@ -34,7 +34,7 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "sweep": sensitivity.run_sweep,
     "capabilities": capabilities.capabilities,
     "measure": measure.measure,
-    "teach": calibrate.teach,
+    "teach": calibrate.calibrate,
     "best": best.best,
     "export": export.export_model,
     "generate": generate.generate,

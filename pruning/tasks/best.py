@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.allocation.allocate import allocate
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import UNIT_KINDS, format_settings
 from pruning.progress import Progress
 from pruning.tasks.best_units import best_units
@@ -42,7 +42,7 @@ def best(
     def measuring(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
         progress(SEARCH + (1 - SEARCH) * done / (total or 1), 1, note)
 
-    spec = best_spec(loaded, store, searching, Options(structure=structure), sparsity, data)
+    spec = best_spec(loaded, store, searching, MaskOptions(structure=structure), sparsity, data)
     changed = spec.options.changed()
     return measure(loaded, store, measuring, list(spec.settings), spec.criterion, data, **changed)
 
@@ -51,21 +51,21 @@ def best_spec(
     loaded: Loaded,
     store: Store,
     progress: Progress,
-    options: Options,
+    options: MaskOptions,
     sparsity: float,
     data: str = "demo",
-) -> Spec:
+) -> PruningSpec:
     """What loses the share `sparsity` (0..1) of the weights, or units, with the least damage we can do.
 
     Raises PruningError where there is no such recipe.
     """
-    if options.whole and options == Options(structure=options.structure):
+    if options.whole and options == MaskOptions(structure=options.structure):
         return best_units(loaded, store, progress, options.structure, sparsity, data)
     if options != DEFAULT:
         raise PruningError(
             f"The best recipe is for single weights or for {', '.join(UNIT_KINDS)}, without other options. "
             "Leave them out."
         )
-    table = make_map(loaded, store, progress, criterion=PRICED_BY, data=data)["map"]
-    plan = allocate(SensitivityMap.from_dict(table), sparsity)
-    return Spec(tuple(format_settings(plan, groups_of(loaded))), "corrected", data)
+    smap = make_map(loaded, store, progress, criterion=PRICED_BY, data=data)["map"]
+    plan = allocate(SensitivityMap.from_dict(smap), sparsity)
+    return PruningSpec(tuple(format_settings(plan, groups_of(loaded))), "corrected", data)

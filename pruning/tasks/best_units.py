@@ -1,16 +1,16 @@
 """The best way we know to remove a share of a model's neurons, heads, KV groups or layers."""
 
-from pruning.engine.architecture.forward import head_of, passing_over, run
+from pruning.engine.architecture.forward import head_of, run, skipping_layers
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import curves, share_out
+from pruning.engine.sensitivity.unit_costs import share_out, unit_cost_curves
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.progress import Progress
-from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of, windows_of
+from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, windows_of
 from pruning.tasks.context.units import units_of
 from pruning.workspace.store import Store
 
@@ -24,7 +24,7 @@ TRIED_AGAIN = 4
 
 def best_units(
     loaded: Loaded, store: Store, progress: Progress, structure: str, sparsity: float, data: str = "demo"
-) -> Spec:
+) -> PruningSpec:
     """What loses the share `sparsity` (0..1) of the units with the least damage we can do.
 
     Neurons, heads and KV groups: more from layers where they cost less, by forecast, and what stays refitted.
@@ -35,12 +35,12 @@ def best_units(
         plan = _layers(loaded, sparsity, data, progress)
     else:
         units = units_of(loaded, structure)
-        known = evidence_for(loaded, store, data, named_criterion(CRITERION), progress)
+        known = inputs_for(loaded, store, data, named_criterion(CRITERION), progress)
         windows = fitting_windows(loaded, data)
-        costs = curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+        costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
         plan = share_out(costs, units.totals(structure), structure, sparsity)
     settings = format_settings(plan, groups_of(loaded, structure))
-    return Spec(tuple(settings), CRITERION, data, Options(structure=structure))
+    return PruningSpec(tuple(settings), CRITERION, data, MaskOptions(structure=structure))
 
 
 def _layers(loaded: Loaded, sparsity: float, data: str, progress: Progress) -> Plan:
@@ -58,7 +58,7 @@ def _layers(loaded: Loaded, sparsity: float, data: str, progress: Progress) -> P
         tried = left if not gone else left[:TRIED_AGAIN]
         damage = {}
         for layer in tried:
-            with passing_over(loaded.model, [*gone, layer]):
+            with skipping_layers(loaded.model, [*gone, layer]):
                 damage[layer] = compare(head, dense, run(loaded.model, windows), windows, SCORE_EVERY).kl
             progress(step + len(damage) / len(tried), count, "Trying which layer can go")
         left = [*sorted(tried, key=damage.__getitem__), *left[len(tried) :]]

@@ -3,10 +3,10 @@
 from typing import Any
 
 from pruning.engine.models.load import Loaded
-from pruning.planning.forecast.calibration_plans import trial_plans
-from pruning.planning.forecast.predict import calibrate
+from pruning.planning.forecast.calibration_plans import calibration_plans
+from pruning.planning.forecast.predict import fit_forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings, parse_settings
 from pruning.progress import Progress, within
 from pruning.tasks.context.apply import spec_of
@@ -19,7 +19,7 @@ from pruning.workspace import results
 from pruning.workspace.store import Store
 
 
-def teach(
+def calibrate(
     loaded: Loaded,
     store: Store,
     progress: Progress,
@@ -35,7 +35,7 @@ def teach(
     of the calibration that these plans give by themselves.
     """
     check_structure(structure, criterion)
-    options = Options(structure=structure)
+    options = MaskOptions(structure=structure)
     table, trials = _trials(loaded, store, progress, criterion, data, structure)
     plans = [format_settings(plan, groups_of(loaded, structure)) for plan in trials]
     known = [_measured(loaded, store, settings, criterion, data, options) for settings in plans]
@@ -47,7 +47,7 @@ def teach(
         )
         progress(number + 1, len(missing), f"Measured {number + 1} of {len(missing)}", {"plan": known[index]})
     found = [one for one in known if one is not None]
-    learnt = calibrate(
+    learnt = fit_forecast(
         table, [(parse_settings(one["settings"], list(table.groups)), one["kl"]) for one in found]
     )
     return {
@@ -66,11 +66,11 @@ def _trials(
     loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str, structure: str
 ) -> tuple[SensitivityMap, list[Plan]]:
     if structure == DEFAULT.structure:
-        table = _map(loaded, store, progress, criterion, data)
-        return table, trial_plans(table)
-    table = unit_map_for(loaded, store, progress, structure, data)
+        smap = _map(loaded, store, progress, criterion, data)
+        return smap, calibration_plans(smap)
+    smap = unit_map_for(loaded, store, progress, structure, data)
     totals = units_of(loaded, structure).totals(structure)
-    return table, trial_plans(table, totals)
+    return smap, calibration_plans(smap, totals)
 
 
 def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:
@@ -83,7 +83,7 @@ def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data:
 
 
 def _measured(
-    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str, options: Options
+    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str, options: MaskOptions
 ) -> dict[str, Any] | None:
     """What is known of a plan on the very text that is there now: a file may have changed under its name."""
     kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, options.changed()), None)

@@ -6,12 +6,12 @@ from typing import Any
 
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.capability_costs import capability_costs, teaching
+from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
 from pruning.engine.sensitivity.group_costs import LEVELS
 from pruning.files import write_json
 from pruning.progress import Progress
 from pruning.tasks.best import PRICED_BY
-from pruning.tasks.context.context import evidence_for, groups_of, same_text, windows_of
+from pruning.tasks.context.context import groups_of, inputs_for, same_text, windows_of
 from pruning.tasks.sensitivity import check_levels
 from pruning.workspace.results import stored
 from pruning.workspace.store import Store
@@ -46,10 +46,10 @@ def capabilities(
     before = stored(store, "capabilities", key, value["data_fingerprint"])
     if before is not None:
         value["capabilities"] = before["capabilities"]
-    lessons = teaching(loaded.tokenizer)
+    lessons = capability_texts(loaded.tokenizer)
     missing = [name for name in lessons if name not in value["capabilities"]]
     if missing:
-        looked_at = evidence_for(loaded, store, data, chosen, progress)
+        looked_at = inputs_for(loaded, store, data, chosen, progress)
     for index, name in enumerate(missing):
         part = _part(progress, index, len(missing), name)
         text = lessons[name]

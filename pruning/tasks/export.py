@@ -10,7 +10,7 @@ from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.evaluation.size import dense_bytes
-from pruning.engine.masking.change import Change, Spec
+from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.engine.models.model_card import card
 from pruning.engine.models.save import write_model
@@ -75,7 +75,7 @@ def export_model(
     return value
 
 
-def cut_copy(loaded: Loaded, spec: Spec, change: Change, sample: torch.Tensor) -> nn.Module:
+def cut_copy(loaded: Loaded, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
     """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
     units = units_of(loaded, spec.options.structure)
     small = smaller(loaded.model, units, change.units or Removal())
@@ -89,7 +89,7 @@ def cut_copy(loaded: Loaded, spec: Spec, change: Change, sample: torch.Tensor) -
 def stored_figures(
     loaded: Loaded,
     store: Store,
-    spec: Spec,
+    spec: PruningSpec,
     reference: Reference,
     recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:

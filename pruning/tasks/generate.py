@@ -8,7 +8,7 @@ import torch
 
 from pruning.engine.architecture.forward import Head, head_of
 from pruning.engine.evaluation import generation as answers
-from pruning.engine.masking.change import Spec
+from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import names
@@ -24,7 +24,7 @@ Key = dict[str, Any]
 class _Asked:
     """One answer that is wanted: what is done to the model, and the key it is stored under."""
 
-    spec: Spec
+    spec: PruningSpec
     key: Key
 
 

@@ -13,12 +13,12 @@ from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Heads
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, smallest
 from pruning.engine.evaluation.timing import measured_speedup
-from pruning.engine.masking.change import Change, Spec
+from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.files import write_json
 from pruning.planning.recipe.guide_claims import BY_NAME, TECHNIQUES, Technique, verdict
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, format_level, format_settings
 from pruning.progress import Progress, within
 from pruning.tasks.best import best_spec
@@ -114,10 +114,10 @@ def _row(
         return {**about, "refused": str(error)}
 
 
-def _spec(loaded: Loaded, store: Store, technique: Technique, data: str, progress: Progress) -> Spec:
+def _spec(loaded: Loaded, store: Store, technique: Technique, data: str, progress: Progress) -> PruningSpec:
     """What the row does to the model."""
     if technique.best:
-        return best_spec(loaded, store, within(progress, 0, 4), Options(), technique.share, data)
+        return best_spec(loaded, store, within(progress, 0, 4), MaskOptions(), technique.share, data)
     settings, options = [f"all={format_level(technique.share)}"], {}
     if technique.whole:
         settings = _units(loaded, technique)
@@ -153,7 +153,7 @@ def _step(heads: Heads) -> int:
 
 
 def _measured(
-    loaded: Loaded, store: Store, spec: Spec, reference: Reference, progress: Progress
+    loaded: Loaded, store: Store, spec: PruningSpec, reference: Reference, progress: Progress
 ) -> dict[str, Any]:
     """Quality, size and speed of what `spec` leaves; the model comes back bit for bit."""
     with applied(loaded, store, spec, within(progress, 1, 4)) as change:
@@ -176,16 +176,16 @@ def _measured(
 
 def _dense(loaded: Loaded, store: Store, reference: Reference, progress: Progress) -> dict[str, Any]:
     """The dense model's own figures: those of a plan that removes nothing."""
-    nothing = Spec((), data=reference.windows.name)
+    nothing = PruningSpec((), data=reference.windows.name)
     stored = stored_figures(loaded, store, nothing, reference)
-    return stored or measure_now(loaded, store, nothing, Change({}), reference, progress)
+    return stored or measure_now(loaded, store, nothing, WeightChange({}), reference, progress)
 
 
 def _copy(loaded: Loaded) -> Any:
     return copy.deepcopy(loaded.model)
 
 
-def _sizes(loaded: Loaded, change: Change) -> dict[str, Any]:
+def _sizes(loaded: Loaded, change: WeightChange) -> dict[str, Any]:
     """Bytes of the dense file, and of what is left in the form that takes least room."""
     if change.units is not None:
         form, kept = "cut", cut_bytes(loaded.model, change.removed)
@@ -201,7 +201,9 @@ def _drawn(
     settings = [f"all={format_level(technique.share)}"]
     data = reference.windows.name
     found = lottery_ticket(loaded, store, progress, settings, LOTTERY_ROUNDS, 0, data, {"steps": steps})
-    change = Change({(one.layer, one.kind): _any(loaded, one, technique.share) for one in loaded.groups})
+    change = WeightChange(
+        {(one.layer, one.kind): _any(loaded, one, technique.share) for one in loaded.groups}
+    )
     dense = found["untrained"]
     return {
         **found["ticket"],

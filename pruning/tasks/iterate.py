@@ -8,7 +8,7 @@ from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.lottery_ticket import Draw, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import check_level, format_level, parse_settings
 from pruning.planning.recipe.schedules import ONE_SHOT
 from pruning.planning.recipe.training import Training
@@ -55,7 +55,7 @@ def progressive(
         "levels": rungs,
         "criterion": criterion,
         **budget,
-        **Options.of(options).changed(),
+        **MaskOptions.of(options).changed(),
         "recovery": None if recovery is None else Training.of(recovery).changed(),
     }
     for rung in rungs:

@@ -6,7 +6,7 @@ from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import Quality, compare, probe_accuracy
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import Change, Spec
+from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, share_removed, spec_of
@@ -39,7 +39,7 @@ def measure(
         return measure_now(loaded, store, spec, change, reference, progress, recovery)
 
 
-def quality_of(loaded: Loaded, store: Store, progress: Progress, spec: Spec) -> Quality:
+def quality_of(loaded: Loaded, store: Store, progress: Progress, spec: PruningSpec) -> Quality:
     """How far the model is from the dense one on the evaluation text, pruned as `spec` says; not stored."""
     reference = reference_of(loaded, spec.data, progress)
     with applied(loaded, store, spec, progress):
@@ -50,8 +50,8 @@ def quality_of(loaded: Loaded, store: Store, progress: Progress, spec: Spec) -> 
 def measure_now(
     loaded: Loaded,
     store: Store,
-    spec: Spec,
-    change: Change,
+    spec: PruningSpec,
+    change: WeightChange,
     reference: Reference,
     progress: Progress,
     recovery: dict[str, Any] | None = None,
@@ -90,7 +90,9 @@ def measure_now(
     return value
 
 
-def place_of(loaded: Loaded, spec: Spec, recovery: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+def place_of(
+    loaded: Loaded, spec: PruningSpec, recovery: dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
     """Kind and key of the stored measurement. What was trained is a kind of its own: forecasts learn from
     the other, and they know nothing of training."""
     key = {**same_text(loaded, spec.data), **spec.key()}

@@ -12,14 +12,14 @@ from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity import outliers as owl
 from pruning.engine.sensitivity.group_costs import LEVELS
-from pruning.engine.sensitivity.unit_costs import curves
+from pruning.engine.sensitivity.unit_costs import unit_cost_curves
 from pruning.errors import PruningError
-from pruning.planning.allocation.choices import Bounds, Menu, unit_menu
+from pruning.planning.allocation.choices import Bounds, ChoiceTable, unit_choices
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT
 from pruning.progress import Progress
 from pruning.tasks.best import PRICED_BY
-from pruning.tasks.context.context import evidence_for, fitting_windows, same_text, windows_of
+from pruning.tasks.context.context import fitting_windows, inputs_for, same_text, windows_of
 from pruning.tasks.context.units import units_of
 from pruning.tasks.sensitivity import make_map
 from pruning.workspace.results import stored
@@ -56,26 +56,26 @@ def check_structure(structure: str, criterion: str) -> None:
         )
 
 
-def unit_menu_for(
+def unit_choices_for(
     loaded: Loaded,
     store: Store,
     progress: Progress,
     structure: str,
     data: str = "demo",
     bounds: Bounds | None = None,
-) -> Menu:
+) -> ChoiceTable:
     """What removing units of each layer is forecast to cost, once what stays is refitted."""
     units = units_of(loaded, structure)
-    known = evidence_for(loaded, store, data, named_criterion("fisher"), progress)
+    known = inputs_for(loaded, store, data, named_criterion("fisher"), progress)
     windows = fitting_windows(loaded, data)
-    costs = curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+    costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
     dense = {
         "bytes": dense_bytes(loaded.model),
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "weight_bytes": weight_bytes(loaded.model),
     }
     weights = unit_weights(loaded.model, units, structure)
-    return unit_menu(costs, units.totals(structure), structure, weights, dense, bounds)
+    return unit_choices(costs, units.totals(structure), structure, weights, dense, bounds)
 
 
 def unit_weights(model: nn.Module, units: Units, structure: str) -> dict[int, int]:
@@ -104,5 +104,5 @@ def _weights(model: nn.Module, part: Any) -> int:
 
 def outliers_of(loaded: Loaded, store: Store, progress: Progress, data: str = "demo") -> Mapping[int, float]:
     """The share of outliers of each layer on the calibration text: what OWL goes by."""
-    known = evidence_for(loaded, store, data, named_criterion("wanda"), progress)
+    known = inputs_for(loaded, store, data, named_criterion("wanda"), progress)
     return owl.outlier_shares(loaded.model, loaded.groups, known)

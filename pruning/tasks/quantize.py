@@ -9,7 +9,7 @@ from pruning.engine.architecture.forward import run
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.quantization import METHODS, quantized, stored_bytes
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import Change
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.trainer import plain
 from pruning.progress import Progress
@@ -83,6 +83,6 @@ def _quality(model: nn.Module, reference: Reference) -> dict[str, float]:
     return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))
 
 
-def _sizes(loaded: Loaded, change: Change) -> dict[str, int]:
+def _sizes(loaded: Loaded, change: WeightChange) -> dict[str, int]:
     kept = (cut_bytes if change.units else sparse_bytes)(loaded.model, change.removed)
     return {"file_bytes": dense_bytes(loaded.model), "bytes": kept}

@@ -11,17 +11,17 @@ import torch
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.criteria import LEARNT, Evidence
+from pruning.engine.criteria import LEARNT, GroupInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import Change, Spec, changed
-from pruning.engine.masking.masked_refit import refitted
-from pruning.engine.masking.masks import Known, evidence, masks
+from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.masked_refit import refit_masked
+from pruning.engine.masking.masks import CriterionInputs, criterion_inputs, masks
 from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.checkpoints import load_change, load_state, save_change, save_state
 from pruning.engine.recovery.student import Student
-from pruning.engine.recovery.trainer import Course, Recovery, plain, split, train
+from pruning.engine.recovery.trainer import Recovery, TrainingLog, plain, split, train
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import effective, scoped
 from pruning.planning.recipe.plan import parse_settings
@@ -29,10 +29,10 @@ from pruning.planning.recipe.schedules import ONE_SHOT, plan_at
 from pruning.planning.recipe.training import Training
 from pruning.progress import Progress
 from pruning.tasks.context.apply import change_of, share_removed, spec_of
-from pruning.tasks.context.context import Reference, evidence_for, groups_of, reference_of
-from pruning.tasks.context.generated_text import written_windows
+from pruning.tasks.context.context import Reference, groups_of, inputs_for, reference_of
+from pruning.tasks.context.generated_text import generated_windows
 from pruning.tasks.context.recovered import recovery_key
-from pruning.tasks.training_log import Told
+from pruning.tasks.training_log import ReportedLog
 from pruning.workspace.store import Store
 
 TRAINING_TOKENS = 2**18
@@ -90,13 +90,13 @@ def recover(
     }
     store.put("recovery", key, value)
     store.file("recovery", key, STATE).unlink(missing_ok=True)
-    Told(store, key, training.steps).end()
+    ReportedLog(store, key, training.steps).end()
     return value
 
 
 def _trained(
     work: "_Work", progress: Progress, pruned: dict[str, float] | None
-) -> tuple[Course, float | None, float | None]:
+) -> tuple[TrainingLog, float | None, float | None]:
     """Train to the end; how it went, the seconds a step took, and those before the first.
 
     The student ends with this function: it takes as much memory as the model, and its optimizer twice that.
@@ -117,15 +117,15 @@ class _Work:
         self,
         loaded: Loaded,
         store: Store,
-        spec: Spec,
+        spec: PruningSpec,
         training: Training,
         key: dict[str, Any],
-        change: Change | None,
+        change: WeightChange | None,
     ) -> None:
         self.loaded, self.store, self.spec, self.training, self.key = loaded, store, spec, training, key
         self.out = store.file("recovery", key, ".safetensors")
         self.state_file = store.file("recovery", key, STATE)
-        self.at_first = change if change is not None and training.schedule == ONE_SHOT else Change({})
+        self.at_first = change if change is not None and training.schedule == ONE_SHOT else WeightChange({})
         student = Student(loaded.model, loaded.groups, self.at_first, training.lora)
         self.recovery = Recovery(student, loaded.model, training, moving=spec.criterion in LEARNT)
         state = load_state(self.state_file, loaded.device)
@@ -133,7 +133,7 @@ class _Work:
             self.recovery.resume(state)
         self.resumed_at = self.recovery.course.step
         self.pruned: dict[str, float] | None = None
-        self.told = Told(store, key, self.resumed_at)
+        self.told = ReportedLog(store, key, self.resumed_at)
         self._made = self._saved = self._began = time.monotonic()
 
     @property
@@ -152,14 +152,14 @@ class _Work:
         """Train to the end; `progress` hears of every step and every look."""
         loaded, training, course = self.loaded, self.training, self.recovery.course
         windows = load_windows(loaded.tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
-        known: Known = evidence()
+        known: CriterionInputs = criterion_inputs()
         if training.schedule != ONE_SHOT and self.spec.criterion not in LEARNT:
-            known = evidence_for(
+            known = inputs_for(
                 loaded, self.store, self.spec.data, named_criterion(self.spec.criterion), progress
             )
         learnt, _ = split(windows.calibration)
         count = training.lacking(len(learnt))
-        own = written_windows(loaded, self.store, self.spec.data, learnt, count, progress)
+        own = generated_windows(loaded, self.store, self.spec.data, learnt, count, progress)
         self._began = time.monotonic()
 
         def after_step(loss: float) -> None:
@@ -193,7 +193,7 @@ class _Work:
         most = max(1, FITTED_TOKENS // learnt.shape[1])
         text = torch.cat([learnt[:: max(1, len(learnt) // most)], own])[:most]
         loaded, removed = self.loaded, self.recovery.student.removed()
-        weights = refitted(loaded.model, loaded.groups, removed, text, told)
+        weights = refit_masked(loaded.model, loaded.groups, removed, text, told)
         self._began = time.monotonic()
         return weights
 
@@ -221,7 +221,7 @@ class _Work:
             about = _about(self.spec, self.training, self.recovery.course, self.out)
             self.store.put("recovery", self.key, {**about, "finished": False})
 
-    def _choose(self, known: Known, step: int) -> dict[Any, torch.Tensor]:
+    def _choose(self, known: CriterionInputs, step: int) -> dict[Any, torch.Tensor]:
         """What is removed from `step` on, by what the student's weights now are; nothing comes back."""
         training, spec, student = self.training, self.spec, self.recovery.student
         chosen = named_criterion(spec.criterion)
@@ -233,14 +233,14 @@ class _Work:
         moved = self.recovery.movement
         scores = {}
         for key in plan:
-            seen = known(key) if moved is None else Evidence(movement=moved[key])
+            seen = known(key) if moved is None else GroupInputs(movement=moved[key])
             scores[key] = chosen.score(weights[key], seen)
             if key in gone:
                 scores[key] = scores[key].masked_fill(gone[key], -torch.inf if chosen.norm == 1 else 0.0)
         return masks(scores, plan, options, chosen.norm)
 
 
-def _check(spec: Spec, training: Training) -> None:
+def _check(spec: PruningSpec, training: Training) -> None:
     """Raise PruningError for what cannot be trained together."""
     gradual = training.schedule != ONE_SHOT
     if spec.criterion in LEARNT and (not gradual or training.lora):
@@ -264,7 +264,7 @@ def _check(spec: Spec, training: Training) -> None:
         )
 
 
-def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[str, Any]:
+def _about(spec: PruningSpec, training: Training, course: TrainingLog, out: Path) -> dict[str, Any]:
     return {
         "settings": list(spec.settings),
         "criterion": spec.criterion,
@@ -280,8 +280,8 @@ def _about(spec: Spec, training: Training, course: Course, out: Path) -> dict[st
     }
 
 
-def _quality(loaded: Loaded, reference: Reference, change: Change) -> dict[str, float]:
+def _quality(loaded: Loaded, reference: Reference, change: WeightChange) -> dict[str, float]:
     """How good the model is with the change, on the evaluation text."""
-    with changed(loaded.model, loaded.groups, change):
+    with applied_change(loaded.model, loaded.groups, change):
         states = run(loaded.model, reference.windows.evaluation)
     return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))

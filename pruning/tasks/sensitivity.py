@@ -12,7 +12,7 @@ import numpy as np
 from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
-from pruning.engine.masking.change import Change, Spec
+from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
@@ -23,8 +23,8 @@ from pruning.planning.recipe.plan import KINDS, check_level, format_level
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.context import (
-    evidence_for,
     groups_of,
+    inputs_for,
     reference_of,
     same_text,
     statistics_of,
@@ -52,10 +52,10 @@ def make_map(
     reference = reference_of(loaded, data, progress)
     start = time.perf_counter()
     known, _ = statistics_of(loaded, store, data, progress)
-    looked_at = evidence_for(loaded, store, data, chosen, progress)
+    looked_at = inputs_for(loaded, store, data, chosen, progress)
     kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, wanted, progress)
     seconds = time.perf_counter() - start
-    table = SensitivityMap(
+    smap = SensitivityMap(
         model=loaded.reference,
         fingerprint=loaded.fingerprint,
         criterion=criterion,
@@ -78,14 +78,14 @@ def make_map(
     )
     key = {**same_text(loaded, data), "criterion": criterion, "levels": wanted}
     path = Path(out) if out else store.file("map", key, ".json")
-    table.save(path)
-    store.put("map", key, table.to_dict())
+    smap.save(path)
+    store.put("map", key, smap.to_dict())
     return {
         "points": kronecker.size,
         "seconds": seconds,
-        "dense_forwards": table.dense_forwards,
+        "dense_forwards": smap.dense_forwards,
         "out": str(path),
-        "map": table.to_dict(),
+        "map": smap.to_dict(),
     }
 
 
@@ -139,11 +139,11 @@ def run_sweep(
 
 
 def _point_applied(
-    loaded: Loaded, store: Store, asked: Spec, progress: Progress
-) -> Callable[[Point], AbstractContextManager[Change]]:
+    loaded: Loaded, store: Store, asked: PruningSpec, progress: Progress
+) -> Callable[[Point], AbstractContextManager[WeightChange]]:
     """The model with one point's group pruned, everything else as asked."""
 
-    def pruned(point: Point) -> AbstractContextManager[Change]:
+    def pruned(point: Point) -> AbstractContextManager[WeightChange]:
         setting = f"{point.kind}@{point.layer}={format_level(point.level)}"
         return applied(loaded, store, replace(asked, settings=(setting,)), progress)
 

@@ -11,7 +11,7 @@ KIND = "recovery_course"
 TELL_SECONDS = 2.0
 
 
-class Told:
+class ReportedLog:
     """The stored course of one recovery, rewritten every few seconds, under the key of its result.
 
     `saved_step` in it is the step that the recovery goes on from after a kill: 0 before anything was saved.

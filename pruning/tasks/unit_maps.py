@@ -7,12 +7,12 @@ import numpy as np
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import curves
+from pruning.engine.sensitivity.unit_costs import unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.progress import Progress
-from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of, reference_of, same_text
+from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, reference_of, same_text
 from pruning.tasks.context.units import units_of
 from pruning.tasks.optimize import UNITS, unit_weights
 from pruning.tasks.sensitivity import forward_seconds
@@ -37,15 +37,15 @@ def unit_map_for(
         return SensitivityMap.from_dict(drawn)
     start = time.perf_counter()
     units = units_of(loaded, structure)
-    known = evidence_for(loaded, store, data, named_criterion(CRITERION), progress)
+    known = inputs_for(loaded, store, data, named_criterion(CRITERION), progress)
     windows = fitting_windows(loaded, data)
-    costs = curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+    costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
     totals, weights = units.totals(structure), unit_weights(loaded.model, units, structure)
     groups = groups_of(loaded, structure)
     levels = _levels(totals)
     prices = np.stack([_at(costs[layer], totals[layer], levels) for layer, _ in groups])
     seconds = time.perf_counter() - start
-    table = SensitivityMap(
+    smap = SensitivityMap(
         model=loaded.reference,
         fingerprint=loaded.fingerprint,
         criterion=CRITERION,
@@ -67,8 +67,8 @@ def unit_map_for(
         dense_forwards=seconds / forward_seconds(loaded, data),
         structure=structure,
     )
-    store.put("unit_map", key, table.to_dict())
-    return table
+    store.put("unit_map", key, smap.to_dict())
+    return smap
 
 
 def _levels(totals: dict[int, int]) -> tuple[float, ...]:

@@ -87,7 +87,7 @@ def _suggestion(model: services.Info, plan: Plan) -> str:
 
 def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
     choice = state.current()
-    table = services.the_map(model)
+    smap = services.the_map(model)
     return Recipe.from_plan(
         plan,
         model.groups,
@@ -95,18 +95,18 @@ def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
         fingerprint=model.fingerprint,
         criterion=choice.criterion,
         data=choice.data,
-        data_fingerprint=table.data_fingerprint if table else None,
+        data_fingerprint=smap.data_fingerprint if smap else None,
         name=name,
     )
 
 
 def _expectations(model: services.Info, plan: Plan) -> None:
     """What is known of the plan before it is written."""
-    table = services.the_map(model)
-    if table is None:
+    smap = services.the_map(model)
+    if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
         return
-    known = services.measurements(model, table)
+    known = services.measurements(model, smap)
     truth = services.measured(plan, known, model.groups)
     first, second = st.columns(2)
     if truth:
@@ -117,7 +117,7 @@ def _expectations(model: services.Info, plan: Plan) -> None:
         with second:
             shell.figure("Size, stored sparsely", words.size(truth["bytes"]), "measured", "", words.SIZE)
     else:
-        seen = forecast(table, plan, services.calibration(table, known))
+        seen = forecast(smap, plan, services.calibration(smap, known))
         band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
         with first:
             shell.figure("Perplexity", words.perplexity(seen.perplexity), "forecast", band, words.PERPLEXITY)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruning.planning.cost.latency_table import processor
-from pruning.planning.forecast.capability_map import Leanings
+from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.workspace.store import Store
 
@@ -111,12 +111,12 @@ def unit_map(store: Store, subject: Subject, structure: str) -> dict[str, Any] |
     return rows[0]["value"] if rows else None
 
 
-def capability_map(store: Store, smap: SensitivityMap) -> Leanings | None:
+def capability_map(store: Store, smap: SensitivityMap) -> CapabilityMap | None:
     """What capabilities lean on; of several the map with most capabilities, then levels, then the newest."""
     rows = about(store, "capabilities", Subject.of_map(smap), criterion=smap.criterion)
     values = [row["value"] for row in rows if row["value"]["capabilities"]]
     best = max(values, key=lambda value: (len(value["capabilities"]), len(value["levels"])), default=None)
-    return None if best is None else Leanings.from_dict(best)
+    return None if best is None else CapabilityMap.from_dict(best)
 
 
 def outlier_shares(store: Store, smap: SensitivityMap) -> dict[int, float] | None:
@@ -135,7 +135,7 @@ def of_map(
 
     What was made with another structure, scope or pattern than the map prices is another matter.
     """
-    options = Options(structure=smap.structure)
+    options = MaskOptions(structure=smap.structure)
     where = {"criterion": criterion or smap.criterion, **options.everywhere()}
     return [row["value"] for row in about(store, kind, Subject.of_map(smap), **where)]
 

@@ -11,14 +11,14 @@ from click.testing import CliRunner
 from pruning.benchmarks import solver as bench_solver
 from pruning.benchmarks.solver import Case
 from pruning.cli import main
-from pruning.engine.criteria.inputs import Evidence
+from pruning.engine.criteria.inputs import GroupInputs
 from pruning.engine.masking.masks import group_weight
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.planning.recipe.recipe import Recipe
 from pruning.progress import silent
 from pruning.tasks.context.units import units_of
-from pruning.tasks.optimize import outliers_of, unit_menu_for, unit_weights
+from pruning.tasks.optimize import outliers_of, unit_choices_for, unit_weights
 from pruning.workspace.store import Store
 from tests.support.tiny import HIDDEN, LAYERS
 
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_outliers_are_counted_over_all_weights_of_a_layer(loaded: Loaded) -> None:
     inputs = {(g.layer, g.kind): torch.ones(group_weight(loaded.model, g).shape[1]) for g in loaded.groups}
     inputs[1, "up"][0] = 1e4  # one input a hundred times as strong
-    shares = outlier_shares(loaded.model, loaded.groups, lambda key: Evidence(inputs=inputs[key]))
+    shares = outlier_shares(loaded.model, loaded.groups, lambda key: GroupInputs(inputs=inputs[key]))
     scores = torch.cat(
         [
             (group_weight(loaded.model, g).abs() * inputs[1, g.kind].sqrt()).flatten()
@@ -69,7 +69,7 @@ def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Pat
     assert found["ours_best_everywhere"] == beaten
     assert found["gap_to_bound"] == 0
     assert set(outliers_of(loaded, Store(home), silent, text)) == set(range(LAYERS))
-    assert unit_menu_for(loaded, Store(home), silent, "heads", text).groups[0] == (0, "heads")
+    assert unit_choices_for(loaded, Store(home), silent, "heads", text).groups[0] == (0, "heads")
 
 
 @pytest.fixture

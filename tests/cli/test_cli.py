@@ -23,7 +23,7 @@ from pruning.errors import Cancelled, PruningError
 from pruning.jobs.command_line import command_line
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +173,7 @@ def test_options_are_part_of_the_command():
         fingerprint="f",
         criterion="fisher",
         data="demo",
-        options=Options.of(options),
+        options=MaskOptions.of(options),
     )
     request = {"task": "export", "model": MODEL, "arguments": {"recipe": recipe.to_dict(), "name": "x"}}
     assert parsed(command_line(request).splitlines()[0])[1].items() >= options.items()
@@ -192,7 +192,7 @@ def test_units_are_part_of_the_command():
         fingerprint="f",
         criterion="fisher",
         data="demo",
-        options=Options.of(options),
+        options=MaskOptions.of(options),
     )
     arguments = {"recipe": recipe.to_dict(), "name": "x", "masked": True}
     second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()[1]

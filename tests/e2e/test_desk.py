@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import pruning.ui.explore.mixer.component as mixing
-from pruning.planning.forecast.predict import calibrate, forecast, prior
+from pruning.planning.forecast.predict import fit_forecast, forecast, prior
 from pruning.planning.recipe.plan import parse_settings
-from pruning.planning.recipe.presets import STRATEGIES, strategy_plan
+from pruning.planning.recipe.presets import PRESETS, preset_plan
 from pruning.ui.data.session import split_settings
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.workspace.store import Store
@@ -60,7 +60,7 @@ def opened(page: Page, plan: str = "") -> Locator:
 def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]) -> None:
     table = synthetic.sensitivity_map()
     rng = np.random.default_rng(1)
-    learnt = calibrate(table, [(parse_settings(["all=0.3"], table.groups), 0.4)])
+    learnt = fit_forecast(table, [(parse_settings(["all=0.3"], table.groups), 0.4)])
     for calibration in (prior(), prior(table), learnt):
         data = json.loads(json.dumps(table_data(table, calibration, Marks())))
         plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
@@ -93,14 +93,14 @@ def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) 
     table = synthetic.sensitivity_map()
     data = json.loads(json.dumps(table_data(table, prior(), Marks())))
     zeros = [0.0] * len(table.groups)
-    for index, name in enumerate(STRATEGIES):
+    for index, name in enumerate(PRESETS):
         for level in (0.0, 0.3, 0.8):
             given = {"table": data, "zeros": zeros, "index": index, "level": level}
             ours = compute(
                 "presetLevels(given.zeros, given.table.presets[given.index], given.level, 0.95, () => false)",
                 given,
             )
-            assert ours == table.levels_of(strategy_plan(name, level, table.groups)).tolist()
+            assert ours == table.levels_of(preset_plan(name, level, table.groups)).tolist()
 
 
 def test_moving_a_group_keeps_the_painted_shape_and_what_is_locked(
@@ -135,7 +135,7 @@ def test_a_dragged_fader_is_drawn_before_python_hears_of_it(page: Page, home: Pa
     wait_for_plan(page, plan)
     table = synthetic.sensitivity_map()
     known = [value["value"] for value in Store(home).find("measure")]
-    learnt = calibrate(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in known])
+    learnt = fit_forecast(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in known])
     true = forecast(table, parse_settings([plan], table.groups), learnt)
     assert float(desk.get_attribute("data-kl") or 0) == pytest.approx(true.kl, rel=1e-6)
     expect(desk.locator(".differs")).to_be_hidden()

@@ -6,11 +6,11 @@ import torch
 
 from pruning.benchmarks import units as bench_units
 from pruning.engine.architecture.units import find_units
-from pruning.engine.masking.masks import evidence
+from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import curves, share_out
+from pruning.engine.sensitivity.unit_costs import share_out, unit_cost_curves
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.progress import silent
 from pruning.tasks import TASKS
@@ -34,10 +34,10 @@ def test_units_go_where_they_cost_least() -> None:
 
 def test_curves_rise_from_nothing(loaded: Loaded, store: Store, text: str) -> None:
     units = find_units(loaded.model, loaded.groups)
-    known = evidence(statistics_of(loaded, store, text, silent)[0])
+    known = criterion_inputs(statistics_of(loaded, store, text, silent)[0])
     windows = torch.randint(3, VOCABULARY, (8, 64), generator=torch.Generator().manual_seed(0))
     for kind, most in (("neurons", round(0.7 * INNER)), ("heads", HEADS - 1), ("kv_groups", 1)):
-        found = curves(loaded.model, loaded.groups, units, kind, known, windows)
+        found = unit_cost_curves(loaded.model, loaded.groups, units, kind, known, windows)
         assert sorted(found) == list(range(LAYERS))
         for costs in found.values():
             assert len(costs) == most + 1
@@ -49,7 +49,7 @@ def test_curves_rise_from_nothing(loaded: Loaded, store: Store, text: str) -> No
 def test_the_best_spec_removes_the_share_asked_for(
     loaded: Loaded, store: Store, text: str, structure: str, share: float
 ) -> None:
-    spec = best_spec(loaded, store, silent, Options(structure=structure), share, text)
+    spec = best_spec(loaded, store, silent, MaskOptions(structure=structure), share, text)
     groups = [(layer, structure) for layer in range(LAYERS)]
     plan = parse_settings(list(spec.settings), groups)
     assert sum(plan.values()) / LAYERS == pytest.approx(share, abs=0.12)
@@ -74,7 +74,7 @@ def test_the_best_is_found_and_measured_in_one_task(loaded: Loaded, store: Store
 
 
 def test_the_best_layers_are_those_that_do_least_damage(loaded: Loaded, store: Store, text: str) -> None:
-    options = Options(structure="layers")
+    options = MaskOptions(structure="layers")
     spec = best_spec(loaded, store, silent, options, 0.34, text)
     damage = {
         layer: TASKS["measure"](
@@ -88,7 +88,7 @@ def test_the_best_layers_are_those_that_do_least_damage(loaded: Loaded, store: S
     with pytest.raises(PruningError, match="of 3 layers is 0"):
         best_spec(loaded, store, silent, options, 0.1, text)
     with pytest.raises(PruningError, match="without other options"):
-        best_spec(loaded, store, silent, Options(structure="neurons", round_to=8), 0.2, text)
+        best_spec(loaded, store, silent, MaskOptions(structure="neurons", round_to=8), 0.2, text)
 
 
 def test_the_bench_prints_ratios_of_its_rows(

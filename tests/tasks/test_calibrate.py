@@ -12,12 +12,12 @@ from pruning.engine.calibration.data import load_probes
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.command_line import command_line
-from pruning.planning.forecast.calibration_plans import TRIALS, trial_plans
-from pruning.planning.forecast.predict import SensitivityMap, calibrate
+from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plans
+from pruning.planning.forecast.predict import SensitivityMap, fit_forecast
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.progress import silent
 from pruning.tasks import TASKS
-from pruning.tasks import calibrate as calibrating
+from pruning.tasks import fit_forecast as calibrating
 from pruning.tasks import measure as quality
 from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store
@@ -36,7 +36,7 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
 ) -> None:
     made = TASKS["map"](loaded, store, silent, criterion="magnitude", data=text)["map"]
     table = SensitivityMap.from_dict(made)
-    wanted = [format_settings(plan, groups_of(loaded)) for plan in trial_plans(table)]
+    wanted = [format_settings(plan, groups_of(loaded)) for plan in calibration_plans(table)]
     assert 1 < len(wanted) <= TRIALS
     # Somebody measured one of them before.
     TASKS["measure"](loaded, store, silent, settings=wanted[2], criterion="magnitude", data=text)
@@ -61,7 +61,7 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
     kls = {tuple(row["value"]["settings"]): row["value"]["kl"] for row in rows}
     assert found["kls"] == [kls[tuple(settings)] for settings in wanted]
     pairs = [(parse_settings(list(plan), table.groups), kl) for plan, kl in kls.items()]
-    assert found["spread"] == pytest.approx(calibrate(table, pairs).spread)
+    assert found["spread"] == pytest.approx(fit_forecast(table, pairs).spread)
     assert set(found["weights"]) == {kind for _, kind in table.groups}
     assert json.loads(json.dumps(found)) == found
 
@@ -100,7 +100,7 @@ def test_the_map_is_the_one_that_the_dashboard_shows(loaded: Loaded, store: Stor
     finer = TASKS["map"](loaded, store, silent, criterion="wanda", levels=levels, data=text)["map"]
     TASKS["map"](loaded, store, silent, criterion="wanda", data=text)
     found = TASKS["teach"](loaded, store, silent, criterion="wanda", data=text)
-    plans = trial_plans(SensitivityMap.from_dict(finer))
+    plans = calibration_plans(SensitivityMap.from_dict(finer))
     assert found["plans"] == [format_settings(plan, groups_of(loaded)) for plan in plans]
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.checkpoints import load_change
 from pruning.errors import Cancelled, PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
@@ -228,7 +228,7 @@ def test_a_recovered_smaller_model_is_exported_smaller(
         fingerprint=loaded.fingerprint,
         criterion="fisher",
         data=text,
-        options=Options(structure=structure),
+        options=MaskOptions(structure=structure),
         recovery=gently,
     )
     asked: dict[str, Any] = {"settings": settings, "data": text, "structure": structure, "recovery": gently}

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from pruning.engine.criteria import CRITERIA, criterion
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masks import evidence, plan_masks
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models import save as exporting
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.forecast.predict import SensitivityMap, forecast
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.progress import silent
@@ -174,7 +174,7 @@ def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, t
     assert len(rows) == 3
     # The key of a result without options is what it was before there were any.
     assert {"fingerprint", "data", "criterion", "settings"} in [set(row["key"]) for row in rows]
-    default = store.find("measure", fingerprint=loaded.fingerprint, **Options().everywhere())
+    default = store.find("measure", fingerprint=loaded.fingerprint, **MaskOptions().everywhere())
     assert [row["value"] for row in default] == [plain]
 
 
@@ -258,8 +258,8 @@ def test_the_drift_is_that_of_the_pruned_model_reading_the_dense_answer(
     said = loaded.model.generate(torch.tensor([ids]), max_new_tokens=5, do_sample=False, pad_token_id=0)
     before = loaded.model(said).logits[0, len(ids) - 1 : -1].double().log_softmax(-1)
     levels = parse_settings(plan, groups_of(loaded))
-    masks = plan_masks(loaded.model, loaded.groups, criterion("magnitude"), levels, evidence())
-    with changed(loaded.model, loaded.groups, Change(masks)):
+    masks = plan_masks(loaded.model, loaded.groups, criterion("magnitude"), levels, criterion_inputs())
+    with applied_change(loaded.model, loaded.groups, WeightChange(masks)):
         after = loaded.model(said).logits[0, len(ids) - 1 : -1].double().log_softmax(-1)
     expected = (before.exp() * (before - after)).sum(-1).tolist()
     assert row["kl"] == pytest.approx(expected, rel=1e-3)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.progress import silent
@@ -40,7 +40,7 @@ with torch.no_grad():
 
 
 def recipe_of(loaded: Loaded, text: str, setting: str, **options: Any) -> dict[str, Any]:
-    chosen = Options.of(options)
+    chosen = MaskOptions.of(options)
     groups = groups_of(loaded, chosen.structure)
     made = Recipe.from_plan(
         parse_settings([setting], groups),

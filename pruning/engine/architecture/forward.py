@@ -106,14 +106,14 @@ def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[
 
     handle = modules[layer].register_forward_pre_hook(replace, with_kwargs=True)
     try:
-        with passing_over(model, range(layer)):
+        with skipping_layers(model, range(layer)):
             yield
     finally:
         handle.remove()
 
 
 @contextmanager
-def passing_over(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
+def skipping_layers(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
     """While open, these decoder layers do nothing."""
     modules = decoder_layers(model)
     skipped = [modules[layer][1] for layer in layers]

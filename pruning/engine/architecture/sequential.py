@@ -15,7 +15,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Text:
+class SequentialPass:
     """Token windows as decoder layers see them: `states`, each [windows, length, hidden], as they enter the
     first layer, and beside them what each layer is called with besides its states."""
 
@@ -28,7 +28,7 @@ class Text:
 
 
 @dataclass
-class Seen:
+class Recorded:
     """What linear modules were given [tokens, in] and put out [tokens, out], batch after batch, by name."""
 
     given: dict[str, list[torch.Tensor]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class _Enough(Exception):
     """What was wanted has been seen: the rest of the pass is of no use."""
 
 
-def enter(model: nn.Module, windows: torch.Tensor) -> Text:
+def start_pass(model: nn.Module, windows: torch.Tensor) -> SequentialPass:
     """Token `windows` [n, length] up to the first decoder layer."""
     layers = [module for _, module in decoder_layers(model)]
     states: list[torch.Tensor] = []
@@ -64,7 +64,7 @@ def enter(model: nn.Module, windows: torch.Tensor) -> Text:
                 hidden_states(model, ids)
             except _Enough:
                 continue
-    return Text(states, arguments)
+    return SequentialPass(states, arguments)
 
 
 def _apart(args: tuple, kwargs: dict[str, Any]) -> tuple[torch.Tensor, Arguments]:
@@ -74,19 +74,19 @@ def _apart(args: tuple, kwargs: dict[str, Any]) -> tuple[torch.Tensor, Arguments
     return kwargs["hidden_states"], ((), {k: v for k, v in kwargs.items() if k != "hidden_states"})
 
 
-def through(
+def step_layer(
     layer: nn.Module,
     index: int,
-    text: Text,
+    text: SequentialPass,
     states: Sequence[torch.Tensor],
     watch: Mapping[str, nn.Module],
     until: str | None = None,
-) -> tuple[list[torch.Tensor], Seen]:
+) -> tuple[list[torch.Tensor], Recorded]:
     """`states` after the layer, and what the linear modules in `watch` did to them.
 
     With `until` the pass stops once that one of `watch` was called, and there are no states after.
     """
-    seen = Seen({name: [] for name in watch}, {name: [] for name in watch})
+    seen = Recorded({name: [] for name in watch}, {name: [] for name in watch})
     with ExitStack() as stack, torch.no_grad():
         for name, module in watch.items():
 

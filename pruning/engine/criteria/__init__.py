@@ -8,7 +8,7 @@ import torch
 from pruning.engine.criteria.corrected import Corrected
 from pruning.engine.criteria.fisher import Fisher
 from pruning.engine.criteria.gradient import Gradient
-from pruning.engine.criteria.inputs import Evidence
+from pruning.engine.criteria.inputs import GroupInputs
 from pruning.engine.criteria.l2 import L2
 from pruning.engine.criteria.magnitude import Magnitude
 from pruning.engine.criteria.movement import Movement
@@ -19,7 +19,7 @@ from pruning.engine.criteria.taylor import Taylor
 from pruning.engine.criteria.wanda import Wanda
 from pruning.errors import PruningError
 
-__all__ = ["CRITERIA", "LEARNT", "Criterion", "Evidence", "criterion"]
+__all__ = ["CRITERIA", "LEARNT", "Criterion", "GroupInputs", "criterion"]
 
 
 class Criterion(Protocol):
@@ -37,7 +37,7 @@ class Criterion(Protocol):
     norm: ClassVar[int]
     updates: ClassVar[bool]
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in], higher = keep, of a weight [out, in]."""
         ...
 

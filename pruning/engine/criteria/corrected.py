@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence, given
+from pruning.engine.criteria.inputs import GroupInputs, given
 from pruning.engine.linalg.obs import DAMPING, inverse_factor
 
 
@@ -23,6 +23,6 @@ class Corrected:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = True
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from mean x xᵀ."""
         return (weight / inverse_factor(given(known, "products"), DAMPING).diagonal()).square()

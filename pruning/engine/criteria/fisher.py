@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence, given
+from pruning.engine.criteria.inputs import GroupInputs, given
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ class Fisher:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from mean x_j² and mean g_i²."""
         return weight.square() * given(known, "inputs") * given(known, "outputs").unsqueeze(1)

@@ -16,7 +16,7 @@ MISSING = {
 
 
 @dataclass(frozen=True)
-class Evidence:
+class GroupInputs:
     """What is known of one group with weight [out, in]; None where nobody has asked for it.
 
     `inputs` [in]: mean x_j². `outputs` [out]: mean g_i², g the gradient at the output. `products` [in, in]:
@@ -32,7 +32,7 @@ class Evidence:
     place: int = 0
 
 
-def given(known: Evidence, name: str) -> torch.Tensor:
+def given(known: GroupInputs, name: str) -> torch.Tensor:
     """One field of the evidence; PruningError, saying how to get it, where it is missing."""
     value: torch.Tensor | None = getattr(known, name)
     if value is None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ class L2:
     norm: ClassVar[int] = 2
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in]; nothing else is looked at."""
         return weight.abs()

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,6 @@ class Magnitude:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in]; nothing else is looked at."""
         return weight.abs()

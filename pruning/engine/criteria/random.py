@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Random:
     updates: ClassVar[bool] = False
     seed: int = 0
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in], uniform in 0..1, of weight [out, in]."""
         generator = torch.Generator().manual_seed(1_000_003 * self.seed + known.place)
         return torch.rand(weight.shape, generator=generator).to(weight.device)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence, given
+from pruning.engine.criteria.inputs import GroupInputs, given
 from pruning.engine.linalg.obs import DAMPING, inverse_factor
 
 
@@ -24,6 +24,6 @@ class SparseGPT:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = True
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from mean x xᵀ."""
         return (weight / inverse_factor(given(known, "products"), DAMPING).diagonal()).square()

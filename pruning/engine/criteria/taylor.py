@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import Evidence, given
+from pruning.engine.criteria.inputs import GroupInputs, given
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Taylor:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
         """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""
         return weight.abs() * given(known, "gradients")

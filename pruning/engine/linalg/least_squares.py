@@ -14,7 +14,7 @@ NOT_FINITE = "what goes cannot be made up for. Load the model in float32, or swi
 Allowed = Callable[[list[int]], Sequence[int]]
 
 
-def shrunk(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
+def shrunk_covariance(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
     """A [in, in], a mean over so many tokens, with its off-diagonal entries drawn towards zero.
 
     Least squares would trust them too far, the more so the fewer tokens there are for each input (Ledoit &
@@ -24,7 +24,7 @@ def shrunk(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
     return (1 - share) * inputs + share * torch.diag(inputs.diagonal())
 
 
-def refit(
+def compensate_columns(
     weight: torch.Tensor,
     inputs: torch.Tensor,
     gone: Sequence[int],
@@ -44,7 +44,7 @@ def refit(
     return result
 
 
-def order(
+def removal_order(
     weight: torch.Tensor,
     inputs: torch.Tensor,
     outputs: torch.Tensor,

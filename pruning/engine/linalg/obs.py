@@ -12,7 +12,7 @@ DAMPING = 0.01
 Choose = Callable[[torch.Tensor], torch.Tensor]
 
 
-def surgeon(
+def obs_prune(
     weight: torch.Tensor,
     hessian: torch.Tensor,
     choose: Choose,

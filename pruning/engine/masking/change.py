@@ -10,18 +10,18 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Removal
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group
 
 
 @dataclass(frozen=True)
-class Spec:
+class PruningSpec:
     """All that decides which weights become what: `settings` spell the plan, `criterion` scores on `data`."""
 
     settings: tuple[str, ...]
     criterion: str = "fisher"
     data: str = "demo"
-    options: Options = DEFAULT
+    options: MaskOptions = DEFAULT
 
     def key(self) -> dict[str, Any]:
         """The part of a result's key that says what was done; options at their default are not named."""
@@ -30,7 +30,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Change:
+class WeightChange:
     """What becomes of the groups it names: `removed` bool [out, in], True = zero.
 
     `weights` [out, in] take the place of the group's weights where those that stay change as well; they
@@ -44,7 +44,7 @@ class Change:
 
 
 @contextmanager
-def changed(model: nn.Module, groups: Sequence[GroupInfo], change: Change) -> Iterator[None]:
+def applied_change(model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange) -> Iterator[None]:
     """The model with the change while open; the weights that were there come back bit for bit.
 
     Takes as much memory again as the weights of the changed groups: whole copies are put back many times

@@ -8,7 +8,7 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.linalg.cholesky import damped
 from pruning.engine.linalg.obs import DAMPING
-from pruning.engine.masking.sparsegpt_corrected import along
+from pruning.engine.masking.sparsegpt_corrected import prune_sequentially
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
 
@@ -16,7 +16,7 @@ from pruning.progress import Progress, silent
 ROUNDS = 20
 
 
-def refitted(
+def refit_masked(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     removed: Mapping[Group, torch.Tensor],
@@ -34,12 +34,12 @@ def refitted(
         group: GroupInfo, target: torch.Tensor, inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         gone = removed[group.layer, group.kind]
-        return fitted(target, inputs, gone), gone
+        return masked_least_squares(target, inputs, gone), gone
 
-    return dict(along(model, groups, removed, windows, remake, progress).weights)
+    return dict(prune_sequentially(model, groups, removed, windows, remake, progress).weights)
 
 
-def fitted(
+def masked_least_squares(
     target: torch.Tensor, inputs: torch.Tensor, gone: torch.Tensor, rounds: int = ROUNDS
 ) -> torch.Tensor:
     """The weight [out, in] that is zero where `gone` and comes nearest to what `target` [out, in] puts out.

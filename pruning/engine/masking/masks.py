@@ -8,12 +8,12 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.calibration.fisher import GroupStatistics, Statistics
-from pruning.engine.criteria import Criterion, Evidence
+from pruning.engine.criteria import Criterion, GroupInputs
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import (
     DEFAULT,
     POOLED,
-    Options,
+    MaskOptions,
     block_of,
     bounds,
     effective,
@@ -22,7 +22,7 @@ from pruning.planning.recipe.mask_options import (
 )
 from pruning.planning.recipe.plan import KINDS, Group, Plan
 
-Known = Callable[[Group], Evidence]
+CriterionInputs = Callable[[Group], GroupInputs]
 SINGLE = (1, 1)
 
 
@@ -31,23 +31,23 @@ def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
     return torch.cat([weight_view(model, part).detach().float() for part in group.parts])
 
 
-def evidence(
+def criterion_inputs(
     statistics: Statistics | None = None, gradients: Mapping[Group, torch.Tensor] | None = None
-) -> Known:
+) -> CriterionInputs:
     """What criteria may look at, by group, from what has been collected."""
 
-    def known(group: Group) -> Evidence:
+    def known(group: Group) -> GroupInputs:
         one = None if statistics is None else statistics.groups[group]
-        return group_evidence(one, None if gradients is None else gradients[group], group)
+        return group_inputs(one, None if gradients is None else gradients[group], group)
 
     return known
 
 
-def group_evidence(
+def group_inputs(
     known: GroupStatistics | None, gradients: torch.Tensor | None = None, group: Group = (0, KINDS[0])
-) -> Evidence:
+) -> GroupInputs:
     """What criteria may look at in one group."""
-    return Evidence(
+    return GroupInputs(
         inputs=None if known is None else known.score_inputs,
         outputs=None if known is None else known.score_outputs,
         products=None if known is None else known.inputs,
@@ -61,8 +61,8 @@ def plan_masks(
     groups: Sequence[GroupInfo],
     criterion: Criterion,
     plan: Plan,
-    known: Known,
-    options: Options = DEFAULT,
+    known: CriterionInputs,
+    options: MaskOptions = DEFAULT,
 ) -> dict[Group, torch.Tensor]:
     """What the plan removes from each group. The model must be dense and is not changed."""
     options = scoped(options, criterion.scope)
@@ -78,7 +78,7 @@ def plan_masks(
 
 
 def masks(
-    scores: Mapping[Group, torch.Tensor], plan: Plan, options: Options, norm: int = 1
+    scores: Mapping[Group, torch.Tensor], plan: Plan, options: MaskOptions, norm: int = 1
 ) -> dict[Group, torch.Tensor]:
     """What goes, from the scores [out, in] of every group in the plan; `options` must name a scope."""
     if options.pattern is not None:

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, decoder_layers, weight_view
-from pruning.engine.architecture.sequential import enter, mean_product, through
-from pruning.engine.linalg.obs import BLOCK, Choose, surgeon
-from pruning.engine.masking.change import Change, put_back, put_weight
+from pruning.engine.architecture.sequential import mean_product, start_pass, step_layer
+from pruning.engine.linalg.obs import BLOCK, Choose, obs_prune
+from pruning.engine.masking.change import WeightChange, put_back, put_weight
 from pruning.engine.masking.masks import group_weight, pattern_mask, removed
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import POOLED, Options, effective, kept_of, scoped
+from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of, scoped
 from pruning.planning.recipe.plan import Plan
 from pruning.progress import Progress, silent
 
@@ -21,9 +21,9 @@ def sparsegpt(
     groups: Sequence[GroupInfo],
     plan: Plan,
     windows: torch.Tensor,
-    options: Options,
+    options: MaskOptions,
     progress: Progress = silent,
-) -> Change:
+) -> WeightChange:
     """What SparseGPT (Frantar & Alistarh 2023) makes of the groups in the plan; the model comes back dense.
 
     Token `windows` [n, length] go through the layers one by one. All groups of a layer are pruned on the
@@ -34,29 +34,29 @@ def sparsegpt(
     last = max((layer for layer, _ in wanted), default=-1)
     gone, weights = {}, {}
     saved: list[tuple[torch.Tensor, torch.Tensor]] = []
-    text = enter(model, windows)
+    text = start_pass(model, windows)
     states = text.states
     try:
         for index, (_, layer) in enumerate(decoder_layers(model)[: last + 1]):
             own = [group for group in groups if group.layer == index and (index, group.kind) in wanted]
             watch = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
-            given = through(layer, index, text, states, watch)[1].given if own else {}
+            given = step_layer(layer, index, text, states, watch)[1].given if own else {}
             for group in own:
                 key = (index, group.kind)
                 inputs = given.pop(group.kind)
                 choose, step = choice(wanted[key], options, matrices(model, group))
-                weights[key], gone[key] = surgeon(
+                weights[key], gone[key] = obs_prune(
                     group_weight(model, group), mean_product(inputs, inputs), choose, step
                 )
                 saved += put_weight(model, group, weights[key])
-            states = through(layer, index, text, states, {})[0]
+            states = step_layer(layer, index, text, states, {})[0]
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
-    return Change(gone, weights)
+    return WeightChange(gone, weights)
 
 
-def check(options: Options) -> None:
+def check(options: MaskOptions) -> None:
     """Raise PruningError for options that have no meaning while weights change."""
     if options.scope in POOLED:
         raise PruningError(
@@ -73,7 +73,7 @@ def matrices(model: nn.Module, group: GroupInfo) -> list[int]:
     return [len(weight_view(model, part)) for part in group.parts]
 
 
-def choice(level: float, options: Options, rows: list[int]) -> tuple[Choose, int]:
+def choice(level: float, options: MaskOptions, rows: list[int]) -> tuple[Choose, int]:
     """How weights are chosen from their scores, and from how many columns at a time.
 
     Each matrix of a group, which have so many `rows`, loses the level by itself: the scores say how far

@@ -7,13 +7,19 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, decoder_layers
-from pruning.engine.architecture.sequential import Seen, Text, enter, mean_product, through
+from pruning.engine.architecture.sequential import (
+    Recorded,
+    SequentialPass,
+    mean_product,
+    start_pass,
+    step_layer,
+)
 from pruning.engine.linalg.cholesky import lower_factor
-from pruning.engine.linalg.obs import surgeon
-from pruning.engine.masking.change import Change, put_back, put_weight
+from pruning.engine.linalg.obs import obs_prune
+from pruning.engine.masking.change import WeightChange, put_back, put_weight
 from pruning.engine.masking.masks import group_weight
 from pruning.engine.masking.sparsegpt import choice, matrices
-from pruning.planning.recipe.mask_options import Options, effective, scoped
+from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.progress import Progress, silent
 
@@ -39,18 +45,18 @@ class _Layer:
     linear: Mapping[str, nn.Module]
     dense: States
     pruned: States
-    before: Seen
+    before: Recorded
     adds_up: bool
 
 
-def corrected(
+def sparsegpt_corrected(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     plan: Plan,
     windows: torch.Tensor,
-    options: Options,
+    options: MaskOptions,
     progress: Progress = silent,
-) -> Change:
+) -> WeightChange:
     """What becomes of the groups in the plan; the model comes back dense.
 
     As `pruning.engine.masking.sparsegpt`, with two differences. Token `windows` [n, length] go through the
@@ -65,19 +71,19 @@ def corrected(
         group: GroupInfo, target: torch.Tensor, inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         choose, step = choice(wanted[group.layer, group.kind], options, matrices(model, group))
-        return surgeon(target, inputs, choose, step)
+        return obs_prune(target, inputs, choose, step)
 
-    return along(model, groups, wanted, windows, remake, progress)
+    return prune_sequentially(model, groups, wanted, windows, remake, progress)
 
 
-def along(
+def prune_sequentially(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     wanted: Collection[Group],
     windows: torch.Tensor,
     remake: Remake,
     progress: Progress,
-) -> Change:
+) -> WeightChange:
     """What `remake` makes of the wanted groups, one after the other on their way through the model.
 
     Each is asked about with the weight that makes up for the groups before it; the model comes back dense.
@@ -85,7 +91,7 @@ def along(
     last = max((layer for layer, _ in wanted), default=-1)
     change: tuple[dict[Group, torch.Tensor], dict[Group, torch.Tensor]] = {}, {}
     saved: Saved = []
-    text = enter(model, windows)
+    text = start_pass(model, windows)
     dense = pruned = text.states
     try:
         for index, (_, module) in enumerate(decoder_layers(model)[: last + 1]):
@@ -93,24 +99,24 @@ def along(
             stages = _stages(own, wanted)
             linear = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
             watch = {kind: linear[kind] for kind in {*OUTS, *(stage[0].kind for stage in stages)}}
-            after, before = through(module, index, text, dense, watch)
+            after, before = step_layer(module, index, text, dense, watch)
             layer = _Layer(index, module, linear, dense, pruned, before, _adds_up(dense, after, before))
             for stage in stages:
                 for group, new, gone in _operate(model, layer, text, stage, remake):
                     saved += put_weight(model, group, new)
                     change[0][index, group.kind], change[1][index, group.kind] = gone, new
-            pruned = through(module, index, text, pruned, {})[0] if saved else after
+            pruned = step_layer(module, index, text, pruned, {})[0] if saved else after
             dense = after
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
-    return Change(*change)
+    return WeightChange(*change)
 
 
 def _operate(
     model: nn.Module,
     layer: _Layer,
-    text: Text,
+    text: SequentialPass,
     stage: list[GroupInfo],
     remake: Remake,
 ) -> list[tuple[GroupInfo, torch.Tensor, torch.Tensor]]:
@@ -118,12 +124,12 @@ def _operate(
     kind = stage[0].kind
     seen = {kind} | ({"attn_out"} if kind == "down" else set())
     watch = {name: layer.linear[name] for name in seen}
-    now = through(layer.module, layer.index, text, layer.pruned, watch, until=kind)[1]
+    now = step_layer(layer.module, layer.index, text, layer.pruned, watch, until=kind)[1]
     inputs, shifts = moments(layer.before.given[kind], now.given[kind])
     results = []
     for group in stage:
         weight = group_weight(model, group)
-        target = aimed(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
+        target = corrected_target(weight, inputs, weight @ shifts + _drift(layer, now, group.kind))
         results.append((group, *remake(group, target, inputs)))
     return results
 
@@ -146,7 +152,7 @@ def moments(
     return inputs, mean_product(dense, pruned) - inputs
 
 
-def aimed(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+def corrected_target(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
     """The weight [out, in] that makes up for mean d x̂ᵀ = `missing` [out, in], d being what is missing.
 
     It minimises the mean of ‖W x̂ + d − W' x̂‖² + λ ‖W' − W‖², λ being `PULL` times the mean diagonal of
@@ -158,7 +164,7 @@ def aimed(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> 
     return weight + torch.cholesky_solve(missing.T.to(lower), lower).T.to(weight)
 
 
-def _drift(layer: _Layer, now: Seen, kind: str) -> torch.Tensor | float:
+def _drift(layer: _Layer, now: Recorded, kind: str) -> torch.Tensor | float:
     """Mean d x̂ᵀ [out, in], d being how far the dense residual stream is ahead before a group adds to it."""
     if kind not in OUTS or not layer.adds_up:
         return 0.0
@@ -169,7 +175,7 @@ def _drift(layer: _Layer, now: Seen, kind: str) -> torch.Tensor | float:
     return mean_product(ahead, now.given[kind])
 
 
-def _adds_up(states: States, after: States, seen: Seen) -> bool:
+def _adds_up(states: States, after: States, seen: Recorded) -> bool:
     """Whether the layer does nothing but add what attn_out and down put out to the residual stream."""
     expected = states[0].flatten(0, -2) + seen.put["attn_out"][0] + seen.put["down"][0]
     return torch.allclose(expected, after[0].flatten(0, -2), rtol=1e-2, atol=1e-2 * float(expected.std()))

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pruning.engine.architecture.units import Removal
-from pruning.engine.masking.change import Change
+from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
 from pruning.files import write_whole
 from pruning.planning.recipe.plan import Group
@@ -20,7 +20,7 @@ from pruning.planning.recipe.plan import Group
 ADVICE = "Make room on the disk and run it again; it goes on where it was."
 
 
-def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
+def save_change(path: Path, change: WeightChange, about: Mapping[str, Any]) -> None:
     """Write all of a change, with a few plain facts about it; whoever reads sees a whole file or none."""
     tensors = {f"weight {layer} {kind}": w.cpu().contiguous() for (layer, kind), w in change.weights.items()}
     shapes = {}
@@ -32,7 +32,7 @@ def save_change(path: Path, change: Change, about: Mapping[str, Any]) -> None:
     write_whole(path, lambda draft: save_file(tensors, draft, metadata=notes), "The weights", ADVICE)
 
 
-def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]]:
+def load_change(path: Path, device: str = "cpu") -> tuple[WeightChange, dict[str, Any]]:
     """The change that `save_change` wrote, and the facts. Raises PruningError for a damaged file."""
     removed: dict[Group, torch.Tensor] = {}
     weights: dict[Group, torch.Tensor] = {}
@@ -47,7 +47,7 @@ def load_change(path: Path, device: str = "cpu") -> tuple[Change, dict[str, Any]
                 else:
                     removed[int(layer), kind] = unpacked(file.get_tensor(name), shapes[f"{layer} {kind}"])
             biases, units = tuple(json.loads(notes["biases"])), _removal(json.loads(notes["units"]))
-            return Change(removed, weights, biases, units), json.loads(notes["about"])
+            return WeightChange(removed, weights, biases, units), json.loads(notes["about"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise _damaged(path) from error
 

@@ -9,7 +9,7 @@ from torch import nn
 from pruning.engine.architecture.forward import run
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.evaluation.metrics import Quality, compare
-from pruning.engine.masking.change import Change
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.masking.masks import removed
 from pruning.engine.recovery.student import Student
 from pruning.engine.recovery.trainer import Recovery
@@ -51,7 +51,7 @@ def lottery(
     many weights in every group, drawn by `training.seed`, and is trained from the same early weights. Quality
     is measured on `evaluation`; its KL is to `model` as it was given. The model is not changed.
     """
-    student = Student(model, groups, Change({}))
+    student = Student(model, groups, WeightChange({}))
     dense = run(model, evaluation)
     total, done = (rounds + 2) * training.steps, 0
     early = student.weights()

@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import GroupInfo, Part
 from pruning.engine.criteria.movement import add_step
-from pruning.engine.masking.change import Change
+from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 
@@ -22,7 +22,9 @@ class Student:
     norms and biases stay as they are. `removed` bool [out, in] by group is what must stay zero.
     """
 
-    def __init__(self, model: nn.Module, groups: Sequence[GroupInfo], change: Change, lora: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange, lora: int = 0
+    ) -> None:
         copied: Any = copy.deepcopy(model)
         self.model = copied.float().eval().requires_grad_(False)
         self.groups = list(groups)

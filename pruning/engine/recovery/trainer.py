@@ -22,7 +22,7 @@ KEPT_BACK = 8
 
 
 @dataclass
-class Course:
+class TrainingLog:
     """How training went so far, in plain data. A look is {step, kl, perplexity, agreement, accuracy}.
 
     `refitted` says whether the weights that stay were fitted anew before the first step; None: not tried.
@@ -49,7 +49,7 @@ class Recovery:
     ) -> None:
         self.student, self.teacher, self.training = student, teacher, training
         self.head: Head = head_of(student.model)
-        self.course = Course()
+        self.course = TrainingLog()
         self.optimizer = torch.optim.AdamW(
             student.trained.values(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
         )
@@ -113,7 +113,7 @@ class Recovery:
                 one.copy_(state["trained"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.movement = state["movement"]
-        self.course = Course(**state["course"])
+        self.course = TrainingLog(**state["course"])
 
 
 def train(

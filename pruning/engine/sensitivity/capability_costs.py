@@ -17,7 +17,7 @@ from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.data import Probe, domain_windows, leading_token, load_probes
 from pruning.engine.calibration.fisher import SCORE_EVERY, collect
 from pruning.engine.criteria import Criterion
-from pruning.engine.masking.masks import Known
+from pruning.engine.masking.masks import CriterionInputs
 from pruning.engine.sensitivity.group_costs import price_groups
 from pruning.errors import PruningError
 from pruning.planning.forecast.sensitivity_map import combined
@@ -31,37 +31,37 @@ ROUNDS = 6
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ScoredText:
     """Token `windows` [n, length] on a capability; `scored` bool [n, length]: where predictions count."""
 
     windows: torch.Tensor
     scored: torch.Tensor
 
 
-def teaching(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, Lesson]:
+def capability_texts(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, ScoredText]:
     """By capability the text that prices it: every second question, and the calibration part of the code."""
     return _lessons(tokenizer, probes, 0, "calibration")
 
 
-def checking(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, Lesson]:
+def checking(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, ScoredText]:
     """By capability text that was not priced: the other questions, and the evaluation part of the code."""
     return _lessons(tokenizer, probes, 1, "evaluation")
 
 
-def _lessons(tokenizer: Any, probes: Sequence[Probe] | None, first: int, split: str) -> dict[str, Lesson]:
+def _lessons(tokenizer: Any, probes: Sequence[Probe] | None, first: int, split: str) -> dict[str, ScoredText]:
     by_name: dict[str, list[Probe]] = {}
     for probe in load_probes() if probes is None else probes:
         by_name.setdefault(probe.capability, []).append(probe)
-    found = {name: lesson(tokenizer, own[first::2], name) for name, own in by_name.items()}
+    found = {name: scored_text(tokenizer, own[first::2], name) for name, own in by_name.items()}
     code = domain_windows(tokenizer, CODE, split, LENGTH, CODE_TOKENS)
     scored = torch.zeros_like(code, dtype=torch.bool)
     scored[:, SCORE_EVERY - 1 : -1 : SCORE_EVERY] = True
-    return found | {CODE: Lesson(code, scored)}
+    return found | {CODE: ScoredText(code, scored)}
 
 
-def lesson(
+def scored_text(
     tokenizer: Any, probes: Sequence[Probe], name: str, rounds: int = ROUNDS, length: int = LENGTH
-) -> Lesson:
+) -> ScoredText:
     """Windows filled with questions and their right answers, a line each, in another order every round.
 
     A position is scored where the next token is of an answer. A window ends with the beginning of a question
@@ -86,7 +86,7 @@ def lesson(
         room = length - len(window)
         windows.append(window + ids[:room])
         marks.append(mark + [False] * room)
-    return Lesson(torch.tensor(windows), torch.tensor(marks))
+    return ScoredText(torch.tensor(windows), torch.tensor(marks))
 
 
 def _line(tokenizer: Any, probe: Probe) -> tuple[list[int], list[bool]]:
@@ -110,9 +110,9 @@ def _endless(lines: Sequence[tuple[list[int], list[bool]]]) -> Iterator[tuple[li
 def capability_costs(
     model: nn.Module,
     groups: Sequence[GroupInfo],
-    text: Lesson,
+    text: ScoredText,
     criterion: Criterion,
-    looked_at: Known,
+    looked_at: CriterionInputs,
     levels: Sequence[float],
     progress: Progress = silent,
 ) -> np.ndarray:

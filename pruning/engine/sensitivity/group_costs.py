@@ -11,8 +11,8 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.fisher import GroupStatistics, Statistics
 from pruning.engine.criteria import Criterion
-from pruning.engine.linalg.obs import surgeon
-from pruning.engine.masking.masks import Known, group_weight, removed
+from pruning.engine.linalg.obs import obs_prune
+from pruning.engine.masking.masks import CriterionInputs, group_weight, removed
 from pruning.progress import Progress, silent
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -25,7 +25,7 @@ def price_groups(
     groups: Sequence[GroupInfo],
     statistics: Statistics,
     criterion: Criterion,
-    looked_at: Known,
+    looked_at: CriterionInputs,
     levels: Sequence[float] = LEVELS,
     progress: Progress = silent,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +60,7 @@ def _removals(
 def _updates(weight: torch.Tensor, known: GroupStatistics, levels: Sequence[float]) -> Iterator[torch.Tensor]:
     """The change [out, in] that each level makes when the weights that stay make up for the others."""
     for level in levels:
-        new, _ = surgeon(weight, known.inputs, partial(removed, level=level, scope="group"))
+        new, _ = obs_prune(weight, known.inputs, partial(removed, level=level, scope="group"))
         yield new - weight
 
 

@@ -7,13 +7,13 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.criteria.wanda import Wanda
-from pruning.engine.masking.masks import Known, group_weight
+from pruning.engine.masking.masks import CriterionInputs, group_weight
 
 OUTLIER = 5.0  # M of the paper
 
 
 def outlier_shares(
-    model: nn.Module, groups: Sequence[GroupInfo], known: Known, outlier: float = OUTLIER
+    model: nn.Module, groups: Sequence[GroupInfo], known: CriterionInputs, outlier: float = OUTLIER
 ) -> dict[int, float]:
     """By layer, the share of weights whose |w_ij| · ‖x_j‖ is over `outlier` times the layer's mean, 0..1.
 

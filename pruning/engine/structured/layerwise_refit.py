@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
-from pruning.engine.architecture.sequential import enter, mean_product, through
+from pruning.engine.architecture.sequential import mean_product, start_pass, step_layer
 from pruning.engine.architecture.units import Units
 from pruning.engine.criteria import Criterion
 from pruning.engine.criteria.inputs import given
-from pruning.engine.linalg.least_squares import order, refit, shrunk
+from pruning.engine.linalg.least_squares import compensate_columns, removal_order, shrunk_covariance
 from pruning.engine.masking.change import put_back
 from pruning.engine.structured.selection import (
     KIND_OF_COLUMNS,
     Known,
-    Result,
+    UnitRemoval,
     columns_in,
     evenly,
     lowest,
@@ -40,7 +40,7 @@ class _Work:
     known: Known
 
 
-def fit(
+def refit_layerwise(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     units: Units,
@@ -49,7 +49,7 @@ def fit(
     known: Known,
     windows: torch.Tensor,
     progress: Progress = silent,
-) -> Result:
+) -> UnitRemoval:
     """So many units of each (layer, kind) as `counts` says, and the refitted weights of attn_out and down.
 
     Token `windows` [n, length] go through the layers. Where a layer loses units, attn_out or down is refitted
@@ -59,7 +59,7 @@ def fit(
     """
     outs = {(g.layer, g.kind): g.parts[0] for g in groups if g.kind in KIND_OF_COLUMNS.values()}
     work = _Work(model, units, outs, criterion, known)
-    text = enter(model, windows)
+    text = start_pass(model, windows)
     states = text.states
     gone: dict[Group, tuple[int, ...]] = {}
     weights: dict[str, torch.Tensor] = {}
@@ -70,18 +70,18 @@ def fit(
             for kind in (kind for kind in FITTED if (index, kind) in counts):
                 part = outs[index, KIND_OF_COLUMNS[kind]]
                 watch = {part.module: model.get_submodule(part.module)}
-                seen = through(layer, index, text, states, watch)[1].given[part.module]
+                seen = step_layer(layer, index, text, states, watch)[1].given[part.module]
                 gone[index, kind], new = _fit_one(work, index, kind, counts[index, kind], seen)
                 view = weight_view(model, part)
                 saved.append((view, view.clone()))
                 with torch.no_grad():
                     view.copy_(new)
                 weights[part.module] = new
-            states = through(layer, index, text, states, {})[0]
+            states = step_layer(layer, index, text, states, {})[0]
             progress(index + 1, len(layers), "Making up for what goes")
     finally:
         put_back(saved)
-    return Result(removal_of(units, gone), weights)
+    return UnitRemoval(removal_of(units, gone), weights)
 
 
 def _fit_one(
@@ -90,13 +90,13 @@ def _fit_one(
     """The units that go from one layer, and the refitted weight [out, in]; `seen` are inputs [tokens, in]."""
     block = KIND_OF_COLUMNS[kind]
     weight = weight_view(work.model, work.outs[layer, block]).float()
-    inputs = shrunk(mean_product(seen, seen), sum(map(len, seen)))
+    inputs = shrunk_covariance(mean_product(seen, seen), sum(map(len, seen)))
     size = columns_in(work.units, layer, kind)
     if work.criterion.name == "fisher":
         outputs = given(work.known((layer, block)), "outputs")
         allowed = evenly(work.units.heads[layer], count) if kind == "heads" else None
-        gone = order(weight, inputs, outputs, count, size, allowed)[0]
+        gone = removal_order(weight, inputs, outputs, count, size, allowed)[0]
     else:
         gone = list(lowest(work.model, work.units, layer, kind, count, work.criterion, work.known))
     columns = [column for unit in gone for column in range(unit * size, (unit + 1) * size)]
-    return tuple(gone), refit(weight, inputs, columns)
+    return tuple(gone), compensate_columns(weight, inputs, columns)

@@ -5,11 +5,13 @@ from torch import nn
 
 from pruning.engine.architecture.groups import weight_view
 from pruning.engine.architecture.units import Heads, Neurons
-from pruning.engine.criteria import Criterion, Evidence
+from pruning.engine.criteria import Criterion, GroupInputs
 from pruning.engine.criteria.inputs import given
 
 
-def neuron_scores(model: nn.Module, neurons: Neurons, criterion: Criterion, known: Evidence) -> torch.Tensor:
+def neuron_scores(
+    model: nn.Module, neurons: Neurons, criterion: Criterion, known: GroupInputs
+) -> torch.Tensor:
     """Scores [neurons], higher = keep; `known` is of the group down."""
     weight = weight_view(model, neurons.down).float()
     scores = column_scores(weight, 1, criterion, known)
@@ -19,7 +21,7 @@ def neuron_scores(model: nn.Module, neurons: Neurons, criterion: Criterion, know
     return scores
 
 
-def head_scores(model: nn.Module, heads: Heads, criterion: Criterion, known: Evidence) -> torch.Tensor:
+def head_scores(model: nn.Module, heads: Heads, criterion: Criterion, known: GroupInputs) -> torch.Tensor:
     """Scores [heads], higher = keep; `known` is of the group attn_out. Keys and values, which heads share,
     do not count."""
     weight = weight_view(model, heads.out).float()
@@ -30,7 +32,7 @@ def head_scores(model: nn.Module, heads: Heads, criterion: Criterion, known: Evi
     return scores
 
 
-def column_scores(weight: torch.Tensor, size: int, criterion: Criterion, known: Evidence) -> torch.Tensor:
+def column_scores(weight: torch.Tensor, size: int, criterion: Criterion, known: GroupInputs) -> torch.Tensor:
     """Scores [blocks] of blocks of `size` columns of weight [out, in].
 
     Fisher's is what removing the block is forecast to cost: ½ tr(G · W_b A_bb W_bᵀ), with the whole of A_bb.
@@ -42,11 +44,11 @@ def column_scores(weight: torch.Tensor, size: int, criterion: Criterion, known: 
     return 0.5 * sums if criterion.name == "fisher" else sums
 
 
-def _sums(criterion: Criterion, weight: torch.Tensor, known: Evidence) -> torch.Tensor:
+def _sums(criterion: Criterion, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
     return criterion.score(weight, known).pow(criterion.norm)
 
 
-def _block_costs(weight: torch.Tensor, size: int, known: Evidence) -> torch.Tensor:
+def _block_costs(weight: torch.Tensor, size: int, known: GroupInputs) -> torch.Tensor:
     count = weight.shape[1] // size
     at = torch.arange(count, device=weight.device)
     own = given(known, "products").view(count, size, count, size)[at, :, at]

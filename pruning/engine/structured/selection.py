@@ -7,23 +7,23 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
-from pruning.engine.architecture.sequential import enter, through
+from pruning.engine.architecture.sequential import start_pass, step_layer
 from pruning.engine.architecture.tracing import TRACE_TOKENS
 from pruning.engine.architecture.units import Heads, Removal, Units, lost_columns, lost_rows
-from pruning.engine.criteria import Criterion, Evidence
+from pruning.engine.criteria import Criterion, GroupInputs
 from pruning.engine.linalg.least_squares import Allowed
-from pruning.engine.masking.change import Change, changed
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.structured.scores import head_scores, neuron_scores
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group, Plan, units_gone
 
-Known = Callable[[Group], Evidence]
+Known = Callable[[Group], GroupInputs]
 # Units of one decoder layer that can be fitted: which module's columns go with them, and how many there are.
 KIND_OF_COLUMNS = {"neurons": "down", "heads": "attn_out", "kv_groups": "attn_out"}
 
 
 @dataclass(frozen=True)
-class Result:
+class UnitRemoval:
     """The units that go, and new weights [out, in] by module where what stays makes up for them."""
 
     removal: Removal
@@ -115,7 +115,9 @@ def removal_of(units: Units, gone: Mapping[Group, Sequence[int]]) -> Removal:
     )
 
 
-def as_change(model: nn.Module, groups: Sequence[GroupInfo], units: Units, result: Result) -> Change:
+def as_change(
+    model: nn.Module, groups: Sequence[GroupInfo], units: Units, result: UnitRemoval
+) -> WeightChange:
     """The same on the full-size model: zeros where units were, in every weight that goes with them.
 
     Of a layer that goes all weights become zero, and the biases of what it adds to the residual stream.
@@ -136,7 +138,7 @@ def as_change(model: nn.Module, groups: Sequence[GroupInfo], units: Units, resul
                 biases.append(name)
             elif name in result.weights:
                 weights[group.layer, group.kind] = result.weights[name]
-    return Change(removed, weights, tuple(biases), removal)
+    return WeightChange(removed, weights, tuple(biases), removal)
 
 
 def _lost(
@@ -154,13 +156,13 @@ def _lost(
     return mask if part.rows is None else mask[slice(*part.rows)]
 
 
-def check_passed_over(model: nn.Module, groups: Sequence[GroupInfo], change: Change) -> None:
+def check_passed_over(model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange) -> None:
     """Raise PruningError unless layers that are all zeros leave the residual stream as it is."""
     layers = decoder_layers(model)
-    text = enter(model, torch.arange(TRACE_TOKENS).unsqueeze(0))
-    with changed(model, groups, change):
+    text = start_pass(model, torch.arange(TRACE_TOKENS).unsqueeze(0))
+    with applied_change(model, groups, change):
         for index in change.units.layers if change.units else ():
-            after = through(layers[index][1], index, text, text.states, {})[0]
+            after = step_layer(layers[index][1], index, text, text.states, {})[0]
             if not torch.allclose(after[0], text.states[0], rtol=1e-3, atol=1e-4):
                 raise PruningError(
                     f"{layers[index][0]} does not only add to what passes through it, so a model of this "

@@ -12,7 +12,7 @@ REACH = 0.1
 ROUNDS = 60
 
 
-def allocate(table: SensitivityMap, sparsity: float) -> Plan:
+def allocate(smap: SensitivityMap, sparsity: float) -> Plan:
     """The plan that removes the share `sparsity` (0..1) of all weights of the map at the least Σ cost.
 
     Levels are multiples of `STEP`, at most `REACH` from `sparsity`: costs add up only while no group is
@@ -26,9 +26,9 @@ def allocate(table: SensitivityMap, sparsity: float) -> Plan:
     first = max(0, round((sparsity - REACH) / STEP))
     last = min(round((sparsity + REACH) / STEP), round(MAX_LEVEL / STEP))
     levels = np.arange(first, last + 1) * STEP
-    costs = np.stack([costs_at(table, np.full(len(table.groups), level)) for level in levels], axis=1)
-    chosen = cheapest(costs, table.parameters, round(sparsity / STEP - first, 9))
-    plan = {group: round(float(levels[n]), 6) for group, n in zip(table.groups, chosen, strict=True)}
+    costs = np.stack([costs_at(smap, np.full(len(smap.groups), level)) for level in levels], axis=1)
+    chosen = cheapest(costs, smap.parameters, round(sparsity / STEP - first, 9))
+    plan = {group: round(float(levels[n]), 6) for group, n in zip(smap.groups, chosen, strict=True)}
     return {group: level for group, level in plan.items() if level > 0}
 
 

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pruning.errors import PruningError
-from pruning.planning.allocation.choices import Menu
+from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan
-from pruning.planning.recipe.presets import strategy_plan
+from pruning.planning.recipe.presets import preset_plan
 
 OWL_REACH = 0.08  # λ of the paper
 
 
-def uniform(menu: Menu, sparsity: float) -> Plan:
+def uniform(menu: ChoiceTable, sparsity: float) -> Plan:
     """The same level in every group."""
     return {group: round(sparsity, 6) for group in menu.groups} if sparsity > 0 else {}
 
 
-def owl(menu: Menu, sparsity: float, outliers: Mapping[int, float]) -> Plan:
+def owl(menu: ChoiceTable, sparsity: float, outliers: Mapping[int, float]) -> Plan:
     """Outlier-weighed layers (Yin et al. 2024, §3.3): a layer with more outliers loses less.
 
     `outliers` is the share of outliers of each layer (`pruning.engine.sensitivity.outliers`). The levels of
@@ -39,7 +39,7 @@ def owl(menu: Menu, sparsity: float, outliers: Mapping[int, float]) -> Plan:
     return {group: round(float(own[group[0]]), 6) for group in menu.groups if own[group[0]] > 0}
 
 
-def greedy(menu: Menu, sparsity: float) -> Plan:
+def greedy(menu: ChoiceTable, sparsity: float) -> Plan:
     """Step after step, the one that costs least for each weight it removes, until enough are gone.
 
     From dense, over all of the menu's levels; one level of one group at a time, and never back.
@@ -63,12 +63,12 @@ def greedy(menu: Menu, sparsity: float) -> Plan:
     return menu.plan(columns)
 
 
-def strategy(menu: Menu, sparsity: float, name: str) -> Plan | None:
+def preset(menu: ChoiceTable, sparsity: float, name: str) -> Plan | None:
     """A ready strategy (`pruning.planning.recipe.presets`) at the level that removes this share; None where
     none does."""
 
     def reached(level: float) -> float:
-        plan = strategy_plan(name, level, menu.groups)
+        plan = preset_plan(name, level, menu.groups)
         return float(sum(plan.get(g, 0.0) * w for g, w in zip(menu.groups, menu.weights, strict=True)))
 
     low, high = 0.0, MAX_LEVEL
@@ -78,7 +78,7 @@ def strategy(menu: Menu, sparsity: float, name: str) -> Plan | None:
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (low, middle) if reached(middle) >= wanted else (middle, high)
-    return strategy_plan(name, high, menu.groups)
+    return preset_plan(name, high, menu.groups)
 
 
-RIVALS: Mapping[str, Callable[[Menu, float], Plan]] = {"uniform": uniform, "greedy": greedy}
+BASELINES: Mapping[str, Callable[[ChoiceTable, float], Plan]] = {"uniform": uniform, "greedy": greedy}

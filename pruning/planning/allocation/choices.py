@@ -9,7 +9,7 @@ import numpy as np
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, saved_by
 from pruning.planning.cost.storage import bitmask_bytes
-from pruning.planning.forecast.capability_map import Leanings, weights_of
+from pruning.planning.forecast.capability_map import CapabilityMap, weights_of
 from pruning.planning.forecast.predict import costs_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, parse_layers
@@ -20,7 +20,7 @@ NEAR = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Menu:
+class ChoiceTable:
     """Levels for every group, `levels` [groups, columns] rising from left to right, and their `costs`.
 
     `saved`: by name of a quantity ("parameters", "bytes" on disk, for whole units "memory", bytes that the
@@ -46,7 +46,7 @@ class Menu:
         """The weights that sparsity is a share of."""
         return float(self.weights.sum())
 
-    def near(self, level: float, reach: float) -> "Menu":
+    def near(self, level: float, reach: float) -> "ChoiceTable":
         """The same with only levels at most `reach` from `level`, or the nearest where there is none."""
         away = np.where(self.allowed, np.abs(self.levels - level), np.inf)
         close = away <= np.maximum(reach, away.min(axis=1, keepdims=True)) + NEAR
@@ -122,61 +122,61 @@ class Bounds:
         return spared
 
 
-def map_menu(
-    table: SensitivityMap,
+def map_choices(
+    smap: SensitivityMap,
     bounds: Bounds | None = None,
     levels: Sequence[float] = GRID,
     factors: np.ndarray | None = None,
-) -> Menu:
+) -> ChoiceTable:
     """What a map prices, at `levels` (ascending, 0 first); a locked group has its one level, any number.
 
     `factors` [groups]: what a calibration multiplies the map's costs by
     (`pruning.planning.forecast.predict.weights_of`).
     """
-    least, most, fixed = (bounds or Bounds()).levels(table.groups)
-    grid = np.tile(np.array(levels), (len(table.groups), 1))
+    least, most, fixed = (bounds or Bounds()).levels(smap.groups)
+    grid = np.tile(np.array(levels), (len(smap.groups), 1))
     grid[fixed] = least[fixed, None]
-    costs = _priced(table, grid, factors)
-    weights = table.parameters[:, None].astype(float)
-    width = int(table.dense["weight_bytes"])
+    costs = _priced(smap, grid, factors)
+    weights = smap.parameters[:, None].astype(float)
+    width = int(smap.dense["weight_bytes"])
     spared = weights * width - bitmask_bytes(weights, (1 - grid) * weights, width)
-    return Menu(
-        groups=table.groups,
+    return ChoiceTable(
+        groups=smap.groups,
         levels=grid,
         costs=costs,
         saved={"parameters": grid * weights, "bytes": spared},
-        dense={name: float(table.dense[name]) for name in ("parameters", "bytes")},
+        dense={name: float(smap.dense[name]) for name in ("parameters", "bytes")},
         weights=weights[:, 0],
-        allowed=_allowed(table.groups, grid, least, most, fixed),
+        allowed=_allowed(smap.groups, grid, least, most, fixed),
         fixed=fixed,
     )
 
 
-def _priced(table: SensitivityMap, grid: np.ndarray, factors: np.ndarray | None) -> np.ndarray:
+def _priced(smap: SensitivityMap, grid: np.ndarray, factors: np.ndarray | None) -> np.ndarray:
     """Cost of every group at its own levels [groups, columns], times its factor."""
-    costs = np.stack([costs_at(table, column) for column in grid.T], axis=1)
+    costs = np.stack([costs_at(smap, column) for column in grid.T], axis=1)
     return costs if factors is None else np.asarray(costs * factors[:, None])
 
 
-def valued(
-    menu: Menu,
-    table: SensitivityMap,
-    known: Leanings,
+def with_capability_weights(
+    menu: ChoiceTable,
+    smap: SensitivityMap,
+    known: CapabilityMap,
     values: Mapping[str, float],
     factors: np.ndarray | None = None,
-) -> Menu:
+) -> ChoiceTable:
     """The same menu of a map, of which the solver also spares what some capabilities lean on.
 
     `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. What a
     calibration learnt of groups, `factors` [groups], holds for every text.
     """
     aim = menu.costs.copy()
-    for name, weight in weights_of(table, known, values).items():
-        aim += weight * _priced(known.as_map(table, name), menu.levels, factors)
+    for name, weight in weights_of(smap, known, values).items():
+        aim += weight * _priced(known.as_map(smap, name), menu.levels, factors)
     return replace(menu, aim=aim)
 
 
-def timed(menu: Menu, table: LatencyTable) -> Menu:
+def with_latency(menu: ChoiceTable, table: LatencyTable) -> ChoiceTable:
     """The same menu of whole units with the milliseconds that they save, by a table that was measured."""
     saved, dense = dict(menu.saved), dict(menu.dense)
     kinds = [kind for _, kind in menu.groups]
@@ -186,7 +186,7 @@ def timed(menu: Menu, table: LatencyTable) -> Menu:
     return replace(menu, saved=saved, dense=dense)
 
 
-def unit_menu(
+def unit_choices(
     costs: Mapping[int, np.ndarray],
     totals: Mapping[int, int],
     kind: str,
@@ -194,7 +194,7 @@ def unit_menu(
     dense: Mapping[str, float],
     bounds: Bounds | None = None,
     steps: int = 64,
-) -> Menu:
+) -> ChoiceTable:
     """What whole units cost: by layer Σ cost of 0, 1, 2, … units, in steps of 1/`steps` of a layer's.
 
     `totals` are units by layer, `weights` the weights of one unit. `dense` as of a map. Units leave the file
@@ -216,7 +216,7 @@ def unit_menu(
     size = np.array([[weights[layer] * totals[layer]] for layer in layers], dtype=float)
     allowed = np.isfinite(priced) & (_allowed(groups, grid, least, most, fixed) | fixed[:, None])
     gone = grid * size * dense["weight_bytes"]
-    return Menu(
+    return ChoiceTable(
         groups=groups,
         levels=grid,
         costs=np.where(np.isfinite(priced), priced, np.nanmax(priced[np.isfinite(priced)])),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.planning.allocation.lagrangian import TIGHT, best_prices
+from pruning.planning.allocation.lagrangian import TIGHT, best_multipliers
 
 # Partial choices kept at a time: with one budget far more than it takes; with several, what time allows.
 MOST_STATES = (20_000, 4_000)
@@ -82,12 +82,12 @@ def cheapest_choice(
     for alone in range(len(needed) if len(needed) > 1 else 0):
         # Where the best within one budget meets the others, they do not bind.
         only = slice(alone, alone + 1)
-        prices, bound = best_prices(own, saved[only], needed[only])
+        prices, bound = best_multipliers(own, saved[only], needed[only])
         columns, exact = _searched(own, saved[only], needed[only], prices, rough)
         if (exact or rough) and columns is not None and _met(saved, needed, columns):
             break
     else:
-        prices, bound = best_prices(own, saved, needed)
+        prices, bound = best_multipliers(own, saved, needed)
         if bound > 1.0 + 1e-6:  # above the dearest choice there is: the budgets exclude one another
             return None
         columns, exact = _searched(own, saved, needed, prices, rough)

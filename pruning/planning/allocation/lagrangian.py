@@ -12,7 +12,7 @@ def bound_at(costs: np.ndarray, saved: np.ndarray, needed: np.ndarray, prices: n
     return float((costs - np.tensordot(prices, saved, 1)).min(axis=1).sum() + prices @ needed)
 
 
-def best_prices(costs: np.ndarray, saved: np.ndarray, needed: np.ndarray) -> tuple[np.ndarray, float]:
+def best_multipliers(costs: np.ndarray, saved: np.ndarray, needed: np.ndarray) -> tuple[np.ndarray, float]:
     """The price of each budget [budgets] that makes the bound highest, and that bound."""
     count = len(needed)
     if count == 0:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pruning.errors import PruningError
-from pruning.planning.allocation.choices import Menu
+from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.knapsack import Budget, Choice, cheapest_choice, within_reach
-from pruning.planning.forecast.predict import Calibration, cost_of, loss_at, prior
+from pruning.planning.forecast.predict import ForecastFit, cost_of, loss_at, prior
 from pruning.planning.recipe.plan import Plan
 
 # On the demo model 0.3 lets nearly every plan be as it would be without; 0.1 measured 3 to 7 % worse.
@@ -70,7 +70,7 @@ def _plain(value: float) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Solved:
+class Solution:
     """A plan with its forecast Σ `cost`: the menu's own, also where something else was made least.
 
     No other plan on the menu's levels within `reach` has what was made least (see `solve`) below `bound`.
@@ -101,12 +101,12 @@ def parse_target(text: str) -> Target:
 
 
 def solve(
-    menu: Menu,
+    menu: ChoiceTable,
     targets: Sequence[Target],
-    calibration: Calibration | None = None,
+    calibration: ForecastFit | None = None,
     perplexity: float | None = None,
     reach: float = REACH,
-) -> Solved:
+) -> Solution:
     """The best plan on the menu that meets all targets.
 
     Least Σ cost; with a quality among the targets (`kl`, or `perplexity`, for which the dense model's is
@@ -123,7 +123,7 @@ def solve(
     if choice is None:
         raise Infeasible(targets, _nearest(menu, targets, budgets, calibration))
     rows = np.arange(len(choice.columns))
-    return Solved(
+    return Solution(
         plan=menu.plan(choice.columns),
         columns=choice.columns,
         cost=float(menu.costs[rows, choice.columns].sum()),
@@ -135,7 +135,7 @@ def solve(
     )
 
 
-def _objective(menu: Menu, targets: Sequence[Target]) -> np.ndarray:
+def _objective(menu: ChoiceTable, targets: Sequence[Target]) -> np.ndarray:
     """What is made least [groups, columns]."""
     floors = [target.name in QUALITY for target in targets]
     if menu.aim is not None:
@@ -148,7 +148,7 @@ def _objective(menu: Menu, targets: Sequence[Target]) -> np.ndarray:
     return -menu.saved["parameters"] / menu.prunable if any(floors) else menu.costs
 
 
-def front(menu: Menu, points: int = 40, calibration: Calibration | None = None) -> list[Solved]:
+def front(menu: ChoiceTable, points: int = 40, calibration: ForecastFit | None = None) -> list[Solution]:
     """The plans of least cost over the whole range of sparsity, evenly spaced, from little to the most."""
     least = float(np.where(menu.allowed, menu.saved["parameters"], np.inf).min(axis=1).sum()) / menu.prunable
     most = within_reach(Budget("", menu.saved["parameters"], 0.0), menu.allowed) / menu.prunable
@@ -157,7 +157,7 @@ def front(menu: Menu, points: int = 40, calibration: Calibration | None = None) 
 
 
 def _near_the_whole(
-    menu: Menu, objective: np.ndarray, budgets: Sequence[Budget], wanted: float | None, reach: float
+    menu: ChoiceTable, objective: np.ndarray, budgets: Sequence[Budget], wanted: float | None, reach: float
 ) -> tuple[Choice | None, float]:
     """The best choice with levels near the whole's sparsity, as near as can be, and how near that was.
 
@@ -182,7 +182,9 @@ def _near_the_whole(
     return cheapest_choice(objective, budgets, menu.allowed), 1.0
 
 
-def _budget(menu: Menu, target: Target, calibration: Calibration | None, perplexity: float | None) -> Budget:
+def _budget(
+    menu: ChoiceTable, target: Target, calibration: ForecastFit | None, perplexity: float | None
+) -> Budget:
     name, value = target.name, target.value
     if name == "sparsity":
         if not 0.0 <= value <= 1.0:
@@ -206,7 +208,7 @@ def _budget(menu: Menu, target: Target, calibration: Calibration | None, perplex
     return Budget(name, -menu.costs, -cost_of(kl, calibration))
 
 
-def _speed_budget(menu: Menu, name: str, times: float) -> Budget:
+def _speed_budget(menu: ChoiceTable, name: str, times: float) -> Budget:
     milliseconds = SPEED[name]
     if milliseconds not in menu.saved:
         raise PruningError(
@@ -238,7 +240,7 @@ def _kl_at(perplexity: float, dense: float | None) -> float:
 
 
 def _nearest(
-    menu: Menu, targets: Sequence[Target], budgets: Sequence[Budget], calibration: Calibration | None
+    menu: ChoiceTable, targets: Sequence[Target], budgets: Sequence[Budget], calibration: ForecastFit | None
 ) -> list[Target]:
     """For each target the best value that the others and the bounds leave room for."""
     nearest = []
@@ -250,7 +252,7 @@ def _nearest(
     return nearest
 
 
-def _met_by(menu: Menu, name: str, saved: float, calibration: Calibration | None) -> Target:
+def _met_by(menu: ChoiceTable, name: str, saved: float, calibration: ForecastFit | None) -> Target:
     """The target that this saving just meets, rounded to the side that can be met."""
     if name == "sparsity":
         return Target(name, math.floor(1e4 * saved / menu.prunable + 1e-6) / 1e4)

@@ -21,14 +21,14 @@ TOGETHER = ("gate", "up")
 ROUNDS = 30
 
 
-def trial_plans(table: SensitivityMap, totals: Mapping[int, int] | None = None) -> list[Plan]:
+def calibration_plans(smap: SensitivityMap, totals: Mapping[int, int] | None = None) -> list[Plan]:
     """At most `TRIALS` plans to measure: two that take from everything, more late or more early, and for each
     kind of group one that takes most from it. They tell the factors of a calibration apart, which random
     plans, all of them mixed alike, do not. Of one kind alone three that take more and more.
 
     With `totals`, units by layer, levels are what whole units make.
     """
-    kinds = table.kinds
+    kinds = smap.kinds
     whole = dict.fromkeys(kinds, 1.0)
     if len(kinds) == 1:
         asked = [(whole, 0.0, kl) for kl in ALONE]
@@ -40,20 +40,20 @@ def trial_plans(table: SensitivityMap, totals: Mapping[int, int] | None = None) 
                 continue
             most = TOGETHER if both and kind == TOGETHER[0] else (kind,)
             asked.append(({one: 1.0 if one in most else BESIDE for one in kinds}, 0.0, MOSTLY))
-    plans = [_scaled(table, *one) for one in asked[:TRIALS]]
+    plans = [_scaled(smap, *one) for one in asked[:TRIALS]]
     return plans if totals is None else [in_units(plan, totals) for plan in plans]
 
 
-def _scaled(table: SensitivityMap, shares: dict[str, float], ramp: float, kl: float) -> Plan:
+def _scaled(smap: SensitivityMap, shares: dict[str, float], ramp: float, kl: float) -> Plan:
     """Levels in the proportion of `shares` by kind, from 1 − `ramp` of them in the first layer to 1 + `ramp`
     in the last, as high as they may be for a forecast KL of `kl`."""
-    last = max(1, *(layer for layer, _ in table.groups))
-    shape = {group: shares[group[1]] * (1 + ramp * (2 * group[0] / last - 1)) for group in table.groups}
+    last = max(1, *(layer for layer, _ in smap.groups))
+    shape = {group: shares[group[1]] * (1 + ramp * (2 * group[0] / last - 1)) for group in smap.groups}
     low, high = 0.0, MAX_LEVEL / (max(shares.values()) * (1 - abs(ramp)))
     for _ in range(ROUNDS):
         middle = (low + high) / 2
         plan = {group: min(MAX_LEVEL, middle * share) for group, share in shape.items()}
-        low, high = (middle, high) if forecast(table, plan).kl < kl else (low, middle)
+        low, high = (middle, high) if forecast(smap, plan).kl < kl else (low, middle)
     levels = {group: min(MAX_LEVEL, round(low * share, 2)) for group, share in shape.items()}
     return {group: level for group, level in levels.items() if level > 0}
 

@@ -31,7 +31,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Ability:
+class AccuracyCurve:
     """How one capability falls: share right = chance + (dense − chance) · exp(−a · KL^b), all shares 0..1.
 
     `spread` is the standard deviation of what neither this nor the number of questions explains; `measured`
@@ -73,21 +73,21 @@ def asked() -> dict[str, Asked]:
     return {name: Asked(len(found), sum(found) / len(found)) for name, found in chances.items()}
 
 
-def learn(dense: float, questions: Asked, measured: Sequence[tuple[float, float]]) -> Ability:
+def learn(dense: float, questions: Asked, measured: Sequence[tuple[float, float]]) -> AccuracyCurve:
     """Fit a and b to measured (KL, share right) pairs and the prior's, by least squares."""
     kls = np.array([*PRIOR_AT, *(kl for kl, _ in measured)])
-    prior = Ability(dense, questions, PRIOR_A, PRIOR_B, PRIOR_SPREAD, 0)
+    prior = AccuracyCurve(dense, questions, PRIOR_A, PRIOR_B, PRIOR_SPREAD, 0)
     shares = np.array([*(prior.at(kl) for kl in PRIOR_AT), *(share for _, share in measured)])
     stays = np.exp(-A_GRID[:, None, None] * kls ** B_GRID[:, None])
     told = questions.chance + (dense - questions.chance) * stays
     a, b = np.unravel_index(((told - shares) ** 2).sum(2).argmin(), told.shape[:2])
-    found = Ability(dense, questions, float(A_GRID[a]), float(B_GRID[b]), PRIOR_SPREAD, len(measured))
+    found = AccuracyCurve(dense, questions, float(A_GRID[a]), float(B_GRID[b]), PRIOR_SPREAD, len(measured))
     more = sum((share - found.at(kl)) ** 2 - scatter(found, kl) ** 2 for kl, share in measured)
     variance = (len(PRIOR_AT) * PRIOR_SPREAD**2 + more) / (len(PRIOR_AT) + len(measured))
-    return Ability(dense, questions, found.a, found.b, math.sqrt(max(0.0, variance)), len(measured))
+    return AccuracyCurve(dense, questions, found.a, found.b, math.sqrt(max(0.0, variance)), len(measured))
 
 
-def scatter(ability: Ability, kl: float) -> float:
+def scatter(ability: AccuracyCurve, kl: float) -> float:
     """The standard deviation of the share right that comes from so few questions, at this KL.
 
     The dense model answered the very same ones: each answer that is not changed is no longer a matter of
@@ -99,7 +99,7 @@ def scatter(ability: Ability, kl: float) -> float:
     return math.sqrt(variance / ability.asked.questions)
 
 
-def share_right(ability: Ability, seen: Forecast) -> Share:
+def share_right(ability: AccuracyCurve, seen: Forecast) -> Share:
     """The forecast of one capability for a plan.
 
     Its band is the sum in squares of the KL's band, of what the fit leaves unexplained, and of the scatter.
@@ -113,11 +113,11 @@ def share_right(ability: Ability, seen: Forecast) -> Share:
     return Share(value, max(0.0, low), min(1.0, high))
 
 
-def abilities(
+def accuracy_curves(
     dense: Mapping[str, float],
     measured: Sequence[tuple[float, Mapping[str, float]]],
     questions: Mapping[str, Asked] | None = None,
-) -> dict[str, Ability]:
+) -> dict[str, AccuracyCurve]:
     """How each capability of the dense model falls: `dense` is its share right by capability, `measured` are
     plans' KL and the same of them. A capability of which nobody knows the questions is left out."""
     known = asked() if questions is None else questions

@@ -18,7 +18,7 @@ ABILITIES = ("facts", "grammar", "common_sense", "arithmetic", "reading", "code"
 
 
 @dataclass(frozen=True, eq=False)
-class Leanings:
+class CapabilityMap:
     """By capability the forecast KL, nats per token of an answer before κ, of each group: [groups, levels].
 
     Scales differ between capabilities, since some answers are surer than others: compare shares.
@@ -29,7 +29,7 @@ class Leanings:
     costs: Mapping[str, np.ndarray]
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "Leanings":
+    def from_dict(cls, value: Mapping[str, Any]) -> "CapabilityMap":
         """Read what the task `capabilities` stored."""
         return cls(
             levels=tuple(float(level) for level in value["levels"]),
@@ -53,15 +53,15 @@ class Leanings:
         more = self.shares(name, level) - self.others(name, level)
         return [self.groups[row] for row in np.argsort(-more, kind="stable")[:count] if more[row] > 0]
 
-    def as_map(self, table: SensitivityMap, name: str) -> SensitivityMap:
+    def as_map(self, smap: SensitivityMap, name: str) -> SensitivityMap:
         """This capability's costs in the place of the map's own."""
-        if self.groups != table.groups:
+        if self.groups != smap.groups:
             raise PruningError(
                 "What capabilities cost was worked out for other groups than the map has. "
                 "Run `prunescope capabilities` on this model."
             )
         own = self.costs[name]
-        return replace(table, levels=self.levels, kronecker=own, token=own)
+        return replace(smap, levels=self.levels, kronecker=own, token=own)
 
 
 def parse_values(texts: Sequence[str]) -> dict[str, float]:
@@ -86,16 +86,16 @@ def check_values(values: Mapping[str, float], names: Sequence[str]) -> None:
         raise PruningError(f'There is no capability "{strange[0]}". Use some of {", ".join(names)}.')
 
 
-def weights_of(table: SensitivityMap, known: Leanings, values: Mapping[str, float]) -> dict[str, float]:
+def weights_of(smap: SensitivityMap, known: CapabilityMap, values: Mapping[str, float]) -> dict[str, float]:
     """What each capability's costs are multiplied by: at value 1 they count as much as the map's own.
 
     So they do when every group goes to one half: a capability's scale there is made the map's.
     """
     check_values(values, list(known.costs))
-    half = np.full(len(table.groups), NORMAL)
-    whole = float(costs_at(table, half).sum())
+    half = np.full(len(smap.groups), NORMAL)
+    whole = float(costs_at(smap, half).sum())
     return {
-        name: value * whole / max(float(costs_at(known.as_map(table, name), half).sum()), 1e-30)
+        name: value * whole / max(float(costs_at(known.as_map(smap, name), half).sum()), 1e-30)
         for name, value in values.items()
         if value > 0
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA, Calibration
+from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA, ForecastFit
 from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, MAX_KL, Forecast, costs_at, weights_of
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan
@@ -47,7 +47,7 @@ class Reach:
 
 
 def one_by_one(
-    table: SensitivityMap, plan: Plan, singles: Mapping[Group, Sequence[tuple[float, float]]] | None = None
+    smap: SensitivityMap, plan: Plan, singles: Mapping[Group, Sequence[tuple[float, float]]] | None = None
 ) -> tuple[float, float]:
     """The sum of what each of the plan's groups would cost if it were the only one, nats per token, and the
     standard deviation of its log.
@@ -56,17 +56,17 @@ def one_by_one(
     of single groups, which the factor is learnt from; without any it is the prior's κ. What measured plans
     taught is left out: it is about groups together, and would hide just what is asked for.
     """
-    costs = costs_at(table, table.levels_of(plan), table.logs[1])
+    costs = costs_at(smap, smap.levels_of(plan), smap.logs[1])
     total = float(costs.sum())
     if total <= 0:
         return 0.0, 0.0
-    factor, unsure = _factor(table, singles or {})
+    factor, unsure = _factor(smap, singles or {})
     averaged = GROUP_SPREAD**2 * float(costs @ costs) / total**2
     return min(factor * total, MAX_KL), math.sqrt(unsure**2 + averaged)
 
 
 def _factor(
-    table: SensitivityMap, singles: Mapping[Group, Sequence[tuple[float, float]]]
+    smap: SensitivityMap, singles: Mapping[Group, Sequence[tuple[float, float]]]
 ) -> tuple[float, float]:
     """By what single-group costs are multiplied, and the standard deviation of its log: the mean of measured
     groups with a normal prior, each group counted once whatever the number of its levels."""
@@ -75,7 +75,7 @@ def _factor(
         logs = [
             math.log(kl / cost)
             for level, kl in points
-            if kl > 0 and (cost := costs_at(table, table.levels_of({group: level}), table.logs[1]).sum()) > 0
+            if kl > 0 and (cost := costs_at(smap, smap.levels_of({group: level}), smap.logs[1]).sum()) > 0
         ]
         if logs:
             found.append(float(np.mean(logs)))
@@ -109,9 +109,9 @@ def _times(kl: float, spread: float, alone: tuple[float, float]) -> Additivity |
     return Additivity(times, times / factor, times * factor, total)
 
 
-def reach(table: SensitivityMap, plan: Plan, calibration: Calibration) -> Reach | None:
+def reach(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> Reach | None:
     """Where the plan's Σ cost lies beside those that were measured; None for no plan, or nothing measured."""
-    costs = costs_at(table, table.levels_of(plan)) * weights_of(table, calibration)
+    costs = costs_at(smap, smap.levels_of(plan)) * weights_of(smap, calibration)
     cost = float(costs.sum())
     if cost <= 0 or calibration.measured == 0:
         return None

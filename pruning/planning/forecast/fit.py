@@ -26,7 +26,7 @@ ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ForecastFit:
     """KL = κ · (Σ w · cost)^β with a weight w for each group, and how uncertain that is.
 
     `weights` by kind, times exp(`depth` · z) in a layer at z, −1 (the first) to 1 (the last).
@@ -46,10 +46,10 @@ class Calibration:
     most: float = 0.0
 
 
-def prior(kinds: Sequence[str] = ()) -> Calibration:
+def prior(kinds: Sequence[str] = ()) -> ForecastFit:
     """What holds before anything is measured, for a map with these kinds of group."""
     precision = _precision(len(kinds))
-    return Calibration(
+    return ForecastFit(
         kappa=PRIOR_KAPPA,
         beta=PRIOR_BETA,
         spread=PRIOR_SPREAD,
@@ -59,7 +59,9 @@ def prior(kinds: Sequence[str] = ()) -> Calibration:
     )
 
 
-def learn(kinds: Sequence[str], traits: np.ndarray, costs: np.ndarray, kls: np.ndarray) -> Calibration:
+def fit_parameters(
+    kinds: Sequence[str], traits: np.ndarray, costs: np.ndarray, kls: np.ndarray
+) -> ForecastFit:
     """The calibration that measured plans give: `costs` [plans, groups], `kls` [plans], both above 0 in sum.
 
     `traits` [groups, kinds + 1]: 1 in the column of a group's kind, and its z last. The spread pools what
@@ -78,7 +80,7 @@ def learn(kinds: Sequence[str], traits: np.ndarray, costs: np.ndarray, kls: np.n
         spread = math.sqrt((PRIOR_WEIGHT * PRIOR_SPREAD**2 + float(left @ left)) / (PRIOR_WEIGHT + len(kls)))
     residuals, slopes = _residuals(values, traits, costs, kls)
     totals = costs @ np.exp(traits @ values[2:])
-    return Calibration(
+    return ForecastFit(
         kappa=PRIOR_KAPPA * math.exp(values[0]) * PIVOT ** -values[1],
         beta=float(PRIOR_BETA + values[1]),
         spread=spread,

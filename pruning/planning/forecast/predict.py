@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pruning.planning.cost.storage import bitmask_bytes
-from pruning.planning.forecast.fit import PIVOT, Calibration, learn
+from pruning.planning.forecast.fit import PIVOT, ForecastFit, fit_parameters
 from pruning.planning.forecast.fit import prior as prior_for
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan
 
 __all__ = [
-    "Calibration",
     "Forecast",
+    "ForecastFit",
     "SensitivityMap",
-    "calibrate",
     "cost_of",
     "costs_at",
     "curve",
+    "fit_forecast",
     "forecast",
     "forecast_alone",
     "group_costs",
@@ -65,86 +65,86 @@ class Forecast:
     sparsity: float
 
 
-def prior(table: SensitivityMap | None = None) -> Calibration:
+def prior(smap: SensitivityMap | None = None) -> ForecastFit:
     """What holds before anything is measured; with a map also how little is known of each of its kinds."""
-    return prior_for(() if table is None else table.kinds)
+    return prior_for(() if smap is None else smap.kinds)
 
 
-def calibrate(table: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> Calibration:
+def fit_forecast(smap: SensitivityMap, measurements: Sequence[tuple[Plan, float]]) -> ForecastFit:
     """What measured (plan, KL) pairs of the map teach, leaning on the prior while there are few."""
-    pairs = [(costs_at(table, table.levels_of(plan)), kl) for plan, kl in measurements]
+    pairs = [(costs_at(smap, smap.levels_of(plan)), kl) for plan, kl in measurements]
     pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
-    costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(table.groups))
-    return learn(table.kinds, table.traits, costs, np.array([kl for _, kl in pairs]))
+    costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(smap.groups))
+    return fit_parameters(smap.kinds, smap.traits, costs, np.array([kl for _, kl in pairs]))
 
 
-def total_cost(table: SensitivityMap, plan: Plan) -> float:
+def total_cost(smap: SensitivityMap, plan: Plan) -> float:
     """Σ cost of the plan's groups, before calibration."""
-    return float(costs_at(table, table.levels_of(plan)).sum())
+    return float(costs_at(smap, smap.levels_of(plan)).sum())
 
 
-def group_costs(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> np.ndarray:
+def group_costs(smap: SensitivityMap, plan: Plan, calibration: ForecastFit | None = None) -> np.ndarray:
     """Each group's share of the forecast KL [groups], nats per token; they add up to it."""
     used = calibration or prior()
-    costs = costs_at(table, table.levels_of(plan)) * weights_of(table, used)
+    costs = costs_at(smap, smap.levels_of(plan)) * weights_of(smap, used)
     total = costs.sum()
     return costs * (_kl(float(total), used) / total) if total > 0 else costs
 
 
 def curve(
-    table: SensitivityMap, group: Group, calibration: Calibration | None = None
+    smap: SensitivityMap, group: Group, calibration: ForecastFit | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Forecast KL of one group alone at level 0 and at the map's levels: (levels, KL), each [levels + 1]."""
     used = calibration or prior()
-    costs = np.exp(table.logs[1][table.groups.index(group)])
-    return np.array([0.0, *table.levels]), np.array([0.0, *(_kl(float(cost), used) for cost in costs)])
+    costs = np.exp(smap.logs[1][smap.groups.index(group)])
+    return np.array([0.0, *smap.levels]), np.array([0.0, *(_kl(float(cost), used) for cost in costs)])
 
 
-def forecast(table: SensitivityMap, plan: Plan, calibration: Calibration | None = None) -> Forecast:
+def forecast(smap: SensitivityMap, plan: Plan, calibration: ForecastFit | None = None) -> Forecast:
     """Quality with its band, and size, of a plan. Without `calibration` the prior is used."""
-    used, levels = calibration or prior(table), table.levels_of(plan)
-    costs = costs_at(table, levels) * weights_of(table, used)
-    gone, size = float(levels @ table.parameters), sparse_bytes(table, levels)
-    return _outcome(table, used, float(costs.sum()), _spread(table, costs, used), gone, size)
+    used, levels = calibration or prior(smap), smap.levels_of(plan)
+    costs = costs_at(smap, levels) * weights_of(smap, used)
+    gone, size = float(levels @ smap.parameters), sparse_bytes(smap, levels)
+    return _outcome(smap, used, float(costs.sum()), _spread(smap, costs, used), gone, size)
 
 
 def forecast_alone(
-    table: SensitivityMap, calibration: Calibration | None = None
+    smap: SensitivityMap, calibration: ForecastFit | None = None
 ) -> dict[tuple[Group, float], Forecast]:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included.
 
     From the map's single-group costs; what plans of many groups taught about kinds is left out.
     """
-    used, costs = calibration or prior(table), np.exp(table.logs[1])
-    nothing = forecast(table, {}, used)
-    found = {(group, 0.0): nothing for group in table.groups}
-    for row, group in enumerate(table.groups):
-        count = int(table.parameters[row])
-        width = int(table.dense["weight_bytes"])
+    used, costs = calibration or prior(smap), np.exp(smap.logs[1])
+    nothing = forecast(smap, {}, used)
+    found = {(group, 0.0): nothing for group in smap.groups}
+    for row, group in enumerate(smap.groups):
+        count = int(smap.parameters[row])
+        width = int(smap.dense["weight_bytes"])
         dense = count * width
-        for column, level in enumerate(map(float, table.levels)):
+        for column, level in enumerate(map(float, smap.levels)):
             saved = dense - bitmask_bytes(count, (1 - level) * count, width)
-            size = round(table.dense["bytes"] - saved)
-            alone = np.zeros(len(table.groups))
+            size = round(smap.dense["bytes"] - saved)
+            alone = np.zeros(len(smap.groups))
             alone[row] = cost = float(costs[row, column])
-            spread = _spread(table, alone, used)
-            found[group, level] = _outcome(table, used, cost, spread, level * count, size)
+            spread = _spread(smap, alone, used)
+            found[group, level] = _outcome(smap, used, cost, spread, level * count, size)
     return found
 
 
-def weights_of(table: SensitivityMap, calibration: Calibration) -> np.ndarray:
+def weights_of(smap: SensitivityMap, calibration: ForecastFit) -> np.ndarray:
     """By what each group's cost is multiplied [groups]."""
-    kinds = np.array([calibration.weights.get(kind, 1.0) for _, kind in table.groups])
-    return np.asarray(kinds * np.exp(calibration.depth * table.traits[:, -1]))
+    kinds = np.array([calibration.weights.get(kind, 1.0) for _, kind in smap.groups])
+    return np.asarray(kinds * np.exp(calibration.depth * smap.traits[:, -1]))
 
 
-def priced(table: SensitivityMap, calibration: Calibration) -> SensitivityMap:
+def priced(smap: SensitivityMap, calibration: ForecastFit) -> SensitivityMap:
     """The map with every group's costs as the calibration has them, for who compares groups."""
-    weights = weights_of(table, calibration)[:, None]
-    return replace(table, kronecker=table.kronecker * weights, token=table.token * weights)
+    weights = weights_of(smap, calibration)[:, None]
+    return replace(smap, kronecker=smap.kronecker * weights, token=smap.token * weights)
 
 
-def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> float:
+def _spread(smap: SensitivityMap, costs: np.ndarray, used: ForecastFit) -> float:
     """The standard deviation of log KL at these calibrated costs [groups].
 
     Three things add up: what no factor explains, how well the factors are known (least near what was
@@ -155,7 +155,7 @@ def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> floa
         return used.spread
     variance = used.spread**2 + GROUP_SPREAD**2 * float(costs @ costs) / total**2
     if used.covariance:
-        shares = dict(zip((*table.kinds, DEPTH), costs @ table.traits / total, strict=True))
+        shares = dict(zip((*smap.kinds, DEPTH), costs @ smap.traits / total, strict=True))
         of_traits = [used.beta * float(shares.get(trait, 0.0)) for trait in (*used.weights, DEPTH)]
         slopes = np.array([1.0, math.log(total / PIVOT), *of_traits])
         variance += float(slopes @ np.array(used.covariance) @ slopes)
@@ -163,13 +163,13 @@ def _spread(table: SensitivityMap, costs: np.ndarray, used: Calibration) -> floa
 
 
 def _outcome(
-    table: SensitivityMap, used: Calibration, cost: float, spread: float, gone: float, size: int
+    smap: SensitivityMap, used: ForecastFit, cost: float, spread: float, gone: float, size: int
 ) -> Forecast:
     """The forecast at a total calibrated cost, with the standard deviation of its log."""
     kl = _kl(cost, used)
     factor = math.exp(BAND * spread)
     low, high = kl / factor, min(kl * factor, MAX_KL)
-    perplexity, accuracy = table.dense["perplexity"], table.dense["accuracy"]
+    perplexity, accuracy = smap.dense["perplexity"], smap.dense["accuracy"]
     return Forecast(
         kl=kl,
         kl_low=low,
@@ -183,22 +183,22 @@ def _outcome(
         accuracy=accuracy * accuracy_at(kl),
         accuracy_low=accuracy * accuracy_at(high) / ACCURACY_SLACK if kl > 0 else accuracy,
         accuracy_high=min(1.0, accuracy * accuracy_at(low) * (ACCURACY_SLACK if kl > 0 else 1.0)),
-        parameters=round(table.dense["parameters"] - gone),
+        parameters=round(smap.dense["parameters"] - gone),
         bytes=size,
-        sparsity=gone / table.prunable,
+        sparsity=gone / smap.prunable,
     )
 
 
-def sparse_bytes(table: SensitivityMap, levels: np.ndarray) -> int:
+def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
     """The weights' size when each group's zeros are stored sparsely: one bit per weight and what stays.
 
     Units that go whole leave nothing behind.
     """
-    width = int(table.dense["weight_bytes"])
-    dense, kept = table.parameters * width, (1 - levels) * table.parameters
-    whole = table.structure in UNIT_KINDS
-    sparse = kept * width if whole else bitmask_bytes(table.parameters, kept, width)
-    return round(table.dense["bytes"] - float((dense - sparse).sum()))
+    width = int(smap.dense["weight_bytes"])
+    dense, kept = smap.parameters * width, (1 - levels) * smap.parameters
+    whole = smap.structure in UNIT_KINDS
+    sparse = kept * width if whole else bitmask_bytes(smap.parameters, kept, width)
+    return round(smap.dense["bytes"] - float((dense - sparse).sum()))
 
 
 def loss_at(kl: float, lag: float = LAG) -> float:
@@ -216,23 +216,23 @@ def accuracy_at(kl: float) -> float:
     return math.exp(-ACCURACY_FIT[0] * kl ** ACCURACY_FIT[1])
 
 
-def cost_of(kl: float, calibration: Calibration | None = None) -> float:
+def cost_of(kl: float, calibration: ForecastFit | None = None) -> float:
     """The Σ cost at which the forecast KL is `kl`."""
     used = calibration or prior()
     return (kl / used.kappa) ** (1 / used.beta) if kl > 0 else 0.0
 
 
-def _kl(cost: float, calibration: Calibration) -> float:
+def _kl(cost: float, calibration: ForecastFit) -> float:
     return min(calibration.kappa * cost**calibration.beta, MAX_KL) if cost > 0 else 0.0
 
 
-def costs_at(table: SensitivityMap, levels: np.ndarray, logs: np.ndarray | None = None) -> np.ndarray:
+def costs_at(smap: SensitivityMap, levels: np.ndarray, logs: np.ndarray | None = None) -> np.ndarray:
     """Cost of each group at its level [groups] in a plan, on straight lines between log levels and log costs.
 
     Below the first and above the last level the nearest line is carried on. `logs` [groups, levels] are other
     log costs than those of groups in a plan of many.
     """
-    known, costs = table.logs[0], table.joint_logs if logs is None else logs
+    known, costs = smap.logs[0], smap.joint_logs if logs is None else logs
     active = np.flatnonzero(levels > 0)
     result = np.zeros(len(levels))
     if len(active) == 0:

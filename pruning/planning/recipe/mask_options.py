@@ -19,7 +19,7 @@ POOLED_CEILING = 0.99
 
 
 @dataclass(frozen=True)
-class Options:
+class MaskOptions:
     """How levels become masks. What is None was not set.
 
     `structure`: "unstructured" removes single weights; "n:m" keeps N of every M consecutive inputs of each
@@ -52,7 +52,7 @@ class Options:
         _check_bounds(self)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Options":
+    def of(cls, values: Mapping[str, Any]) -> "MaskOptions":
         """Options from plain values; PruningError for a name there is none of."""
         strange = sorted(set(values) - set(names()))
         if strange:
@@ -70,10 +70,10 @@ class Options:
 
 def names() -> tuple[str, ...]:
     """The names of all options."""
-    return tuple(field.name for field in fields(Options))
+    return tuple(field.name for field in fields(MaskOptions))
 
 
-def _check_structure(options: Options) -> None:
+def _check_structure(options: MaskOptions) -> None:
     structure = options.structure
     if structure not in STRUCTURES:
         raise PruningError(f'There is no structure "{structure}". Use one of {", ".join(STRUCTURES)}.')
@@ -92,7 +92,7 @@ def _check_structure(options: Options) -> None:
         block_of(options.block)
 
 
-def _check_bounds(options: Options) -> None:
+def _check_bounds(options: MaskOptions) -> None:
     if options.scope is not None and options.scope not in SCOPES:
         raise PruningError(f'There is no scope "{options.scope}". Use one of {", ".join(SCOPES)}.')
     if options.whole and options.scope is not None:
@@ -115,12 +115,12 @@ def _check_bounds(options: Options) -> None:
         )
 
 
-def scoped(options: Options, scope: str) -> Options:
+def scoped(options: MaskOptions, scope: str) -> MaskOptions:
     """The same options with the criterion's own scope, where the user named none and there can be one."""
     return replace(options, scope=scope) if options.scope is None and options.pattern is None else options
 
 
-def bounds(options: Options) -> tuple[float, float]:
+def bounds(options: MaskOptions) -> tuple[float, float]:
     """(floor, ceiling), with what holds where they were not set."""
     usual = POOLED_CEILING if options.scope in POOLED else 1.0
     return options.floor or 0.0, usual if options.ceiling is None else options.ceiling
@@ -148,7 +148,7 @@ def block_of(block: str) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def effective(plan: Plan, groups: Sequence[Group], options: Options) -> Plan:
+def effective(plan: Plan, groups: Sequence[Group], options: MaskOptions) -> Plan:
     """The plan with protected layers dense and every other level within floor and ceiling.
 
     Where one threshold serves several groups the levels are only asked for together, and the bounds hold
@@ -184,4 +184,4 @@ def _check_pattern(plan: Plan, pattern: str) -> None:
             )
 
 
-DEFAULT = Options()
+DEFAULT = MaskOptions()

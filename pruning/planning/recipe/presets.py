@@ -23,7 +23,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Strategy:
+class Preset:
     """A ready plan. `part(layer, kind, layers, numbers)` gives (fixed, times) of one group.
 
     `layers` are the model's layer numbers, ascending.
@@ -72,26 +72,26 @@ MOST_TIMES = 3.0
 _ATTENTION = {"qkv": Number(0.1, 0.0, MAX_LEVEL), "attn_out": Number(0.25, 0.0, MAX_LEVEL)}
 _MLP = {"gate_up_times": Number(1.5, 0.0, MOST_TIMES), "down_times": Number(0.5, 0.0, MOST_TIMES)}
 
-STRATEGIES: Mapping[str, Strategy] = {
-    "uniform": Strategy("The same level in every group.", {}, _uniform),
-    "guide": Strategy(
+PRESETS: Mapping[str, Preset] = {
+    "uniform": Preset("The same level in every group.", {}, _uniform),
+    "guide": Preset(
         "Light on attention, heavier on gate and up than on down.", {**_ATTENTION, **_MLP}, _guide
     ),
-    "guide_attention": Strategy(
+    "guide_attention": Preset(
         "Attention alone, lightly: QKV and the heads through the output projection.", _ATTENTION, _attention
     ),
-    "guide_mlp": Strategy("The MLP alone, heavier on gate and up than on down.", _MLP, _mlp),
-    "protect_early": Strategy(
+    "guide_mlp": Preset("The MLP alone, heavier on gate and up than on down.", _MLP, _mlp),
+    "protect_early": Preset(
         "The same level everywhere, but only a share of it in the first layers.",
         {"layers": Number(4, 0, 1000, whole=True), "share": Number(0.25, 0.0, 1.0)},
         _protect_early,
     ),
-    "protect_ends": Strategy(
+    "protect_ends": Preset(
         "The same level everywhere, but only a share of it in the first and the last layers.",
         {"layers": Number(2, 0, 1000, whole=True), "share": Number(0.25, 0.0, 1.0)},
         _protect_ends,
     ),
-    "ramp": Strategy(
+    "ramp": Preset(
         "A straight line over depth, from the first layer to the last.",
         {"first_times": Number(0.5, 0.0, MOST_TIMES), "last_times": Number(1.5, 0.0, MOST_TIMES)},
         _ramp,
@@ -99,14 +99,14 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 
-def strategy_parts(name: str, groups: Sequence[Group], **numbers: float) -> dict[Group, Parts]:
-    """One of `STRATEGIES` as (fixed, times) of every group, with its own numbers or those given.
+def preset_parts(name: str, groups: Sequence[Group], **numbers: float) -> dict[Group, Parts]:
+    """One of `PRESETS` as (fixed, times) of every group, with its own numbers or those given.
 
     Raises PruningError for a strategy or a number that does not exist or is out of range.
     """
-    if name not in STRATEGIES:
-        raise PruningError(f'There is no strategy "{name}". Use one of {", ".join(STRATEGIES)}.')
-    chosen = STRATEGIES[name]
+    if name not in PRESETS:
+        raise PruningError(f'There is no strategy "{name}". Use one of {", ".join(PRESETS)}.')
+    chosen = PRESETS[name]
     for key, value in numbers.items():
         _check_number(name, chosen, key, value)
     used = {key: number.default for key, number in chosen.numbers.items()} | numbers
@@ -114,15 +114,15 @@ def strategy_parts(name: str, groups: Sequence[Group], **numbers: float) -> dict
     return {group: chosen.part(*group, layers, used) for group in groups}
 
 
-def strategy_plan(name: str, level: float, groups: Sequence[Group], **numbers: float) -> Plan:
-    """The plan of one of `STRATEGIES` around an overall level (0..0.95) for a model's groups."""
-    parts = strategy_parts(name, groups, **numbers)
+def preset_plan(name: str, level: float, groups: Sequence[Group], **numbers: float) -> Plan:
+    """The plan of one of `PRESETS` around an overall level (0..0.95) for a model's groups."""
+    parts = preset_parts(name, groups, **numbers)
     check_level(level, f'Strategy "{name}"')
     plan = {group: round(min(fixed + times * level, MAX_LEVEL), 6) for group, (fixed, times) in parts.items()}
     return {group: own for group, own in plan.items() if own > 0.0}
 
 
-def parse_strategy(text: str, groups: Sequence[Group]) -> Plan:
+def parse_preset(text: str, groups: Sequence[Group]) -> Plan:
     """The plan in text such as `guide_mlp=0.3` or `protect_ends=0.3,layers=4,share=0`."""
     first, *others = text.replace(" ", "").split(",")
     read: dict[str, float] = {}
@@ -136,10 +136,10 @@ def parse_strategy(text: str, groups: Sequence[Group]) -> Plan:
                 "like guide_mlp=0.3 or protect_ends=0.3,layers=4,share=0."
             ) from None
     name = first.partition("=")[0]
-    return strategy_plan(name, read.pop(name), groups, **read)
+    return preset_plan(name, read.pop(name), groups, **read)
 
 
-def _check_number(name: str, chosen: Strategy, key: str, value: float) -> None:
+def _check_number(name: str, chosen: Preset, key: str, value: float) -> None:
     number = chosen.numbers.get(key)
     if number is None:
         known = ", ".join(chosen.numbers) or "none"

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import DEFAULT, Options, names
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
 from pruning.planning.recipe.plan import (
     MAX_LEVEL,
     UNIT_KINDS,
@@ -209,7 +209,7 @@ class Recipe(BaseModel):
         name: str | None = None,
         notes: str | None = None,
         created: datetime | None = None,
-        options: Options = DEFAULT,
+        options: MaskOptions = DEFAULT,
         criteria: Sequence[str] | None = None,
         recovery: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -253,9 +253,9 @@ class Recipe(BaseModel):
             f"{entry.kind}@{entry.layers}={format_level(entry.level)}" for entry in self.exceptions
         ]
 
-    def options(self) -> Options:
+    def options(self) -> MaskOptions:
         """What is set beside the levels."""
-        return Options.of({name: getattr(self, name) for name in names()})
+        return MaskOptions.of({name: getattr(self, name) for name in names()})
 
     def to_plan(self, groups: Sequence[Group]) -> Plan:
         """The plan for a model's groups; PruningError when it names what the model has not."""

@@ -8,44 +8,46 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import Change, Spec, changed
+from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
-from pruning.engine.masking.sparsegpt_corrected import corrected
+from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
 from pruning.engine.models.load import Loaded
-from pruning.planning.recipe.mask_options import Options, effective, scoped
+from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import parse_settings
 from pruning.progress import Progress
-from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of, normal, windows_of
+from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, normal, windows_of
 from pruning.tasks.context.units import units_change, units_plan
 from pruning.workspace.store import Store
 
-_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], Change]] = WeakKeyDictionary()
+_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], WeightChange]] = WeakKeyDictionary()
 
 
-def spec_of(loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]) -> Spec:
+def spec_of(
+    loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]
+) -> PruningSpec:
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
-    chosen, wanted = named_criterion(criterion), Options.of(options)
+    chosen, wanted = named_criterion(criterion), MaskOptions.of(options)
     if wanted.whole:
-        spec = Spec(tuple(normal(loaded, settings, wanted.structure)[1]), criterion, data, wanted)
+        spec = PruningSpec(tuple(normal(loaded, settings, wanted.structure)[1]), criterion, data, wanted)
         units_plan(loaded, spec)
         return spec
     if chosen.updates:
         check(wanted)
     plan, spelled = normal(loaded, settings)
     effective(plan, groups_of(loaded), scoped(wanted, chosen.scope))
-    return Spec(tuple(spelled), criterion, data, wanted)
+    return PruningSpec(tuple(spelled), criterion, data, wanted)
 
 
 @contextmanager
-def applied(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Iterator[Change]:
+def applied(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> Iterator[WeightChange]:
     """The model pruned as `spec` says while open, and what changed; every weight comes back bit for bit."""
     change = change_of(loaded, store, spec, progress)
-    with changed(loaded.model, loaded.groups, change):
+    with applied_change(loaded.model, loaded.groups, change):
         yield change
 
 
-def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+def change_of(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
     """What `spec` does to the dense model, which is not changed.
 
     Where that takes fitting, the latest is kept with the model: who measures often writes next.
@@ -61,23 +63,23 @@ def change_of(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> C
     return latest[1]
 
 
-def _updates(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+def _updates(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
     """Single weights that go while the others make up for them."""
     plan = parse_settings(spec.settings, groups_of(loaded))
-    work = corrected if spec.criterion == "corrected" else sparsegpt
+    work = sparsegpt_corrected if spec.criterion == "corrected" else sparsegpt
     windows = fitting_windows(loaded, spec.data)
     return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
 
 
-def _masks(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+def _masks(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
     """Weights that go while the others stay as they are."""
     chosen = named_criterion(spec.criterion)
     plan = parse_settings(spec.settings, groups_of(loaded))
-    known = evidence_for(loaded, store, spec.data, chosen, progress)
-    return Change(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
+    known = inputs_for(loaded, store, spec.data, chosen, progress)
+    return WeightChange(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
 
 
-def share_removed(loaded: Loaded, change: Change) -> float:
+def share_removed(loaded: Loaded, change: WeightChange) -> float:
     """The share of all prunable weights that are removed, 0..1."""
     gone = sum(int(mask.sum()) for mask in change.removed.values())
     return gone / sum(group.parameters for group in loaded.groups)

@@ -16,7 +16,7 @@ from pruning.engine.calibration.data import Windows, load_windows
 from pruning.engine.calibration.fisher import Statistics
 from pruning.engine.criteria import Criterion
 from pruning.engine.evaluation.metrics import Quality, compare
-from pruning.engine.masking.masks import Known, evidence
+from pruning.engine.masking.masks import CriterionInputs, criterion_inputs
 from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress
@@ -127,10 +127,12 @@ def gradients_of(loaded: Loaded, store: Store, data: str, progress: Progress) ->
     return found
 
 
-def evidence_for(loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress) -> Known:
+def inputs_for(
+    loaded: Loaded, store: Store, data: str, criterion: Criterion, progress: Progress
+) -> CriterionInputs:
     """What the criterion asks for, by group; collected now where it is not there yet."""
     asks = {"inputs", "outputs"} & set(criterion.needs)
-    return evidence(
+    return criterion_inputs(
         statistics_of(loaded, store, data, progress)[0] if asks else None,
         gradients_of(loaded, store, data, progress) if "gradients" in criterion.needs else None,
     )

@@ -11,7 +11,7 @@ from pruning.workspace.store import Store
 PART = 64
 
 
-def written_windows(
+def generated_windows(
     loaded: Loaded, store: Store, data: str, windows: torch.Tensor, count: int, progress: Progress
 ) -> torch.Tensor:
     """The first `count` windows [count, length] that the model writes, beginning like those of `data`."""

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import Change, Spec
+from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
-from pruning.engine.structured.layerwise_refit import fit
+from pruning.engine.structured.layerwise_refit import refit_layerwise
 from pruning.engine.structured.selection import (
-    Result,
+    UnitRemoval,
     as_change,
     check_passed_over,
     choose,
@@ -21,7 +21,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import effective
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.progress import Progress
-from pruning.tasks.context.context import evidence_for, fitting_windows, groups_of
+from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for
 from pruning.workspace.store import Store
 
 
@@ -30,7 +30,7 @@ def units_of(loaded: Loaded, structure: str) -> Units:
     return find_units(loaded.model, loaded.groups, heads=structure in ("heads", "kv_groups"))
 
 
-def units_plan(loaded: Loaded, spec: Spec) -> Plan:
+def units_plan(loaded: Loaded, spec: PruningSpec) -> Plan:
     """The plan of a spec that removes whole units. Raises PruningError for what cannot be done."""
     groups, structure = groups_of(loaded, spec.options.structure), spec.options.structure
     if named_criterion(spec.criterion).updates:
@@ -43,13 +43,13 @@ def units_plan(loaded: Loaded, spec: Spec) -> Plan:
     return plan
 
 
-def check_exportable(loaded: Loaded, spec: Spec) -> None:
+def check_exportable(loaded: Loaded, spec: PruningSpec) -> None:
     """Raise PruningError, saying why, where what `spec` leaves cannot be written as a smaller model."""
     units = units_of(loaded, spec.options.structure)
     check_describable(loaded.model, units, _any_removal(loaded, units, spec))
 
 
-def why_not_smaller(loaded: Loaded, spec: Spec) -> str | None:
+def why_not_smaller(loaded: Loaded, spec: PruningSpec) -> str | None:
     """Why what `spec` leaves can only be written full-size with zeros; None where it can be smaller."""
     try:
         check_exportable(loaded, spec)
@@ -58,16 +58,16 @@ def why_not_smaller(loaded: Loaded, spec: Spec) -> str | None:
     return None
 
 
-def share_gone(loaded: Loaded, spec: Spec) -> float:
+def share_gone(loaded: Loaded, spec: PruningSpec) -> float:
     """The share of all prunable weights, 0..1, that goes with the units, without choosing them."""
     units = units_of(loaded, spec.options.structure)
     removal = _any_removal(loaded, units, spec)
-    change = as_change(loaded.model, loaded.groups, units, Result(removal))
+    change = as_change(loaded.model, loaded.groups, units, UnitRemoval(removal))
     gone = sum(int(mask.sum()) for mask in change.removed.values())
     return gone / sum(group.parameters for group in loaded.groups)
 
 
-def kept_units(loaded: Loaded, spec: Spec) -> list[int]:
+def kept_units(loaded: Loaded, spec: PruningSpec) -> list[int]:
     """How many units stay in each layer, after rounding."""
     plan, structure = units_plan(loaded, spec), spec.options.structure
     if structure == "layers":
@@ -79,7 +79,7 @@ def kept_units(loaded: Loaded, spec: Spec) -> list[int]:
     ]
 
 
-def _any_removal(loaded: Loaded, units: Units, spec: Spec) -> Removal:
+def _any_removal(loaded: Loaded, units: Units, spec: PruningSpec) -> Removal:
     """As many units as `spec` removes; which ones changes no sizes."""
     plan = units_plan(loaded, spec)
     gone = {
@@ -90,20 +90,22 @@ def _any_removal(loaded: Loaded, units: Units, spec: Spec) -> Removal:
     return replace(removal_of(units, gone), layers=layers)
 
 
-def units_change(loaded: Loaded, store: Store, spec: Spec, progress: Progress) -> Change:
+def units_change(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
     """What `spec` does to the full-size model."""
     model, groups, options = loaded.model, loaded.groups, spec.options
     plan, units = units_plan(loaded, spec), units_of(loaded, options.structure)
     if options.structure == "layers":
-        change = as_change(model, groups, units, Result(Removal(layers=tuple(layer for layer, _ in plan))))
+        change = as_change(
+            model, groups, units, UnitRemoval(Removal(layers=tuple(layer for layer, _ in plan)))
+        )
         check_passed_over(model, groups, change)
         return change
     criterion = named_criterion(spec.criterion)
-    known = evidence_for(loaded, store, spec.data, criterion, progress)
+    known = inputs_for(loaded, store, spec.data, criterion, progress)
     counts = wanted(units, plan, options.round_to)
     if options.compensate:
         windows = fitting_windows(loaded, spec.data)
-        result = fit(model, groups, units, counts, criterion, known, windows, progress)
+        result = refit_layerwise(model, groups, units, counts, criterion, known, windows, progress)
     else:
-        result = Result(choose(model, units, counts, criterion, known))
+        result = UnitRemoval(choose(model, units, counts, criterion, known))
     return as_change(model, groups, units, result)

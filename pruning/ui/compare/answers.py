@@ -26,7 +26,7 @@ LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
 
 
-def answers(model: services.Info, table: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """Ask all plans the same prompts, and read the answers side by side."""
     st.header("What they answer", anchor=False)
     st.write(
@@ -37,7 +37,7 @@ def answers(model: services.Info, table: SensitivityMap, shown: list[Candidate],
 
     @st.fragment(run_every=2 if busy else None)
     def draw() -> None:
-        _said(model, table, shown, busy)
+        _said(model, smap, shown, busy)
 
     draw()
 
@@ -100,9 +100,9 @@ def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _said(model: services.Info, table: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def _said(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """What is in the workspace for these plans: a tab for each prompt, the newest first."""
-    rows = services.answers(table)
+    rows = services.answers(smap)
     asked = by_prompt(rows, [format_settings(one.plan, model.groups) for one in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")

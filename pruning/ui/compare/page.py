@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast, group_costs
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, group_costs
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import damage_chart
 from pruning.ui.data import queries as services
@@ -68,7 +68,7 @@ def _free_name(taken: list[str]) -> str:
 
 
 def pinned_forecasts(
-    model: services.Info, table: SensitivityMap, calibration: Calibration
+    model: services.Info, smap: SensitivityMap, calibration: ForecastFit
 ) -> list[tuple[str, Plan, Forecast]]:
     """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
     found = []
@@ -77,7 +77,7 @@ def pinned_forecasts(
             plan = state.parse(pin.settings, model.groups)
         except PruningError:
             continue
-        found.append((pin.name, plan, forecast(table, plan, calibration)))
+        found.append((pin.name, plan, forecast(smap, plan, calibration)))
     return found
 
 
@@ -85,13 +85,13 @@ def pinned_forecasts(
 
 
 def candidates(
-    model: services.Info, table: SensitivityMap, plan: Plan, calibration: Calibration
+    model: services.Info, smap: SensitivityMap, plan: Plan, calibration: ForecastFit
 ) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
-    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, table, calibration)]
+    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
     if not plan or any(one.plan == plan for one in pinned):
         return pinned
-    return [Candidate(HERE, plan, forecast(table, plan, calibration), pinned=False), *pinned]
+    return [Candidate(HERE, plan, forecast(smap, plan, calibration), pinned=False), *pinned]
 
 
 def nothing_yet() -> None:
@@ -105,13 +105,13 @@ def nothing_yet() -> None:
 
 def figures(
     model: services.Info,
-    table: SensitivityMap,
+    smap: SensitivityMap,
     shown: list[Candidate],
     known: list[services.Measured],
-    calibration: Calibration,
+    calibration: ForecastFit,
 ) -> None:
     """The plans' figures in a table, what each was forecast beside what was measured."""
-    rows = [_unpruned(table), *(_row(one, known, model) for one in shown)]
+    rows = [_unpruned(smap), *(_row(one, known, model) for one in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
         f"In brackets the forecast's band. {words.BAND} Gone is the share of the "
@@ -127,8 +127,8 @@ def figures(
         _manage(model, [one for one in shown if one.pinned])
 
 
-def _unpruned(table: SensitivityMap) -> dict[str, str]:
-    dense = table.dense
+def _unpruned(smap: SensitivityMap) -> dict[str, str]:
+    dense = smap.dense
     return {
         "Plan": "Unpruned",
         "Gone": "0 %",
@@ -182,16 +182,16 @@ def _manage(model: services.Info, pinned: list[Candidate]) -> None:
         )
 
 
-def damage(table: SensitivityMap, shown: list[Candidate], calibration: Calibration) -> None:
+def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFit) -> None:
     """Where each plan hurts, a panel a plan on one scale."""
-    costs = [(one.name, group_costs(table, one.plan, calibration)) for one in shown]
+    costs = [(one.name, group_costs(smap, one.plan, calibration)) for one in shown]
     st.header("Where they hurt", anchor=False)
     st.markdown(f"Damage by layer {FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(
-        damage_chart.panels(table.groups, costs),
+        damage_chart.panels(smap.groups, costs),
         key="damage_panels",
         config=charts.BARE,
         alt="Forecast damage by layer and group, a panel for each plan",
     )
-    worst = [f"{words.plain(name)}: {damage_chart.heaviest(table.groups, cost)}" for name, cost in costs]
+    worst = [f"{words.plain(name)}: {damage_chart.heaviest(smap.groups, cost)}" for name, cost in costs]
     st.caption(f"Most of the damage, forecast: {'; '.join(worst)}.")

@@ -9,8 +9,8 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
-from pruning.planning.forecast.capability_map import Leanings
-from pruning.planning.forecast.predict import Calibration, SensitivityMap, calibrate
+from pruning.planning.forecast.capability_map import CapabilityMap
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, fit_forecast
 from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
 from pruning.ui.data import session as state
 from pruning.workspace import results
@@ -149,11 +149,11 @@ class Measured:
     figures: dict[str, Any]
 
 
-def measurements(model: Info, table: SensitivityMap) -> list[Measured]:
+def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
     """The measured plans of the map's model, criterion and text, newest first."""
     return [
         Measured(",".join(value["settings"]), parse_settings(value["settings"], model.groups), value)
-        for value in results.of_map(store(), "measure", table)
+        for value in results.of_map(store(), "measure", smap)
     ]
 
 
@@ -163,27 +163,27 @@ def measured(plan: Plan, known: list[Measured], groups: list[Group]) -> dict[str
     return next((m.figures for m in known if m.settings == text), None)
 
 
-def calibration(table: SensitivityMap, known: list[Measured]) -> Calibration:
+def calibration(smap: SensitivityMap, known: list[Measured]) -> ForecastFit:
     """The calibration that the measured plans of this map give; the stated prior without any."""
-    return calibrate(table, [(m.plan, float(m.figures["kl"])) for m in known if m.plan])
+    return fit_forecast(smap, [(m.plan, float(m.figures["kl"])) for m in known if m.plan])
 
 
-def sweep_points(table: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
+def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
     """Measured points of single groups, by group, ascending in level."""
     points: dict[Group, list[dict[str, Any]]] = {}
-    for value in sorted(results.of_map(store(), "sweep_point", table), key=lambda value: value["level"]):
+    for value in sorted(results.of_map(store(), "sweep_point", smap), key=lambda value: value["level"]):
         points.setdefault((value["layer"], value["kind"]), []).append(value)
     return points
 
 
-def leanings(table: SensitivityMap) -> Leanings | None:
+def leanings(smap: SensitivityMap) -> CapabilityMap | None:
     """What capabilities lean on, as far as it was worked out for the map's model, criterion and very text."""
-    return results.capability_map(store(), table)
+    return results.capability_map(store(), smap)
 
 
-def answers(table: SensitivityMap) -> list[dict[str, Any]]:
+def answers(smap: SensitivityMap) -> list[dict[str, Any]]:
     """What the dense model and plans of the map's criterion answered, newest first."""
-    return results.of_map(store(), "answer", table)
+    return results.of_map(store(), "answer", smap)
 
 
 def exports(model: Info) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruning.planning.recipe.mask_options import Options, names
+from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries as services
 from pruning.ui.data.results import totals_of
@@ -48,8 +48,8 @@ class Recovered:
         return int(self.value.get("saved_step", self.value["steps"]))
 
     @property
-    def options(self) -> Options:
-        return Options.of({name: self.value[name] for name in names() if name in self.value})
+    def options(self) -> MaskOptions:
+        return MaskOptions.of({name: self.value[name] for name in names() if name in self.value})
 
     def arguments(self) -> dict[str, Any]:
         """What the tasks recover, measure and export need to take up the same again."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruning.planning.recipe.mask_options import Options, names
+from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.plan import UNIT_KINDS, Group
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries as services
@@ -84,7 +84,7 @@ def results(model: services.Info) -> list[Result]:
 
 def _result(row: Mapping[str, Any], model: services.Info, best: set[str]) -> Result:
     value = row["value"]
-    options = Options.of({name: value[name] for name in names() if name in value}).changed()
+    options = MaskOptions.of({name: value[name] for name in names() if name in value}).changed()
     recovery = value.get("recovery")
     totals = totals_of(model, options.get("structure", "unstructured"))
     found = recovery is None and _same(value) in best

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast_alone
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast_alone
 from pruning.planning.recipe.plan import Group
 from pruning.ui.text import format as words
 
@@ -34,16 +34,16 @@ COLUMNS = (
 )
 
 
-def name_of(table: SensitivityMap) -> tuple[object, ...]:
+def name_of(smap: SensitivityMap) -> tuple[object, ...]:
     """What tells one map from another: `seconds` differs each time that one is made."""
-    return table.fingerprint, table.criterion, table.data_fingerprint, table.levels, table.seconds
+    return smap.fingerprint, smap.criterion, smap.data_fingerprint, smap.levels, smap.seconds
 
 
 # A click on the map needs hundreds of these again, and they change only with a measurement.
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
-def alone(table: SensitivityMap, calibration: Calibration) -> Alone:
+def alone(smap: SensitivityMap, calibration: ForecastFit) -> Alone:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    return forecast_alone(table, calibration)
+    return forecast_alone(smap, calibration)
 
 
 def beside(seen: Forecast, kl: float) -> str:
@@ -65,7 +65,7 @@ def beside(seen: Forecast, kl: float) -> str:
 
 
 def frame(
-    table: SensitivityMap, single: Alone, points: Mapping[Group, Sequence[Mapping[str, Any]]]
+    smap: SensitivityMap, single: Alone, points: Mapping[Group, Sequence[Mapping[str, Any]]]
 ) -> pd.DataFrame:
     """Every group and level with its forecast and band, what was measured, and how far the estimators part.
 
@@ -73,9 +73,9 @@ def frame(
     in the map are rows of their own without a forecast.
     """
     rows = []
-    for index, group in enumerate(table.groups):
+    for index, group in enumerate(smap.groups):
         known = {round(float(point["level"]), 6): point for point in points.get(group, ())}
-        for column, level in enumerate(map(float, table.levels)):
+        for column, level in enumerate(map(float, smap.levels)):
             seen, truth = single[group, level], known.pop(round(level, 6), None)
             rows.append(
                 (
@@ -90,7 +90,7 @@ def frame(
                     seen.perplexity_high,
                     truth["kl"] if truth else None,
                     truth["perplexity"] if truth else None,
-                    float(table.disagreement[index, column]),
+                    float(smap.disagreement[index, column]),
                 )
             )
         for level, truth in known.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.calibration_plans import trial_plans
+from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.diagnostics import (
     Additivity,
     additivity,
@@ -18,7 +18,7 @@ from pruning.planning.forecast.diagnostics import (
     one_by_one,
     reach,
 )
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
@@ -39,33 +39,33 @@ WIDEST = 3.0
 # ---- what is still to be measured -------------------------------------------------------------------
 
 
-def newly(model: services.Info | None, table: SensitivityMap | None) -> Callable[[Job], None]:
+def newly(model: services.Info | None, smap: SensitivityMap | None) -> Callable[[Job], None]:
     """For the panel of jobs: draws the page anew as soon as a plan more is measured, while others are not."""
-    before = len(services.measurements(model, table)) if model and table else 0
+    before = len(services.measurements(model, smap)) if model and smap else 0
 
     def look(job: Job) -> None:
-        more = model and table and len(services.measurements(model, table)) > before
+        more = model and smap and len(services.measurements(model, smap)) > before
         if more and job.request["task"] == "teach":
             st.rerun()
 
     return look
 
 
-def untaught(model: services.Info, table: SensitivityMap, known: list[services.Measured]) -> list[Plan]:
+def untaught(model: services.Info, smap: SensitivityMap, known: list[services.Measured]) -> list[Plan]:
     """The plans from which the forecast would learn most and which are not measured yet."""
-    identity = f"{table.fingerprint}/{table.criterion}/{table.data_fingerprint}/{table.levels}"
+    identity = f"{smap.fingerprint}/{smap.criterion}/{smap.data_fingerprint}/{smap.levels}"
     have = {one.settings for one in known}
     return [
-        plan for plan in _trials(identity, table) if ",".join(format_settings(plan, model.groups)) not in have
+        plan for plan in _trials(identity, smap) if ",".join(format_settings(plan, model.groups)) not in have
     ]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _trials(identity: str, _table: SensitivityMap) -> list[Plan]:
-    return trial_plans(_table)
+    return calibration_plans(_table)
 
 
-def seconds_each(table: SensitivityMap) -> float:
+def seconds_each(smap: SensitivityMap) -> float:
     """About how long one measurement of the session's model takes: as its latest ones did, otherwise judged
     by how long a forward pass took when the map was drawn."""
     timed = [
@@ -75,7 +75,7 @@ def seconds_each(table: SensitivityMap) -> float:
     ]
     if timed:
         return median(timed[:LATEST])
-    return MEASURE_FORWARDS * table.seconds / max(table.dense_forwards, 1.0)
+    return MEASURE_FORWARDS * smap.seconds / max(smap.dense_forwards, 1.0)
 
 
 def _measurements_of(job: Job) -> int:
@@ -87,13 +87,13 @@ def _measurements_of(job: Job) -> int:
 
 def strip(
     model: services.Info,
-    table: SensitivityMap,
+    smap: SensitivityMap,
     known: list[services.Measured],
-    calibration: Calibration,
+    calibration: ForecastFit,
     busy: bool,
 ) -> None:
     """What the forecast has learnt from, and what it would learn most from, with the time that takes."""
-    left = untaught(model, table, known)
+    left = untaught(model, smap, known)
     said = words.learnt(calibration.measured)
     if not left:
         st.caption(f":material/school: {said} The plans that teach it most are all measured.")
@@ -105,7 +105,7 @@ def strip(
         told, asked = st.columns([3, 2], vertical_alignment="center", gap="large")
         told.markdown(said)
         told.caption(
-            f"{count} would teach it most: about {words.seconds(len(left) * seconds_each(table))} here. "
+            f"{count} would teach it most: about {words.seconds(len(left) * seconds_each(smap))} here. "
             "Every plan that you measure teaches it as well, at once."
         )
         with asked:
@@ -127,16 +127,16 @@ def strip(
 
 
 def meter(
-    table: SensitivityMap,
+    smap: SensitivityMap,
     plan: Plan,
     seen: Forecast,
     truth: dict[str, Any] | None,
-    calibration: Calibration,
+    calibration: ForecastFit,
 ) -> None:
     """How far the plan lies from what additivity explains, and from what was measured."""
-    points = services.sweep_points(table)
+    points = services.sweep_points(smap)
     singles = {group: [(p["level"], p["kl"]) for p in own] for group, own in points.items()}
-    alone = one_by_one(table, plan, singles)
+    alone = one_by_one(smap, plan, singles)
     told = additivity(seen, alone)
     if told is None:
         return
@@ -152,7 +152,7 @@ def meter(
     rows += [tracks.Row("Measured", [_mark(tracks.MEASURED, found)])] if found else []
     ends = [(_place(times), f"{times:g}×") for times in (0.5, 1.0, 2.0)]
     st.html(tracks.tracks(rows, ends))
-    where = whereabouts(table, plan, calibration)
+    where = whereabouts(smap, plan, calibration)
     if where:
         st.caption(where)
 
@@ -165,9 +165,9 @@ def sentence(told: Additivity) -> str:
     return f"Not quite: together the groups cost {more} than one by one, {_times(told.times)}."
 
 
-def whereabouts(table: SensitivityMap, plan: Plan, calibration: Calibration) -> str:
+def whereabouts(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> str:
     """Whether the plan lies where others were measured; nothing while none was."""
-    there = reach(table, plan, calibration)
+    there = reach(smap, plan, calibration)
     if there is None:
         return ""
     ends = words.kl(there.least), words.kl(there.most)

@@ -7,7 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.capability_accuracy import Ability, Share, abilities, asked, share_right
+from pruning.planning.forecast.capability_accuracy import (
+    AccuracyCurve,
+    Share,
+    accuracy_curves,
+    asked,
+    share_right,
+)
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.ui.data import queries as services
 from pruning.ui.shared import band_rows as tracks
@@ -18,7 +24,7 @@ from pruning.workspace import results
 SCALE = ((0.0, "0"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "100 %"))
 
 
-def learnt(model: services.Info, table: SensitivityMap) -> dict[str, Ability] | None:
+def learnt(model: services.Info, smap: SensitivityMap) -> dict[str, AccuracyCurve] | None:
     """How each capability falls with the KL; None where the unpruned model was asked nothing.
 
     Learnt from every measured plan of this model on this text, whatever chose its weights.
@@ -26,15 +32,15 @@ def learnt(model: services.Info, table: SensitivityMap) -> dict[str, Ability] | 
     dense = services.baseline(model)
     if not dense or not dense.get("probes"):
         return None
-    rows = results.measured_rows(services.store(), results.Subject.of_map(table))
+    rows = results.measured_rows(services.store(), results.Subject.of_map(smap))
     values = [row["value"] for row in rows]
     measured = [
         (float(value["kl"]), value["probes"]) for value in values if value.get("probes") and value["kl"] > 0
     ]
-    return abilities(dense["probes"], measured)
+    return accuracy_curves(dense["probes"], measured)
 
 
-def section(known: dict[str, Ability] | None, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
+def section(known: dict[str, AccuracyCurve] | None, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
     """What the plan does to each capability, in an expander."""
     with st.expander("Questions answered right, by capability", icon=":material/quiz:", key="abilities"):
         if known is None:
@@ -52,7 +58,7 @@ def section(known: dict[str, Ability] | None, seen: Forecast, truth: Mapping[str
         st.caption(_basis(known))
 
 
-def row(name: str, one: Ability, share: Share, found: float | None) -> tracks.Row:
+def row(name: str, one: AccuracyCurve, share: Share, found: float | None) -> tracks.Row:
     """One capability: the unpruned model, the forecast, and what was measured of the plan."""
     band = f"{100 * share.low:.0f} – {words.percent(share.high)}"
     marks = [
@@ -66,7 +72,7 @@ def row(name: str, one: Ability, share: Share, found: float | None) -> tracks.Ro
     return tracks.Row(name.replace("_", " ").capitalize(), marks)
 
 
-def _basis(known: Mapping[str, Ability]) -> str:
+def _basis(known: Mapping[str, AccuracyCurve]) -> str:
     """What the forecast rests on."""
     counts = sorted({asked()[name].questions for name in known})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

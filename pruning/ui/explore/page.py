@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import page as compare_view
 from pruning.ui.data import queries as services
@@ -25,25 +25,25 @@ from pruning.ui.text import format as words
 ANSWERED = "desk_answered"
 
 
-def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the desk and what stands below it."""
-    known = services.measurements(model, table)
-    calibration = services.calibration(table, known)
-    data = table_data(table, calibration, _marks(model, table, known, calibration))
-    capable = abilities_view.learnt(model, table)
+    known = services.measurements(model, smap)
+    calibration = services.calibration(smap, known)
+    data = table_data(smap, calibration, _marks(model, smap, known, calibration))
+    capable = abilities_view.learnt(model, smap)
 
     @st.fragment
     def draw() -> None:
         with shell.told():
-            _take_release(table, model)
+            _take_release(smap, model)
         shell.complaint()
         plan = current_plan(model)
-        seen = forecast(table, plan, calibration)
+        seen = forecast(smap, plan, calibration)
         truth = services.measured(plan, known, model.groups)
         settings = ",".join(format_settings(plan, model.groups))
         mixing.desk(
             table_id=data["id"],
-            levels=table.levels_of(plan).tolist(),
+            levels=smap.levels_of(plan).tolist(),
             locks=state.current().locks,
             settings=settings,
             answered=st.session_state.get(ANSWERED, 0),
@@ -54,7 +54,7 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
             _measure(model, plan, busy)
             st.markdown(verdict(plan, seen, truth))
             if plan:
-                teaching_view.meter(table, plan, seen, truth, calibration)
+                teaching_view.meter(smap, plan, seen, truth, calibration)
         with right:
             compare_view.pin_button(model, plan)
             strategy_view.popover(model, plan)
@@ -63,18 +63,18 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
                 abilities_view.section(capable, seen, truth)
 
     draw()
-    teaching_view.strip(model, table, known, calibration, busy)
-    st.caption(f"{words.CRITERION.get(table.criterion, table.criterion)}. {words.SPEED}")
+    teaching_view.strip(model, smap, known, calibration, busy)
+    st.caption(f"{words.CRITERION.get(smap.criterion, smap.criterion)}. {words.SPEED}")
     mixing.send_table(data)
 
 
-def _take_release(table: SensitivityMap, model: services.Info) -> None:
+def _take_release(smap: SensitivityMap, model: services.Info) -> None:
     """Take what the desk sent since the last run, once."""
     release = mixing.released()
     if release is None or release.number == st.session_state.get(ANSWERED):
         return
     st.session_state[ANSWERED] = release.number
-    state.set_plan(mixing.plan_of(release.levels, table.groups), model.groups)
+    state.set_plan(mixing.plan_of(release.levels, smap.groups), model.groups)
     state.set_locks(release.locks)
 
 
@@ -86,16 +86,16 @@ def current_plan(model: services.Info) -> Plan:
 
 
 def _marks(
-    model: services.Info, table: SensitivityMap, known: list[services.Measured], calibration: Calibration
+    model: services.Info, smap: SensitivityMap, known: list[services.Measured], calibration: ForecastFit
 ) -> Marks:
     dense = services.baseline(model)
-    unpruned = table.dense["perplexity"]
+    unpruned = smap.dense["perplexity"]
     return Marks(
         measured=[(m.plan, m.figures) for m in known],
-        pins=[(name, plan) for name, plan, _ in compare_view.pinned_forecasts(model, table, calibration)],
+        pins=[(name, plan) for name, plan, _ in compare_view.pinned_forecasts(model, smap, calibration)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
-            for group, points in services.sweep_points(table).items()
+            for group, points in services.sweep_points(smap).items()
         },
         decode_ms=dense.get("decode_ms") if dense else None,
     )

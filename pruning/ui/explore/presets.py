@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings, sparsity
-from pruning.planning.recipe.presets import STRATEGIES, Number, strategy_plan
+from pruning.planning.recipe.presets import PRESETS, Number, preset_plan
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
 from pruning.ui.shared import page as shell
@@ -18,9 +18,9 @@ def popover(model: services.Info, plan: Plan) -> None:
         left, right = st.columns([3, 2], gap="medium")
         name = left.radio(
             "Strategy",
-            list(STRATEGIES),
+            list(PRESETS),
             format_func=words.STRATEGY.__getitem__,
-            captions=[strategy.description for strategy in STRATEGIES.values()],
+            captions=[strategy.description for strategy in PRESETS.values()],
             key="strategy",
         )
         with right:
@@ -28,10 +28,10 @@ def popover(model: services.Info, plan: Plan) -> None:
             level = st.slider(
                 "Overall level", 0, round(100 * MAX_LEVEL), now, 5, format="%d %%", key="strategy_level"
             )
-            chosen = STRATEGIES[str(name)]
+            chosen = PRESETS[str(name)]
             numbers = {key: _number(str(name), key, number) for key, number in chosen.numbers.items()}
             with shell.told():
-                made = _unlocked(strategy_plan(str(name), level / 100, model.groups, **numbers), plan, model)
+                made = _unlocked(preset_plan(str(name), level / 100, model.groups, **numbers), plan, model)
                 st.code(",".join(format_settings(made, model.groups)) or "nothing removed", wrap_lines=True)
                 st.button(
                     "Use this strategy",

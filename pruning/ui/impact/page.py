@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.planning.recipe.guide_claims import TECHNIQUES, Technique, Verdict, verdict
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries as services
@@ -174,7 +174,7 @@ def _action(model: services.Info, technique: Technique, row: dict[str, Any], bus
 
 def _export(model: services.Info, technique: Technique, row: dict[str, Any]) -> dict[str, Any]:
     """The request that writes the row's model under a free name."""
-    options, choice = Options.of(row["options"]), state.current()
+    options, choice = MaskOptions.of(row["options"]), state.current()
     groups: list[Group] = [(layer, options.structure) for layer in range(model.layers)]
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", choice.model.rstrip("/").split("/")[-1]).strip("-") or "model"
     stem = f"{stem}-{technique.name.replace('_', '-')}"

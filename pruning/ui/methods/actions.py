@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries as services
@@ -108,6 +108,6 @@ def _recipe(model: services.Info, one: Result, name: str) -> Recipe:
         data=choice.data,
         data_fingerprint=one.figures["data_fingerprint"],
         name=name or None,
-        options=Options.of(one.options),
+        options=MaskOptions.of(one.options),
         recovery=one.recovery,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import POOLED, Options, effective, kept_of
+from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan, format_settings, parse_layers
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
@@ -156,10 +156,10 @@ def _dropped(model: services.Info, text: str) -> Plan:
 # ---- options ----------------------------------------------------------------------------------------
 
 
-def _options(model: services.Info, structure: str, how: str) -> tuple[Options, str]:
+def _options(model: services.Info, structure: str, how: str) -> tuple[MaskOptions, str]:
     """What is set beside the level, and levels by group as text where somebody wrote them."""
     if structure == "layers":
-        return Options(structure="layers"), ""
+        return MaskOptions(structure="layers"), ""
     values: dict[str, Any] = {"structure": structure}
     if structure == "n:m":
         values["pattern"] = st.session_state["method_pattern"].strip()
@@ -173,7 +173,7 @@ def _options(model: services.Info, structure: str, how: str) -> tuple[Options, s
         with right:
             values |= _right_options(structure)
         text = _levels_text(model, structure)
-    return Options.of(values), text
+    return MaskOptions.of(values), text
 
 
 def _left_options(structure: str, how: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.recipe.mask_options import Options, effective
+from pruning.planning.recipe.mask_options import MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
@@ -34,7 +34,9 @@ def preview(model: services.Info, wanted: dict[str, Any] | None) -> None:
                 "written full-size with zeros. For a smaller folder choose a criterion instead."
             )
         return
-    options = Options.of({n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")})
+    options = MaskOptions.of(
+        {n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")}
+    )
     groups = groups_of(model, structure)
     plan = effective(state.parse(",".join(arguments["settings"]), groups), groups, options)
     if structure in UNIT_KINDS:
@@ -45,7 +47,7 @@ def preview(model: services.Info, wanted: dict[str, Any] | None) -> None:
         st.markdown(f"**{said} of the prunable weights** go.")
 
 
-def _units_that_stay(model: services.Info, plan: Plan, options: Options) -> None:
+def _units_that_stay(model: services.Info, plan: Plan, options: MaskOptions) -> None:
     structure = options.structure
     totals = totals_of(model, structure)
     if not totals:

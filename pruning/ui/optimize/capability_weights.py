@@ -10,10 +10,10 @@ from functools import cached_property
 
 import streamlit as st
 
-from pruning.planning.allocation.choices import Menu, valued
-from pruning.planning.allocation.solver import Solved, Target, solve
-from pruning.planning.forecast.capability_map import ABILITIES, Leanings
-from pruning.planning.forecast.predict import Calibration, SensitivityMap, forecast, weights_of
+from pruning.planning.allocation.choices import ChoiceTable, with_capability_weights
+from pruning.planning.allocation.solver import Solution, Target, solve
+from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast, weights_of
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries as services
 from pruning.ui.sensitivity import capabilities as capability_view
@@ -29,7 +29,7 @@ class Minded:
     """Values above 0 by capability, and what each leans on."""
 
     values: dict[str, float]
-    known: Leanings
+    known: CapabilityMap
 
     @cached_property
     def stamp(self) -> str:
@@ -38,10 +38,10 @@ class Minded:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def minded(table: SensitivityMap) -> Minded | None:
+def minded(smap: SensitivityMap) -> Minded | None:
     """What the sliders say; None where nothing matters more, or it is not known what it leans on."""
     values = {name: float(st.session_state.get(_key(name)) or 0.0) for name in ABILITIES}
-    known = services.leanings(table) if any(values.values()) else None
+    known = services.leanings(smap) if any(values.values()) else None
     if known is None:
         return None
     values = {name: value for name, value in values.items() if value > 0 and name in known.costs}
@@ -52,9 +52,9 @@ def _key(name: str) -> str:
     return f"optimize_value_{name}"
 
 
-def section(table: SensitivityMap, busy: bool) -> None:
+def section(smap: SensitivityMap, busy: bool) -> None:
     """A slider for each capability, or the button that works out what they lean on."""
-    known = services.leanings(table)
+    known = services.leanings(smap)
     if known is None or set(known.costs) < set(ABILITIES):
         st.caption("Plans can spare what an ability leans on, once that is worked out. It takes a while.")
         wanted = capability_view.request()
@@ -87,30 +87,32 @@ def section(table: SensitivityMap, busy: bool) -> None:
     shell.link("sensitivity", "What they lean on")
 
 
-def with_values(menu: Menu, table: SensitivityMap, calibration: Calibration, given: Minded | None) -> Menu:
+def with_values(
+    menu: ChoiceTable, smap: SensitivityMap, calibration: ForecastFit, given: Minded | None
+) -> ChoiceTable:
     """The menu with what matters taken into account."""
     if given is None:
         return menu
-    return valued(menu, table, given.known, given.values, weights_of(table, calibration))
+    return with_capability_weights(menu, smap, given.known, given.values, weights_of(smap, calibration))
 
 
 def told(
     given: Minded,
-    menu: Menu,
+    menu: ChoiceTable,
     targets: Sequence[Target],
-    found: Solved,
-    table: SensitivityMap,
-    calibration: Calibration,
+    found: Solution,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
 ) -> str:
     """What minding the values brings and costs, beside the plan for the same wishes that minds none."""
-    plain = solve(replace(menu, aim=None), targets, calibration, table.dense["perplexity"])
+    plain = solve(replace(menu, aim=None), targets, calibration, smap.dense["perplexity"])
 
     def change(own: SensitivityMap) -> float:
         before, after = (_kl(own, plan, calibration) for plan in (plain.plan, found.plan))
         return after / max(before, 1e-12) - 1
 
     losses = [
-        f"{capability_chart.title(name).lower()} {_changed(change(given.known.as_map(table, name)), 'loses')}"
+        f"{capability_chart.title(name).lower()} {_changed(change(given.known.as_map(smap, name)), 'loses')}"
         for name in given.values
     ]
     *first, last = losses
@@ -118,7 +120,7 @@ def told(
     listed = listed[0].upper() + listed[1:]
     return (
         f":blue-badge[forecast] {listed} than with the best plan that minds ordinary text alone. "
-        f"The KL on that text {_changed(change(table), 'is', 'lower', 'higher')}."
+        f"The KL on that text {_changed(change(smap), 'is', 'lower', 'higher')}."
     )
 
 
@@ -126,5 +128,5 @@ def _changed(share: float, verb: str, less: str = "less", more: str = "more") ->
     return f"{verb} **{words.percent(abs(share))} {less if share < 0 else more}**"
 
 
-def _kl(table: SensitivityMap, plan: Plan, calibration: Calibration) -> float:
-    return forecast(table, plan, calibration).kl
+def _kl(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> float:
+    return forecast(smap, plan, calibration).kl

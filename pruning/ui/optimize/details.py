@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.planning.allocation.choices import Menu
-from pruning.planning.allocation.solver import Solved
+from pruning.planning.allocation.choices import ChoiceTable
+from pruning.planning.allocation.solver import Solution
 from pruning.planning.forecast.predict import Forecast
 
 
-def details(menu: Menu, solved: Solved, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
+def details(menu: ChoiceTable, solved: Solution, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
     counted = "" if menu.aim is None else ", what matters to you counted in"
     proof = (

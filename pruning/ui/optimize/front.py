@@ -13,9 +13,9 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.allocation import baselines as rivals
-from pruning.planning.allocation.choices import Bounds, Menu, map_menu
+from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices
 from pruning.planning.allocation.solver import front
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast, weights_of
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, weights_of
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.ui.optimize.capability_weights import Minded, with_values
 from pruning.ui.text import format as words
@@ -42,25 +42,25 @@ class Shown:
 
 
 def menu_of(
-    table: SensitivityMap,
-    calibration: Calibration,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
     bounds: Bounds | None = None,
     minded: Minded | None = None,
-) -> Menu:
+) -> ChoiceTable:
     """What the solver chooses from: the map's costs with what was learnt of each group, and what matters."""
-    menu = map_menu(table, bounds, factors=weights_of(table, calibration))
-    return with_values(menu, table, calibration, minded)
+    menu = map_choices(smap, bounds, factors=weights_of(smap, calibration))
+    return with_values(menu, smap, calibration, minded)
 
 
 # The underscored arguments are not part of a cache's key: the texts before them stand for them.
 
 
 def best_plans(
-    table: SensitivityMap, calibration: Calibration, bounds: Bounds, minded: Minded | None = None
+    smap: SensitivityMap, calibration: ForecastFit, bounds: Bounds, minded: Minded | None = None
 ) -> list[Plan]:
     """The plans of least forecast damage within the bounds, from the least to the most that can go."""
     held = _frozen(bounds) + (minded.stamp if minded else "")
-    return _best_plans(_identity(table, calibration), held, table, calibration, bounds, minded)
+    return _best_plans(_identity(smap, calibration), held, smap, calibration, bounds, minded)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Finding the best plan for every budget …")
@@ -68,7 +68,7 @@ def _best_plans(
     identity: str,
     held: str,
     _table: SensitivityMap,
-    _calibration: Calibration,
+    _calibration: ForecastFit,
     _bounds: Bounds,
     _minded: Minded | None,
 ) -> list[Plan]:
@@ -78,11 +78,11 @@ def _best_plans(
 
 
 def rival_plans(
-    table: SensitivityMap, calibration: Calibration, outliers: Mapping[int, float] | None
+    smap: SensitivityMap, calibration: ForecastFit, outliers: Mapping[int, float] | None
 ) -> dict[str, list[Plan]]:
     """What others would remove at `RIVAL_SHARES`, by name; they know of no locks, floors or ceilings."""
     told = json.dumps(sorted(outliers.items())) if outliers else ""
-    return _rival_plans(_identity(table, calibration), told, table, calibration, outliers)
+    return _rival_plans(_identity(smap, calibration), told, smap, calibration, outliers)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Asking other methods …")
@@ -90,16 +90,16 @@ def _rival_plans(
     identity: str,
     told: str,
     _table: SensitivityMap,
-    _calibration: Calibration,
+    _calibration: ForecastFit,
     _outliers: Mapping[int, float] | None,
 ) -> dict[str, list[Plan]]:
     menu = menu_of(_table, _calibration)
     found: dict[str, list[Plan]] = {name: [] for name in NAMES}
     for share in RIVAL_SHARES:
-        for name, rival in rivals.RIVALS.items():
+        for name, rival in rivals.BASELINES.items():
             found[name].append(rival(menu, share))
         for name in PRESETS:
-            plan = rivals.strategy(menu, share, name)
+            plan = rivals.preset(menu, share, name)
             if plan is not None:
                 found[name].append(plan)
         if _outliers is not None:
@@ -107,9 +107,9 @@ def _rival_plans(
     return {name: plans for name, plans in found.items() if plans}
 
 
-def _identity(table: SensitivityMap, calibration: Calibration) -> str:
-    told = [*table.groups, *table.levels, *table.parameters.tolist(), *weights_of(table, calibration)]
-    return hashlib.sha256(table.cost.tobytes() + json.dumps(told).encode()).hexdigest()
+def _identity(smap: SensitivityMap, calibration: ForecastFit) -> str:
+    told = [*smap.groups, *smap.levels, *smap.parameters.tolist(), *weights_of(smap, calibration)]
+    return hashlib.sha256(smap.cost.tobytes() + json.dumps(told).encode()).hexdigest()
 
 
 def _frozen(bounds: Bounds) -> str:
@@ -118,34 +118,34 @@ def _frozen(bounds: Bounds) -> str:
 
 
 def shown(
-    table: SensitivityMap, calibration: Calibration, others: Mapping[str, Sequence[Plan]]
+    smap: SensitivityMap, calibration: ForecastFit, others: Mapping[str, Sequence[Plan]]
 ) -> dict[str, list[Shown]]:
     """Rival plans with their forecasts, by rival."""
     return {
         name: [
             Shown(f"{name}:{index}", f"{NAMES[name]}, {words.percent(seen.sparsity)}", plan, seen)
             for index, plan in enumerate(plans)
-            for seen in [forecast(table, plan, calibration)]
+            for seen in [forecast(smap, plan, calibration)]
         ]
         for name, plans in others.items()
     }
 
 
-def share_of(table: SensitivityMap, plan: Plan) -> float:
+def share_of(smap: SensitivityMap, plan: Plan) -> float:
     """The share of the prunable weights that a plan removes; 0 for a plan of another model."""
     try:
-        table.levels_of(plan)
+        smap.levels_of(plan)
     except PruningError:
         return 0.0
-    return sparsity(plan, dict(zip(table.groups, table.parameters.tolist(), strict=True)))
+    return sparsity(plan, dict(zip(smap.groups, smap.parameters.tolist(), strict=True)))
 
 
 # ---- for the browser --------------------------------------------------------------------------------
 
 
 def board_data(
-    table: SensitivityMap,
-    calibration: Calibration,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
     plans: Sequence[Plan],
     others: Mapping[str, Sequence[Shown]],
     marks: Sequence[tuple[str, Shown, Mapping[str, Any] | None]],
@@ -156,15 +156,15 @@ def board_data(
     `marks` are (what: "measured" or "pin" or "plan", the plan, its measured figures or None).
     """
     value = {
-        "layers": 1 + max(layer for layer, _ in table.groups),
-        "order": [kind for kind in KINDS if any(kind == other for _, other in table.groups)],
+        "layers": 1 + max(layer for layer, _ in smap.groups),
+        "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
         "labels": {kind: words.kind(kind) for kind in KINDS},
         "short": words.SHORT_KIND,
-        "groups": [list(group) for group in table.groups],
+        "groups": [list(group) for group in smap.groups],
         "fixed": [bool(one) for one in fixed],
         "most": MAX_LEVEL,
-        "dense": {"perplexity": table.dense["perplexity"], "bytes": table.dense["bytes"]},
-        "front": [place(table, plan, forecast(table, plan, calibration)) for plan in plans],
+        "dense": {"perplexity": smap.dense["perplexity"], "bytes": smap.dense["bytes"]},
+        "front": [place(smap, plan, forecast(smap, plan, calibration)) for plan in plans],
         "rivals": [
             {"key": name, "name": NAMES[name], "points": [_point(one) for one in own]}
             for name, own in others.items()
@@ -175,9 +175,9 @@ def board_data(
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
 
 
-def place(table: SensitivityMap, plan: Plan, seen: Forecast) -> dict[str, Any]:
+def place(smap: SensitivityMap, plan: Plan, seen: Forecast) -> dict[str, Any]:
     """A plan's forecast figures, and its levels in thousandths."""
-    levels = np.rint(1000 * table.levels_of(plan)).astype(int)
+    levels = np.rint(1000 * smap.levels_of(plan)).astype(int)
     return {**_figures(seen), "levels": levels.tolist()}
 
 

@@ -11,14 +11,14 @@ from pruning.ui.shared import page as shell
 from pruning.workspace import results
 
 
-def outliers(table: SensitivityMap) -> dict[int, float] | None:
+def outliers(smap: SensitivityMap) -> dict[int, float] | None:
     """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
-    return results.outlier_shares(services.store(), table)
+    return results.outlier_shares(services.store(), smap)
 
 
-def ask(table: SensitivityMap, busy: bool) -> None:
+def ask(smap: SensitivityMap, busy: bool) -> None:
     """The button that counts outliers, where they are not counted yet."""
-    if outliers(table) is not None:
+    if outliers(smap) is not None:
         return
     with st.popover("Add OWL's curve", icon=":material/add_chart:", key="optimize_owl"):
         st.write(

@@ -13,9 +13,9 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.allocation.choices import Menu
-from pruning.planning.allocation.solver import Solved, Target, solve
-from pruning.planning.forecast.predict import Calibration, SensitivityMap, forecast
+from pruning.planning.allocation.choices import ChoiceTable
+from pruning.planning.allocation.solver import Solution, Target, solve
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import page as compare_view
 from pruning.ui.data import queries as services
@@ -46,18 +46,18 @@ class Wanted:
     targets: list[Target]
     held: Held
     minded: Minded | None
-    menu: Menu
+    menu: ChoiceTable
 
 
-def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the board with what is beside and below it."""
 
     @st.fragment
     def draw() -> None:
-        known = services.measurements(model, table)
-        calibration = services.calibration(table, known)
+        known = services.measurements(model, smap)
+        calibration = services.calibration(smap, known)
         plan = explore_view.current_plan(model)
-        optimize_wants.begin(optimize_data.share_of(table, plan))
+        optimize_wants.begin(optimize_data.share_of(smap, plan))
         _take_sent()
         board, side = st.columns([3, 1], gap="large")
         # What is typed beside the board is read before the board is drawn, and mistakes stand over it.
@@ -66,18 +66,18 @@ def page(model: services.Info, table: SensitivityMap, busy: bool) -> None:
         with side:
             places = st.container(), st.container()
         with places[1]:
-            _wishes(model, table, busy)
+            _wishes(model, smap, busy)
         with above:
-            wanted, solved = _find(model, table, calibration, plan)
-        shown = _board(model, table, calibration, known, wanted, solved, below, plan)
+            wanted, solved = _find(model, smap, calibration, plan)
+        shown = _board(model, smap, calibration, known, wanted, solved, below, plan)
         with places[0]:
             optimize_apply.side(model, solved.plan if solved else {}, busy)
         with below:
-            _under(model, table, calibration, known, wanted, solved)
-            _open_a_point(shown, model, table, busy)
+            _under(model, smap, calibration, known, wanted, solved)
+            _open_a_point(shown, model, smap, busy)
 
     draw()
-    st.caption(words.learnt(services.calibration(table, services.measurements(model, table)).measured))
+    st.caption(words.learnt(services.calibration(smap, services.measurements(model, smap)).measured))
 
 
 def _take_sent() -> None:
@@ -92,41 +92,41 @@ def _take_sent() -> None:
         st.session_state[POINT] = message.point
 
 
-def _wishes(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+def _wishes(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
     with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
-        optimize_wants.wishes(table)
+        optimize_wants.wishes(smap)
     with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
         optimize_wants.stays(model)
     with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
-        optimize_values.section(table, busy)
+        optimize_values.section(smap, busy)
     with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
         optimize_speed.section(model, busy)
 
 
 def _find(
-    model: services.Info, table: SensitivityMap, calibration: Calibration, plan: Plan
-) -> tuple[Wanted | None, Solved | None]:
+    model: services.Info, smap: SensitivityMap, calibration: ForecastFit, plan: Plan
+) -> tuple[Wanted | None, Solution | None]:
     """The best plan for what the fields say; what cannot be is said where this is called."""
     wanted = None
     try:
         held = optimize_wants.held(model.groups, plan)
-        targets = optimize_wants.targets(table)
-        minded = optimize_values.minded(table)
-        menu = optimize_data.menu_of(table, calibration, held.bounds, minded)
+        targets = optimize_wants.targets(smap)
+        minded = optimize_values.minded(smap)
+        menu = optimize_data.menu_of(smap, calibration, held.bounds, minded)
         wanted = Wanted(targets, held, minded, menu)
         stamp = minded.stamp if minded else ""
-        asked = (table.fingerprint, table.criterion, table.data_fingerprint, targets, held, stamp)
-        return wanted, _kept(asked, calibration, lambda: _solve(wanted, table, calibration))
+        asked = (smap.fingerprint, smap.criterion, smap.data_fingerprint, targets, held, stamp)
+        return wanted, _kept(asked, calibration, lambda: _solve(wanted, smap, calibration))
     except PruningError as error:
-        optimize_wants.mistake(error, table)
+        optimize_wants.mistake(error, smap)
         return wanted, None
 
 
-def _solve(wanted: Wanted, table: SensitivityMap, calibration: Calibration) -> Solved:
-    return solve(wanted.menu, wanted.targets, calibration, table.dense["perplexity"])
+def _solve(wanted: Wanted, smap: SensitivityMap, calibration: ForecastFit) -> Solution:
+    return solve(wanted.menu, wanted.targets, calibration, smap.dense["perplexity"])
 
 
-def _kept(asked: tuple[Any, ...], calibration: Calibration, find: Callable[[], Solved]) -> Solved:
+def _kept(asked: tuple[Any, ...], calibration: ForecastFit, find: Callable[[], Solution]) -> Solution:
     """What was found for these wishes before. A plan that is measured teaches the forecast, and must not be
     replaced by another at that very moment: it stays until it is asked for anew."""
     before = st.session_state.get(FOUND)
@@ -145,33 +145,33 @@ def _forget() -> None:
 
 def _board(
     model: services.Info,
-    table: SensitivityMap,
-    calibration: Calibration,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
     known: list[services.Measured],
     wanted: Wanted | None,
-    solved: Solved | None,
+    solved: Solution | None,
     place: Any,
     plan: Plan,
 ) -> dict[str, Shown]:
     """The board, and every plan on it that can be opened, by id."""
     with place:
         held = wanted.held.bounds if wanted else optimize_wants.NOTHING_HELD
-        menu = wanted.menu if wanted else optimize_data.menu_of(table, calibration)
+        menu = wanted.menu if wanted else optimize_data.menu_of(smap, calibration)
         rivals = optimize_data.shown(
-            table, calibration, optimize_data.rival_plans(table, calibration, optimize_owl.outliers(table))
+            smap, calibration, optimize_data.rival_plans(smap, calibration, optimize_owl.outliers(smap))
         )
-        marks = _marks(model, table, calibration, known, plan)
+        marks = _marks(model, smap, calibration, known, plan)
         data = optimize_data.board_data(
-            table,
+            smap,
             calibration,
-            optimize_data.best_plans(table, calibration, held, wanted.minded if wanted else None),
+            optimize_data.best_plans(smap, calibration, held, wanted.minded if wanted else None),
             rivals,
             marks,
             menu.fixed.tolist(),
         )
         here = None
         if solved:
-            here = optimize_data.place(table, solved.plan, forecast(table, solved.plan, calibration))
+            here = optimize_data.place(smap, solved.plan, forecast(smap, solved.plan, calibration))
         share = here["share"] if here else (st.session_state[optimize_wants.SHARE] or 0.0) / 100
         budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
     every = [one for own in rivals.values() for one in own] + [one for _, one, _ in marks]
@@ -180,8 +180,8 @@ def _board(
 
 def _marks(
     model: services.Info,
-    table: SensitivityMap,
-    calibration: Calibration,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
     known: list[services.Measured],
     plan: Plan,
 ) -> list[tuple[str, Shown, Mapping[str, Any] | None]]:
@@ -189,14 +189,14 @@ def _marks(
     marks: list[tuple[str, Shown, Mapping[str, Any] | None]] = []
     for one in known:
         if one.plan:
-            seen = forecast(table, one.plan, calibration)
+            seen = forecast(smap, one.plan, calibration)
             name = f"Measured, {words.percent(seen.sparsity, 1)} ({_short(one.settings)})"
             marks.append(("measured", Shown(f"measured:{one.settings}", name, one.plan, seen), one.figures))
-    for name, pinned, seen in compare_view.pinned_forecasts(model, table, calibration):
+    for name, pinned, seen in compare_view.pinned_forecasts(model, smap, calibration):
         truth = services.measured(pinned, known, model.groups)
         marks.append(("pin", Shown(f"pin:{name}", f"Pinned: {name}", pinned, seen), truth))
     if plan:
-        seen = forecast(table, plan, calibration)
+        seen = forecast(smap, plan, calibration)
         truth = services.measured(plan, known, model.groups)
         marks.append(("plan", Shown("plan", "Your plan", plan, seen), truth))
     return marks
@@ -208,21 +208,21 @@ def _short(settings: str) -> str:
 
 def _under(
     model: services.Info,
-    table: SensitivityMap,
-    calibration: Calibration,
+    smap: SensitivityMap,
+    calibration: ForecastFit,
     known: list[services.Measured],
     wanted: Wanted | None,
-    solved: Solved | None,
+    solved: Solution | None,
 ) -> None:
     """Below the board: forecast beside measured, the pin, the command, details."""
     if wanted is None or solved is None:
         return
-    seen = forecast(table, solved.plan, calibration)
+    seen = forecast(smap, solved.plan, calibration)
     truth = services.measured(solved.plan, known, model.groups)
     if solved.plan:
         st.markdown(explore_view.verdict(solved.plan, seen, truth))
         if wanted.minded:
-            about = wanted.menu, wanted.targets, solved, table, calibration
+            about = wanted.menu, wanted.targets, solved, smap, calibration
             st.markdown(optimize_values.told(wanted.minded, *about))
         compare_view.pin_button(model, solved.plan)
     else:
@@ -247,9 +247,7 @@ def _request(wanted: Wanted) -> dict[str, Any]:
     )
 
 
-def _open_a_point(
-    shown: Mapping[str, Shown], model: services.Info, table: SensitivityMap, busy: bool
-) -> None:
+def _open_a_point(shown: Mapping[str, Shown], model: services.Info, smap: SensitivityMap, busy: bool) -> None:
     """Any rival, measured or pinned plan of the chart, to open on Explore."""
     if st.session_state.get(POINT) not in shown:
         st.session_state.pop(POINT, None)
@@ -266,4 +264,4 @@ def _open_a_point(
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
             optimize_apply.take(format_settings(shown[str(chosen)].plan, model.groups))
             st.switch_page(shell.PAGES["explore"].script)
-        optimize_owl.ask(table, busy)
+        optimize_owl.ask(smap, busy)

@@ -56,9 +56,9 @@ def only_share(percent: float) -> None:
         st.session_state[key] = None
 
 
-def targets(table: SensitivityMap) -> list[Target]:
+def targets(smap: SensitivityMap) -> list[Target]:
     """The filled fields as the solver's targets."""
-    dense = table.dense["perplexity"]
+    dense = smap.dense["perplexity"]
     told = (
         ("sparsity", SHARE, lambda percent: percent / 100),
         ("bytes", MEGABYTES, lambda megabytes: megabytes * 1e6),
@@ -73,9 +73,9 @@ def targets(table: SensitivityMap) -> list[Target]:
     return found
 
 
-def wishes(table: SensitivityMap) -> None:
+def wishes(smap: SensitivityMap) -> None:
     """The fields of all targets."""
-    dense = table.dense
+    dense = smap.dense
     st.caption("Leave empty what does not matter. All that is filled in holds together.")
     _number(SHARE, "Remove at least (%)", 5.0, "Share of the prunable weights.")
     _number(
@@ -199,7 +199,7 @@ def _lock_words(locked: Mapping[Group, float]) -> list[str]:
 # ---- what the solver said ---------------------------------------------------------------------------
 
 
-def in_units(target: Target, table: SensitivityMap) -> str:
+def in_units(target: Target, smap: SensitivityMap) -> str:
     """A target in the units of its field, rounded to the side that can be met, as the solver does."""
     name, value = target.name, target.value
     if name == "sparsity":
@@ -208,7 +208,7 @@ def in_units(target: Target, table: SensitivityMap) -> str:
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} MB"
     if name == "parameters":
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
-    dense = table.dense["perplexity"]
+    dense = smap.dense["perplexity"]
     if name == "perplexity":
         return f"a perplexity of {words.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
     return f"KL {value:g} (perplexity {_percent_up(100 * math.expm1(loss_at(value)))} % worse)"
@@ -219,9 +219,9 @@ def _percent_up(value: float) -> str:
     return f"{math.ceil(value * 10) / 10:g}" if value < 100 else f"{math.ceil(value):,}"
 
 
-def mistake(error: PruningError, table: SensitivityMap) -> None:
+def mistake(error: PruningError, smap: SensitivityMap) -> None:
     """What cannot be, and what is nearest. Everything on the page stays as it was."""
     text = str(error)
     if isinstance(error, Infeasible):
-        text = error.sentence(lambda target: in_units(target, table))
+        text = error.sentence(lambda target: in_units(target, smap))
     st.error(text, icon=":material/error:")

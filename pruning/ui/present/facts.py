@@ -28,7 +28,7 @@ class Assumptions:
 
 def facts(
     model: str,
-    table: SensitivityMap,
+    smap: SensitivityMap,
     plan: Plan,
     seen: Forecast,
     truth: dict[str, Any] | None,
@@ -39,7 +39,7 @@ def facts(
 
     `model` is a reference; of a folder only the name is told, since the file may go to strangers.
     """
-    before, after = float(table.dense["bytes"]), float(truth["bytes"] if truth else seen.bytes)
+    before, after = float(smap.dense["bytes"]), float(truth["bytes"] if truth else seen.bytes)
     source = "measured" if truth else "forecast"
     name = short_name(model)
     return Facts(
@@ -50,11 +50,11 @@ def facts(
         after=words.size(after),
         share=after / before,
         source=source,
-        parts=_parts(table, plan),
+        parts=_parts(smap, plan),
         meanings=_meanings(before, after, supposed),
         assumptions=_assumed(before, supposed),
         spoken=spoken(answer) if answer else None,
-        record=_record(name, table, plan, seen, truth),
+        record=_record(name, smap, plan, seen, truth),
     )
 
 
@@ -101,9 +101,9 @@ def _in_100(share: float) -> str:
     return "under 1 in 100" if times == 0 and share > 0 else f"{times} in 100"
 
 
-def _parts(table: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
-    layers = sorted({layer for layer, _ in table.groups})
-    kinds = [kind for kind in KINDS if any(name == kind for _, name in table.groups)]
+def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
+    layers = sorted({layer for layer, _ in smap.groups})
+    kinds = [kind for kind in KINDS if any(name == kind for _, name in smap.groups)]
     return tuple(
         Part(kind in READS, tuple(plan.get((layer, kind), 0.0) for layer in layers)) for kind in kinds
     )
@@ -190,10 +190,8 @@ def _whole(answer: dict[str, Any], name: str) -> str:
     return text if answer[f"{name}_ended"] else f"{text} …"
 
 
-def _record(
-    name: str, table: SensitivityMap, plan: Plan, seen: Forecast, truth: dict[str, Any] | None
-) -> str:
-    dense = words.perplexity(table.dense["perplexity"])
+def _record(name: str, smap: SensitivityMap, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
+    dense = words.perplexity(smap.dense["perplexity"])
     kind = "measured" if truth else "forecast"
     figure = truth["perplexity"] if truth else seen.perplexity
     band = (
@@ -201,9 +199,9 @@ def _record(
         if truth
         else f" ({words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)})"
     )
-    settings = ", ".join(format_settings(plan, table.groups))
+    settings = ", ".join(format_settings(plan, smap.groups))
     return (
-        f"Model {name}, fingerprint {table.fingerprint}. Plan {settings}, weights chosen by "
-        f"{table.criterion}. {words.percent(seen.sparsity)} of the prunable weights are zero. Perplexity "
+        f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
+        f"{smap.criterion}. {words.percent(seen.sparsity)} of the prunable weights are zero. Perplexity "
         f"{dense} before (measured), {words.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
     )

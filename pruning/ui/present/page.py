@@ -82,16 +82,16 @@ def _take(name: str) -> None:
 # ---- the page ---------------------------------------------------------------------------------------
 
 
-def page(model: services.Info, table: SensitivityMap, plan: Plan, full: bool, busy: bool) -> None:
+def page(model: services.Info, smap: SensitivityMap, plan: Plan, full: bool, busy: bool) -> None:
     """The presentation; around it, unless it is shown alone, what can be done with it."""
     now = supposed()
-    known = services.measurements(model, table)
-    answers = _answers(model, table, plan)
+    known = services.measurements(model, smap)
+    answers = _answers(model, smap, plan)
     told = facts(
         state.current().model,
-        table,
+        smap,
         plan,
-        forecast(table, plan, services.calibration(table, known)),
+        forecast(smap, plan, services.calibration(smap, known)),
         services.measured(plan, known, model.groups),
         now,
         _chosen(answers),
@@ -130,10 +130,10 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "presentation"
 
 
-def _answers(model: services.Info, table: SensitivityMap, plan: Plan) -> list[dict[str, Any]]:
+def _answers(model: services.Info, smap: SensitivityMap, plan: Plan) -> list[dict[str, Any]]:
     """What this plan answered, newest first."""
     settings = format_settings(plan, model.groups)
-    return [row for row in services.answers(table) if row["settings"] == settings]
+    return [row for row in services.answers(smap) if row["settings"] == settings]
 
 
 def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:

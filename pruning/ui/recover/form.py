@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings, parse_settings, sparsity
 from pruning.planning.recipe.schedules import ONE_SHOT, SCHEDULES
 from pruning.planning.recipe.training import LOSSES, Training
@@ -95,7 +95,7 @@ def _source(sources: dict[str, tuple[str, dict[str, Any], float]]) -> tuple[dict
 def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be; the controls stay."""
     pruned = dict(source[0])
-    options = Options.of({k: v for k, v in pruned.items() if k not in ("settings", "criterion")})
+    options = MaskOptions.of({k: v for k, v in pruned.items() if k not in ("settings", "criterion")})
     loss, steps = _loss_and_steps()
     written = _written(loss)
     schedule, more = _schedule(pruned["criterion"], options, steps)
@@ -169,7 +169,7 @@ def _refit() -> bool:
     )
 
 
-def _schedule(criterion: str, options: Options, steps: int) -> tuple[str, dict[str, Any]]:
+def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, dict[str, Any]]:
     """When weights go, and until which step."""
     refused = recover_words.why_at_once(criterion, options)
     if refused is None and steps < 2:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, Leanings
+from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, CapabilityMap
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries as services
@@ -21,12 +21,12 @@ ACROSS = 2
 WAYS = (capability_chart.BESIDE, capability_chart.ALONE)
 
 
-def section(table: SensitivityMap, busy: bool) -> None:
+def section(smap: SensitivityMap, busy: bool) -> None:
     """The pictures where it was worked out, and the button that works out what is missing."""
 
     @st.fragment
     def draw() -> None:
-        known = services.leanings(table)
+        known = services.leanings(smap)
         st.subheader("What each ability leans on", anchor=False)
         missing = [name for name in ABILITIES if known is None or name not in known.costs]
         if missing:
@@ -60,7 +60,7 @@ def _ask(missing: Sequence[str], busy: bool) -> None:
     shell.command(wanted)
 
 
-def _pictures(known: Leanings) -> None:
+def _pictures(known: CapabilityMap) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         level = st.select_slider(
             "If this share of every group went",
@@ -93,7 +93,7 @@ def _pictures(known: Leanings) -> None:
                 _picture(known, name, float(level), way or WAYS[0])
 
 
-def _picture(known: Leanings, name: str, level: float, way: str) -> None:
+def _picture(known: CapabilityMap, name: str, level: float, way: str) -> None:
     particular = known.particular(name, level, PARTICULAR)
     title = capability_chart.title(name)
     st.markdown(f"**{title}**")
@@ -108,7 +108,7 @@ def _picture(known: Leanings, name: str, level: float, way: str) -> None:
     st.markdown(f":small[{sentence(known, name, level)}]")
 
 
-def sentence(known: Leanings, name: str, level: float) -> str:
+def sentence(known: CapabilityMap, name: str, level: float) -> str:
     """The groups that a capability leans on particularly, and how much of its loss they are."""
     particular = known.particular(name, level, PARTICULAR)
     if not particular:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, forecast
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
@@ -25,7 +25,7 @@ class Scored:
     table: SensitivityMap
     known: list[services.Measured]
     points: Mapping[Group, Sequence[Mapping[str, float]]]
-    calibration: Calibration
+    calibration: ForecastFit
 
 
 def section(model: services.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
@@ -47,11 +47,11 @@ def section(model: services.Info, chosen: Sequence[Group], level: float, metric:
 def _scored(model: services.Info) -> list[Scored]:
     found = []
     for key, name in words.CRITERION_NAME.items():
-        table = services.the_map(model, key)
-        if table is not None:
-            known = services.measurements(model, table)
-            points = services.sweep_points(table)
-            found.append(Scored(name, table, known, points, services.calibration(table, known)))
+        smap = services.the_map(model, key)
+        if smap is not None:
+            known = services.measurements(model, smap)
+            points = services.sweep_points(smap)
+            found.append(Scored(name, smap, known, points, services.calibration(smap, known)))
     return found
 
 

@@ -24,10 +24,10 @@ WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: 
 Points = dict[Group, list[dict[str, Any]]]
 
 
-def criterion(model: services.Info, table: SensitivityMap | None, busy: bool) -> None:
+def criterion(model: services.Info, smap: SensitivityMap | None, busy: bool) -> None:
     """The criterion, and the button that draws its map where there is none yet."""
     wanted = services.request("map", criterion=state.current().criterion, data=state.current().data)
-    if table is not None:
+    if smap is not None:
         return
     with st.container(border=True):
         st.subheader("Draw the map", anchor=False)
@@ -65,39 +65,39 @@ def _criterion_box() -> None:
     )
 
 
-def board(model: services.Info, table: SensitivityMap, busy: bool) -> None:
+def board(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
     """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
     running = any(job.request["task"] == "sweep" for job in services.waiting_jobs())
 
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
-        if state.current().criterion != table.criterion:
+        if state.current().criterion != smap.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
-        known = services.measurements(model, table)
-        single = single_groups.alone(table, services.calibration(table, known))
-        points = services.sweep_points(table)
-        level, metric = _controls(table)
-        costs = [single[group, level].kl for group in table.groups]
-        ends = [table.groups[costs.index(worst(costs))] for worst in (max, min)]
-        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(table.groups)]
+        known = services.measurements(model, smap)
+        single = single_groups.alone(smap, services.calibration(smap, known))
+        points = services.sweep_points(smap)
+        level, metric = _controls(smap)
+        costs = [single[group, level].kl for group in smap.groups]
+        ends = [smap.groups[costs.index(worst(costs))] for worst in (max, min)]
+        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(smap.groups)]
         chosen = picked or ends
-        _heat(table, single, points, chosen, level, metric)
+        _heat(smap, single, points, chosen, level, metric)
         left, right = st.columns([3, 2], gap="large")
         with left:
-            _curves(table, single, points, chosen, level, metric)
+            _curves(smap, single, points, chosen, level, metric)
         with right:
-            _extremes(table, single, ends, level)
-            sweep_form.form(model, table, chosen, busy)
+            _extremes(smap, single, ends, level)
+            sweep_form.form(model, smap, chosen, busy)
         criteria_view.section(model, picked or ends[:1], level, metric, busy)
 
     draw()
 
 
-def _controls(table: SensitivityMap) -> tuple[float, str]:
+def _controls(smap: SensitivityMap) -> tuple[float, str]:
     left, middle, right = st.columns([3, 3, 2], gap="large", vertical_alignment="bottom")
     with left:
         _criterion_box()
-    levels = [float(level) for level in table.levels]
+    levels = [float(level) for level in smap.levels]
     level = middle.select_slider(
         "If this share of one group went",
         levels,
@@ -119,7 +119,7 @@ def _controls(table: SensitivityMap) -> tuple[float, str]:
 
 
 def _heat(
-    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
+    smap: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
 ) -> None:
     """The heat map. The cells outlined at first stay the same while the picture does: the browser moves the
     outline with a click, and another figure would make it draw the chart anew."""
@@ -138,12 +138,12 @@ def _heat(
             label_visibility="collapsed",
             format_func=WAYS.__getitem__,
         )
-    dense = table.dense["perplexity"]
+    dense = smap.dense["perplexity"]
 
     def shown(kl: float, perplexity: float) -> float:
         return kl if metric == "KL" else 100 * (perplexity / dense - 1)
 
-    seen = [single[group, level] for group in table.groups]
+    seen = [single[group, level] for group in smap.groups]
     values = [shown(one.kl, one.perplexity) for one in seen]
     bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in seen]
     measured = {
@@ -152,13 +152,13 @@ def _heat(
         for point in own
         if abs(point["level"] - level) < 1e-6
     }
-    look = (table.fingerprint, table.criterion, table.data, metric, way, values, measured)
+    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, values, measured)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
     marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        sensitivity_charts.heat(table.groups, values, metric, marked, bands, measured, way == "Box"),
+        sensitivity_charts.heat(smap.groups, values, metric, marked, bands, measured, way == "Box"),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
@@ -175,10 +175,10 @@ def _take_selection() -> None:
 
 
 def _curves(
-    table: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
+    smap: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
 ) -> None:
     shown = sorted(chosen)[:MAX_CURVES]
-    lines = [_line(table, group, single, metric) for group in shown]
+    lines = [_line(smap, group, single, metric) for group in shown]
     field = "kl" if metric == "KL" else "perplexity"
     measured = [
         charts.Points(words.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
@@ -203,8 +203,8 @@ def _curves(
             st.markdown(_beside(group, points[group], single, level))
 
 
-def _line(table: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
-    levels = [0.0, *map(float, table.levels)]
+def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
+    levels = [0.0, *map(float, smap.levels)]
     seen = [single[group, level] for level in levels]
     if metric == "KL":
         y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
@@ -227,12 +227,12 @@ def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: fl
     return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
 
 
-def _extremes(table: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
+def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
     """The most sensitive and the most robust group in a sentence each."""
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
     for badge, group in zip(badges, ends, strict=True):
         seen = single[group, level]
-        dense = table.dense["perplexity"]
+        dense = smap.dense["perplexity"]
         least, most = (words.percent(v / dense - 1) for v in (seen.perplexity_low, seen.perplexity_high))
         kl = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
         st.markdown(

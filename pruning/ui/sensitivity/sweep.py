@@ -15,7 +15,7 @@ from pruning.ui.shared import page as shell
 from pruning.ui.text import format as words
 
 
-def form(model: services.Info, table: SensitivityMap, chosen: list[Group], busy: bool) -> None:
+def form(model: services.Info, smap: SensitivityMap, chosen: list[Group], busy: bool) -> None:
     """Measure single groups for real: each point prunes one group, measures, and puts everything back."""
     with st.container(border=True):
         st.markdown("**Measure these for real**")
@@ -37,9 +37,9 @@ def form(model: services.Info, table: SensitivityMap, chosen: list[Group], busy:
         )
         levels = st.pills(
             "Levels",
-            [float(v) for v in table.levels],
+            [float(v) for v in smap.levels],
             selection_mode="multi",
-            default=[v for v in map(float, table.levels) if round(v, 2) in (0.3, 0.5, 0.7)],
+            default=[v for v in map(float, smap.levels) if round(v, 2) in (0.3, 0.5, 0.7)],
             format_func=words.percent,
             key="sweep_levels",
         )

@@ -17,11 +17,11 @@ HEIGHT = 390
 PERPLEXITIES = ("forecast_perplexity", "forecast_perplexity_low", "forecast_perplexity_high")
 
 
-def section(model: services.Info, table: SensitivityMap) -> None:
+def section(model: services.Info, smap: SensitivityMap) -> None:
     """The table of all groups and levels; a click on a column's head sorts by it."""
-    calibration = services.calibration(table, services.measurements(model, table))
-    single = single_groups.alone(table, calibration)
-    frame = single_groups.frame(table, single, services.sweep_points(table))
+    calibration = services.calibration(smap, services.measurements(model, smap))
+    single = single_groups.alone(smap, calibration)
+    frame = single_groups.frame(smap, single, services.sweep_points(smap))
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:
         st.subheader("Every group and level", anchor=False)
@@ -32,13 +32,13 @@ def section(model: services.Info, table: SensitivityMap) -> None:
     right.download_button(
         "Download as CSV",
         lambda: frame.to_csv(index=False, float_format="%.6g"),  # written when it is asked for
-        file_name=_file_name(table),
+        file_name=_file_name(smap),
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
         width="stretch",
     )
-    dense = table.dense["perplexity"]
+    dense = smap.dense["perplexity"]
     shown = frame.assign(
         group=frame["group"].map(words.kind),
         **{name: 100 * (frame[name] / dense - 1) for name in PERPLEXITIES},
@@ -70,6 +70,6 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _file_name(table: SensitivityMap) -> str:
+def _file_name(smap: SensitivityMap) -> str:
     model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
-    return f"sensitivity-{model or 'model'}-{table.criterion}.csv"
+    return f"sensitivity-{model or 'model'}-{smap.criterion}.csv"

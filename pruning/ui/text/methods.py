@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import UNIT_KINDS, units_gone
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format as words
@@ -64,7 +64,7 @@ def method(
     totals: Sequence[int] = (),
 ) -> str:
     """What was done, in a few words; `totals` are the units of every layer, where they are known."""
-    chosen = Options.of(options)
+    chosen = MaskOptions.of(options)
     parts = [_what(chosen, settings, totals)]
     if chosen.structure != "layers":
         parts.append(words.CRITERION_NAME.get(criterion, criterion))
@@ -74,7 +74,7 @@ def method(
     return ", ".join(parts)
 
 
-def _what(options: Options, settings: Sequence[str], totals: Sequence[int]) -> str:
+def _what(options: MaskOptions, settings: Sequence[str], totals: Sequence[int]) -> str:
     structure, level = options.structure, _one_level(settings)
     if structure == "layers":
         gone = settings[0].partition("@")[2].partition("=")[0] if settings else ""
@@ -101,7 +101,7 @@ def _one_level(settings: Sequence[str]) -> float | None:
     return float(level) if target == "all" or target in UNIT_KINDS else None
 
 
-def _told(options: Options) -> list[str]:
+def _told(options: MaskOptions) -> list[str]:
     """The options that are not as usual."""
     said = []
     if options.scope:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.schedules import ONE_SHOT
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format as words
@@ -48,7 +48,7 @@ def how(training: Training) -> str:
     return ", ".join(parts)
 
 
-def why_at_once(criterion: str, options: Options) -> str | None:
+def why_at_once(criterion: str, options: MaskOptions) -> str | None:
     """Why this cannot be taken away little by little, or None."""
     if options.whole:
         return "Whole units go at once."

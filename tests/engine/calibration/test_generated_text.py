@@ -15,7 +15,7 @@ from pruning.planning.recipe.training import Training
 from pruning.progress import silent
 from pruning.tasks import TASKS
 from pruning.tasks.context import generated_text as writing
-from pruning.tasks.context.generated_text import written_windows
+from pruning.tasks.context.generated_text import generated_windows
 from pruning.workspace.store import Store
 
 pytestmark = pytest.mark.usefixtures("dense_again")
@@ -68,9 +68,9 @@ def test_parts_that_were_written_are_kept(
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        written_windows(loaded, store, text, windows, 10, stop)
+        generated_windows(loaded, store, text, windows, 10, stop)
     assert len(store.find("written")) == 1
-    found = written_windows(loaded, store, text, windows, 10, silent)
+    found = generated_windows(loaded, store, text, windows, 10, silent)
     assert found.shape == (10, windows.shape[1])
     assert len(store.find("written")) == 3
 
@@ -78,7 +78,7 @@ def test_parts_that_were_written_are_kept(
         raise AssertionError("written again")
 
     monkeypatch.setattr(writing, "written", never)
-    assert torch.equal(written_windows(loaded, store, text, windows, 6, silent), found[:6])
+    assert torch.equal(generated_windows(loaded, store, text, windows, 6, silent), found[:6])
 
 
 def test_recovery_learns_from_it(loaded: Loaded, text: str, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_two_inputs_by_hand() -> None:
     # H = [[2, 1], [1, 1]], H⁻¹ = [[1, -1], [-1, 2]]. Removing w₀ = 1 costs 1² / 1, and w₁ takes over
     # -1 / 1 · (-1) = 1: 3 becomes 4. Removing w₁ would cost 3² / 1 once w₀ is settled.
     hessian, weight = torch.tensor([[2.0, 1.0], [1.0, 1.0]]), torch.tensor([[1.0, 3.0]])
-    new, gone = obs.surgeon(weight, hessian, _half, step=2, damping=0.0)
+    new, gone = obs.obs_prune(weight, hessian, _half, step=2, damping=0.0)
     assert gone.tolist() == [[True, False]]
     torch.testing.assert_close(new, torch.tensor([[0.0, 4.0]]))
     assert weight.tolist() == [[1.0, 3.0]]
@@ -40,7 +40,7 @@ def test_the_last_columns_take_over_what_least_squares_gives_them() -> None:
         mask[:, :12] = True
         return mask
 
-    new, _ = obs.surgeon(weight, hessian, first_half, step=24, damping=0.0)
+    new, _ = obs.obs_prune(weight, hessian, first_half, step=24, damping=0.0)
     expected = torch.linalg.lstsq(x[:, 12:], x @ weight.T).solution.T
     torch.testing.assert_close(new[:, 12:], expected, rtol=1e-3, atol=1e-3)
 
@@ -49,7 +49,7 @@ def test_the_last_columns_take_over_what_least_squares_gives_them() -> None:
 def test_update_beats_the_mask_alone(inner: int, step: int) -> None:
     x = _inputs(600, inner)
     weight = torch.randn(16, inner, generator=torch.Generator().manual_seed(1))
-    new, gone = obs.surgeon(weight, x.T @ x, _half, step)
+    new, gone = obs.obs_prune(weight, x.T @ x, _half, step)
     assert not new[gone].any()
     for first in range(0, inner, step):
         part = gone[:, first : first + step]
@@ -60,7 +60,7 @@ def test_update_beats_the_mask_alone(inner: int, step: int) -> None:
 
 def test_two_of_every_four_stay() -> None:
     x, weight = _inputs(300, 30), torch.randn(7, 30, generator=torch.Generator().manual_seed(1))
-    new, gone = obs.surgeon(weight, x.T @ x, lambda scores: pattern_mask(scores, 2, 4), 4)
+    new, gone = obs.obs_prune(weight, x.T @ x, lambda scores: pattern_mask(scores, 2, 4), 4)
     assert ((new[:, :28] == 0).unflatten(1, (-1, 4)).sum(-1) == 2).all()
     assert not gone[:, 28:].any()
 
@@ -71,9 +71,9 @@ def test_dead_inputs_lose_their_weights_and_disturb_nobody() -> None:
     wide[:, :12] = x
     more = torch.cat([weight, torch.full((4, 3), 9.0)], dim=1)
     # Three columns at a time, so that the dead ones are a choice of their own.
-    new, _ = obs.surgeon(more, wide.T @ wide, _half, 3, damping=0.0)
+    new, _ = obs.obs_prune(more, wide.T @ wide, _half, 3, damping=0.0)
     assert not new[:, 12:].any()
-    torch.testing.assert_close(new[:, :12], obs.surgeon(weight, x.T @ x, _half, 3, damping=0.0)[0])
+    torch.testing.assert_close(new[:, :12], obs.obs_prune(weight, x.T @ x, _half, 3, damping=0.0)[0])
 
 
 def test_too_few_tokens_are_damped_and_numbers_that_are_none_refused() -> None:

@@ -10,9 +10,9 @@ from pruning.engine.architecture.groups import find_groups
 from pruning.engine.criteria import criterion
 from pruning.engine.linalg.cholesky import damped
 from pruning.engine.linalg.obs import DAMPING
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masked_refit import fitted, refitted
-from pruning.engine.masking.masks import evidence, plan_masks
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masked_refit import masked_least_squares, refit_masked
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models.load import fingerprint
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
 
@@ -27,7 +27,7 @@ def test_it_is_least_squares_row_by_row() -> None:
     gone = torch.rand(5, 8, generator=draw) < 0.5
     gone[3], gone[4] = True, False
     inputs = x.T @ x / len(x)
-    found = fitted(target, inputs, gone, rounds=60)
+    found = masked_least_squares(target, inputs, gone, rounds=60)
     assert not found[gone].any()
     assert torch.equal(found[4], target[4])
     hessian = damped(inputs, DAMPING)
@@ -44,7 +44,7 @@ def test_every_round_comes_nearer() -> None:
     inputs = x.T @ x / len(x)
 
     def left(rounds: int) -> float:
-        off = target - fitted(target, inputs, gone, rounds)
+        off = target - masked_least_squares(target, inputs, gone, rounds)
         return float(((off @ damped(inputs, DAMPING)) * off).sum())
 
     costs = [left(rounds) for rounds in (0, 1, 2, 4, 8, 16)]
@@ -55,9 +55,11 @@ def test_every_round_comes_nearer() -> None:
 def test_inputs_that_are_always_zero_do_no_harm() -> None:
     inputs = torch.diag(torch.tensor([1.0, 0.0, 2.0]))
     gone = torch.tensor([[True, False, False]])
-    found = fitted(torch.tensor([[1.0, 2.0, 3.0]]), inputs, gone)
+    found = masked_least_squares(torch.tensor([[1.0, 2.0, 3.0]]), inputs, gone)
     assert found.tolist() == [[0.0, 2.0, 3.0]]
-    assert not fitted(torch.ones(2, 3), torch.zeros(3, 3), torch.ones(2, 3, dtype=torch.bool)).any()
+    assert not masked_least_squares(
+        torch.ones(2, 3), torch.zeros(3, 3), torch.ones(2, 3, dtype=torch.bool)
+    ).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -65,14 +67,14 @@ def test_a_model_comes_nearer_to_the_dense_one(family: str) -> None:
     model: Any = tiny_model(family).eval().requires_grad_(False)
     groups, name = find_groups(model), fingerprint(model)
     plan = {(group.layer, group.kind): 0.5 for group in groups if group.kind != "up"}
-    removed = plan_masks(model, groups, criterion("magnitude"), plan, evidence())
-    weights = refitted(model, groups, removed, WINDOWS)
+    removed = plan_masks(model, groups, criterion("magnitude"), plan, criterion_inputs())
+    weights = refit_masked(model, groups, removed, WINDOWS)
     assert fingerprint(model) == name
     assert not any(module._forward_hooks for module in model.modules())
     assert weights.keys() == removed.keys()
     assert not any(bool(weights[key][gone].any()) for key, gone in removed.items())
     dense, errors = run(model, UNSEEN), []
-    for change in (Change(removed), Change(removed, weights)):
-        with changed(model, groups, change):
+    for change in (WeightChange(removed), WeightChange(removed, weights)):
+        with applied_change(model, groups, change):
             errors.append(float((run(model, UNSEEN) - dense).square().mean()))
     assert errors[1] < 0.8 * errors[0]

@@ -5,13 +5,20 @@ import torch
 
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration.fisher import GroupStatistics, Statistics
-from pruning.engine.criteria import CRITERIA, Evidence, criterion
+from pruning.engine.criteria import CRITERIA, GroupInputs, criterion
 from pruning.engine.criteria.movement import Movement, add_step
 from pruning.engine.criteria.random import Random
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masks import evidence, group_weight, pattern_mask, plan_masks, pooled, removed
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masks import (
+    criterion_inputs,
+    group_weight,
+    pattern_mask,
+    plan_masks,
+    pooled,
+    removed,
+)
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options, effective
+from pruning.planning.recipe.mask_options import MaskOptions, effective
 from tests.support.tiny import FAMILIES, tiny_model
 
 
@@ -30,7 +37,7 @@ def _all_statistics(model: torch.nn.Module) -> Statistics:
 
 # One row a criterion, worked out by hand from WEIGHT and KNOWN.
 WEIGHT = torch.tensor([[2.0, -1.0], [0.5, -3.0]])
-KNOWN = Evidence(
+KNOWN = GroupInputs(
     inputs=torch.tensor([4.0, 9.0]),
     outputs=torch.tensor([1.0, 0.25]),
     products=torch.diag(torch.tensor([4.0, 9.0])),
@@ -62,10 +69,10 @@ def test_scores_are_as_worked_out_by_hand(name: str) -> None:
 
 def test_random_is_the_same_for_a_group_and_another_for_the_next() -> None:
     weight = torch.zeros(30, 40)
-    first, again, other = (criterion("random").score(weight, Evidence(place=place)) for place in (3, 3, 4))
+    first, again, other = (criterion("random").score(weight, GroupInputs(place=place)) for place in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert not torch.equal(first, Random(seed=1).score(weight, Evidence(place=3)))
+    assert not torch.equal(first, Random(seed=1).score(weight, GroupInputs(place=3)))
     assert float(first.min()) >= 0
     assert abs(float(first.mean()) - 0.5) < 0.05
 
@@ -76,7 +83,7 @@ def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
     masks = {}
     for name in ("magnitude", "l2"):
         chosen = criterion(name)
-        masks[name] = removed(chosen.score(weight, Evidence()), 0.5, "group", (1, 2), chosen.norm)
+        masks[name] = removed(chosen.score(weight, GroupInputs()), 0.5, "group", (1, 2), chosen.norm)
     assert masks["magnitude"].tolist() == [[True, True, False, False]]
     assert masks["l2"].tolist() == [[False, False, True, True]]
 
@@ -85,9 +92,9 @@ def test_movement_sums_what_training_did_and_says_what_is_missing() -> None:
     weight, gradient = torch.tensor([[1.0, -2.0]]), torch.tensor([[-0.5, 0.25]])
     record = add_step(add_step(torch.zeros(1, 2), weight, gradient), weight, gradient)
     # A descent step makes 1 larger, and -2 larger in size as well: both move away from zero.
-    assert Movement().score(weight, Evidence(movement=record)).tolist() == [[1.0, 1.0]]
+    assert Movement().score(weight, GroupInputs(movement=record)).tolist() == [[1.0, 1.0]]
     with pytest.raises(PruningError, match="removes weights on its way"):
-        Movement().score(weight, Evidence())
+        Movement().score(weight, GroupInputs())
 
 
 def test_snip_has_one_threshold_and_no_group_dies() -> None:
@@ -95,7 +102,7 @@ def test_snip_has_one_threshold_and_no_group_dies() -> None:
     groups = find_groups(model)
     plan = {(group.layer, group.kind): 0.95 for group in groups}
     gradients = {(g.layer, g.kind): torch.rand(group_weight(model, g).shape) * 10.0**-g.layer for g in groups}
-    found = plan_masks(model, groups, criterion("snip"), plan, evidence(gradients=gradients))
+    found = plan_masks(model, groups, criterion("snip"), plan, criterion_inputs(gradients=gradients))
     shares = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
     total = sum(int(mask.sum()) for mask in found.values()) / sum(mask.numel() for mask in found.values())
     assert total == pytest.approx(0.95, abs=1e-4)
@@ -110,7 +117,7 @@ def test_the_lowest_scores_go(name: str, level: float) -> None:
     weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
     known = _statistics(12, 20)
     gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
-    evidence = Evidence(known.score_inputs, known.score_outputs, known.inputs, gradients)
+    evidence = GroupInputs(known.score_inputs, known.score_outputs, known.inputs, gradients)
     scores = chosen.score(weight, evidence)
     mask = removed(scores, level, chosen.scope)
     rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))
@@ -130,8 +137,8 @@ def test_a_change_is_undone_bit_for_bit(family: str) -> None:
     model = tiny_model(family).requires_grad_(False)
     groups, before = find_groups(model), {k: v.clone() for k, v in model.state_dict().items()}
     plan = {(group.layer, group.kind): 0.5 for group in groups}
-    masks = plan_masks(model, groups, criterion("fisher"), plan, evidence(_all_statistics(model)))
-    with changed(model, groups, Change(masks)):
+    masks = plan_masks(model, groups, criterion("fisher"), plan, criterion_inputs(_all_statistics(model)))
+    with applied_change(model, groups, WeightChange(masks)):
         for group in groups:
             weight, mask = group_weight(model, group), masks[group.layer, group.kind]
             assert int(mask.sum()) == round(0.5 * mask.numel())
@@ -149,7 +156,7 @@ def _same(model: torch.nn.Module, before: dict[str, torch.Tensor]) -> bool:
 
 
 def _break_while_changed(model: torch.nn.Module, groups: list, masks: dict) -> None:
-    with changed(model, groups, Change(masks)):
+    with applied_change(model, groups, WeightChange(masks)):
         raise RuntimeError("stop")
 
 
@@ -158,7 +165,7 @@ def test_unknown_criterion_and_missing_statistics_are_explained() -> None:
         criterion("luck")
     model = tiny_model("llama")
     with pytest.raises(PruningError, match="needs statistics"):
-        plan_masks(model, find_groups(model), criterion("wanda"), {(0, "up"): 0.5}, evidence())
+        plan_masks(model, find_groups(model), criterion("wanda"), {(0, "up"): 0.5}, criterion_inputs())
 
 
 # ---- options of the mask ------------------------------------------------------------------------------
@@ -196,7 +203,9 @@ def test_scope_says_what_is_compared(scope: str, expected: int) -> None:
         for group, factor in zip(groups, (1.0, 100.0), strict=True):
             model.get_submodule(group.parts[0].module).weight.mul_(factor)
     plan = {(group.layer, "up"): 0.25 for group in groups}
-    found = plan_masks(model, groups, criterion("magnitude"), plan, evidence(), Options(scope=scope))
+    found = plan_masks(
+        model, groups, criterion("magnitude"), plan, criterion_inputs(), MaskOptions(scope=scope)
+    )
     share = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
     assert share[0, "up"] == pytest.approx(expected / 20, abs=0.01)
     if scope == "row":
@@ -243,15 +252,15 @@ def test_blocks_go_whole_and_come_near_the_level(block: tuple[int, int], scope: 
 def test_protected_layers_bounds_and_patterns_shape_the_plan() -> None:
     groups = [(layer, "up") for layer in range(4)]
     plan = {(0, "up"): 0.5, (1, "up"): 0.9, (3, "up"): 0.1}
-    bounded = effective(plan, groups, Options(protect="0", floor=0.2, ceiling=0.8))
+    bounded = effective(plan, groups, MaskOptions(protect="0", floor=0.2, ceiling=0.8))
     assert bounded == {(1, "up"): 0.8, (3, "up"): 0.2}
-    assert effective(plan, groups, Options()) == plan
-    half = Options(structure="n:m", pattern="2:4")
+    assert effective(plan, groups, MaskOptions()) == plan
+    half = MaskOptions(structure="n:m", pattern="2:4")
     assert effective({(0, "up"): 0.5}, groups, half) == {(0, "up"): 0.5}
     with pytest.raises(PruningError, match=r"2:4 removes 0.5 .* asks for 0.9 of up in layer 1"):
         effective({(1, "up"): 0.9}, groups, half)
     with pytest.raises(PruningError, match="no layer 9"):
-        effective(plan, groups, Options(protect="9"))
+        effective(plan, groups, MaskOptions(protect="9"))
 
 
 @pytest.mark.parametrize(
@@ -274,4 +283,4 @@ def test_protected_layers_bounds_and_patterns_shape_the_plan() -> None:
 )
 def test_options_that_cannot_be_are_explained(wrong: dict, words: str) -> None:
     with pytest.raises(PruningError, match=words):
-        Options.of(wrong)
+        MaskOptions.of(wrong)

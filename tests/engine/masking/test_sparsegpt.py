@@ -9,19 +9,19 @@ from pruning.engine.architecture.forward import layer_inputs, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import criterion
-from pruning.engine.linalg.obs import surgeon
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masks import evidence, group_weight, plan_masks
+from pruning.engine.linalg.obs import obs_prune
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masks import criterion_inputs, group_weight, plan_masks
 from pruning.engine.masking.sparsegpt import check, choice, matrices, sparsegpt
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
 
 WINDOWS = torch.randint(3, VOCABULARY, (12, 32), generator=torch.Generator().manual_seed(0))
 
 
-def _error(model: Any, change: Change, dense: torch.Tensor) -> float:
-    with changed(model, find_groups(model), change):
+def _error(model: Any, change: WeightChange, dense: torch.Tensor) -> float:
+    with applied_change(model, find_groups(model), change):
         return float((run(model, WINDOWS) - dense).square().mean())
 
 
@@ -39,8 +39,8 @@ def test_every_family_is_pruned_better_than_by_wanda_and_comes_back(family: str)
         gone, new = change.removed[group.layer, group.kind], change.weights[group.layer, group.kind]
         assert int(gone.sum()) == round(0.5 * gone.numel())
         assert not new[gone].any()
-    known = evidence(collect(model, groups, WINDOWS, "model", "data"))
-    wanda = Change(plan_masks(model, groups, criterion("wanda"), plan, known))
+    known = criterion_inputs(collect(model, groups, WINDOWS, "model", "data"))
+    wanda = WeightChange(plan_masks(model, groups, criterion("wanda"), plan, known))
     assert _error(model, change, dense) < 0.9 * _error(model, wanda, dense)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
@@ -52,11 +52,11 @@ def test_a_layer_is_pruned_on_what_the_pruned_layers_before_give_it() -> None:
     change = sparsegpt(model, groups, plan, WINDOWS, DEFAULT)
     qkv = next(group for group in groups if (group.layer, group.kind) == (2, "qkv"))
     earlier = [group for group in groups if group.layer < 2]
-    with changed(model, earlier, change):
+    with applied_change(model, earlier, change):
         given = layer_inputs(model, WINDOWS, [2])[0][2]
         x = model.transformer.h[2].ln_1(given).flatten(0, 1)
     choose, _ = choice(0.5, DEFAULT, matrices(model, qkv))
-    new, _ = surgeon(group_weight(model, qkv), x.T @ x / len(x), choose)
+    new, _ = obs_prune(group_weight(model, qkv), x.T @ x / len(x), choose)
     torch.testing.assert_close(change.weights[2, "qkv"], new, rtol=1e-3, atol=1e-4)
 
 
@@ -85,22 +85,22 @@ def test_two_of_every_four_inputs_stay(family: str) -> None:
     model = tiny_model(family).eval().requires_grad_(False)
     groups = find_groups(model)
     plan = {(group.layer, group.kind): 0.5 for group in groups}
-    change = sparsegpt(model, groups, plan, WINDOWS, Options(structure="n:m", pattern="2:4"))
+    change = sparsegpt(model, groups, plan, WINDOWS, MaskOptions(structure="n:m", pattern="2:4"))
     for weight in change.weights.values():
         assert ((weight == 0).unflatten(1, (-1, 4)).sum(-1) == 2).all()
 
 
 def test_rows_can_be_compared_each_for_itself() -> None:
     model = tiny_model("llama").eval().requires_grad_(False)
-    options = Options(scope="row")
+    options = MaskOptions(scope="row")
     change = sparsegpt(model, find_groups(model), {(0, "up"): 0.5}, WINDOWS, options)
     assert (change.removed[0, "up"].sum(1) == 16).all()
 
 
 def test_what_it_cannot_do_is_explained() -> None:
     for wrong, words in (
-        (Options(scope="model"), "no scope model"),
-        (Options(structure="block", block="4x4"), "single weights"),
+        (MaskOptions(scope="model"), "no scope model"),
+        (MaskOptions(structure="block", block="4x4"), "single weights"),
     ):
         with pytest.raises(PruningError, match=words):
             check(wrong)

@@ -7,10 +7,10 @@ import torch
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.architecture.groups import find_groups
-from pruning.engine.masking.change import Change, changed
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.sparsegpt import sparsegpt
-from pruning.engine.masking.sparsegpt_corrected import aimed, corrected, moments
-from pruning.planning.recipe.mask_options import DEFAULT, Options
+from pruning.engine.masking.sparsegpt_corrected import corrected_target, moments, sparsegpt_corrected
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -18,10 +18,10 @@ WINDOWS = torch.randint(3, VOCABULARY, (64, 32), generator=GENERATOR)
 UNSEEN = torch.randint(3, VOCABULARY, (16, 32), generator=GENERATOR)
 
 
-def _error(model: Any, change: Change) -> float:
+def _error(model: Any, change: WeightChange) -> float:
     """Mean squared change of the final states on text that was not used."""
     dense = run(model, UNSEEN)
-    with changed(model, find_groups(model), change):
+    with applied_change(model, find_groups(model), change):
         return float((run(model, UNSEEN) - dense).square().mean())
 
 
@@ -31,7 +31,7 @@ def test_it_stays_nearer_to_the_dense_model_than_sparsegpt(family: str) -> None:
     groups = find_groups(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     plan = {(group.layer, group.kind): 0.5 for group in groups}
-    change = corrected(model, groups, plan, WINDOWS, DEFAULT)
+    change = sparsegpt_corrected(model, groups, plan, WINDOWS, DEFAULT)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
     for group in groups:
@@ -49,17 +49,19 @@ def test_a_group_is_aimed_at_what_the_dense_one_puts_out() -> None:
     drifted = x @ mix
     inputs, shifts = moments([x[:200], x[200:]], [drifted[:200], drifted[200:]])
     torch.testing.assert_close(inputs, drifted.T @ drifted / 500, rtol=1e-4, atol=1e-5)
-    moved = aimed(weight, inputs, weight @ shifts)
+    moved = corrected_target(weight, inputs, weight @ shifts)
     before, after = ((drifted @ w.T - x @ weight.T).square().mean() for w in (weight, moved))
     assert after < 0.05 * before
-    assert torch.equal(aimed(weight, inputs, torch.zeros(3, 6)), weight)
-    assert torch.equal(aimed(weight, torch.zeros(6, 6), torch.zeros(3, 6)), weight)
+    assert torch.equal(corrected_target(weight, inputs, torch.zeros(3, 6)), weight)
+    assert torch.equal(corrected_target(weight, torch.zeros(6, 6), torch.zeros(3, 6)), weight)
 
 
 def test_patterns_and_what_is_not_in_the_plan() -> None:
     model = tiny_model("gpt2").eval().requires_grad_(False)
-    options = Options(structure="n:m", pattern="2:4")
-    change = corrected(model, find_groups(model), {(1, "up"): 0.5, (2, "down"): 0.5}, WINDOWS, options)
+    options = MaskOptions(structure="n:m", pattern="2:4")
+    change = sparsegpt_corrected(
+        model, find_groups(model), {(1, "up"): 0.5, (2, "down"): 0.5}, WINDOWS, options
+    )
     assert set(change.weights) == {(1, "up"), (2, "down")}
     for weight in change.weights.values():
         assert ((weight == 0).unflatten(1, (-1, 4)).sum(-1) == 2).all()
@@ -75,5 +77,5 @@ def test_stopping_half_way_leaves_the_model_dense() -> None:
 
     plan = {(layer, "up"): 0.5 for layer in range(3)}
     with pytest.raises(KeyboardInterrupt):
-        corrected(model, find_groups(model), plan, WINDOWS, DEFAULT, stop)
+        sparsegpt_corrected(model, find_groups(model), plan, WINDOWS, DEFAULT, stop)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pruning.engine.architecture.groups import find_groups
-from pruning.engine.masking.change import Change
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import fingerprint
 from pruning.engine.recovery.lottery_ticket import Draw, by_chance, lottery, smallest
 from pruning.engine.recovery.student import Student
@@ -64,7 +64,7 @@ def test_what_stays_goes_back_to_the_early_weights(rewind: int, monkeypatch: pyt
     monkeypatch.setattr(Student, "put", watch)
     play(model, 0.5, steps=3, rounds=2, rewind=rewind)
     _, first, *later = given  # making the student puts nothing
-    initial = Student(model, find_groups(model), Change({})).weights()
+    initial = Student(model, find_groups(model), WeightChange({})).weights()
     assert len(later) == 3
     for weights in later:
         for key, weight in weights.items():

@@ -12,9 +12,9 @@ from pruning.engine.architecture.groups import find_groups
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import criterion
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masked_refit import refitted
-from pruning.engine.masking.masks import evidence, group_weight, plan_masks
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masked_refit import refit_masked
+from pruning.engine.masking.masks import criterion_inputs, group_weight, plan_masks
 from pruning.engine.models.load import fingerprint
 from pruning.engine.recovery import losses as distill
 from pruning.engine.recovery.checkpoints import (
@@ -38,13 +38,13 @@ def windows(count: int = 12, length: int = 24) -> torch.Tensor:
     return torch.randint(3, VOCABULARY, (count, length), generator=torch.Generator().manual_seed(5))
 
 
-def half(model: Any) -> Change:
+def half(model: Any) -> WeightChange:
     groups = find_groups(model)
     plan = {(group.layer, group.kind): 0.5 for group in groups}
-    return Change(plan_masks(model, groups, criterion("magnitude"), plan, evidence()))
+    return WeightChange(plan_masks(model, groups, criterion("magnitude"), plan, criterion_inputs()))
 
 
-def recovery_of(model: Any, training: Training = FEW, change: Change | None = None) -> Recovery:
+def recovery_of(model: Any, training: Training = FEW, change: WeightChange | None = None) -> Recovery:
     change = half(model) if change is None else change
     return Recovery(Student(model, find_groups(model), change, training.lora), model, training)
 
@@ -154,7 +154,7 @@ def test_a_recovery_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Pat
     )
 
     def started() -> Recovery:
-        return Recovery(Student(model, find_groups(model), Change({})), model, training, moving=True)
+        return Recovery(Student(model, find_groups(model), WeightChange({})), model, training, moving=True)
 
     def choose(recovery: Recovery) -> Any:
         def masks(step: int) -> dict:
@@ -187,7 +187,7 @@ def test_a_recovery_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Pat
 def test_gradual_pruning_takes_what_is_chosen_and_counts_no_early_best() -> None:
     model = tiny_model()
     training = Training(steps=6, batch=2, evaluate_every=1, schedule="cubic", prune_steps=4, prune_every=2)
-    recovery = Recovery(Student(model, find_groups(model), Change({})), model, training)
+    recovery = Recovery(Student(model, find_groups(model), WeightChange({})), model, training)
     asked = []
 
     def choose(step: int) -> dict:
@@ -226,7 +226,7 @@ def test_training_stops_when_looks_no_longer_get_better() -> None:
 def test_weights_to_begin_with_are_taken_where_they_are_better() -> None:
     model = tiny_model()
     change, told = half(model), list[bool]()
-    offered = refitted(model, find_groups(model), change.removed, windows(48))
+    offered = refit_masked(model, find_groups(model), change.removed, windows(48))
     recovery = recovery_of(model, Training(steps=1, warmup=0, learning_rate=1e-7), change)
     train(recovery, windows(48), nothing, nothing, told.append, refit=lambda: offered)  # type: ignore[arg-type]
     course, after = recovery.course, recovery.student.weights()
@@ -255,11 +255,11 @@ def test_movement_is_how_far_weights_leave_zero() -> None:
     model = tiny_model()
     groups = find_groups(model)
     training = Training(steps=2, batch=4, loss="task")
-    recovery = Recovery(Student(model, groups, Change({})), model, training, moving=True)
+    recovery = Recovery(Student(model, groups, WeightChange({})), model, training, moving=True)
     text, expected = windows(), {}
     for step in range(2):
         copy = tiny_model()
-        with changed(copy, groups, Change({}, recovery.student.weights())):
+        with applied_change(copy, groups, WeightChange({}, recovery.student.weights())):
             for group in groups:
                 for part in group.parts:
                     copy.get_submodule(part.module).weight.requires_grad_(True)
@@ -292,7 +292,7 @@ def test_windows_kept_back_are_not_learnt_from() -> None:
 def test_a_change_survives_its_file(tmp_path: Path) -> None:
     model = tiny_model("phi3")
     units = Removal(neurons={0: (1, 5)}, heads={2: (0,)}, layers=(1,))
-    change = Change(half(model).removed, recovery_of(model).student.weights(), ("one", "two"), units)
+    change = WeightChange(half(model).removed, recovery_of(model).student.weights(), ("one", "two"), units)
     save_change(tmp_path / "one.safetensors", change, {"step": 7})
     again, about = load_change(tmp_path / "one.safetensors")
     assert about == {"step": 7}
@@ -316,7 +316,9 @@ def test_the_students_weights_on_the_model_are_the_student() -> None:
         train(recovery, windows(), nothing, nothing, nothing)  # type: ignore[arg-type]
         groups, text = find_groups(model), windows(2)
         of_student = run(recovery.student.model, text)
-        with changed(model, groups, Change(recovery.student.removed(), recovery.student.weights())):
+        with applied_change(
+            model, groups, WeightChange(recovery.student.removed(), recovery.student.weights())
+        ):
             of_model = run(model, text)
         assert compare(head_of(model), of_student, of_model, text).kl < 1e-6
         torch.testing.assert_close(of_student, of_model)

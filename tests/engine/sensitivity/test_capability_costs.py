@@ -11,9 +11,9 @@ from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration import fisher as statistics
 from pruning.engine.calibration.data import Probe, load_probes
 from pruning.engine.models.load import Loaded, fingerprint
-from pruning.engine.sensitivity.capability_costs import CODE, checking, lesson, teaching
+from pruning.engine.sensitivity.capability_costs import CODE, capability_texts, checking, scored_text
 from pruning.errors import Cancelled, PruningError
-from pruning.planning.forecast.capability_map import Leanings
+from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.progress import silent
 from pruning.tasks import TASKS
 from pruning.workspace.store import Store
@@ -38,7 +38,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_marks_stand_before_the_tokens_of_right_answers() -> None:
     tokenizer = tiny_tokenizer()
-    made = lesson(tokenizer, PROBES, "facts", rounds=3, length=64)
+    made = scored_text(tokenizer, PROBES, "facts", rounds=3, length=64)
     assert made.windows.shape == made.scored.shape
     assert made.windows.shape[1] == 64
     assert not made.scored[:, -1].any(), "the last position has no next token"
@@ -55,7 +55,7 @@ def test_the_marks_stand_before_the_tokens_of_right_answers() -> None:
 
 def test_every_window_begins_as_the_tokenizer_begins_a_text() -> None:
     tokenizer = tiny_tokenizer()
-    plain = lesson(tokenizer, PROBES, "facts", length=64)
+    plain = scored_text(tokenizer, PROBES, "facts", length=64)
     assert (plain.windows[:, 0] != tokenizer.bos_token_id).all()
 
     class Begins:
@@ -65,14 +65,14 @@ def test_every_window_begins_as_the_tokenizer_begins_a_text() -> None:
             ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             return {"input_ids": [1, *ids] if add_special_tokens else ids}
 
-    begun = lesson(Begins(), PROBES, "facts", length=64)
+    begun = scored_text(Begins(), PROBES, "facts", length=64)
     assert (begun.windows[:, 0] == 1).all()
     assert (begun.windows[:, 1:] != 1).all()
 
 
 def test_the_questions_that_teach_do_not_check() -> None:
     tokenizer = tiny_tokenizer()
-    lessons, checks = teaching(tokenizer), checking(tokenizer)
+    lessons, checks = capability_texts(tokenizer), checking(tokenizer)
     assert (
         list(lessons) == list(checks) == ["facts", "grammar", "common_sense", "arithmetic", "reading", CODE]
     )
@@ -90,10 +90,10 @@ def test_the_questions_that_teach_do_not_check() -> None:
 def test_a_question_that_is_too_long_is_left_out_and_none_is_explained() -> None:
     tokenizer = tiny_tokenizer()
     long = Probe("facts", "The wall of the boats " * 20 + "is", (" Rome",), 0)
-    made = lesson(tokenizer, [*PROBES, long], "facts", length=64)
+    made = scored_text(tokenizer, [*PROBES, long], "facts", length=64)
     assert "wall" not in tokenizer.decode(made.windows.flatten())
     with pytest.raises(PruningError, match="No question about common sense fits"):
-        lesson(tokenizer, [long], "common_sense", length=64)
+        scored_text(tokenizer, [long], "common_sense", length=64)
 
 
 # ---- statistics with marked positions ---------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_costs_are_stored_resumed_and_leave_the_weights(
     }
     assert found["capabilities"]["facts"] == row["value"]["capabilities"]["facts"]
     assert json.loads(out.read_text())["capabilities"] == found["capabilities"]
-    known = Leanings.from_dict(found)
+    known = CapabilityMap.from_dict(found)
     assert len(known.groups) == 15
     for name, costs in known.costs.items():
         assert costs.shape == (15, 2)

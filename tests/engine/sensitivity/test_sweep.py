@@ -11,8 +11,8 @@ from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.criteria import criterion
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.change import Change, changed
-from pruning.engine.masking.masks import evidence, plan_masks
+from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.sensitivity.sweep import SCORE_EVERY, Point, sweep
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
@@ -25,7 +25,9 @@ def _pruned(model: Any) -> Callable[[Point], AbstractContextManager[None]]:
 
     def pruned(point: Point) -> AbstractContextManager[None]:
         plan = {(point.layer, point.kind): point.level}
-        return changed(model, groups, Change(plan_masks(model, groups, chosen, plan, evidence())))
+        return applied_change(
+            model, groups, WeightChange(plan_masks(model, groups, chosen, plan, criterion_inputs()))
+        )
 
     return pruned
 

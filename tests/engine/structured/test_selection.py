@@ -12,11 +12,18 @@ from pruning.engine.architecture.groups import GroupInfo, find_groups, weight_vi
 from pruning.engine.architecture.units import Removal, Units, find_units, gone_groups
 from pruning.engine.calibration.fisher import Statistics, collect
 from pruning.engine.criteria import criterion
-from pruning.engine.masking.change import changed
-from pruning.engine.masking.masks import evidence
+from pruning.engine.masking.change import applied_change
+from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import fingerprint
-from pruning.engine.structured.layerwise_refit import fit
-from pruning.engine.structured.selection import Result, as_change, check_passed_over, choose, lowest, wanted
+from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.selection import (
+    UnitRemoval,
+    as_change,
+    check_passed_over,
+    choose,
+    lowest,
+    wanted,
+)
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 from tests.support.tiny import FAMILIES, HEADS, INNER, LAYERS, VOCABULARY, tiny_model
@@ -68,7 +75,7 @@ def test_rounding_takes_the_nearest_multiple_and_never_grows(level: float, multi
 def test_unit_scores_agree_with_the_weights_they_are_made_of(name: str) -> None:
     model = tiny_model("llama")
     _, units, statistics = known(model)
-    seen, chosen = evidence(statistics), criterion(name)
+    seen, chosen = criterion_inputs(statistics), criterion(name)
     down = weight_view(model, units.neurons[1].down).float()
     scores = chosen.score(down, seen((1, "down"))).pow(chosen.norm).sum(0)
     if name in ("l2", "magnitude", "random"):
@@ -88,7 +95,7 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
         change = torch.zeros_like(weight)
         change[:, heads.columns([head])] = weight[:, heads.columns([head])]
         costs.append(0.5 * float(((change @ one.inputs) * change).sum(1) @ one.score_outputs))
-    gone = lowest(model, units, 2, "heads", 1, criterion("fisher"), evidence(statistics))
+    gone = lowest(model, units, 2, "heads", 1, criterion("fisher"), criterion_inputs(statistics))
     assert gone == (costs.index(min(costs)),)
 
 
@@ -96,11 +103,11 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
 def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
     model = tiny_model("llama")
     groups, units, statistics = known(model)
-    seen, chosen = evidence(statistics), criterion("fisher")
+    seen, chosen = criterion_inputs(statistics), criterion("fisher")
     for count, even in ((2, True), (1, False)):
         number = {(layer, "heads"): count for layer in range(LAYERS)}
         if compensated:
-            removal = fit(model, groups, units, number, chosen, seen, WINDOWS).removal
+            removal = refit_layerwise(model, groups, units, number, chosen, seen, WINDOWS).removal
         else:
             removal = choose(model, units, number, chosen, seen)
         for layer, gone in removal.heads.items():
@@ -113,7 +120,9 @@ def test_a_kv_group_goes_with_all_its_heads() -> None:
     model = tiny_model("llama")
     groups, units, statistics = known(model)
     number = {(1, "kv_groups"): 1}
-    found = fit(model, groups, units, number, criterion("fisher"), evidence(statistics), WINDOWS).removal
+    found = refit_layerwise(
+        model, groups, units, number, criterion("fisher"), criterion_inputs(statistics), WINDOWS
+    ).removal
     assert len(gone_groups(units.heads[1], found.heads[1])) == 1
     assert len(found.heads[1]) == HEADS // 2
 
@@ -123,12 +132,12 @@ def test_a_kv_group_goes_with_all_its_heads() -> None:
 def test_refitting_helps_and_leaves_the_model_dense(family: str, kind: str) -> None:
     model = tiny_model(family)
     groups, units, statistics = known(model)
-    before, seen, chosen = fingerprint(model), evidence(statistics), criterion("fisher")
-    bare = Result(choose(model, units, counts(kind), chosen, seen))
-    fitted = fit(model, groups, units, counts(kind), chosen, seen, WINDOWS)
+    before, seen, chosen = fingerprint(model), criterion_inputs(statistics), criterion("fisher")
+    bare = UnitRemoval(choose(model, units, counts(kind), chosen, seen))
+    fitted = refit_layerwise(model, groups, units, counts(kind), chosen, seen, WINDOWS)
     assert fingerprint(model) == before
     damage = [
-        kl(model, WINDOWS, lambda r=result: changed(model, groups, as_change(model, groups, units, r)))
+        kl(model, WINDOWS, lambda r=result: applied_change(model, groups, as_change(model, groups, units, r)))
         for result in (bare, fitted)
     ]
     assert 0 < damage[1] < damage[0]
@@ -139,10 +148,10 @@ def test_layers_that_go_leave_the_residual_stream_alone() -> None:
     for family in FAMILIES:
         model = tiny_model(family)
         groups = find_groups(model)
-        change = as_change(model, groups, find_units(model, groups, False), Result(Removal(layers=(1,))))
+        change = as_change(model, groups, find_units(model, groups, False), UnitRemoval(Removal(layers=(1,))))
         check_passed_over(model, groups, change)
     model = tiny_model("opt", do_layer_norm_before=False)
     groups = find_groups(model)
-    change = as_change(model, groups, find_units(model, groups, False), Result(Removal(layers=(1,))))
+    change = as_change(model, groups, find_units(model, groups, False), UnitRemoval(Removal(layers=(1,))))
     with pytest.raises(PruningError, match="cannot do without whole layers"):
         check_passed_over(model, groups, change)

@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from pruning.engine.architecture.groups import Part, find_groups, weight_view
 from pruning.engine.architecture.units import Removal, Units, find_units, lost_columns
-from pruning.engine.masking.change import changed
+from pruning.engine.masking.change import applied_change
 from pruning.engine.models.load import fingerprint
-from pruning.engine.structured.selection import Result, as_change
+from pruning.engine.structured.selection import UnitRemoval, as_change
 from pruning.engine.structured.surgery import check_describable, check_same, smaller
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, LAYERS, tiny_model
@@ -64,7 +64,7 @@ def test_logits_are_those_of_the_model_with_zeros(family: str, what: str) -> Non
     units = find_units(model, groups)
     weights = {} if removal.layers else refitted(model, units, removal)
     small = smaller(model, units, removal, weights)
-    with changed(model, groups, as_change(model, groups, units, Result(removal, weights))):
+    with applied_change(model, groups, as_change(model, groups, units, UnitRemoval(removal, weights))):
         expected = logits(model)
     torch.testing.assert_close(logits(small), expected, rtol=1e-3, atol=1e-3)
     check_same(expected, logits(small))

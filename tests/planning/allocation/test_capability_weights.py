@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
-from pruning.engine.sensitivity.capability_costs import teaching
+from pruning.engine.sensitivity.capability_costs import capability_texts
 from pruning.errors import PruningError
 from pruning.jobs.command_line import command_line
-from pruning.planning.allocation.choices import Bounds, Menu, map_menu, valued
+from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices, with_capability_weights
 from pruning.planning.allocation.solver import Target, front, solve
 from pruning.planning.forecast.capability_map import (
     ABILITIES,
-    Leanings,
+    CapabilityMap,
     check_values,
     parse_values,
     weights_of,
@@ -31,13 +31,13 @@ from tests.support import synthetic
 from tests.support.tiny import tiny_tokenizer
 
 TABLE = synthetic.sensitivity_map(layers=6)
-KNOWN = Leanings.from_dict(synthetic.leanings(TABLE))
-MENU = map_menu(TABLE)
+KNOWN = CapabilityMap.from_dict(synthetic.leanings(TABLE))
+MENU = map_choices(TABLE)
 HALF = [Target("sparsity", 0.5)]
 
 
-def _menu(**values: float) -> Menu:
-    return valued(MENU, TABLE, KNOWN, values)
+def _menu(**values: float) -> ChoiceTable:
+    return with_capability_weights(MENU, TABLE, KNOWN, values)
 
 
 def _mean(plan: Plan, kind: str) -> float:
@@ -50,7 +50,7 @@ def _loss(plan: Plan, name: str, table: SensitivityMap = TABLE) -> float:
 
 
 def test_the_capabilities_are_those_that_are_priced() -> None:
-    assert list(ABILITIES) == list(teaching(tiny_tokenizer()))
+    assert list(ABILITIES) == list(capability_texts(tiny_tokenizer()))
 
 
 def test_a_value_spares_what_its_capability_leans_on() -> None:
@@ -106,17 +106,20 @@ def test_at_one_a_capability_counts_as_much_as_the_map_whatever_its_scale() -> N
     for known in (KNOWN, louder):
         [(name, weight)] = weights_of(TABLE, known, {"facts": 2.0, "code": 0.0}).items()
         assert weight * costs_at(known.as_map(TABLE, name), half).sum() == pytest.approx(2 * whole)
-    assert solve(valued(MENU, TABLE, louder, {"facts": 2}), HALF).plan == solve(_menu(facts=2), HALF).plan
+    assert (
+        solve(with_capability_weights(MENU, TABLE, louder, {"facts": 2}), HALF).plan
+        == solve(_menu(facts=2), HALF).plan
+    )
 
 
 def test_locks_and_what_was_learnt_of_kinds_hold_for_capabilities_too() -> None:
     bounds = Bounds(locks={(2, "down"): 0.333})
     qkv = np.array([kind == "qkv" for _, kind in TABLE.groups])
     factors = np.where(qkv, 4.0, 1.0)
-    menu = map_menu(TABLE, bounds, factors=factors)
-    minded = valued(menu, TABLE, KNOWN, {"arithmetic": 1}, factors)
+    menu = map_choices(TABLE, bounds, factors=factors)
+    minded = with_capability_weights(menu, TABLE, KNOWN, {"arithmetic": 1}, factors)
     assert solve(minded, HALF).plan[2, "down"] == 0.333
-    bare = valued(map_menu(TABLE, bounds), TABLE, KNOWN, {"arithmetic": 1})
+    bare = with_capability_weights(map_choices(TABLE, bounds), TABLE, KNOWN, {"arithmetic": 1})
     assert np.allclose(minded.aim[qkv], 4 * bare.aim[qkv])
     assert np.allclose(minded.aim[~qkv], bare.aim[~qkv])
 
@@ -130,7 +133,9 @@ def test_every_budget_of_the_front_minds_the_values() -> None:
 
 def test_other_groups_than_the_map_s_are_refused() -> None:
     with pytest.raises(PruningError, match="other groups than the map has"):
-        valued(map_menu(other := synthetic.sensitivity_map(layers=4)), other, KNOWN, {"facts": 1})
+        with_capability_weights(
+            map_choices(other := synthetic.sensitivity_map(layers=4)), other, KNOWN, {"facts": 1}
+        )
 
 
 # ---- words ------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.errors import PruningError
 from pruning.planning.allocation import baselines as rivals
 from pruning.planning.allocation.allocate import allocate
-from pruning.planning.allocation.choices import Bounds, map_menu, timed, unit_menu
+from pruning.planning.allocation.choices import Bounds, map_choices, unit_choices, with_latency
 from pruning.planning.allocation.solver import REACH, Target, front, parse_target, solve
 from pruning.planning.cost.latency_table import LatencyTable, speedup
 from pruning.planning.forecast.predict import forecast, total_cost
 from pruning.planning.recipe.plan import KINDS, sparsity
 
 TABLE = sensitivity_map(layers=6)
-MENU = map_menu(TABLE)
+MENU = map_choices(TABLE)
 LATENCY = LatencyTable(
     dense={"prefill": 100.0, "decode": 40.0},
     shares={"neurons": (0.0, 0.5, 1.0)},
@@ -81,7 +81,7 @@ def test_locks_protection_and_bounds_hold() -> None:
         floor=dict.fromkeys(TABLE.groups, 0.2),
         ceiling={(1, kind): 0.4 for kind in KINDS},
     )
-    found = solve(map_menu(TABLE, bounds), [Target("sparsity", 0.35)])
+    found = solve(map_choices(TABLE, bounds), [Target("sparsity", 0.35)])
     assert found.plan[2, "down"] == 0.333
     assert (3, "up") not in found.plan
     assert not {layer for layer, _ in found.plan} & {0, 5}
@@ -94,13 +94,13 @@ def test_locks_protection_and_bounds_hold() -> None:
 def test_kinds_that_a_calibration_found_dearer_lose_less() -> None:
     usual = solve(MENU, [Target("sparsity", 0.5)]).plan
     factors = np.array([3.0 if kind == "up" else 1.0 for _, kind in TABLE.groups])
-    dearer = solve(map_menu(TABLE, factors=factors), [Target("sparsity", 0.5)])
+    dearer = solve(map_choices(TABLE, factors=factors), [Target("sparsity", 0.5)])
     assert sum(dearer.plan[n, "up"] for n in range(6)) < sum(usual[n, "up"] for n in range(6))
     assert dearer.cost > total_cost(TABLE, dearer.plan)
 
 
 def test_levels_go_further_than_the_reach_only_where_they_have_to() -> None:
-    found = solve(map_menu(TABLE, Bounds(protect="0-3")), [Target("sparsity", 0.3)])
+    found = solve(map_choices(TABLE, Bounds(protect="0-3")), [Target("sparsity", 0.3)])
     assert found.reach > REACH
     assert _share(found.plan) >= 0.3 - 1e-9
 
@@ -146,7 +146,7 @@ def test_the_nearest_possible_is_possible() -> None:
 )
 def test_bounds_that_exclude_one_another_are_refused(bounds: Bounds, words: str) -> None:
     with pytest.raises(PruningError, match=words):
-        map_menu(TABLE, bounds)
+        map_choices(TABLE, bounds)
 
 
 @pytest.mark.parametrize("text", ["sparsity", "=0.5", "kl=abc", "bytes=nan", "bytes=inf"])
@@ -167,7 +167,7 @@ def test_the_front_rises_and_holds_the_solvers_own_plans() -> None:
 def test_units_of_layers_of_different_size() -> None:
     costs = {0: 0.01 * np.arange(33.0) ** 2, 1: 0.03 * np.arange(17.0) ** 2}
     dense = {"parameters": 1e5, "bytes": 4e5, "weight_bytes": 4}
-    menu = unit_menu(costs, {0: 40, 1: 20}, "neurons", {0: 30, 1: 30}, dense)
+    menu = unit_choices(costs, {0: 40, 1: 20}, "neurons", {0: 30, 1: 30}, dense)
     found = solve(menu, [Target("sparsity", 0.5)], reach=1.0)
     # 30 of 60 neurons: a² + 3b² with a + b = 30 is least at 22.5 and 7.5, with a <= 32.
     assert found.plan in (
@@ -178,7 +178,7 @@ def test_units_of_layers_of_different_size() -> None:
     assert solve(menu, [Target("memory", 4e5 - 30 * 30 * 4)], reach=1.0).plan == found.plan
     with pytest.raises(PruningError, match=r"sparsity=0\.8"):
         solve(menu, [Target("sparsity", 0.9)])
-    locked = unit_menu(
+    locked = unit_choices(
         costs, {0: 40, 1: 20}, "neurons", {0: 30, 1: 30}, dense, Bounds(locks={(1, "neurons"): 0.1})
     )
     assert solve(locked, [Target("sparsity", 0.5)]).plan == {(0, "neurons"): 28 / 40, (1, "neurons"): 0.1}
@@ -187,8 +187,8 @@ def test_units_of_layers_of_different_size() -> None:
 def test_a_speed_target_takes_units_until_the_model_is_that_fast() -> None:
     costs = {0: 0.01 * np.arange(33.0) ** 2, 1: 0.03 * np.arange(33.0) ** 2}
     dense = {"parameters": 1e5, "bytes": 4e5, "weight_bytes": 4}
-    bare = unit_menu(costs, {0: 40, 1: 40}, "neurons", {0: 30, 1: 30}, dense)
-    menu = timed(bare, LATENCY)
+    bare = unit_choices(costs, {0: 40, 1: 40}, "neurons", {0: 30, 1: 30}, dense)
+    menu = with_latency(bare, LATENCY)
     found = solve(menu, [Target("speedup", 1.25)], reach=1.0)
     assert speedup(LATENCY, found.plan, "prefill") >= 1.25
     less = found.plan | {(1, "neurons"): found.plan[1, "neurons"] - 1 / 40}
@@ -206,7 +206,7 @@ def test_rivals_reach_the_share_that_is_asked_for() -> None:
         "uniform": rivals.uniform(MENU, 0.5),
         "owl": rivals.owl(MENU, 0.5, outliers),
         "greedy": rivals.greedy(MENU, 0.5),
-        "ramp": rivals.strategy(MENU, 0.5, "ramp"),
+        "ramp": rivals.preset(MENU, 0.5, "ramp"),
     }
     assert all(_share(plan) == pytest.approx(0.5, abs=0.002) for plan in plans.values())
     own = plans["owl"]
@@ -214,13 +214,13 @@ def test_rivals_reach_the_share_that_is_asked_for() -> None:
     levels = [own[layer, "up"] for layer in range(6)]
     assert (np.diff(levels) < 0).all()
     assert levels[0] - levels[-1] == pytest.approx(2 * rivals.OWL_REACH, abs=1e-5)
-    assert rivals.strategy(MENU, 0.9, "guide_attention") is None
+    assert rivals.preset(MENU, 0.9, "guide_attention") is None
 
 
 def test_greedy_takes_the_cheapest_step_each_time() -> None:
     costs = {0: np.array([0.0, 1.0, 1.5, 9.0]), 1: np.array([0.0, 0.8, 3.0, 9.0])}
     dense = {"parameters": 1e5, "bytes": 4e5, "weight_bytes": 4}
-    menu = unit_menu(costs, {0: 4, 1: 4}, "neurons", {0: 10, 1: 10}, dense)
+    menu = unit_choices(costs, {0: 4, 1: 4}, "neurons", {0: 10, 1: 10}, dense)
     # It sees 0.8 before 1.0, and only then that a second step of the first would have been cheap.
     assert rivals.greedy(menu, 0.25) == {(0, "neurons"): 0.25, (1, "neurons"): 0.25}
     assert solve(menu, [Target("sparsity", 0.25)], reach=1.0).plan == {(0, "neurons"): 0.5}

@@ -8,9 +8,9 @@ from pruning.engine.calibration.data import load_probes
 from pruning.planning.forecast.capability_accuracy import (
     PRIOR_A,
     PRIOR_SPREAD,
-    Ability,
+    AccuracyCurve,
     Asked,
-    abilities,
+    accuracy_curves,
     asked,
     learn,
     scatter,
@@ -34,7 +34,7 @@ def test_the_share_falls_from_the_dense_models_to_that_of_guessing() -> None:
 
 
 def test_measured_plans_bend_the_curve() -> None:
-    truth = Ability(0.85, FOUR, 0.9, 0.6, 0.0, 0)
+    truth = AccuracyCurve(0.85, FOUR, 0.9, 0.6, 0.0, 0)
     points = [(kl, truth.at(kl)) for kl in (0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.8, 2.5, 4.0, 0.3, 0.6, 1.0)]
     known = learn(0.85, FOUR, points)
     assert known.measured == 12
@@ -82,7 +82,7 @@ def test_the_questions_are_those_that_models_are_asked() -> None:
 def test_each_capability_learns_from_its_own_answers() -> None:
     dense = {"facts": 0.9, "grammar": 0.9, "poetry": 0.5}
     measured = [(0.5, {"facts": 0.4, "grammar": 0.9}), (1.0, {"facts": 0.3, "grammar": 0.88}), (2.0, {})]
-    known = abilities(dense, measured)
+    known = accuracy_curves(dense, measured)
     assert list(known) == ["facts", "grammar"], "nobody knows how many questions poetry has"
     assert known["facts"].at(1.0) < 0.6 < 0.75 < known["grammar"].at(1.0)
     assert known["facts"].measured == 2

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pruning.planning.forecast.calibration_plans import trial_plans
+from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.diagnostics import additivity, measured_additivity, one_by_one, reach
 from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA
-from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, calibrate, forecast
+from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, fit_forecast, forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 
 
@@ -79,7 +79,7 @@ def test_a_plan_that_adds_up_is_at_one_and_a_measured_one_where_it_was_found() -
 
 
 def test_what_plans_taught_moves_the_meter_and_not_the_sum() -> None:
-    taught = calibrate(table(), [(BOTH, 1.2), ({(0, "up"): 0.7}, 0.5)])
+    taught = fit_forecast(table(), [(BOTH, 1.2), ({(0, "up"): 0.7}, 0.5)])
     told = additivity(forecast(table(), BOTH, taught), one_by_one(table(), BOTH))
     assert told is not None
     assert told.alone == pytest.approx(PRIOR_KAPPA * 0.4)
@@ -88,7 +88,9 @@ def test_what_plans_taught_moves_the_meter_and_not_the_sum() -> None:
 
 def test_a_plan_is_within_or_beyond_what_was_measured() -> None:
     small, middle, large = (dict.fromkeys(BOTH, level) for level in (0.3, 0.5, 0.8))
-    known = calibrate(table(), [(middle, forecast(table(), middle).kl), (large, forecast(table(), large).kl)])
+    known = fit_forecast(
+        table(), [(middle, forecast(table(), middle).kl), (large, forecast(table(), large).kl)]
+    )
     places = [reach(table(), plan, known) for plan in (small, middle, large, dict.fromkeys(BOTH, 0.9))]
     assert [place.beyond for place in places if place] == [-1, 0, 0, 1]
     here = reach(table(), middle, known)
@@ -101,7 +103,7 @@ def test_a_plan_is_within_or_beyond_what_was_measured() -> None:
 
 
 def test_the_band_widens_beyond_what_was_measured() -> None:
-    known = calibrate(table(), [(plan, forecast(table(), plan).kl) for plan in trial_plans(table())])
+    known = fit_forecast(table(), [(plan, forecast(table(), plan).kl) for plan in calibration_plans(table())])
 
     def width(level: float) -> float:
         seen = forecast(table(), dict.fromkeys(BOTH, level), known)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.calibration_plans import trial_plans
+from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.predict import (
-    Calibration,
+    ForecastFit,
     SensitivityMap,
-    calibrate,
     curve,
+    fit_forecast,
     forecast,
     forecast_alone,
     group_costs,
@@ -74,7 +74,7 @@ def test_costs_add_up_and_follow_kappa_and_beta() -> None:
     # The two estimators are twice and half of what they were made from: their mean is that again.
     by_hand = (np.array([table.token[rows[0], 4], table.token[rows[1], 2]]) * 2 * slope).sum()
     assert total_cost(table, plan) == pytest.approx(by_hand)
-    used = Calibration(kappa=2.0, beta=0.9, spread=0.1, measured=3)
+    used = ForecastFit(kappa=2.0, beta=0.9, spread=0.1, measured=3)
     made = forecast(table, plan, used)
     assert made.kl == pytest.approx(2.0 * by_hand**0.9)
     assert made.kl_high / made.kl == pytest.approx(made.kl / made.kl_low)
@@ -143,7 +143,7 @@ def test_calibration_finds_what_made_the_measurements() -> None:
     table, rng = make_table(), np.random.default_rng(1)
     plans = [{g: float(rng.uniform(0.1, 0.9)) for g in table.groups[::3]} for _ in range(60)]
     measured = [(p, 2.2 * total_cost(table, p) ** 1.15 * math.exp(rng.normal(0, 0.05))) for p in plans]
-    learned = calibrate(table, measured)
+    learned = fit_forecast(table, measured)
     assert learned.measured == 60
     plan = plans[0]
     truth = 2.2 * total_cost(table, plan) ** 1.15
@@ -155,11 +155,11 @@ def test_calibration_finds_what_made_the_measurements() -> None:
 @pytest.mark.parametrize("kinds", [KINDS, ("qkv", "attn_out", "up", "down")])
 def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) -> None:
     table = make_table(only=kinds)
-    truth = Calibration(1.25, 1.0, 0.1, 0, dict.fromkeys(kinds, 1.0), depth=-0.4)
-    plans = trial_plans(table)
+    truth = ForecastFit(1.25, 1.0, 0.1, 0, dict.fromkeys(kinds, 1.0), depth=-0.4)
+    plans = calibration_plans(table)
     for kind in kinds:
         assert max(plan.get((15, kind), 0.0) for plan in plans) > 0.3
-    learned = calibrate(table, [(p, forecast(table, p, truth).kl) for p in plans])
+    learned = fit_forecast(table, [(p, forecast(table, p, truth).kl) for p in plans])
     assert learned.depth == pytest.approx(-0.4, abs=0.15)
     assert learned.covariance[-1][-1] < 0.7 * prior(table).covariance[-1][-1]
     for layers in (range(15), range(15, 30)):
@@ -171,8 +171,8 @@ def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) ->
 
 def test_of_one_kind_alone_no_depth_is_learnt() -> None:
     table = make_table(only=KINDS[-1:])
-    truth = Calibration(2.0, 1.05, 0.1, 0, {"down": 1.0}, depth=-0.4)
-    learned = calibrate(table, [(p, forecast(table, p, truth).kl) for p in trial_plans(table)])
+    truth = ForecastFit(2.0, 1.05, 0.1, 0, {"down": 1.0}, depth=-0.4)
+    learned = fit_forecast(table, [(p, forecast(table, p, truth).kl) for p in calibration_plans(table)])
     assert learned.depth == pytest.approx(0, abs=1e-4)
     assert learned.kappa * learned.weights["down"] > 1.5
 
@@ -181,10 +181,10 @@ def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
     table = make_table()
     plan = uniform(table, 0.4)
     before = forecast(table, plan).kl
-    after = forecast(table, plan, calibrate(table, [(plan, before * 1.5)])).kl
+    after = forecast(table, plan, fit_forecast(table, [(plan, before * 1.5)])).kl
     assert before < after < before * 1.5
-    assert calibrate(table, []) == prior(table)
-    assert calibrate(table, [({}, 0.0)]).measured == 0
+    assert fit_forecast(table, []) == prior(table)
+    assert fit_forecast(table, [({}, 0.0)]).measured == 0
 
 
 def test_curve_starts_at_nothing_and_rises() -> None:
@@ -195,7 +195,7 @@ def test_curve_starts_at_nothing_and_rises() -> None:
 
 
 def test_groups_alone_are_forecast_from_the_single_group_costs() -> None:
-    table, learned = make_table(4), Calibration(kappa=1.4, beta=0.95, spread=0.2, measured=3)
+    table, learned = make_table(4), ForecastFit(kappa=1.4, beta=0.95, spread=0.2, measured=3)
     found = forecast_alone(table, learned)
     assert len(found) == len(table.groups) * (len(LEVELS) + 1)
     for (group, level), seen in found.items():

@@ -4,7 +4,7 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import KINDS
-from pruning.planning.recipe.presets import STRATEGIES, parse_strategy, strategy_plan
+from pruning.planning.recipe.presets import PRESETS, parse_preset, preset_plan
 
 GROUPS = [(layer, kind) for layer in range(8) for kind in KINDS]
 TWO_MATRIX = [(layer, kind) for layer in range(4) for kind in ("qkv", "attn_out", "up", "down")]
@@ -15,37 +15,37 @@ def over_depth(plan, kind="up"):
 
 
 def test_uniform_and_the_guides():
-    assert set(strategy_plan("uniform", 0.4, GROUPS).values()) == {0.4}
-    assert strategy_plan("uniform", 0.0, GROUPS) == {}
-    guide = strategy_plan("guide", 0.4, GROUPS)
+    assert set(preset_plan("uniform", 0.4, GROUPS).values()) == {0.4}
+    assert preset_plan("uniform", 0.0, GROUPS) == {}
+    guide = preset_plan("guide", 0.4, GROUPS)
     assert [guide[0, kind] for kind in KINDS] == [0.1, 0.25, 0.6, 0.6, 0.2]
-    assert strategy_plan("guide", 0.9, GROUPS)[0, "up"] == 0.95
-    attention = strategy_plan("guide_attention", 0.9, GROUPS)
+    assert preset_plan("guide", 0.9, GROUPS)[0, "up"] == 0.95
+    attention = preset_plan("guide_attention", 0.9, GROUPS)
     assert [attention.get((3, kind), 0.0) for kind in KINDS] == [0.1, 0.25, 0, 0, 0]
-    mlp = strategy_plan("guide_mlp", 0.4, GROUPS)
+    mlp = preset_plan("guide_mlp", 0.4, GROUPS)
     assert [mlp.get((3, kind), 0.0) for kind in KINDS] == [0, 0, 0.6, 0.6, 0.2]
 
 
 def test_protection_and_ramp():
-    assert over_depth(strategy_plan("protect_ends", 0.4, GROUPS)) == [0.1, 0.1, 0.4, 0.4, 0.4, 0.4, 0.1, 0.1]
-    assert over_depth(strategy_plan("protect_early", 0.4, GROUPS, layers=3, share=0)) == [0] * 3 + [0.4] * 5
-    assert over_depth(strategy_plan("protect_ends", 0.4, GROUPS, layers=0)) == [0.4] * 8
-    assert over_depth(strategy_plan("protect_ends", 0.4, GROUPS, layers=9, share=0.5)) == [0.2] * 8
-    ramp = over_depth(strategy_plan("ramp", 0.35, GROUPS, first_times=0, last_times=2))
+    assert over_depth(preset_plan("protect_ends", 0.4, GROUPS)) == [0.1, 0.1, 0.4, 0.4, 0.4, 0.4, 0.1, 0.1]
+    assert over_depth(preset_plan("protect_early", 0.4, GROUPS, layers=3, share=0)) == [0] * 3 + [0.4] * 5
+    assert over_depth(preset_plan("protect_ends", 0.4, GROUPS, layers=0)) == [0.4] * 8
+    assert over_depth(preset_plan("protect_ends", 0.4, GROUPS, layers=9, share=0.5)) == [0.2] * 8
+    ramp = over_depth(preset_plan("ramp", 0.35, GROUPS, first_times=0, last_times=2))
     assert ramp == pytest.approx([0.1 * layer for layer in range(8)])
 
 
 def test_numbers_can_be_changed():
-    plan = strategy_plan("guide", 0.2, GROUPS, qkv=0.0, gate_up_times=1.0, down_times=2.0)
+    plan = preset_plan("guide", 0.2, GROUPS, qkv=0.0, gate_up_times=1.0, down_times=2.0)
     assert [plan.get((1, kind), 0.0) for kind in KINDS] == [0, 0.25, 0.2, 0.2, 0.4]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_strategy_leaves_out_what_the_model_has_not(name):
-    plan = strategy_plan(name, 0.5, TWO_MATRIX)
+    plan = preset_plan(name, 0.5, TWO_MATRIX)
     assert plan
     assert set(plan) <= set(TWO_MATRIX)
-    assert strategy_plan(name, 0.5, [(0, "up")]).keys() <= {(0, "up")}, "one layer is enough"
+    assert preset_plan(name, 0.5, [(0, "up")]).keys() <= {(0, "up")}, "one layer is enough"
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ def test_a_strategy_leaves_out_what_the_model_has_not(name):
 )
 def test_what_cannot_be_is_an_error(name, numbers, said):
     with pytest.raises(PruningError, match=said):
-        strategy_plan(name, 0.5, GROUPS, **numbers)
+        preset_plan(name, 0.5, GROUPS, **numbers)
 
 
 def test_a_level_outside_is_an_error():
     with pytest.raises(PruningError, match="outside 0 to 0.95"):
-        strategy_plan("uniform", 1.2, GROUPS)
+        preset_plan("uniform", 1.2, GROUPS)
 
 
 def test_a_strategy_as_text():
-    read = parse_strategy("protect_ends=0.3, layers=4, share=0", GROUPS)
-    assert read == strategy_plan("protect_ends", 0.3, GROUPS, layers=4, share=0)
+    read = parse_preset("protect_ends=0.3, layers=4, share=0", GROUPS)
+    assert read == preset_plan("protect_ends", 0.3, GROUPS, layers=4, share=0)
     for text in ("guide", "guide=x", "guide=0.3,down_times", ""):
         with pytest.raises(PruningError, match=r"cannot be read"):
-            parse_strategy(text, GROUPS)
+            parse_preset(text, GROUPS)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import KINDS, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 
@@ -67,8 +67,8 @@ def test_a_written_recipe_is_short_and_says_what_it_is():
 
 
 def test_options_are_written_only_where_they_were_set():
-    assert recipe_of({(0, "up"): 0.5}).options() == Options()
-    chosen = Options(structure="block", block="16x16", protect="0-1", ceiling=0.9)
+    assert recipe_of({(0, "up"): 0.5}).options() == MaskOptions()
+    chosen = MaskOptions(structure="block", block="16x16", protect="0-1", ceiling=0.9)
     recipe = recipe_of({(0, "up"): 0.5}, options=chosen)
     assert Recipe.loads(recipe.dumps()).options() == chosen
     assert {"structure", "block", "protect", "ceiling"} <= set(recipe.to_dict())
@@ -161,7 +161,7 @@ def test_layers_that_the_model_has_not_are_refused():
 
 def test_units_go_with_their_structure_alone() -> None:
     layers = [(layer, "layers") for layer in range(4)]
-    options = Options(structure="layers")
+    options = MaskOptions(structure="layers")
     about = {"reference": "m", "fingerprint": "f", "criterion": "fisher", "data": "demo"}
     recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, options=options, **about)
     assert recipe.settings() == ["layers@2=1"]

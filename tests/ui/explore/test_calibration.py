@@ -6,7 +6,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.planning.forecast.calibration_plans import trial_plans
+from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.recipe.plan import format_settings
 from pruning.ui.data import queries as services
 from pruning.ui.explore import calibration as teaching_view
@@ -25,7 +25,7 @@ def drawn(app: AppTest) -> str:
 
 def put_trials(store: Store, count: int | None = None) -> list[str]:
     table = synthetic.put_map(store)
-    plans = [format_settings(plan, list(table.groups)) for plan in trial_plans(table)]
+    plans = [format_settings(plan, list(table.groups)) for plan in calibration_plans(table)]
     for settings in plans[:count]:
         synthetic.put_measure(store, table, settings)
     return [",".join(settings) for settings in plans]

@@ -16,7 +16,7 @@ from pruning.cli import main
 from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Target
 from pruning.planning.cost.latency_table import processor
-from pruning.planning.forecast.predict import Calibration, Forecast, SensitivityMap, calibrate, forecast
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, fit_forecast, forecast
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.ui.data import session as state
 from pruning.ui.optimize import front as optimize_data
@@ -56,9 +56,9 @@ def plan_of(app: AppTest, table: SensitivityMap) -> Plan:
     return state.parse(app.query_params["plan"], list(table.groups))
 
 
-def learnt(store: Store, table: SensitivityMap) -> Calibration:
+def learnt(store: Store, table: SensitivityMap) -> ForecastFit:
     rows = [row["value"] for row in store.find("measure", criterion="fisher")]
-    return calibrate(
+    return fit_forecast(
         table, [(parse_settings(value["settings"], table.groups), value["kl"]) for value in rows]
     )
 
@@ -311,7 +311,7 @@ def test_owl_joins_the_chart_once_its_outliers_are_counted(
 
 def test_the_best_plans_rise_and_beat_uniform_ones() -> None:
     table = sensitivity_map(layers=6)
-    calibration = calibrate(table, [])
+    calibration = fit_forecast(table, [])
     plans = optimize_data.best_plans(table, calibration, Bounds())
     assert plans[0] == {}
     shares = [optimize_data.share_of(table, plan) for plan in plans]
@@ -326,7 +326,7 @@ def test_the_best_plans_rise_and_beat_uniform_ones() -> None:
 
 def test_bounds_make_other_plans() -> None:
     table = sensitivity_map(layers=6)
-    calibration = calibrate(table, [])
+    calibration = fit_forecast(table, [])
     held = Bounds(locks={(0, "up"): 0.5}, floor=dict.fromkeys(table.groups[5:], 0.2))
     plans = optimize_data.best_plans(table, calibration, held)
     assert all(plan[0, "up"] == 0.5 for plan in plans)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.engine.criteria import CRITERIA
 from pruning.jobs import runner
 from pruning.jobs.command_line import command_line
-from pruning.planning.recipe.mask_options import Options
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.schedules import SCHEDULES
 from pruning.planning.recipe.training import LOSSES, Training
@@ -162,10 +162,10 @@ def test_low_rank_updates_without_their_package_are_refused(
 
 @pytest.mark.parametrize("name", CRITERIA)
 def test_only_what_changes_weights_or_whole_structures_goes_at_once(name: str) -> None:
-    said = recover_words.why_at_once(name, Options())
+    said = recover_words.why_at_once(name, MaskOptions())
     assert (said is not None) == CRITERIA[name].updates
-    assert recover_words.why_at_once("fisher", Options(structure="neurons"))
-    assert recover_words.why_at_once("fisher", Options(structure="n:m", pattern="2:4"))
+    assert recover_words.why_at_once("fisher", MaskOptions(structure="neurons"))
+    assert recover_words.why_at_once("fisher", MaskOptions(structure="n:m", pattern="2:4"))
 
 
 def test_the_picture_of_a_schedule_ends_at_the_plan() -> None:

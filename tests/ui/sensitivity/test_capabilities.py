@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
 from pruning.cli import main
-from pruning.planning.forecast.capability_map import ABILITIES, Leanings
-from pruning.planning.forecast.predict import SensitivityMap, calibrate, forecast
+from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
+from pruning.planning.forecast.predict import SensitivityMap, fit_forecast, forecast
 from pruning.planning.recipe.plan import parse_settings
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import capability_chart
@@ -99,7 +99,7 @@ def test_the_picture_shows_how_many_times_the_others_share_it_is() -> None:
 
 def test_the_sentence_names_groups_by_kind_and_what_they_carry() -> None:
     table = synthetic.sensitivity_map(layers=6)
-    known = Leanings.from_dict(synthetic.leanings(table))
+    known = CapabilityMap.from_dict(synthetic.leanings(table))
     said = capability_view.sentence(known, "facts", 0.5)
     assert said.startswith("More than the others it leans on ")
     for kind in ("qkv", "attn_out", "gate", "up", "down"):
@@ -145,7 +145,7 @@ def test_a_value_makes_another_plan_whose_figures_are_the_map_s(
 
     assert mean(after) < mean(before)
     rows = [row["value"] for row in store.find("measure", criterion="fisher")]
-    learnt = calibrate(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in rows])
+    learnt = fit_forecast(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in rows])
     seen = forecast(table, after, learnt)
     assert f"KL {words.kl(seen.kl)} (" in said, "the KL of the plan by the map alone"
     assert seen.kl > forecast(table, before, learnt).kl

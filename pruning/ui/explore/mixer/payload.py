@@ -14,9 +14,9 @@ from typing import Any
 
 from pruning.planning.forecast import predict as arithmetic
 from pruning.planning.forecast.fit import PIVOT
-from pruning.planning.forecast.predict import Calibration, SensitivityMap, priced
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, priced
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
-from pruning.planning.recipe.presets import STRATEGIES, strategy_parts
+from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
 from pruning.ui.text import format as words
 
@@ -38,22 +38,22 @@ class Marks:
     decode_ms: float | None = None
 
 
-def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) -> dict[str, Any]:
+def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> dict[str, Any]:
     """The table as the desk's JavaScript takes it; `id` changes whenever anything in it does."""
-    known, log_costs = table.logs[0], priced(table, calibration).joint_logs
-    dense = table.dense
-    number = {group: index for index, group in enumerate(table.groups)}
+    known, log_costs = smap.logs[0], priced(smap, calibration).joint_logs
+    dense = smap.dense
+    number = {group: index for index, group in enumerate(smap.groups)}
     value: dict[str, Any] = {
-        "layers": 1 + max(layer for layer, _ in table.groups),
-        "groups": [{"layer": layer, "kind": kind} for layer, kind in table.groups],
-        "order": [kind for kind in KINDS if any(kind == other for _, other in table.groups)],
+        "layers": 1 + max(layer for layer, _ in smap.groups),
+        "groups": [{"layer": layer, "kind": kind} for layer, kind in smap.groups],
+        "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
         "kinds": {
             kind: {"label": words.kind(kind), "short": words.SHORT_KIND[kind], "colour": charts.COLOUR[kind]}
             for kind in KINDS
         },
         "known": known.tolist(),
         "logCosts": log_costs.tolist(),
-        "parameters": table.parameters.tolist(),
+        "parameters": smap.parameters.tolist(),
         "maxLevel": MAX_LEVEL,
         "dense": {
             "perplexity": dense["perplexity"],
@@ -69,15 +69,15 @@ def table_data(table: SensitivityMap, calibration: Calibration, marks: Marks) ->
             "covariance": [list(row) for row in calibration.covariance],
         },
         "constants": _constants(),
-        "presets": [_preset(name, table.groups) for name in STRATEGIES],
-        "measured": [_measured(table, plan, figures) for plan, figures in marks.measured],
-        "pins": [{"name": name, "levels": table.levels_of(plan).tolist()} for name, plan in marks.pins],
+        "presets": [_preset(name, smap.groups) for name in PRESETS],
+        "measured": [_measured(smap, plan, figures) for plan, figures in marks.measured],
+        "pins": [{"name": name, "levels": smap.levels_of(plan).tolist()} for name, plan in marks.pins],
         "points": {
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
         "decodeMs": marks.decode_ms,
         "help": {"perplexity": words.PERPLEXITY, "agreement": words.AGREEMENT, "size": words.SIZE},
-        "fingerprint": table.fingerprint,
+        "fingerprint": smap.fingerprint,
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
 
@@ -95,7 +95,7 @@ def _constants() -> dict[str, Any]:
 
 
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
-    parts = strategy_parts(name, groups)
+    parts = preset_parts(name, groups)
     return {
         "label": words.STRATEGY[name],
         "drawn": name in DRAWN,
@@ -104,9 +104,9 @@ def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     }
 
 
-def _measured(table: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "levels": table.levels_of(plan).tolist(),
+        "levels": smap.levels_of(plan).tolist(),
         "perplexity": figures["perplexity"],
         "agreement": figures["agreement"],
         "bytes": figures["bytes"],
