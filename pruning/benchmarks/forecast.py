@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.map import spearman
-from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
@@ -17,6 +16,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.context import groups_of
 from pruning.tasks.context.units import units_of

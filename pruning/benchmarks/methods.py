@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.mask_options import DEFAULT
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.best import best_spec
 from pruning.tasks.measure import quality_of

@@ -25,6 +25,7 @@ from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import format_settings, parse_settings, sparsity
 from pruning.planning.recipe.presets import PRESETS, parse_preset
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace.store import Store
 
 
@@ -68,7 +69,7 @@ def recipe(
     """Write a recipe, for example with --set up=0.5 --set down@0-3=0.1, or --best --sparsity 0.5."""
     from pruning.engine.criteria import CRITERIA, LEARNT
     from pruning.engine.criteria import criterion as named_criterion
-    from pruning.engine.masking.change import PruningSpec
+    from pruning.planning.recipe.spec import PruningSpec
     from pruning.tasks.context.context import groups_of
     from pruning.tasks.context.units import kept_units, share_gone
 
@@ -85,18 +86,17 @@ def recipe(
         raise PruningError(f"Strategies are for weights. Say how many {options.structure} go with --set.")
     ready = parse_preset(strategy, groups) if strategy else {}
     plan = parse_settings([*format_settings(ready, groups), *settings], groups)
-    made = Recipe.from_plan(
-        plan,
-        groups,
-        reference=model,
-        fingerprint=loaded.fingerprint,
-        criterion=criterion,
-        data=data,
-        name=name,
-        notes=notes,
-        created=datetime.now(UTC).replace(microsecond=0),
-        options=options,
-        criteria=[*CRITERIA, *LEARNT],
+    made = (
+        Recipe.from_plan(
+            plan,
+            groups,
+            ModelEntry(reference=model, fingerprint=loaded.fingerprint),
+            DataEntry(name=data),
+            criterion,
+            options,
+        )
+        .with_details(name=name, notes=notes, created=datetime.now(UTC).replace(microsecond=0))
+        .checked([*CRITERIA, *LEARNT])
     )
     kept: list[int] = []
     if options.whole:

@@ -39,6 +39,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group, Plan, check_level, named_levels
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -220,16 +221,17 @@ def _finish(found: _Found, structure: str, out: str) -> None:
     from pruning.engine.criteria import CRITERIA
 
     solved, menu = found.solved, found.menu
-    recipe = Recipe.from_plan(
-        solved.plan,
-        menu.groups,
-        reference=found.reference,
-        fingerprint=found.fingerprint,
-        criterion=found.criterion,
-        data=found.data,
-        created=datetime.now(UTC).replace(microsecond=0),
-        options=MaskOptions(structure=structure),
-        criteria=[*CRITERIA],
+    recipe = (
+        Recipe.from_plan(
+            solved.plan,
+            menu.groups,
+            ModelEntry(reference=found.reference, fingerprint=found.fingerprint),
+            DataEntry(name=found.data),
+            found.criterion,
+            MaskOptions(structure=structure),
+        )
+        .with_details(created=datetime.now(UTC).replace(microsecond=0))
+        .checked([*CRITERIA])
     )
     write_text(out, recipe.dumps())
     kl, low, high = _quality(found)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.allocation.allocate import allocate
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import UNIT_KINDS, format_settings
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.best_units import best_units
 from pruning.tasks.context.context import groups_of

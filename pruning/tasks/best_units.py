@@ -3,12 +3,12 @@
 from pruning.engine.architecture.forward import head_of, run, skipping_layers
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity.unit_costs import share_out, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, windows_of
 from pruning.tasks.context.units import units_of

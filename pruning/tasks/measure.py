@@ -6,8 +6,9 @@ from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import Quality, compare, probe_accuracy
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import Loaded
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, share_removed, spec_of
 from pruning.tasks.context.context import Reference, reference_of, same_text

@@ -12,7 +12,7 @@ import numpy as np
 from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
@@ -20,6 +20,7 @@ from pruning.errors import PruningError
 from pruning.files import write_json
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, check_level, format_level
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.context import (

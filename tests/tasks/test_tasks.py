@@ -19,6 +19,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.progress import silent
 from pruning.tasks import TASKS
 from pruning.tasks.context.context import groups_of
@@ -34,10 +35,9 @@ def recipe_of(loaded: Loaded, text: str, settings: list[str], criterion: str = "
     made = Recipe.from_plan(
         parse_settings(settings, groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion=criterion,
-        data=text,
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        criterion,
     )
     return made.to_dict()
 

@@ -15,6 +15,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.progress import silent
 from pruning.tasks import TASKS
 from pruning.tasks.context.apply import applied, spec_of
@@ -45,11 +46,10 @@ def recipe_of(loaded: Loaded, text: str, setting: str, **options: Any) -> dict[s
     made = Recipe.from_plan(
         parse_settings([setting], groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion="fisher",
-        data=text,
-        options=chosen,
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        "fisher",
+        chosen,
     )
     return made.to_dict()
 

@@ -8,13 +8,14 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
 from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import parse_settings
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, normal, windows_of
 from pruning.tasks.context.units import units_change, units_plan
