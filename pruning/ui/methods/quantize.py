@@ -14,7 +14,7 @@ from pruning.ui.data.results import Result
 from pruning.ui.shared import page as shell
 from pruning.ui.text import format as words
 from pruning.workspace import results
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
 MEASURED = ":green-badge[measured]"

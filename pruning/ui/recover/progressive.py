@@ -20,7 +20,7 @@ from pruning.ui.shared import page as shell
 from pruning.ui.text import format as words
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 KEPT: dict[str, Any] = {"persist_state": "session"}
 BUSY = 2.0
