@@ -131,16 +131,16 @@ def _no_config(folder: Path) -> str:
         return (
             f"{folder} holds an adapter, not a whole model. Merge it into its base model and save that first."
         )
-    found = sorted(folder.glob("*.gguf"))
-    if found:
-        return f"{folder} has no config.json. Give the GGUF file itself: {found[0]}"
+    gguf_files = sorted(folder.glob("*.gguf"))
+    if gguf_files:
+        return f"{folder} has no config.json. Give the GGUF file itself: {gguf_files[0]}"
     return f"{folder} has no config.json, so it is not a model folder. Give one that from_pretrained loads."
 
 
 def _no_weights(folder: Path, names: list[str]) -> str:
-    found = [name for name in names if name.endswith(".gguf")]
-    if found:
-        return f"{folder} has no safetensors weights. Give the GGUF file itself: {folder / found[0]}"
+    gguf_files = [name for name in names if name.endswith(".gguf")]
+    if gguf_files:
+        return f"{folder} has no safetensors weights. Give the GGUF file itself: {folder / gguf_files[0]}"
     return f"{folder} has no weights: neither model.safetensors nor its index. Fetch the model again."
 
 

@@ -77,6 +77,7 @@ class Store:
         return int(row["id"])
 
     def get(self, kind: str, key: dict[str, Any]) -> dict[str, Any] | None:
+        """What is kept under (kind, key), or None."""
         with database.opened(self._path) as connection:
             row = connection.execute(
                 "SELECT value FROM results WHERE kind = ? AND hash = ?", (kind, digest(key))
@@ -115,10 +116,10 @@ class Store:
     def remove(self, kind: str, key: dict[str, Any]) -> bool:
         """Forget what is kept under (kind, key); False if there is nothing."""
         with database.opened(self._path, write=True) as connection:
-            gone = connection.execute(
+            deleted = connection.execute(
                 "DELETE FROM results WHERE kind = ? AND hash = ?", (kind, digest(key))
             ).rowcount
-        return gone == 1
+        return deleted == 1
 
     # Files
 
@@ -151,10 +152,12 @@ class Store:
     # Jobs
 
     def add_runner(self, runner: str, pid: int, started: float) -> None:
+        """Register a process that runs jobs; `started` is when it was, in seconds since the epoch."""
         with database.opened(self._path, write=True) as connection:
             connection.execute("INSERT INTO runners VALUES (?, ?, ?)", (runner, pid, started))
 
     def remove_runner(self, runner: str) -> None:
+        """Forget a process that ran jobs."""
         with database.opened(self._path, write=True) as connection:
             connection.execute("DELETE FROM runners WHERE id = ?", (runner,))
 
@@ -171,6 +174,7 @@ class Store:
             ).rowcount
 
     def add_job(self, request: dict[str, Any], runner: str) -> int:
+        """Queue a request for a runner, and return the job's id."""
         device = str((request.get("model") or {}).get("device") or "auto")
         with database.opened(self._path, write=True) as connection:
             row = connection.execute(
@@ -200,6 +204,7 @@ class Store:
         return changed == 1
 
     def update_job(self, job_id: int, **fields: Any) -> None:
+        """Write some of a job's fields: its state, progress, times, result or error."""
         unknown = set(fields) - set(_JOB_FIELDS)
         if unknown:
             raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
@@ -210,6 +215,7 @@ class Store:
             connection.execute(f"UPDATE jobs SET {changes} WHERE id = :id", fields | {"id": job_id})
 
     def job(self, job_id: int) -> Job:
+        """The job; PruningError where there is none."""
         with database.opened(self._path) as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if row is None:
@@ -228,10 +234,10 @@ class Store:
     def remove_job(self, job_id: int) -> bool:
         """Forget a job that has ended; False if there is none or it has not."""
         with database.opened(self._path, write=True) as connection:
-            gone = connection.execute(
+            deleted = connection.execute(
                 "DELETE FROM jobs WHERE id = ? AND state NOT IN (?, ?)", (job_id, *WAITING)
             ).rowcount
-        return gone == 1
+        return deleted == 1
 
 
 def _where(fields: Mapping[str, Any]) -> tuple[str, list[Any]]:

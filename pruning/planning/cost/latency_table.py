@@ -61,41 +61,41 @@ class LatencyTable:
             ) from None
 
 
-def saved_by(table: LatencyTable, kind: str, levels: np.ndarray, mode: str) -> np.ndarray:
+def saved_by(latency: LatencyTable, kind: str, levels: np.ndarray, mode: str) -> np.ndarray:
     """Milliseconds that a layer saves without the shares `levels` of its units of `kind`; same shape.
 
     Between measured shares a straight line, beyond the last one the line goes on. Raises PruningError for
     a kind that was not measured.
     """
-    if kind not in table.shares:
+    if kind not in latency.shares:
         raise PruningError(
             f"How fast the model is without {kind} was not measured here. Run `prunescope latency MODEL`."
         )
-    shares, saved = np.array(table.shares[kind]), np.array(table.saved[mode][kind])
+    shares, saved = np.array(latency.shares[kind]), np.array(latency.saved[mode][kind])
     levels = np.asarray(levels, dtype=float)
     inside = np.interp(levels, shares, saved)
     slope = (saved[-1] - saved[-2]) / (shares[-1] - shares[-2])
     return inside + np.maximum(levels - shares[-1], 0.0) * slope
 
 
-def milliseconds(table: LatencyTable, plan: Plan, mode: str) -> float:
+def milliseconds(latency: LatencyTable, plan: Plan, mode: str) -> float:
     """How long the model takes without the units that the plan removes (the rest of a layer stays).
 
     What layers save adds up; a layer that goes whole saves nothing else. The plan's levels are shares of
     units by (layer, "neurons" | "heads" | "kv_groups" | "layers"). Levels of single weights save nothing:
     dense kernels multiply by zeros as slowly as by anything else.
     """
-    whole = {layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0}
-    total = table.dense[mode] - len(whole) * (table.saved[mode][LAYERS][-1] if whole else 0.0)
-    for kind in {kind for _, kind in plan} & set(table.shares) - {LAYERS}:
-        levels = [level for (layer, own), level in plan.items() if own == kind and layer not in whole]
-        total -= float(saved_by(table, kind, np.array(levels), mode).sum())
+    removed = {layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0}
+    total = latency.dense[mode] - len(removed) * (latency.saved[mode][LAYERS][-1] if removed else 0.0)
+    for kind in {kind for _, kind in plan} & set(latency.shares) - {LAYERS}:
+        levels = [level for (layer, own), level in plan.items() if own == kind and layer not in removed]
+        total -= float(saved_by(latency, kind, np.array(levels), mode).sum())
     return max(total, 0.0)
 
 
-def speedup(table: LatencyTable, plan: Plan, mode: str) -> float:
+def speedup(latency: LatencyTable, plan: Plan, mode: str) -> float:
     """How many times as fast as the dense model the plan's is; 1 = as fast."""
-    return table.dense[mode] / max(milliseconds(table, plan, mode), 1e-9)
+    return latency.dense[mode] / max(milliseconds(latency, plan, mode), 1e-9)
 
 
 def processor() -> str:

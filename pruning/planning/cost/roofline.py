@@ -68,9 +68,9 @@ def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str,
         "prefill": 2 * (tokens * parts.prunable + parts.head),
         "decode": 2 * (parts.prunable + parts.head),
     }
-    found = {}
+    estimates = {}
     for mode in MODES:
         arithmetic, memory = operations[mode] / device.peak(dtype), read / device.bandwidth
         bound = "arithmetic" if arithmetic > memory else "memory"
-        found[mode] = Estimate(1000 * max(arithmetic, memory), bound)
-    return found
+        estimates[mode] = Estimate(1000 * max(arithmetic, memory), bound)
+    return estimates
