@@ -71,15 +71,17 @@ def without(parts: Parts, kind: str, share: float) -> Parts:
     """The parts when the share of every layer's neurons, heads or KV groups is cut out, or of all layers.
 
     Norms and biases are left as they are: they are next to nothing. Keys and values stay with heads that
-    share them, and go with heads that have their own.
+    share them, and are pruned with heads that have their own.
     """
     if kind == "layers":
         layers = sorted({layer for layer, _ in parts.shapes})
         kept = set(layers[: len(layers) - round(share * len(layers))])
-        return replace(parts, shapes={group: own for group, own in parts.shapes.items() if group[0] in kept})
+        return replace(
+            parts, shapes={group: shape for group, shape in parts.shapes.items() if group[0] in kept}
+        )
     return replace(
         parts,
-        shapes={group: _narrower(parts, group[1], own, kind, share) for group, own in parts.shapes.items()},
+        shapes={g: _narrower(parts, g[1], shape, kind, share) for g, shape in parts.shapes.items()},
     )
 
 
