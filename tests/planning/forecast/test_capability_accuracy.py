@@ -18,7 +18,7 @@ from pruning.planning.forecast.capability_accuracy import (
 )
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import BAND
-from tests.planning.forecast.test_predict import make_table, uniform
+from tests.planning.forecast.test_forecaster import make_table, uniform
 
 FOUR = Asked(questions=44, chance=0.25)
 
