@@ -17,7 +17,7 @@ from pruning.planning.forecast.predict import SensitivityMap, fit_forecast
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.progress import silent
 from pruning.tasks import TASKS
-from pruning.tasks import fit_forecast as calibrating
+from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
 from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store
