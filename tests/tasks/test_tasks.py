@@ -178,9 +178,11 @@ def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, t
     assert [row["value"] for row in default] == [plain]
 
 
-@pytest.mark.parametrize("name", ["sparsegpt", "corrected"])
+@pytest.mark.parametrize(
+    ("name", "function"), [("sparsegpt", "sparsegpt"), ("corrected", "sparsegpt_corrected")]
+)
 def test_what_was_fitted_is_kept_for_the_next_task(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str, function: str
 ) -> None:
     asked: dict[str, Any] = {"settings": ["all=0.5"], "criterion": name, "data": text}
     first = TASKS["measure"](loaded, store, silent, **asked)
@@ -188,7 +190,7 @@ def test_what_was_fitted_is_kept_for_the_next_task(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the weights were fitted again")
 
-    monkeypatch.setattr(f"pruning.tasks.context.apply.{name}", forbidden)
+    monkeypatch.setattr(f"pruning.tasks.context.apply.{function}", forbidden)
     assert TASKS["measure"](loaded, store, silent, **asked) == first
     with pytest.raises(AssertionError, match="fitted again"):
         TASKS["measure"](loaded, store, silent, **{**asked, "settings": ["all=0.4"]})
