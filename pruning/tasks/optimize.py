@@ -1,12 +1,8 @@
 """What the solver chooses from, for a loaded model: a map's prices, or those of whole units."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from torch import nn
-
-from pruning.engine.architecture.groups import weight_view
-from pruning.engine.architecture.units import Units
+from pruning.engine.architecture.units import unit_weights
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
@@ -76,30 +72,6 @@ def unit_choices_for(
     }
     weights = unit_weights(loaded.model, units, structure)
     return unit_choices(costs, units.totals(structure), structure, weights, dense, bounds)
-
-
-def unit_weights(model: nn.Module, units: Units, structure: str) -> dict[int, int]:
-    """By layer, the weights that go with one neuron, head or KV group."""
-    if structure == "neurons":
-        return {
-            layer: sum(weight_view(model, part).shape[1] for part in own.rows)
-            + weight_view(model, own.down).shape[0]
-            for layer, own in units.neurons.items()
-        }
-    found = {}
-    for layer, heads in units.heads.items():
-        out = weight_view(model, heads.out).shape[0] * heads.size
-        read = sum(_weights(model, part) for part in heads.queries[0])
-        each = read + out
-        if structure == "kv_groups":
-            each = each * len(heads.members(0)) + sum(_weights(model, part) for part in heads.keys_values[0])
-        found[layer] = each
-    return found
-
-
-def _weights(model: nn.Module, part: Any) -> int:
-    rows, columns = weight_view(model, part).shape
-    return int(rows * columns)
 
 
 def outliers_of(loaded: Loaded, store: Store, progress: Progress, data: str = "demo") -> Mapping[int, float]:

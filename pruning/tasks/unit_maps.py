@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from pruning.engine.architecture.units import unit_weights
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
@@ -14,7 +15,7 @@ from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.progress import Progress
 from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, reference_of, same_text
 from pruning.tasks.context.units import units_of
-from pruning.tasks.optimize import UNITS, unit_weights
+from pruning.tasks.optimize import UNITS
 from pruning.tasks.sensitivity import forward_seconds
 from pruning.workspace.results import stored
 from pruning.workspace.store import Store

@@ -14,9 +14,9 @@ from pruning.engine.calibration import fisher_io as statistics_file
 from pruning.engine.calibration import gradients
 from pruning.engine.calibration.data import Windows, load_windows
 from pruning.engine.calibration.fisher import Statistics
-from pruning.engine.criteria import Criterion
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.metrics import Quality, compare
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs
+from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress

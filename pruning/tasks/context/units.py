@@ -7,14 +7,15 @@ from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
 from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
     UnitRemoval,
     as_change,
     check_passed_over,
-    choose,
+    choose_units,
     first_of,
     removal_of,
-    wanted,
+    unit_counts,
 )
 from pruning.engine.structured.surgery import check_describable
 from pruning.errors import PruningError
@@ -73,7 +74,7 @@ def kept_units(loaded: Loaded, spec: PruningSpec) -> list[int]:
     if structure == "layers":
         return [int((layer, structure) not in plan) for layer, _ in groups_of(loaded, structure)]
     units = units_of(loaded, structure)
-    gone = wanted(units, plan, spec.options.round_to)
+    gone = unit_counts(units, plan, spec.options.round_to)
     return [
         total - gone.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
     ]
@@ -84,7 +85,7 @@ def _any_removal(loaded: Loaded, units: Units, spec: PruningSpec) -> Removal:
     plan = units_plan(loaded, spec)
     gone = {
         (layer, kind): first_of(units, layer, kind, count)
-        for (layer, kind), count in wanted(units, plan, spec.options.round_to).items()
+        for (layer, kind), count in unit_counts(units, plan, spec.options.round_to).items()
     }
     layers = tuple(layer for layer, kind in plan if kind == "layers")
     return replace(removal_of(units, gone), layers=layers)
@@ -102,10 +103,11 @@ def units_change(loaded: Loaded, store: Store, spec: PruningSpec, progress: Prog
         return change
     criterion = named_criterion(spec.criterion)
     known = inputs_for(loaded, store, spec.data, criterion, progress)
-    counts = wanted(units, plan, options.round_to)
+    counts = unit_counts(units, plan, options.round_to)
+    scorer = UnitScorer(model, units, criterion, known)
     if options.compensate:
         windows = fitting_windows(loaded, spec.data)
-        result = refit_layerwise(model, groups, units, counts, criterion, known, windows, progress)
+        result = refit_layerwise(scorer, groups, counts, windows, progress)
     else:
-        result = UnitRemoval(choose(model, units, counts, criterion, known))
+        result = UnitRemoval(choose_units(scorer, counts))
     return as_change(model, groups, units, result)
