@@ -6,6 +6,7 @@ from pruning.engine.models.load import Loaded
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.predict import fit_forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings, parse_settings
 from pruning.progress import Progress, within
@@ -34,6 +35,7 @@ def calibrate(
     has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights`, `depth` and `spread` are
     of the calibration that these plans give by themselves.
     """
+    criterion = canonical_criterion(criterion)
     check_structure(structure, criterion)
     options = MaskOptions(structure=structure)
     table, trials = _trials(loaded, store, progress, criterion, data, structure)

@@ -9,6 +9,7 @@ from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
 from pruning.engine.sensitivity.group_costs import LEVELS
 from pruning.files import write_json
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.progress import Progress
 from pruning.tasks.best import PRICED_BY
 from pruning.tasks.context.context import groups_of, inputs_for, same_text, windows_of
@@ -31,6 +32,7 @@ def capabilities(
     The criterion chooses weights by the text `data`, as for the map. Criteria that change the weights that
     stay are priced by one that does not. A capability is stored once it is done, and not done again.
     """
+    criterion = canonical_criterion(criterion)
     priced = PRICED_BY if named_criterion(criterion).updates else criterion
     chosen, groups = named_criterion(priced), groups_of(loaded)
     wanted = check_levels(levels)

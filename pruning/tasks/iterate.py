@@ -8,6 +8,7 @@ from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.lottery_ticket import Draw, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import check_level, format_level, parse_settings
 from pruning.planning.recipe.schedules import ONE_SHOT
@@ -53,7 +54,7 @@ def progressive(
         **same_text(loaded, data),
         "data_fingerprint": windows_of(loaded, data).fingerprint,
         "levels": rungs,
-        "criterion": criterion,
+        "criterion": canonical_criterion(criterion),
         **budget,
         **MaskOptions.of(options).changed(),
         "recovery": None if recovery is None else Training.of(recovery).changed(),

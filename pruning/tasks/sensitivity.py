@@ -58,7 +58,7 @@ def make_map(
     smap = SensitivityMap(
         model=loaded.reference,
         fingerprint=loaded.fingerprint,
-        criterion=criterion,
+        criterion=chosen.name,
         data=data,
         data_fingerprint=reference.windows.fingerprint,
         levels=tuple(wanted),
@@ -76,7 +76,7 @@ def make_map(
         seconds=seconds,
         dense_forwards=seconds / forward_seconds(loaded, data),
     )
-    key = {**same_text(loaded, data), "criterion": criterion, "levels": wanted}
+    key = {**same_text(loaded, data), "criterion": chosen.name, "levels": wanted}
     path = Path(out) if out else store.file("map", key, ".json")
     smap.save(path)
     store.put("map", key, smap.to_dict())
@@ -114,7 +114,7 @@ def run_sweep(
     asked = spec_of(loaded, [], criterion, data, options)
     points = _points(loaded, check_levels(levels), layers, kinds)
     key = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
-    key |= {"criterion": criterion, **asked.options.changed()}
+    key |= {"criterion": asked.criterion, **asked.options.changed()}
     found: dict[Point, dict[str, Any]] = {}
     for point in points:
         stored = store.get("sweep_point", {**key, **_named(point)})

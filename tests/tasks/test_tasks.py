@@ -178,9 +178,9 @@ def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, t
     assert [row["value"] for row in default] == [plain]
 
 
-@pytest.mark.parametrize("name", ["sparsegpt", "corrected"])
+@pytest.mark.parametrize(("name", "work"), [("sparsegpt", "sparsegpt"), ("corrected", "sparsegpt_corrected")])
 def test_what_was_fitted_is_kept_for_the_next_task(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str, work: str
 ) -> None:
     asked: dict[str, Any] = {"settings": ["all=0.5"], "criterion": name, "data": text}
     first = TASKS["measure"](loaded, store, silent, **asked)
@@ -188,10 +188,28 @@ def test_what_was_fitted_is_kept_for_the_next_task(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the weights were fitted again")
 
-    monkeypatch.setattr(f"pruning.tasks.context.apply.{name}", forbidden)
+    monkeypatch.setattr(f"pruning.tasks.context.apply.{work}", forbidden)
     assert TASKS["measure"](loaded, store, silent, **asked) == first
     with pytest.raises(AssertionError, match="fitted again"):
         TASKS["measure"](loaded, store, silent, **{**asked, "settings": ["all=0.4"]})
+
+
+def test_an_alias_is_stored_under_the_criterions_own_name(loaded: Loaded, store: Store, text: str) -> None:
+    asked: dict[str, Any] = {"settings": ["up=0.5"], "data": text}
+    first = TASKS["measure"](loaded, store, silent, criterion="sparsegpt-ec", **asked)
+    assert first["criterion"] == "corrected"
+    assert TASKS["measure"](loaded, store, silent, criterion="corrected", **asked) == first
+    points = {"levels": [0.5], "layers": [0], "kinds": ["up"], "data": text}
+    swept = [
+        TASKS["sweep"](loaded, store, silent, criterion=name, **points)
+        for name in ("sparsegpt-ec", "corrected")
+    ]
+    assert [one["measured"] for one in swept] == [1, 0]
+    smap = TASKS["map"](loaded, store, silent, criterion="sparsegpt-ec", levels=[0.5], data=text)["map"]
+    assert smap["criterion"] == "corrected"
+    names = {row["key"]["criterion"] for row in store.find("map", fingerprint=loaded.fingerprint)}
+    names |= {row["key"]["criterion"] for row in store.find("sweep_point", fingerprint=loaded.fingerprint)}
+    assert names == {"corrected"}
 
 
 def test_an_export_holds_its_pattern(loaded: Loaded, store: Store, text: str, tmp_path: Path) -> None:

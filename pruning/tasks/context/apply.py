@@ -29,14 +29,15 @@ def spec_of(
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
     chosen, wanted = named_criterion(criterion), MaskOptions.of(options)
     if wanted.whole:
-        spec = PruningSpec(tuple(normal(loaded, settings, wanted.structure)[1]), criterion, data, wanted)
+        spelled = normal(loaded, settings, wanted.structure)[1]
+        spec = PruningSpec(tuple(spelled), chosen.name, data, wanted)
         units_plan(loaded, spec)
         return spec
     if chosen.updates:
         check(wanted)
     plan, spelled = normal(loaded, settings)
     effective(plan, groups_of(loaded), scoped(wanted, chosen.scope))
-    return PruningSpec(tuple(spelled), criterion, data, wanted)
+    return PruningSpec(tuple(spelled), chosen.name, data, wanted)
 
 
 @contextmanager
