@@ -8,6 +8,7 @@ from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
 from pruning.engine.sensitivity.group_costs import LEVELS
 from pruning.files import write_json
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.progress import Progress
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import check_levels, priced_by
@@ -21,6 +22,7 @@ def capabilities(
     The criterion chooses weights by the session's text, as for the map. A criterion that makes a weight
     update is priced by one that does not. A capability is stored once it is done, and not done again.
     """
+    criterion = canonical_criterion(criterion)
     method, columns = named_criterion(priced_by(criterion)), check_levels(levels)
     key = {**session.key, "criterion": criterion, "levels": columns}
     value: dict[str, Any] = {

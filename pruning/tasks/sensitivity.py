@@ -56,7 +56,7 @@ def make_map(
     smap = SensitivityMap(
         model=session.loaded.reference,
         fingerprint=session.loaded.fingerprint,
-        criterion=criterion,
+        criterion=method.name,
         data=session.data,
         data_fingerprint=session.windows.fingerprint,
         levels=tuple(columns),
@@ -68,7 +68,7 @@ def make_map(
         seconds=seconds,
         dense_forwards=seconds / forward_seconds(session),
     )
-    key = {**session.key, "criterion": criterion, "levels": columns}
+    key = {**session.key, "criterion": method.name, "levels": columns}
     path = Path(out) if out else session.store.file("map", key, ".json")
     smap.save(path)
     session.store.put("map", key, smap.to_dict())
@@ -90,7 +90,8 @@ def map_for(session: Session, criterion: str = "fisher") -> SensitivityMap:
 
 def priced_by(criterion: str) -> str:
     """The criterion that prices the groups for `criterion`: another one where it makes a weight update."""
-    return PRICED_BY if named_criterion(criterion).updates else criterion
+    method = named_criterion(criterion)
+    return PRICED_BY if method.updates else method.name
 
 
 def dense_figures(session: Session) -> dict[str, Any]:

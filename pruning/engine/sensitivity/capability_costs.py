@@ -16,8 +16,7 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.data import Probe, domain_windows, leading_token, load_probes
 from pruning.engine.calibration.fisher import SCORE_EVERY, collect
-from pruning.engine.criteria import Criterion
-from pruning.engine.masking.masks import CriterionInputs
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.sensitivity.group_costs import price_groups
 from pruning.errors import PruningError
 from pruning.planning.forecast.sensitivity_map import combined

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.calibration.fisher import GroupStatistics, Statistics
-from pruning.engine.criteria import Criterion
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.linalg.obs import obs_prune
-from pruning.engine.masking.masks import CriterionInputs, group_weight, removed
+from pruning.engine.masking.masks import removed
 from pruning.progress import Progress, silent
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.architecture.groups import GroupInfo, group_weight
+from pruning.engine.criteria import CriterionInputs
 from pruning.engine.criteria.wanda import Wanda
-from pruning.engine.masking.masks import CriterionInputs, group_weight
 
 OUTLIER = 5.0  # M of the paper
 

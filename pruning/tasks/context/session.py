@@ -10,10 +10,10 @@ from pruning.engine.architecture.forward import Head, head_of, run
 from pruning.engine.calibration import fisher, fisher_io, gradients
 from pruning.engine.calibration.data import Windows, load_windows
 from pruning.engine.calibration.fisher import Statistics
-from pruning.engine.criteria import Criterion
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs
+from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
 from pruning.files import stamp_of
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from pruning.engine.architecture.forward import head_of, run
-from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.groups import find_groups, group_weight
 from pruning.engine.calibration import fisher as statistics
 from pruning.engine.calibration import fisher_io as statistics_file
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.masks import group_weight
 from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
