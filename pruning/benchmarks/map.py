@@ -12,7 +12,7 @@ from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
@@ -44,10 +44,12 @@ def bench_map(
     forward_seconds(loaded, "demo")
     before = forward_seconds(loaded, "demo")
     start = time.perf_counter()
-    known = collect(loaded.model, loaded.groups, calibration, "bench", "bench", progress)
+    known = collect(loaded.model, loaded.groups, calibration, progress=progress)
     statistics_seconds = time.perf_counter() - start
     chosen, looked_at = named_criterion(criterion), criterion_inputs(known)
-    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, LEVELS, progress)
+    kronecker, token = price_groups(
+        loaded.model, loaded.groups, known, Scoring(chosen, looked_at), LEVELS, progress
+    )
     seconds = time.perf_counter() - start
     forward = (before + forward_seconds(loaded, "demo")) / 2
     result: dict[str, Any] = {

@@ -5,7 +5,7 @@ from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import share_out, unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, share_out, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings
@@ -37,7 +37,9 @@ def best_units(
         units = units_of(loaded, structure)
         known = inputs_for(loaded, store, data, named_criterion(CRITERION), progress)
         windows = fitting_windows(loaded, data)
-        costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+        costs = unit_cost_curves(
+            loaded.model, loaded.groups, UnitKind(units, structure), known, windows, progress
+        )
         plan = share_out(costs, units.totals(structure), structure, sparsity)
     settings = format_settings(plan, groups_of(loaded, structure))
     return PruningSpec(tuple(settings), CRITERION, data, MaskOptions(structure=structure))

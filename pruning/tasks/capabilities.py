@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pruning.engine.calibration.capability_text import capability_texts
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
-from pruning.engine.sensitivity.group_costs import LEVELS
+from pruning.engine.sensitivity.capability_costs import capability_costs
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring
 from pruning.files import write_json
 from pruning.progress import Progress
 from pruning.tasks.best import PRICED_BY
@@ -49,11 +50,11 @@ def capabilities(
     lessons = capability_texts(loaded.tokenizer)
     missing = [name for name in lessons if name not in value["capabilities"]]
     if missing:
-        looked_at = inputs_for(loaded, store, data, chosen, progress)
+        scoring = Scoring(chosen, inputs_for(loaded, store, data, chosen, progress))
     for index, name in enumerate(missing):
         part = _part(progress, index, len(missing), name)
         text = lessons[name]
-        costs = capability_costs(loaded.model, loaded.groups, text, chosen, looked_at, wanted, part)
+        costs = capability_costs(loaded.model, loaded.groups, text, scoring, wanted, part)
         value["capabilities"][name] = costs.tolist()
         store.put("capabilities", key, value)
     path = write_json(Path(out) if out else store.file("capabilities", key, ".json"), value, "The costs")

@@ -12,7 +12,7 @@ from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
 from pruning.engine.sensitivity import outliers as owl
 from pruning.engine.sensitivity.group_costs import LEVELS
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, unit_choices
 from pruning.planning.forecast.predict import SensitivityMap
@@ -68,7 +68,9 @@ def unit_choices_for(
     units = units_of(loaded, structure)
     known = inputs_for(loaded, store, data, named_criterion("fisher"), progress)
     windows = fitting_windows(loaded, data)
-    costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+    costs = unit_cost_curves(
+        loaded.model, loaded.groups, UnitKind(units, structure), known, windows, progress
+    )
     dense = {
         "bytes": dense_bytes(loaded.model),
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),

@@ -14,7 +14,7 @@ from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
 from pruning.errors import PruningError
 from pruning.files import write_json
@@ -53,7 +53,9 @@ def make_map(
     start = time.perf_counter()
     known, _ = statistics_of(loaded, store, data, progress)
     looked_at = inputs_for(loaded, store, data, chosen, progress)
-    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, wanted, progress)
+    kronecker, token = price_groups(
+        loaded.model, loaded.groups, known, Scoring(chosen, looked_at), wanted, progress
+    )
     seconds = time.perf_counter() - start
     smap = SensitivityMap(
         model=loaded.reference,

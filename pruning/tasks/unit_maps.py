@@ -7,7 +7,7 @@ import numpy as np
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL
@@ -39,7 +39,9 @@ def unit_map_for(
     units = units_of(loaded, structure)
     known = inputs_for(loaded, store, data, named_criterion(CRITERION), progress)
     windows = fitting_windows(loaded, data)
-    costs = unit_cost_curves(loaded.model, loaded.groups, units, structure, known, windows, progress)
+    costs = unit_cost_curves(
+        loaded.model, loaded.groups, UnitKind(units, structure), known, windows, progress
+    )
     totals, weights = units.totals(structure), unit_weights(loaded.model, units, structure)
     groups = groups_of(loaded, structure)
     levels = _levels(totals)

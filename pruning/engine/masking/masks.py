@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
-from pruning.engine.calibration.fisher import GroupStatistics, Statistics
+from pruning.engine.calibration.fisher import FisherFactors, Statistics
 from pruning.engine.criteria import Criterion, GroupInputs
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import (
@@ -44,13 +44,13 @@ def criterion_inputs(
 
 
 def group_inputs(
-    known: GroupStatistics | None, gradients: torch.Tensor | None = None, group: Group = (0, KINDS[0])
+    known: FisherFactors | None, gradients: torch.Tensor | None = None, group: Group = (0, KINDS[0])
 ) -> GroupInputs:
     """What criteria may look at in one group."""
     return GroupInputs(
         inputs=None if known is None else known.score_inputs,
         outputs=None if known is None else known.score_outputs,
-        products=None if known is None else known.inputs,
+        products=None if known is None else known.input_covariance,
         gradients=gradients,
         place=group[0] * len(KINDS) + KINDS.index(group[1]),
     )

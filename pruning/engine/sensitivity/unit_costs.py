@@ -1,6 +1,7 @@
-"""How many units to take from each layer, so that a given share goes at the least forecast cost."""
+"""Cost curves of whole units: what pruning some of a layer's units is forecast to cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,36 +22,60 @@ STEPS = 64
 MOST = 0.7
 
 
+@dataclass(frozen=True)
+class UnitKind:
+    """One kind of a model's units: neurons, heads or KV groups."""
+
+    units: Units
+    kind: str
+
+
 def unit_cost_curves(
     model: nn.Module,
     groups: Sequence[GroupInfo],
-    units: Units,
-    kind: str,
-    known: Known,
+    removable: UnitKind,
+    inputs: Known,
     windows: torch.Tensor,
     progress: Progress = silent,
 ) -> dict[int, np.ndarray]:
-    """For each layer what removing 0, 1, 2, … of its units is forecast to cost when what stays is refitted.
+    """What pruning 0, 1, 2, … units of a layer is forecast to cost when the kept columns are refitted.
 
-    In nats per token, [most units + 1]. One pass of token `windows` [n, length] through the dense model.
+    One sequential pass of the text through the dense model.
+
+    Parameters
+    ----------
+    model, groups
+        The dense model, which is not changed, and its groups.
+    removable
+        The units and the kind that is pruned.
+    inputs
+        Gives each group's mean g_i² [out].
+    windows
+        Token windows [n, length].
+
+    Returns
+    -------
+    By layer, costs in nats per token [most units + 1], ascending.
     """
+    units, kind = removable.units, removable.kind
     block = KIND_OF_COLUMNS[kind]
     outs = {group.layer: group.parts[0] for group in groups if group.kind == block}
     text = start_pass(model, windows)
-    states, found = text.states, {}
+    states, curves = text.states, {}
     layers = decoder_layers(model)
     for index, (_, layer) in enumerate(layers):
         watch = {block: model.get_submodule(outs[index].module)}
-        states, seen = step_layer(layer, index, text, states, watch)
-        inputs = shrunk_covariance(mean_product(seen.given[block], seen.given[block]), windows.numel())
+        states, recorded = step_layer(layer, index, text, states, watch)
+        covariance = mean_product(recorded.given[block], recorded.given[block])
+        covariance = shrunk_covariance(covariance, windows.numel())
         weight = weight_view(model, outs[index]).float()
         size = columns_in(units, index, kind)
         total = weight.shape[1] // size
         most = max(1, min(total - 1, round(MOST * total)))
-        outputs = given(known((index, block)), "outputs")
-        found[index] = np.array([0.0, *removal_order(weight, inputs, outputs, most, size)[1]])
+        outputs = given(inputs((index, block)), "outputs")
+        curves[index] = np.array([0.0, *removal_order(weight, covariance, outputs, most, size)[1]])
         progress(index + 1, len(layers), "Pricing units")
-    return found
+    return curves
 
 
 def share_out(costs: Mapping[int, np.ndarray], totals: Mapping[int, int], kind: str, sparsity: float) -> Plan:

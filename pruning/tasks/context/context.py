@@ -13,7 +13,7 @@ from pruning.engine.calibration import fisher as statistics
 from pruning.engine.calibration import fisher_io as statistics_file
 from pruning.engine.calibration import gradients
 from pruning.engine.calibration.data import Windows, load_windows
-from pruning.engine.calibration.fisher import Statistics
+from pruning.engine.calibration.fisher import Statistics, StatisticsIdentity
 from pruning.engine.criteria import Criterion
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.masks import CriterionInputs, criterion_inputs
@@ -92,7 +92,7 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
     """
     windows = windows_of(loaded, data)
     kept = _KEPT[loaded.model]
-    if kept.statistics is not None and kept.statistics.data_fingerprint == windows.fingerprint:
+    if kept.statistics is not None and kept.statistics.identity.data_fingerprint == windows.fingerprint:
         return kept.statistics, False
     names = {"fingerprint": loaded.fingerprint, "data_fingerprint": windows.fingerprint}
     path = store.file("statistics", names, ".safetensors")
@@ -100,9 +100,8 @@ def statistics_of(loaded: Loaded, store: Store, data: str, progress: Progress) -
         kept.statistics = statistics_file.load(path, loaded.device)
         return kept.statistics, False
     model, groups = loaded.model, loaded.groups
-    kept.statistics = statistics.collect(
-        model, groups, windows.calibration, loaded.fingerprint, windows.fingerprint, progress
-    )
+    identity = StatisticsIdentity(loaded.fingerprint, windows.fingerprint)
+    kept.statistics = statistics.collect(model, groups, windows.calibration, identity, progress)
     statistics_file.save(kept.statistics, path)
     return kept.statistics, True
 

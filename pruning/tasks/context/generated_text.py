@@ -2,7 +2,7 @@
 
 import torch
 
-from pruning.engine.calibration.generated_text import written
+from pruning.engine.calibration.generated_text import sample_windows
 from pruning.engine.models.load import Loaded
 from pruning.progress import Progress
 from pruning.tasks.context.context import same_text, windows_of
@@ -23,7 +23,7 @@ def generated_windows(
         key = {**about, "part": part}
         stored = store.get("written", key)
         if stored is None:
-            stored = {"tokens": written(loaded.model, windows, PART, part).tolist()}
+            stored = {"tokens": sample_windows(loaded.model, windows, PART, part).tolist()}
             store.put("written", key, stored)
         found.append(torch.tensor(stored["tokens"]))
     return torch.cat(found)[:count]
