@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pruning.engine.evaluation.early_exit import at_depth, exits, when_sure
+from pruning.engine.evaluation.early_exit import at_confidence, at_depth, exits
 from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
@@ -48,7 +48,7 @@ def early_exit(
             lambda done, total: progress(done, total, "Looking after every layer"),
         )
     layers = found.kl.shape[0]
-    left = [(threshold, *when_sure(found, threshold)) for threshold in chosen]
+    left = [(threshold, *at_confidence(found, threshold)) for threshold in chosen]
     value = {
         "layers": layers,
         "dense": plain(reference.quality),
