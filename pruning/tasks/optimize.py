@@ -9,7 +9,7 @@ import numpy as np
 from pruning.engine.architecture.units import Units, unit_weights
 from pruning.engine.criteria import CRITERIA
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.allocation import solver
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, unit_choices, with_fit, with_latency
@@ -173,7 +173,7 @@ def _unit_costs(session: Session, units: Units, structure: str) -> dict[int, np.
     """By layer the forecast cost of 0, 1, 2, … of its units [units + 1]."""
     inputs, windows = session.inputs_for(named_criterion(PRICED_BY)), session.fitting_windows
     model, groups = session.model, session.groups
-    return unit_cost_curves(model, groups, units, structure, inputs, windows, session.progress)
+    return unit_cost_curves(model, groups, UnitKind(units, structure), inputs, windows, session.progress)
 
 
 def _levels(totals: dict[int, int]) -> tuple[float, ...]:

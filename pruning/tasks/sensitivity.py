@@ -10,7 +10,7 @@ import numpy as np
 from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.errors import PruningError
 from pruning.planning.forecast.predict import SensitivityMap
@@ -48,9 +48,9 @@ def make_map(
     method, columns = named_criterion(criterion), check_levels(levels)
     dense = dense_figures(session)
     start = time.perf_counter()
-    statistics, inputs = session.statistics, session.inputs_for(method)
+    statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
     kronecker, token = price_groups(
-        session.model, session.groups, statistics, method, inputs, columns, session.progress
+        session.model, session.groups, statistics, scoring, columns, session.progress
     )
     seconds = time.perf_counter() - start
     smap = SensitivityMap(

@@ -36,7 +36,7 @@ def criterion_inputs(
         return GroupInputs(
             inputs=None if factors is None else factors.score_inputs,
             outputs=None if factors is None else factors.score_outputs,
-            products=None if factors is None else factors.inputs,
+            products=None if factors is None else factors.input_covariance,
             gradients=None if gradients is None else gradients[group],
             place=group[0] * len(KINDS) + KINDS.index(group[1]),
         )

@@ -194,15 +194,15 @@ class Session:
         Looked for here, then in the workspace; what is collected is written there.
         """
         windows, made = self.windows, self.made
-        if made.statistics is not None and made.statistics.data_fingerprint == windows.fingerprint:
+        if made.statistics is not None and made.statistics.identity.data_fingerprint == windows.fingerprint:
             return made.statistics
         path = self.store.file("statistics", self._text_names(windows), ".safetensors")
         if path.exists():
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
-            names = self.loaded.fingerprint, windows.fingerprint
+            identity = fisher.StatisticsIdentity(self.loaded.fingerprint, windows.fingerprint)
             made.statistics = fisher.collect(
-                self.model, self.groups, windows.calibration, *names, self.progress
+                self.model, self.groups, windows.calibration, identity, self.progress
             )
             fisher_io.save(made.statistics, path)
         return made.statistics

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pruning.engine.architecture.groups import find_groups, group_weight
-from pruning.engine.calibration.fisher import GroupStatistics, Statistics
+from pruning.engine.calibration.fisher import FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.criteria import CRITERIA, GroupInputs, criterion
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import (
@@ -19,17 +19,17 @@ from pruning.planning.recipe.mask_options import MaskOptions, effective
 from tests.support.tiny import FAMILIES, tiny_model
 
 
-def _statistics(out: int, inner: int) -> GroupStatistics:
+def _statistics(out: int, inner: int) -> FisherFactors:
     generator = torch.Generator().manual_seed(1)
     a, g = torch.rand(inner, generator=generator), torch.rand(out, generator=generator)
     x, y = torch.zeros(1, inner), torch.zeros(1, out)
-    return GroupStatistics(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1))
+    return FisherFactors(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1))
 
 
 def _all_statistics(model: torch.nn.Module) -> Statistics:
     groups = find_groups(model)
     known = {(g.layer, g.kind): _statistics(*group_weight(model, g).shape) for g in groups}
-    return Statistics("model", "data", 0, known)
+    return Statistics(StatisticsIdentity("model", "data"), 0, known)
 
 
 def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
@@ -63,7 +63,7 @@ def test_the_lowest_scores_go(name: str, level: float) -> None:
     weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
     known = _statistics(12, 20)
     gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
-    evidence = GroupInputs(known.score_inputs, known.score_outputs, known.inputs, gradients)
+    evidence = GroupInputs(known.score_inputs, known.score_outputs, known.input_covariance, gradients)
     scores = chosen.score(weight, evidence)
     mask = removed(scores, level, chosen.scope)
     rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))

@@ -39,7 +39,7 @@ def test_every_family_is_pruned_better_than_by_wanda_and_comes_back(family: str)
         gone, new = change.removed[group.layer, group.kind], change.weights[group.layer, group.kind]
         assert int(gone.sum()) == round(0.5 * gone.numel())
         assert not new[gone].any()
-    known = criterion_inputs(collect(model, groups, WINDOWS, "model", "data"))
+    known = criterion_inputs(collect(model, groups, WINDOWS))
     wanda = WeightChange(plan_masks(model, groups, criterion("wanda"), plan, known))
     assert _error(model, change, dense) < 0.9 * _error(model, wanda, dense)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

@@ -35,7 +35,7 @@ HALF = {"neurons": INNER // 2, "heads": 2, "kv_groups": 1}
 
 def known(model: nn.Module) -> tuple[list[GroupInfo], Units, Statistics]:
     groups = find_groups(model)
-    return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8], "model", "data")
+    return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8])
 
 
 def counts(kind: str) -> dict[Group, int]:
@@ -95,7 +95,7 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
     for head in range(HEADS):
         change = torch.zeros_like(weight)
         change[:, heads.columns([head])] = weight[:, heads.columns([head])]
-        costs.append(0.5 * float(((change @ one.inputs) * change).sum(1) @ one.score_outputs))
+        costs.append(0.5 * float(((change @ one.input_covariance) * change).sum(1) @ one.score_outputs))
     gone = lowest_units(
         UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics)), 2, "heads", 1
     )
