@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.map import spearman
-from pruning.engine.masking.change import PruningSpec
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
@@ -16,6 +15,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of

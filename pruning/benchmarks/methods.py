@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.session import Session
 from pruning.tasks.measure import quality_of

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.synthetic import sensitivity_map
-from pruning.engine.masking.change import PruningSpec
 from pruning.planning.allocation import baselines
 from pruning.planning.allocation.choices import ChoiceTable, map_choices, with_fit
 from pruning.planning.allocation.solver import Target, solve
@@ -15,6 +14,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of

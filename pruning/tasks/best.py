@@ -4,7 +4,6 @@ from typing import Any
 
 from pruning.engine.architecture.forward import head_of, run, skipping_layers
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.masking.change import PruningSpec
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable, map_choices
 from pruning.planning.allocation.solver import Target, solve
@@ -12,6 +11,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.session import Session
 from pruning.tasks.measure import measure

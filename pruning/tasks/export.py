@@ -10,12 +10,13 @@ from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.evaluation.size import dense_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.model_card import card
 from pruning.engine.models.save import write_model
 from pruning.engine.structured.surgery import check_same, smaller
 from pruning.errors import PruningError
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.recovered import applied_spec, trained_steps
 from pruning.tasks.context.session import Reference, Session

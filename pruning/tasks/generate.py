@@ -8,10 +8,10 @@ import torch
 
 from pruning.engine.architecture.forward import Head, head_of
 from pruning.engine.evaluation import generation
-from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import names
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Session

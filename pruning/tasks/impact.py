@@ -13,12 +13,13 @@ from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Heads
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, smallest
 from pruning.engine.evaluation.timing import measured_speedup
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
 from pruning.files import write_json
 from pruning.planning.recipe.guide_claims import BY_NAME, TECHNIQUES, Technique, verdict
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, format_level
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import within
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied, spec_of

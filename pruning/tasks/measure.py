@@ -7,7 +7,8 @@ from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import Quality, compare, probe_accuracy
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import applied, share_removed, spec_of
 from pruning.tasks.context.recovered import applied_spec, trained_steps
 from pruning.tasks.context.session import Reference, Session

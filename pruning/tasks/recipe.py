@@ -6,12 +6,13 @@ from typing import Any
 
 from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.presets import parse_preset
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import kept_units, share_gone
@@ -62,16 +63,13 @@ def recipe(
     made = Recipe.from_plan(
         plan,
         session.plan_groups(masks.structure),
-        reference=session.loaded.reference,
-        fingerprint=session.loaded.fingerprint,
-        criterion=criterion,
-        data=session.data,
-        name=(labels or {}).get("name"),
-        notes=(labels or {}).get("notes"),
-        created=datetime.now(UTC).replace(microsecond=0),
-        options=masks,
-        criteria=[*CRITERIA, *LEARNT],
+        ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
+        DataEntry(name=session.data),
+        criterion,
+        masks,
     )
+    labels, created = labels or {}, datetime.now(UTC).replace(microsecond=0)
+    made = made.with_details(labels.get("name"), labels.get("notes"), created).checked([*CRITERIA, *LEARNT])
     value = {"recipe": made.to_dict(), "settings": made.settings()}
     if masks.whole:
         spec = PruningSpec(tuple(made.settings()), criterion, session.data, masks)

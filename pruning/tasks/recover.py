@@ -15,7 +15,7 @@ from pruning.engine.criteria import LEARNT, CriterionInputs, GroupInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
 from pruning.engine.masking.masks import criterion_inputs, masks
 from pruning.engine.recovery.checkpoints import load_change, load_state, save_change, save_state
@@ -24,6 +24,7 @@ from pruning.engine.recovery.trainer import Recovery, TrainingLog, plain, split,
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import effective, scoped
 from pruning.planning.recipe.schedules import ONE_SHOT, plan_at
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.planning.recipe.training import Training
 from pruning.tasks.context.apply import change_of, share_removed, spec_of
 from pruning.tasks.context.generated_text import generated_windows

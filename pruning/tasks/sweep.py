@@ -5,13 +5,14 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.sensitivity import sweep as engine
 from pruning.engine.sensitivity.group_costs import LEVELS
 from pruning.engine.sensitivity.sweep import Point
 from pruning.errors import PruningError
 from pruning.files import write_json
 from pruning.planning.recipe.plan import KINDS, format_level
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import check_levels

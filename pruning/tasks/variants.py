@@ -10,9 +10,10 @@ from pruning.engine.evaluation.early_exit import at_confidence, at_depth, exits
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.quantization import METHODS, quantized, stored_bytes
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.recovered import applied_spec
 from pruning.tasks.context.session import Reference, Session

@@ -12,6 +12,7 @@ import streamlit as st
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
 from pruning.ui.shared import page as shell
@@ -91,13 +92,10 @@ def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
     return Recipe.from_plan(
         plan,
         model.groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=choice.criterion,
-        data=choice.data,
-        data_fingerprint=smap.data_fingerprint if smap else None,
-        name=name,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=smap.data_fingerprint if smap else None),
+        choice.criterion,
+    ).with_details(name=name)
 
 
 def _expectations(model: services.Info, plan: Plan) -> None:

@@ -25,6 +25,7 @@ from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 
 ROOT = Path(__file__).parents[2]
 MODEL = {"reference": "demo", "dtype": "float32", "device": "auto"}
@@ -169,11 +170,10 @@ def test_options_are_part_of_the_command():
     recipe = Recipe.from_plan(
         {(0, "up"): 0.5},
         [(0, "up")],
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        options=MaskOptions.of(options),
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+        MaskOptions.of(options),
     )
     request = {"task": "export", "model": MODEL, "arguments": {"recipe": recipe.to_dict(), "name": "x"}}
     assert parsed(command_line(request).splitlines()[0])[1].items() >= options.items()
@@ -188,11 +188,10 @@ def test_units_are_part_of_the_command():
     recipe = Recipe.from_plan(
         {(0, "neurons"): 0.5},
         [(0, "neurons")],
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        options=MaskOptions.of(options),
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+        MaskOptions.of(options),
     )
     arguments = {"recipe": recipe.to_dict(), "name": "x", "masked": True}
     second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()[1]
@@ -204,12 +203,10 @@ def test_an_export_repeats_the_recipe():
     recipe = Recipe.from_plan(
         {(0, "up"): 0.5},
         groups,
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        name="half up",
-    )
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+    ).with_details(name="half up")
     arguments = {"recipe": recipe.to_dict(), "out": None, "name": "half-up"}
     first, second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()
     assert parsed(first)[1]["settings"] == ("up@0=0.5",)

@@ -14,6 +14,7 @@ from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.planning.recipe.training import Training
 from pruning.tasks import TASKS, Session
 from pruning.tasks import recover as recovering
@@ -185,12 +186,10 @@ def test_a_recovered_recipe_is_measured_and_exported(
     recipe = Recipe.from_plan(
         parse_settings(PLAN["settings"], groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion=PLAN["criterion"],
-        data=text,
-        recovery=FEW,
-    )
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        PLAN["criterion"],
+    ).with_details(recovery=FEW)
     out = tmp_path / "recovered"
     with pytest.raises(PruningError, match="has not been run in this workspace"):
         TASKS["export"](session, recipe=recipe.to_dict(), out=str(out))
@@ -227,13 +226,11 @@ def test_a_recovered_smaller_model_is_exported_smaller(
     recipe = Recipe.from_plan(
         parse_settings(settings, groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion="fisher",
-        data=text,
-        options=MaskOptions(structure=structure),
-        recovery=gently,
-    )
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        "fisher",
+        MaskOptions(structure=structure),
+    ).with_details(recovery=gently)
     asked: dict[str, Any] = {"settings": settings, "structure": structure, "recovery": gently}
     found = TASKS["recover"](session, **asked)
     assert found["recovered"]["kl"] < found["pruned"]["kl"]

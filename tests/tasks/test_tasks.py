@@ -19,6 +19,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import HEADS, INNER, KV_HEADS
@@ -33,10 +34,9 @@ def recipe_of(session: Session, settings: list[str], criterion: str = "fisher") 
     made = Recipe.from_plan(
         parse_settings(settings, groups),
         groups,
-        reference=session.loaded.reference,
-        fingerprint=session.loaded.fingerprint,
-        criterion=criterion,
-        data=session.data,
+        ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
+        DataEntry(name=session.data),
+        criterion,
     )
     return made.to_dict()
 

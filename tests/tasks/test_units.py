@@ -15,6 +15,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.tasks import TASKS, Session
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.units import kept_units, share_gone
@@ -43,11 +44,10 @@ def recipe_of(session: Session, setting: str, **options: Any) -> dict[str, Any]:
     made = Recipe.from_plan(
         parse_settings([setting], groups),
         groups,
-        reference=session.loaded.reference,
-        fingerprint=session.loaded.fingerprint,
-        criterion="fisher",
-        data=session.data,
-        options=chosen,
+        ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
+        DataEntry(name=session.data),
+        "fisher",
+        chosen,
     )
     return made.to_dict()
 

@@ -3,31 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Removal
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group
-
-
-@dataclass(frozen=True)
-class PruningSpec:
-    """All that decides which weights become what: `settings` spell the plan, `criterion` scores on `data`."""
-
-    settings: tuple[str, ...]
-    criterion: str = "fisher"
-    data: str = "demo"
-    options: MaskOptions = DEFAULT
-
-    def key(self) -> dict[str, Any]:
-        """The part of a result's key that says what was done; options at their default are not named."""
-        about = {"data": self.data, "criterion": self.criterion, "settings": list(self.settings)}
-        return {**about, **self.options.changed()}
-
 
 # Views into a model's weights, and the values that were there.
 Saved = list[tuple[torch.Tensor, torch.Tensor]]

@@ -13,6 +13,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group, Plan, check_level, named_levels
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,16 @@ class Answer:
 
     def recipe(self, reference: str, criterion: str, criteria: Sequence[str]) -> Recipe:
         """The recipe of the plan, for the model by this reference and one of the known `criteria`."""
-        return Recipe.from_plan(
+        smap = self.forecaster.smap
+        recipe = Recipe.from_plan(
             self.solution.plan,
             self.choices.groups,
-            reference=reference,
-            fingerprint=self.forecaster.smap.fingerprint,
-            criterion=criterion,
-            data=self.forecaster.smap.data,
-            created=datetime.now(UTC).replace(microsecond=0),
-            options=MaskOptions(structure=self.forecaster.smap.structure),
-            criteria=criteria,
+            ModelEntry(reference=reference, fingerprint=smap.fingerprint),
+            DataEntry(name=smap.data),
+            criterion,
+            MaskOptions(structure=smap.structure),
         )
+        return recipe.with_details(created=datetime.now(UTC).replace(microsecond=0)).checked(criteria)
 
     def figures(self) -> dict[str, Any]:
         """Plain data: the forecast KL (nats per token) with its band, sizes, and how the solver fared."""

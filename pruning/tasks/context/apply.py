@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_change, units_plan
 

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.recovery.checkpoints import about, load_change
 from pruning.errors import PruningError
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.planning.recipe.training import Training
 from pruning.tasks.context.apply import applied
 from pruning.tasks.context.session import Session

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec, WeightChange
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.structured.layerwise_refit import refit_layerwise
 from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
@@ -20,6 +20,7 @@ from pruning.engine.structured.surgery import check_describable
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import effective
 from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
 
 
