@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pruning.ui.data.results import Result
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 SYMBOL = {
@@ -40,7 +40,7 @@ def figure(found: Sequence[Result], chosen: str | None) -> go.Figure:
         showlegend=len(front) > 1,
     )
     for structure in SYMBOL:
-        for criterion in (*words.CRITERION_NAME, None):
+        for criterion in (*labels.CRITERION_NAME, None):
             own = [one for one in found if one.structure == structure and _criterion(one) == criterion]
             _add(drawn, structure, criterion, own)
     few = found if len(found) <= NAMED else front[:: -(-len(front) // NAMED)]
@@ -78,13 +78,13 @@ def frontier(found: Sequence[Result]) -> list[Result]:
 
 
 def _criterion(one: Result) -> str | None:
-    return one.criterion if one.structure != "layers" and one.criterion in words.CRITERION_NAME else None
+    return one.criterion if one.structure != "layers" and one.criterion in labels.CRITERION_NAME else None
 
 
 def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[Result]) -> None:
     """The points of one structure and criterion; those that were trained are a trace of their own."""
     shape, name = SYMBOL[structure], method_words.STRUCTURE[structure]
-    name = f"{name} · {words.CRITERION_NAME[criterion]}" if criterion else name
+    name = f"{name} · {labels.CRITERION_NAME[criterion]}" if criterion else name
     for trained in (False, True):
         shown = [one for one in own if (one.recovery is not None) == trained]
         if not shown:
@@ -100,7 +100,7 @@ def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[
                 "size": 11,
                 "line": {"width": 2.5 if trained else 0},
             },
-            customdata=[[one.id, one.name, words.perplexity(one.figures["perplexity"])] for one in shown],
+            customdata=[[one.id, one.name, format.perplexity(one.figures["perplexity"])] for one in shown],
             hovertemplate="<b>%{customdata[1]}</b><br>measured KL %{y:.3g} nats per token<br>%{x:.1f} % "
             "removed<br>perplexity %{customdata[2]}<extra></extra>",
         )

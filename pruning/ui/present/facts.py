@@ -9,7 +9,7 @@ from typing import Any
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
 from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
@@ -46,8 +46,8 @@ def facts(
         title=supposed.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
         figures=(_smaller(after / before, source), _speed(), _same_word(seen, truth)),
-        before=words.size(before),
-        after=words.size(after),
+        before=format.size(before),
+        after=format.size(after),
         share=after / before,
         source=source,
         parts=_parts(smap, plan),
@@ -65,7 +65,7 @@ def short_name(reference: str) -> str:
 
 def _smaller(share: float, source: str) -> Figure:
     gone = 1 - share
-    value = "under 1 %" if 0 < gone < 0.005 else words.percent(gone)
+    value = "under 1 %" if 0 < gone < 0.005 else format.percent(gone)
     known = (
         "Counted in the pruned model."
         if source == "measured"
@@ -152,7 +152,7 @@ def _assumed(before: float, supposed: Assumptions) -> tuple[str, ...]:
     if found:
         found.append(
             "The software reads a model stored without its zeros; in an ordinary file it stays at "
-            f"{words.size(before)}"
+            f"{format.size(before)}"
         )
     return tuple(found)
 
@@ -191,17 +191,17 @@ def _whole(answer: dict[str, Any], name: str) -> str:
 
 
 def _record(name: str, smap: SensitivityMap, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
-    dense = words.perplexity(smap.dense["perplexity"])
+    dense = format.perplexity(smap.dense["perplexity"])
     kind = "measured" if truth else "forecast"
     figure = truth["perplexity"] if truth else seen.perplexity
     band = (
         ""
         if truth
-        else f" ({words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)})"
+        else f" ({format.perplexity(seen.perplexity_low)} – {format.perplexity(seen.perplexity_high)})"
     )
     settings = ", ".join(format_settings(plan, smap.groups))
     return (
         f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
-        f"{smap.criterion}. {words.percent(seen.sparsity)} of the prunable weights are zero. Perplexity "
-        f"{dense} before (measured), {words.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
+        f"{smap.criterion}. {format.percent(seen.sparsity)} of the prunable weights are zero. Perplexity "
+        f"{dense} before (measured), {format.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
     )

@@ -6,27 +6,25 @@ import time
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.recover import charts as recover_chart
 from pruning.ui.recover import form as recover_form
 from pruning.ui.recover import lottery as ticket_view
 from pruning.ui.recover import progressive as ladder_view
 from pruning.ui.recover import result as recover_result
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import WAITING
 
 TASKS = ("recover", "progressive", "lottery", "measure", "export")
-BUSY = 3.0
 # Nobody can see from here whether the command line trains; it tells at least this often, in seconds.
 ELSEWHERE = 60.0
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     """The three ways to train, a tab each."""
     first, second, third = st.tabs(["Recover", "Progressive", "Lottery ticket"], key="recover_tabs")
     with first:
@@ -37,17 +35,17 @@ def page(model: services.Info, busy: bool) -> None:
         ticket_view.section(model, busy)
 
 
-def _recover(model: services.Info, busy: bool) -> None:
+def _recover(model: queries.Info, busy: bool) -> None:
     recover_form.form(model, busy)
     if busy:
-        st.fragment(_courses, run_every=BUSY)(model, busy)
+        st.fragment(_courses, run_every=jobs.CURVES)(model, busy)
     else:
         _courses(model, busy)
     recover_result.results(model, [one for one in recoveries.recoveries(model) if one.finished], busy)
     recover_result.table(recoveries.recoveries(model))
 
 
-def _courses(model: services.Info, busy: bool) -> None:
+def _courses(model: queries.Info, busy: bool) -> None:
     """What is under way, and what was stopped."""
     found = recoveries.recoveries(model)
     running = under_way(found)
@@ -62,8 +60,8 @@ def under_way(found: list[Recovered]) -> Recovered | None:
     """The recovery that a running job trains: the one that was heard of last, since that job began."""
     began = [
         job.started
-        for job in services.store().jobs(WAITING)
-        if job.request["task"] in ("recover", "progressive") and services.about_model(job) and job.started
+        for job in queries.store().jobs(WAITING)
+        if job.request["task"] in ("recover", "progressive") and requests.about_model(job) and job.started
     ]
     heard = [one for one in found if not one.finished and "told" in one.value]
     latest = max(heard, key=lambda one: one.value["told"], default=None)
@@ -98,7 +96,7 @@ def _curves(one: Recovered) -> None:
     value, steps = one.value, one.training.steps
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(":small[**Loss on the text that is learnt from**] :green-badge[measured]")
+        st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         if value["losses"]:
             st.plotly_chart(
                 recover_chart.losses(value["losses"], steps),
@@ -109,7 +107,7 @@ def _curves(one: Recovered) -> None:
         else:
             st.caption("The first step is still to come.")
     with right:
-        st.markdown(":small[**KL on text kept back from training**] :green-badge[measured]")
+        st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         if value["looks"]:
             st.plotly_chart(
                 recover_chart.looks(value["looks"], steps, value["best_step"]),
@@ -120,11 +118,11 @@ def _curves(one: Recovered) -> None:
 
 
 def _go_on(one: Recovered, busy: bool) -> None:
-    wanted = services.request("recover", **one.arguments())
+    wanted = requests.request("recover", **one.arguments())
     silent = time.time() - one.value.get("told", 0.0)
     if silent < ELSEWHERE:
         st.caption(
-            f":material/info: It was heard of {words.seconds(silent)} ago. If the command line is training "
+            f":material/info: It was heard of {format.seconds(silent)} ago. If the command line is training "
             "it now, leave it alone."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -134,8 +132,8 @@ def _go_on(one: Recovered, busy: bool) -> None:
             icon=":material/play_arrow:",
             key=f"go_on_{one.id}",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(wanted),),
         )
         st.button(
             "Throw it away",
@@ -144,6 +142,6 @@ def _go_on(one: Recovered, busy: bool) -> None:
             key=f"throw_{one.id}",
             disabled=busy,
             help="Takes the half-done training and its files out of the workspace.",
-            on_click=shell.act,
+            on_click=page_frame.on_click,
             args=(lambda: recover_result.throw_away(one),),
         )
