@@ -44,7 +44,7 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
         taken = services.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
-        wanted = services.request("export", recipe=recipe.to_dict(), name=name)
+        request = services.request("export", recipe=recipe.to_dict(), name=name)
         st.button(
             "Write the model",
             type="primary",
@@ -52,11 +52,13 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
             disabled=busy or taken,
             key="export_start",
             on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            args=(lambda: services.submit(request),),
         )
-        there = services.store().exports() / name
+        folder = services.store().exports() / name
         st.caption(
-            f"{there} is there already. Choose another name to write again." if taken else f"Goes to {there}"
+            f"{folder} is there already. Choose another name to write again."
+            if taken
+            else f"Goes to {folder}"
         )
     with right:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -73,7 +75,7 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        shell.command(wanted)
+        shell.command(request)
 
 
 def _suggestion(model: services.Info, plan: Plan) -> str:
@@ -106,8 +108,8 @@ def _expectations(model: services.Info, plan: Plan) -> None:
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
         return
-    known = services.measurements(model, smap)
-    truth = services.measured(plan, known, model.groups)
+    measurements = services.measurements(model, smap)
+    truth = services.measured(plan, measurements, model.groups)
     first, second = st.columns(2)
     if truth:
         with first:
@@ -117,37 +119,39 @@ def _expectations(model: services.Info, plan: Plan) -> None:
         with second:
             shell.figure("Size, stored sparsely", words.size(truth["bytes"]), "measured", "", words.SIZE)
     else:
-        seen = forecast(smap, plan, services.calibration(smap, known))
-        band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
+        expected = forecast(smap, plan, services.calibration(smap, measurements))
+        band = f"{words.perplexity(expected.perplexity_low)} – {words.perplexity(expected.perplexity_high)}"
         with first:
-            shell.figure("Perplexity", words.perplexity(seen.perplexity), "forecast", band, words.PERPLEXITY)
+            shell.figure(
+                "Perplexity", words.perplexity(expected.perplexity), "forecast", band, words.PERPLEXITY
+            )
         with second:
-            gone = f"{words.percent(seen.sparsity)} of prunable weights gone"
-            shell.figure("Size, stored sparsely", words.size(seen.bytes), "forecast", gone, words.SIZE)
+            note = f"{words.percent(expected.sparsity)} of prunable weights gone"
+            shell.figure("Size, stored sparsely", words.size(expected.bytes), "forecast", note, words.SIZE)
 
 
 def _written(model: services.Info) -> None:
     """Models that were written from this one, newest first."""
-    found = services.exports(model)
-    if not found:
+    exports = services.exports(model)
+    if not exports:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.header("Written models", anchor=False, width="content")
         shell.link("runs", "Compare or delete them")
-    for value in found:
+    for value in exports:
         with st.container(border=True):
-            _one(value)
+            _card(value)
 
 
-def _one(value: dict[str, Any]) -> None:
+def _card(value: dict[str, Any]) -> None:
     verified = (
         ":green-badge[:material/check: loaded again, equal]"
         if value.get("verified")
         else ":red-badge[not verified]"
     )
     folder = Path(value["out"])
-    gone = "" if folder.exists() else " :orange-badge[moved or deleted since]"
-    st.markdown(f"**{folder.name}** {verified}{gone}")
+    missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
+    st.markdown(f"**{folder.name}** {verified}{missing}")
     st.markdown(
         f":green-badge[measured] perplexity {words.perplexity(value['perplexity'])} · "
         f"KL {words.kl(value['kl'])} nats per token · same next word {words.percent(value['agreement'])} · "

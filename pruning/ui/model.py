@@ -133,32 +133,32 @@ def _check(choice: state.Choice, busy: bool) -> None:
     st.subheader("Before loading", anchor=False)
     with shell.told():
         with st.spinner("Looking at the model …"):
-            seen = services.look(choice.model or "demo", choice.dtype)
-        _facts(seen)
+            preview = services.look(choice.model or "demo", choice.dtype)
+        _facts(preview)
         if not choice.model:
             return
-        wanted = services.request("inspect")
+        request = services.request("inspect")
         st.button(
             f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
             type="primary",
             icon=":material/download:",
             disabled=busy,
             on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            args=(lambda: services.submit(request),),
         )
-        shell.command(wanted)
+        shell.command(request)
 
 
-def _facts(seen: Preview) -> None:
-    rows: dict[str, str] = {"Model": seen.reference, "Architecture": seen.architecture}
-    if seen.parameters:
-        rows["Parameters"] = words.count(seen.parameters)
-    if seen.bytes_on_disk:
-        rows["On disk" if seen.local else "Download"] = words.size(seen.bytes_on_disk)
-    rows["Memory needed"] = words.size(seen.memory_needed)
-    rows["Memory free"] = words.size(seen.memory_available)
+def _facts(preview: Preview) -> None:
+    rows: dict[str, str] = {"Model": preview.reference, "Architecture": preview.architecture}
+    if preview.parameters:
+        rows["Parameters"] = words.count(preview.parameters)
+    if preview.bytes_on_disk:
+        rows["On disk" if preview.local else "Download"] = words.size(preview.bytes_on_disk)
+    rows["Memory needed"] = words.size(preview.memory_needed)
+    rows["Memory free"] = words.size(preview.memory_available)
     st.table(rows, border="horizontal", hide_header=True)
-    if seen.fits:
+    if preview.fits:
         st.badge("Fits into memory", icon=":material/check:", color="green")
     else:
         st.warning(
@@ -166,8 +166,8 @@ def _facts(seen: Preview) -> None:
             "or take a smaller model.",
             icon=":material/memory_alt:",
         )
-    if seen.warning:
-        st.warning(seen.warning, icon=":material/warning:")
+    if preview.warning:
+        st.warning(preview.warning, icon=":material/warning:")
 
 
 def made_of(model: services.Info) -> None:
@@ -199,28 +199,28 @@ def made_of(model: services.Info) -> None:
 def baseline(model: services.Info, busy: bool) -> None:
     """How good the unpruned model is: measured figures, or the button that measures them."""
     st.header("How good it is now", anchor=False)
-    found = services.baseline(model)
-    wanted = services.request("baseline", data=state.current().data)
-    if found is None:
+    figures = services.baseline(model)
+    request = services.request("baseline", data=state.current().data)
+    if figures is None:
         st.write(
             "Measure the unpruned model once, on real text and on questions with known answers. "
             "Everything later is compared with it."
         )
-        _measure_button(wanted, busy, "Measure the baseline", "primary")
+        _measure_button(request, busy, "Measure the baseline", "primary")
         return
-    _figures(found)
-    if found.get("probes"):
+    _figures(figures)
+    if figures.get("probes"):
         st.subheader("Questions answered right, by capability", anchor=False)
         st.plotly_chart(
-            charts.abilities([("Unpruned", found["probes"])]),
+            charts.abilities([("Unpruned", figures["probes"])]),
             key="abilities",
             config=charts.BARE,
             alt="Share of questions answered right for each capability",
         )
-    _measure_button(wanted, busy, "Measure again", "secondary")
+    _measure_button(request, busy, "Measure again", "secondary")
 
 
-def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -> None:
+def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
     left, right = st.columns([1, 4])
     left.button(
         label,
@@ -228,31 +228,31 @@ def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -
         icon=":material/straighten:",
         disabled=busy,
         on_click=shell.act,
-        args=(lambda: services.submit(wanted),),
+        args=(lambda: services.submit(request),),
     )
     with right:
-        shell.command(wanted)
+        shell.command(request)
 
 
-def _figures(found: dict[str, Any]) -> None:
+def _figures(figures: dict[str, Any]) -> None:
     cells = [
-        ("Perplexity", words.perplexity(found["perplexity"]), "lower is better", words.PERPLEXITY),
-        ("Right next word", words.percent(found["accuracy"]), "first guess", words.ACCURACY),
+        ("Perplexity", words.perplexity(figures["perplexity"]), "lower is better", words.PERPLEXITY),
+        ("Right next word", words.percent(figures["accuracy"]), "first guess", words.ACCURACY),
         (
             "Weights",
-            words.size(found["bytes"]),
+            words.size(figures["bytes"]),
             "as loaded",
             "Bytes of all weights in the loaded number format.",
         ),
     ]
     # The figures may be of another device, and then its times are left out.
-    if "prefill_ms" in found:
+    if "prefill_ms" in figures:
         cells += [
-            ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
-            ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
+            ("Reading a prompt", words.milliseconds(figures["prefill_ms"]), "this machine", words.PREFILL),
+            ("Each further word", words.milliseconds(figures["decode_ms"]), "this machine", words.DECODE),
         ]
-    if found.get("probe_accuracy") is not None:
-        share = words.percent(found["probe_accuracy"])
+    if figures.get("probe_accuracy") is not None:
+        share = words.percent(figures["probe_accuracy"])
         cells.append(
             (
                 "Questions right",

@@ -42,9 +42,9 @@ def pitch() -> None:
 
 def demo() -> None:
     """One button that ends at the demo model's map, and how far it is."""
-    seen = [job.id for job in _at_work()]
+    before = [job.id for job in _at_work()]
 
-    @st.fragment(run_every=jobs_view.BUSY if seen else jobs_view.IDLE)
+    @st.fragment(run_every=jobs_view.BUSY if before else jobs_view.IDLE)
     def watch() -> None:
         shell.complaint()
         # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
@@ -52,7 +52,7 @@ def demo() -> None:
             st.switch_page(shell.PAGES["sensitivity"].script)
         _stop_what_cannot_work()
         work = _at_work()
-        if [job.id for job in work] != seen:
+        if [job.id for job in work] != before:
             st.rerun()
         with st.container(border=True, key="demo"):
             left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
@@ -62,7 +62,7 @@ def demo() -> None:
                 _steps(work)
 
     watch()
-    if not seen:
+    if not before:
         jobs_view.ended(CHAIN)
 
 

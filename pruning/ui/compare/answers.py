@@ -37,7 +37,7 @@ def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], 
 
     @st.fragment(run_every=2 if busy else None)
     def draw() -> None:
-        _said(model, smap, shown, busy)
+        _stored_answers(model, smap, shown, busy)
 
     draw()
 
@@ -52,14 +52,14 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask_ready",
             persist_state="session",
         )
-        own = st.text_area(
+        typed = st.text_area(
             "Your own prompt",
             key="ask_own",
             height=80,
             placeholder="Anything the model should answer or go on from",
             persist_state="session",
         )
-        prompts = [READY[name] for name in names or ()] + ([own.strip()] if own.strip() else [])
+        prompts = [READY[name] for name in names or ()] + ([typed.strip()] if typed.strip() else [])
         length = st.segmented_control(
             "Length of an answer",
             LENGTHS,
@@ -69,7 +69,7 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask_length",
             persist_state="session",
         )
-        wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
+        request = _request(model, shown, prompts, int(length or LENGTHS[0]))
         if st.button(
             f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
             type="primary",
@@ -78,10 +78,10 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask",
         ):
             with shell.told():
-                services.submit(wanted)
+                services.submit(request)
                 st.rerun()
         if prompts:
-            shell.command(wanted)
+            shell.command(request)
 
 
 def _request(model: services.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _request(model: services.Info, shown: list[Candidate], prompts: list[str], l
     return services.request(
         "generate",
         prompts=prompts,
-        plans=[format_settings(one.plan, model.groups) for one in shown],
+        plans=[format_settings(candidate.plan, model.groups) for candidate in shown],
         criterion=choice.criterion,
         data=choice.data,
         max_new_tokens=length,
@@ -100,10 +100,10 @@ def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _said(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def _stored_answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """What is in the workspace for these plans: a tab for each prompt, the newest first."""
     rows = services.answers(smap)
-    asked = by_prompt(rows, [format_settings(one.plan, model.groups) for one in shown])
+    asked = by_prompt(rows, [format_settings(candidate.plan, model.groups) for candidate in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
@@ -112,12 +112,12 @@ def _said(model: services.Info, smap: SensitivityMap, shown: list[Candidate], bu
     for tab, prompt in zip(st.tabs([words.plain(_short(p)) for p in prompts]), prompts, strict=True):
         with tab:
             st.markdown(f"**{words.plain(prompt)}**")
-            for one in shown:
-                row = asked[prompt].get(tuple(format_settings(one.plan, model.groups)))
-                _one(one.name, row)
+            for candidate in shown:
+                row = asked[prompt].get(tuple(format_settings(candidate.plan, model.groups)))
+                _answer(candidate.name, row)
 
 
-def _one(name: str, row: dict[str, Any] | None) -> None:
+def _answer(name: str, row: dict[str, Any] | None) -> None:
     with st.container(border=True):
         if row is None:
             st.markdown(f"**{words.plain(name)}** · :gray-badge[not asked this yet]")
@@ -133,13 +133,13 @@ def by_prompt(
 
     `rows` come newest first; answers of two lengths cannot be laid side by side.
     """
-    found: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+    latest: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
     length: dict[str, int] = {}
     for row in rows:
         prompt, settings = row["prompt"], row["settings"]
         if settings in plans and length.setdefault(prompt, row["max_new_tokens"]) == row["max_new_tokens"]:
-            found.setdefault(prompt, {})[tuple(settings)] = row
-    return found
+            latest.setdefault(prompt, {})[tuple(settings)] = row
+    return latest
 
 
 def _short(prompt: str) -> str:

@@ -29,7 +29,7 @@ class Candidate:
 
     name: str
     plan: Plan
-    seen: Forecast
+    forecast: Forecast
     pinned: bool
 
 
@@ -89,7 +89,7 @@ def candidates(
 ) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
     pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
-    if not plan or any(one.plan == plan for one in pinned):
+    if not plan or any(candidate.plan == plan for candidate in pinned):
         return pinned
     return [Candidate(HERE, plan, forecast(smap, plan, calibration), pinned=False), *pinned]
 
@@ -107,24 +107,24 @@ def figures(
     model: services.Info,
     smap: SensitivityMap,
     shown: list[Candidate],
-    known: list[services.Measured],
+    measurements: list[services.Measured],
     calibration: ForecastFit,
 ) -> None:
     """The plans' figures in a table, what each was forecast beside what was measured."""
-    rows = [_unpruned(smap), *(_row(one, known, model) for one in shown)]
+    rows = [_unpruned(smap), *(_row(candidate, measurements, model) for candidate in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
         f"In brackets the forecast's band. {words.BAND} Gone is the share of the "
         "prunable weights that the plan sets to zero; sizes are with zeros stored sparsely."
     )
-    lost = len(state.current().pins) - sum(one.pinned for one in shown)
-    if lost:
-        many = "One pinned plan does" if lost == 1 else f"{lost} pinned plans do"
+    unfit = len(state.current().pins) - sum(candidate.pinned for candidate in shown)
+    if unfit:
+        many = "One pinned plan does" if unfit == 1 else f"{unfit} pinned plans do"
         st.caption(f":material/info: {many} not fit this model, and cannot be shown.")
-    if not any(one.pinned for one in shown):
+    if not any(candidate.pinned for candidate in shown):
         st.caption(":material/keep: Pin plans on Explore to see them beside this one.")
     else:
-        _manage(model, [one for one in shown if one.pinned])
+        _manage(model, [candidate for candidate in shown if candidate.pinned])
 
 
 def _unpruned(smap: SensitivityMap) -> dict[str, str]:
@@ -143,33 +143,33 @@ def _unpruned(smap: SensitivityMap) -> dict[str, str]:
     }
 
 
-def _row(one: Candidate, known: list[services.Measured], model: services.Info) -> dict[str, str]:
-    seen, truth = one.seen, services.measured(one.plan, known, model.groups)
+def _row(candidate: Candidate, measurements: list[services.Measured], model: services.Info) -> dict[str, str]:
+    forecast, truth = candidate.forecast, services.measured(candidate.plan, measurements, model.groups)
     return {
-        "Plan": words.plain(one.name),
-        "Gone": words.percent(seen.sparsity),
-        f"Size {FORECAST}": words.size(seen.bytes),
+        "Plan": words.plain(candidate.name),
+        "Gone": words.percent(forecast.sparsity),
+        f"Size {FORECAST}": words.size(forecast.bytes),
         f"Size {MEASURED}": words.size(truth["bytes"]) if truth else "–",
         f"Perplexity {FORECAST}": _banded(
-            words.perplexity, seen.perplexity, seen.perplexity_low, seen.perplexity_high
+            words.perplexity, forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high
         ),
         f"Perplexity {MEASURED}": words.perplexity(truth["perplexity"]) if truth else "–",
         f"Same next word {FORECAST}": _banded(
-            words.percent, seen.agreement, seen.agreement_low, seen.agreement_high
+            words.percent, forecast.agreement, forecast.agreement_low, forecast.agreement_high
         ),
         f"Same next word {MEASURED}": words.percent(truth["agreement"]) if truth else "–",
-        f"KL, nats per token {FORECAST}": _banded(words.kl, seen.kl, seen.kl_low, seen.kl_high),
+        f"KL, nats per token {FORECAST}": _banded(words.kl, forecast.kl, forecast.kl_low, forecast.kl_high),
         f"KL, nats per token {MEASURED}": words.kl(truth["kl"]) if truth else "–",
     }
 
 
-def _banded(said: Callable[[float], str], value: float, low: float, high: float) -> str:
-    return f"{said(value)} ({said(low)} – {said(high)})"
+def _banded(show: Callable[[float], str], value: float, low: float, high: float) -> str:
+    return f"{show(value)} ({show(low)} – {show(high)})"
 
 
 def _manage(model: services.Info, pinned: list[Candidate]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        plans = {one.name: one.plan for one in pinned}
+        plans = {candidate.name: candidate.plan for candidate in pinned}
         chosen = st.selectbox("Pinned plan", list(plans), key="pin_chosen", width=260)
         st.button(
             "Take it up on Explore",
@@ -184,7 +184,7 @@ def _manage(model: services.Info, pinned: list[Candidate]) -> None:
 
 def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFit) -> None:
     """Where each plan hurts, a panel a plan on one scale."""
-    costs = [(one.name, group_costs(smap, one.plan, calibration)) for one in shown]
+    costs = [(candidate.name, group_costs(smap, candidate.plan, calibration)) for candidate in shown]
     st.header("Where they hurt", anchor=False)
     st.markdown(f"Damage by layer {FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(

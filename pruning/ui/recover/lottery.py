@@ -34,21 +34,21 @@ def section(model: services.Info, busy: bool) -> None:
         "removes the smallest weights, and puts the others back to where they were early on. A random "
         "ticket of the same size is the control: only what beats it has won."
     )
-    wanted: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
     with st.container(border=True, key="ticket_form"):
         with shell.told():
-            wanted = _request(model)
+            request = _request(model)
         st.button(
             "Draw the ticket",
             type="primary",
             icon=":material/confirmation_number:",
             key="ticket_start",
-            disabled=busy or wanted is None,
+            disabled=busy or request is None,
             on_click=shell.act,
-            args=(lambda: services.submit(wanted or {}),),
+            args=(lambda: services.submit(request or {}),),
         )
-        if wanted is not None:
-            shell.command(wanted)
+        if request is not None:
+            shell.command(request)
 
     @st.fragment(run_every=BUSY if busy else None)
     def results() -> None:
@@ -110,8 +110,8 @@ def _request(model: services.Info) -> dict[str, Any]:
         details = training_details.details(steps, "ticket", whole=True)
     training = Training.of({"loss": "task", "steps": steps, **details})
     total = (rounds + 2) * steps
-    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, known)}]")
+    pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, pace)}]")
     recovery = {name: value for name, value in training.changed().items() if name != "loss"}
     return services.request(
         "lottery",
@@ -130,8 +130,8 @@ def _drawn_so_far() -> dict[str, dict[str, float]]:
     """What a running lottery has measured, by name."""
     for job in services.store().jobs(WAITING):
         if job.request["task"] == "lottery" and services.about_model(job):
-            told = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
-            return {draw["name"]: draw for draw in told}
+            draws = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
+            return {draw["name"]: draw for draw in draws}
     return {}
 
 

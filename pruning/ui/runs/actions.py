@@ -127,8 +127,8 @@ def _duplicate(run: Run, busy: bool) -> None:
                 pin(run)
                 st.switch_page(shell.PAGES["explore"].script)
         return
-    wanted = _request(run)
-    if wanted is not None:
+    request = _request(run)
+    if request is not None:
         st.button(
             "Do it again",
             icon=":material/replay:",
@@ -136,7 +136,7 @@ def _duplicate(run: Run, busy: bool) -> None:
             width="stretch",
             disabled=busy,
             on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            args=(lambda: services.submit(request),),
         )
 
 
@@ -162,9 +162,9 @@ def _address(run: Run) -> str:
 
 
 def ask_about_deleting(runs: list[Run]) -> None:
-    wanted = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
-    if wanted is not None:
-        _confirm(wanted)
+    doomed = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
+    if doomed is not None:
+        _confirm(doomed)
 
 
 def _settled() -> None:
@@ -188,7 +188,7 @@ def _confirm(run: Run) -> None:
         st.write(f"Its folder {run.value['out']} is not in the workspace and stays as it is.")
     st.caption("This cannot be undone.")
     with st.container(horizontal=True):
-        gone = st.button(
+        confirmed = st.button(
             "Delete",
             type="primary",
             icon=":material/delete:",
@@ -196,5 +196,5 @@ def _confirm(run: Run) -> None:
             on_click=shell.act,
             args=(lambda: _delete(run),),
         )
-        if gone or st.button("Keep it", key="delete_no", on_click=_settled):
+        if confirmed or st.button("Keep it", key="delete_no", on_click=_settled):
             st.rerun()

@@ -52,7 +52,7 @@ def _button(model: services.Info, text: str, kinds: list[str], levels: list[floa
     if layers[-1] >= model.layers:
         raise PruningError(f"There is no layer {layers[-1]}; the last one is {model.layers - 1}.")
     choice = state.current()
-    wanted: dict[str, Any] = services.request(
+    request: dict[str, Any] = services.request(
         "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
     )
     count = len(layers) * len(kinds) * len(levels)
@@ -62,7 +62,7 @@ def _button(model: services.Info, text: str, kinds: list[str], levels: list[floa
         disabled=busy or count == 0,
         key="sweep_start",
     ):
-        services.submit(wanted)
+        services.submit(request)
         st.rerun()
     if count:
-        shell.command(wanted)
+        shell.command(request)

@@ -38,13 +38,13 @@ class Choice:
 
 
 def page(model: services.Info, busy: bool) -> None:
-    found = services.times(model)
+    times = services.times(model)
     table = None
     with shell.told():
-        table = LatencyTable.from_dict(found) if found else None
+        table = LatencyTable.from_dict(times) if times else None
     _timing(table, busy)
-    if found and table:
-        _measured(table, found.get("sparse", []))
+    if times and table:
+        _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
     st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
     with shell.told():
@@ -56,12 +56,12 @@ def page(model: services.Info, busy: bool) -> None:
 
 def line(model: services.Info, plan: Plan) -> None:
     """One line for other pages: how much faster a plan for whole units is, or where to time it first."""
-    found = services.times(model)
-    if found is None:
+    times = services.times(model)
+    if times is None:
         shell.link("speed", "Time this model first, to see how much faster that is")
         return
     with shell.told():
-        said = speed_words.forecast_line(LatencyTable.from_dict(found), plan)
+        said = speed_words.forecast_line(LatencyTable.from_dict(times), plan)
         st.markdown(said or "How fast that is was not timed here.")
 
 
@@ -70,7 +70,7 @@ def line(model: services.Info, plan: Plan) -> None:
 
 def _timing(table: LatencyTable | None, busy: bool) -> None:
     st.header("On this machine", anchor=False)
-    wanted = services.request("latency", **({"again": True} if table else {}))
+    request = services.request("latency", **({"again": True} if table else {}))
     if table is None:
         st.write(
             "Not timed yet. The model is run unpruned and really narrower, in turns, some minutes in all. "
@@ -86,7 +86,7 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
     with left:
         shell.ask(
             "Time it again" if table else "Time it on this machine",
-            wanted,
+            request,
             type="secondary" if table else "primary",
             icon=":material/timer:",
             disabled=busy,
@@ -94,7 +94,7 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
             width="stretch",
         )
     with right:
-        shell.command(wanted)
+        shell.command(request)
 
 
 def _when(table: LatencyTable) -> str:
@@ -187,8 +187,8 @@ _KEPT: dict[str, Any] = {"persist_state": "session"}
 
 def _unit_plan(model: services.Info, kind: str, share: float) -> Plan:
     if kind == "layers":
-        gone = round(share * model.layers)
-        return {(layer, kind): 1.0 for layer in range(model.layers - gone, model.layers)}
+        dropped = round(share * model.layers)
+        return {(layer, kind): 1.0 for layer in range(model.layers - dropped, model.layers)}
     return {(layer, kind): share for layer in range(model.layers)} if share else {}
 
 
