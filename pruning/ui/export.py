@@ -43,7 +43,7 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         taken = queries.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
-        wanted = requests.request("export", recipe=recipe.to_dict(), name=name)
+        request = requests.request("export", recipe=recipe.to_dict(), name=name)
         st.button(
             "Write the model",
             type="primary",
@@ -51,11 +51,13 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
             disabled=busy or taken,
             key="export_start",
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted),),
+            args=(lambda: requests.submit(request),),
         )
-        there = queries.store().exports() / name
+        folder = queries.store().exports() / name
         st.caption(
-            f"{there} is there already. Choose another name to write again." if taken else f"Goes to {there}"
+            f"{folder} is there already. Choose another name to write again."
+            if taken
+            else f"Goes to {folder}"
         )
     with right:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -72,7 +74,7 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:
@@ -103,8 +105,8 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
         return
-    known = queries.measurements(model, smap)
-    truth = queries.measured(plan, known, model.groups)
+    measurements = queries.measurements(model, smap)
+    truth = queries.measured(plan, measurements, model.groups)
     first, second = st.columns(2)
     if truth:
         with first:
@@ -116,39 +118,41 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
                 "Size, stored sparsely", format.size(truth["bytes"]), "measured", "", labels.SIZE
             )
     else:
-        seen = forecast(smap, plan, queries.calibration(smap, known))
-        band = f"{format.perplexity(seen.perplexity_low)} – {format.perplexity(seen.perplexity_high)}"
+        expected = forecast(smap, plan, queries.calibration(smap, measurements))
+        band = f"{format.perplexity(expected.perplexity_low)} – {format.perplexity(expected.perplexity_high)}"
         with first:
             page_frame.figure(
-                "Perplexity", format.perplexity(seen.perplexity), "forecast", band, labels.PERPLEXITY
+                "Perplexity", format.perplexity(expected.perplexity), "forecast", band, labels.PERPLEXITY
             )
         with second:
-            gone = f"{format.percent(seen.sparsity)} of prunable weights gone"
-            page_frame.figure("Size, stored sparsely", format.size(seen.bytes), "forecast", gone, labels.SIZE)
+            note = f"{format.percent(expected.sparsity)} of prunable weights gone"
+            page_frame.figure(
+                "Size, stored sparsely", format.size(expected.bytes), "forecast", note, labels.SIZE
+            )
 
 
 def _written(model: queries.Info) -> None:
     """Models that were written from this one, newest first."""
-    found = queries.exports(model)
-    if not found:
+    exports = queries.exports(model)
+    if not exports:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.header("Written models", anchor=False, width="content")
         page_frame.link("runs", "Compare or delete them")
-    for value in found:
+    for value in exports:
         with st.container(border=True):
-            _one(value)
+            _card(value)
 
 
-def _one(value: dict[str, Any]) -> None:
+def _card(value: dict[str, Any]) -> None:
     verified = (
         ":green-badge[:material/check: loaded again, equal]"
         if value.get("verified")
         else ":red-badge[not verified]"
     )
     folder = Path(value["out"])
-    gone = "" if folder.exists() else " :orange-badge[moved or deleted since]"
-    st.markdown(f"**{folder.name}** {verified}{gone}")
+    missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
+    st.markdown(f"**{folder.name}** {verified}{missing}")
     st.markdown(
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "

@@ -132,32 +132,32 @@ def _check(choice: session.Choice, busy: bool) -> None:
     st.subheader("Before loading", anchor=False)
     with page_frame.user_errors():
         with st.spinner("Looking at the model …"):
-            seen = queries.cached_preview(choice.model or "demo", choice.dtype)
-        _facts(seen)
+            preview = queries.cached_preview(choice.model or "demo", choice.dtype)
+        _facts(preview)
         if not choice.model:
             return
-        wanted = requests.request("inspect")
+        request = requests.request("inspect")
         st.button(
             f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
             type="primary",
             icon=":material/download:",
             disabled=busy,
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted),),
+            args=(lambda: requests.submit(request),),
         )
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
-def _facts(seen: Preview) -> None:
-    rows: dict[str, str] = {"Model": seen.reference, "Architecture": seen.architecture}
-    if seen.parameters:
-        rows["Parameters"] = format.count(seen.parameters)
-    if seen.bytes_on_disk:
-        rows["On disk" if seen.local else "Download"] = format.size(seen.bytes_on_disk)
-    rows["Memory needed"] = format.size(seen.memory_needed)
-    rows["Memory free"] = format.size(seen.memory_available)
+def _facts(preview: Preview) -> None:
+    rows: dict[str, str] = {"Model": preview.reference, "Architecture": preview.architecture}
+    if preview.parameters:
+        rows["Parameters"] = format.count(preview.parameters)
+    if preview.bytes_on_disk:
+        rows["On disk" if preview.local else "Download"] = format.size(preview.bytes_on_disk)
+    rows["Memory needed"] = format.size(preview.memory_needed)
+    rows["Memory free"] = format.size(preview.memory_available)
     st.table(rows, border="horizontal", hide_header=True)
-    if seen.fits:
+    if preview.fits:
         st.badge("Fits into memory", icon=":material/check:", color="green")
     else:
         st.warning(
@@ -165,8 +165,8 @@ def _facts(seen: Preview) -> None:
             "or take a smaller model.",
             icon=":material/memory_alt:",
         )
-    if seen.warning:
-        st.warning(seen.warning, icon=":material/warning:")
+    if preview.warning:
+        st.warning(preview.warning, icon=":material/warning:")
 
 
 def made_of(model: queries.Info) -> None:
@@ -198,28 +198,28 @@ def made_of(model: queries.Info) -> None:
 def baseline(model: queries.Info, busy: bool) -> None:
     """How good the unpruned model is: measured figures, or the button that measures them."""
     st.header("How good it is now", anchor=False)
-    found = queries.baseline(model)
-    wanted = requests.request("baseline", data=session.current().data)
-    if found is None:
+    figures = queries.baseline(model)
+    request = requests.request("baseline", data=session.current().data)
+    if figures is None:
         st.write(
             "Measure the unpruned model once, on real text and on questions with known answers. "
             "Everything later is compared with it."
         )
-        _measure_button(wanted, busy, "Measure the baseline", "primary")
+        _measure_button(request, busy, "Measure the baseline", "primary")
         return
-    _figures(found)
-    if found.get("probes"):
+    _figures(figures)
+    if figures.get("probes"):
         st.subheader("Questions answered right, by capability", anchor=False)
         st.plotly_chart(
-            charts.abilities([("Unpruned", found["probes"])]),
+            charts.abilities([("Unpruned", figures["probes"])]),
             key="abilities",
             config=charts.BARE,
             alt="Share of questions answered right for each capability",
         )
-    _measure_button(wanted, busy, "Measure again", "secondary")
+    _measure_button(request, busy, "Measure again", "secondary")
 
 
-def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -> None:
+def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
     left, right = st.columns([1, 4])
     left.button(
         label,
@@ -227,31 +227,31 @@ def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -
         icon=":material/straighten:",
         disabled=busy,
         on_click=page_frame.on_click,
-        args=(lambda: requests.submit(wanted),),
+        args=(lambda: requests.submit(request),),
     )
     with right:
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
-def _figures(found: dict[str, Any]) -> None:
+def _figures(figures: dict[str, Any]) -> None:
     cells = [
-        ("Perplexity", format.perplexity(found["perplexity"]), "lower is better", labels.PERPLEXITY),
-        ("Right next word", format.percent(found["accuracy"]), "first guess", labels.ACCURACY),
+        ("Perplexity", format.perplexity(figures["perplexity"]), "lower is better", labels.PERPLEXITY),
+        ("Right next word", format.percent(figures["accuracy"]), "first guess", labels.ACCURACY),
         (
             "Weights",
-            format.size(found["bytes"]),
+            format.size(figures["bytes"]),
             "as loaded",
             "Bytes of all weights in the loaded number format.",
         ),
     ]
     # The figures may be of another device, and then its times are left out.
-    if "prefill_ms" in found:
+    if "prefill_ms" in figures:
         cells += [
-            ("Reading a prompt", format.milliseconds(found["prefill_ms"]), "this machine", labels.PREFILL),
-            ("Each further word", format.milliseconds(found["decode_ms"]), "this machine", labels.DECODE),
+            ("Reading a prompt", format.milliseconds(figures["prefill_ms"]), "this machine", labels.PREFILL),
+            ("Each further word", format.milliseconds(figures["decode_ms"]), "this machine", labels.DECODE),
         ]
-    if found.get("probe_accuracy") is not None:
-        share = format.percent(found["probe_accuracy"])
+    if figures.get("probe_accuracy") is not None:
+        share = format.percent(figures["probe_accuracy"])
         cells.append(
             (
                 "Questions right",

@@ -41,9 +41,9 @@ def pitch() -> None:
 
 def demo() -> None:
     """One button that ends at the demo model's map, and how far it is."""
-    seen = [job.id for job in _at_work()]
+    before = [job.id for job in _at_work()]
 
-    @st.fragment(run_every=jobs.RUNNING if seen else jobs.IDLE)
+    @st.fragment(run_every=jobs.RUNNING if before else jobs.IDLE)
     def watch() -> None:
         page_frame.callback_error()
         # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
@@ -51,7 +51,7 @@ def demo() -> None:
             st.switch_page(page_frame.PAGES["sensitivity"].script)
         _stop_what_cannot_work()
         work = _at_work()
-        if [job.id for job in work] != seen:
+        if [job.id for job in work] != before:
             st.rerun()
         with st.container(border=True, key="demo"):
             left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
@@ -61,7 +61,7 @@ def demo() -> None:
                 _steps(work)
 
     watch()
-    if not seen:
+    if not before:
         jobs.ended(CHAIN)
 
 

@@ -29,7 +29,7 @@ def answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], b
 
     @st.fragment(run_every=2 if busy else None)
     def draw() -> None:
-        _said(model, smap, shown, busy)
+        _stored_answers(model, smap, shown, busy)
 
     draw()
 
@@ -44,7 +44,7 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask_ready",
             **session.PERSIST,
         )
-        own = st.text_area(
+        typed = st.text_area(
             "Your own prompt",
             key="ask_own",
             height=80,
@@ -52,7 +52,7 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             **session.PERSIST,
         )
         prompts = [labels.READY_PROMPTS[name] for name in names or ()] + (
-            [own.strip()] if own.strip() else []
+            [typed.strip()] if typed.strip() else []
         )
         length = st.segmented_control(
             "Length of an answer",
@@ -63,7 +63,7 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask_length",
             **session.PERSIST,
         )
-        wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
+        request = _request(model, shown, prompts, int(length or LENGTHS[0]))
         if st.button(
             f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
             type="primary",
@@ -72,10 +72,10 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             key="ask",
         ):
             with page_frame.user_errors():
-                requests.submit(wanted)
+                requests.submit(request)
                 st.rerun()
         if prompts:
-            page_frame.command(wanted)
+            page_frame.command(request)
 
 
 def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], le
     return requests.request(
         "generate",
         prompts=prompts,
-        plans=[format_settings(one.plan, model.groups) for one in shown],
+        plans=[format_settings(candidate.plan, model.groups) for candidate in shown],
         criterion=choice.criterion,
         data=choice.data,
         max_new_tokens=length,
@@ -94,10 +94,10 @@ def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _said(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """What is in the workspace for these plans: a tab for each prompt, the newest first."""
     rows = queries.answers(smap)
-    asked = by_prompt(rows, [format_settings(one.plan, model.groups) for one in shown])
+    asked = by_prompt(rows, [format_settings(candidate.plan, model.groups) for candidate in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
@@ -106,12 +106,12 @@ def _said(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], bus
     for tab, prompt in zip(st.tabs([format.plain(_short(p)) for p in prompts]), prompts, strict=True):
         with tab:
             st.markdown(f"**{format.plain(prompt)}**")
-            for one in shown:
-                row = asked[prompt].get(tuple(format_settings(one.plan, model.groups)))
-                _one(one.name, row)
+            for candidate in shown:
+                row = asked[prompt].get(tuple(format_settings(candidate.plan, model.groups)))
+                _answer(candidate.name, row)
 
 
-def _one(name: str, row: dict[str, Any] | None) -> None:
+def _answer(name: str, row: dict[str, Any] | None) -> None:
     with st.container(border=True):
         if row is None:
             st.markdown(f"**{format.plain(name)}** · :gray-badge[not asked this yet]")
@@ -127,13 +127,13 @@ def by_prompt(
 
     `rows` come newest first; answers of two lengths cannot be laid side by side.
     """
-    found: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+    latest: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
     length: dict[str, int] = {}
     for row in rows:
         prompt, settings = row["prompt"], row["settings"]
         if settings in plans and length.setdefault(prompt, row["max_new_tokens"]) == row["max_new_tokens"]:
-            found.setdefault(prompt, {})[tuple(settings)] = row
-    return found
+            latest.setdefault(prompt, {})[tuple(settings)] = row
+    return latest
 
 
 def _short(prompt: str) -> str:

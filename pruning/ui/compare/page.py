@@ -26,7 +26,7 @@ class Candidate:
 
     name: str
     plan: Plan
-    seen: Forecast
+    forecast: Forecast
     pinned: bool
 
 
@@ -35,7 +35,7 @@ def candidates(
 ) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
     pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
-    if not plan or any(one.plan == plan for one in pinned):
+    if not plan or any(candidate.plan == plan for candidate in pinned):
         return pinned
     return [Candidate(HERE, plan, forecast(smap, plan, calibration), pinned=False), *pinned]
 
@@ -53,24 +53,24 @@ def figures(
     model: queries.Info,
     smap: SensitivityMap,
     shown: list[Candidate],
-    known: list[queries.Measured],
+    measurements: list[queries.Measured],
     calibration: ForecastFit,
 ) -> None:
     """The plans' figures in a table, what each was forecast beside what was measured."""
-    rows = [_unpruned(smap), *(_row(one, known, model) for one in shown)]
+    rows = [_unpruned(smap), *(_row(candidate, measurements, model) for candidate in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
         f"In brackets the forecast's band. {labels.BAND} Gone is the share of the "
         "prunable weights that the plan sets to zero; sizes are with zeros stored sparsely."
     )
-    lost = len(session.current().pins) - sum(one.pinned for one in shown)
-    if lost:
-        many = "One pinned plan does" if lost == 1 else f"{lost} pinned plans do"
+    unfit = len(session.current().pins) - sum(candidate.pinned for candidate in shown)
+    if unfit:
+        many = "One pinned plan does" if unfit == 1 else f"{unfit} pinned plans do"
         st.caption(f":material/info: {many} not fit this model, and cannot be shown.")
-    if not any(one.pinned for one in shown):
+    if not any(candidate.pinned for candidate in shown):
         st.caption(":material/keep: Pin plans on Explore to see them beside this one.")
     else:
-        _manage(model, [one for one in shown if one.pinned])
+        _manage(model, [candidate for candidate in shown if candidate.pinned])
 
 
 def _unpruned(smap: SensitivityMap) -> dict[str, str]:
@@ -89,33 +89,35 @@ def _unpruned(smap: SensitivityMap) -> dict[str, str]:
     }
 
 
-def _row(one: Candidate, known: list[queries.Measured], model: queries.Info) -> dict[str, str]:
-    seen, truth = one.seen, queries.measured(one.plan, known, model.groups)
+def _row(candidate: Candidate, measurements: list[queries.Measured], model: queries.Info) -> dict[str, str]:
+    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements, model.groups)
     return {
-        "Plan": format.plain(one.name),
-        "Gone": format.percent(seen.sparsity),
-        f"Size {labels.FORECAST}": format.size(seen.bytes),
+        "Plan": format.plain(candidate.name),
+        "Gone": format.percent(forecast.sparsity),
+        f"Size {labels.FORECAST}": format.size(forecast.bytes),
         f"Size {labels.MEASURED}": format.size(truth["bytes"]) if truth else "–",
         f"Perplexity {labels.FORECAST}": _banded(
-            format.perplexity, seen.perplexity, seen.perplexity_low, seen.perplexity_high
+            format.perplexity, forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high
         ),
         f"Perplexity {labels.MEASURED}": format.perplexity(truth["perplexity"]) if truth else "–",
         f"Same next word {labels.FORECAST}": _banded(
-            format.percent, seen.agreement, seen.agreement_low, seen.agreement_high
+            format.percent, forecast.agreement, forecast.agreement_low, forecast.agreement_high
         ),
         f"Same next word {labels.MEASURED}": format.percent(truth["agreement"]) if truth else "–",
-        f"KL, nats per token {labels.FORECAST}": _banded(format.kl, seen.kl, seen.kl_low, seen.kl_high),
+        f"KL, nats per token {labels.FORECAST}": _banded(
+            format.kl, forecast.kl, forecast.kl_low, forecast.kl_high
+        ),
         f"KL, nats per token {labels.MEASURED}": format.kl(truth["kl"]) if truth else "–",
     }
 
 
-def _banded(said: Callable[[float], str], value: float, low: float, high: float) -> str:
-    return f"{said(value)} ({said(low)} – {said(high)})"
+def _banded(show: Callable[[float], str], value: float, low: float, high: float) -> str:
+    return f"{show(value)} ({show(low)} – {show(high)})"
 
 
 def _manage(model: queries.Info, pinned: list[Candidate]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        plans = {one.name: one.plan for one in pinned}
+        plans = {candidate.name: candidate.plan for candidate in pinned}
         chosen = st.selectbox("Pinned plan", list(plans), key="pin_chosen", width=260)
         st.button(
             "Take it up on Explore",
@@ -133,7 +135,7 @@ def _manage(model: queries.Info, pinned: list[Candidate]) -> None:
 
 def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFit) -> None:
     """Where each plan hurts, a panel a plan on one scale."""
-    costs = [(one.name, group_costs(smap, one.plan, calibration)) for one in shown]
+    costs = [(candidate.name, group_costs(smap, candidate.plan, calibration)) for candidate in shown]
     st.header("Where they hurt", anchor=False)
     st.markdown(f"Damage by layer {labels.FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(

@@ -78,16 +78,16 @@ def answer(row: dict[str, Any], name: str) -> str:
 
 def gather(tokens: Sequence[str], kl: Sequence[float] | None, place: int | None, ended: bool) -> list[Token]:
     """Tokens as they can be drawn: one without text of its own goes with the next, and keeps its figures."""
-    found: list[Token] = []
+    drawn: list[Token] = []
     text, most, parts = "", 0.0, False
     for index, piece in enumerate(tokens):
         last = index == len(tokens) - 1
         text, parts = text + piece, parts or index == place
         most = max(most, kl[index] if kl is not None else 0.0)
         if text or last:
-            found.append(Token(text, most if kl is not None else None, parts, last and ended))
+            drawn.append(Token(text, most if kl is not None else None, parts, last and ended))
             text, most, parts = "", 0.0, False
-    return found
+    return drawn
 
 
 def summary(row: dict[str, Any]) -> str:

@@ -27,15 +27,15 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
         ("The guide's", GUIDES, "diamond", False),
         ("Beside the guide's", OURS, "circle", True),
     ):
-        own = [row for row in rows if bool(row["beside"]) == beside]
+        side = [row for row in rows if bool(row["beside"]) == beside]
         figure.add_scatter(
-            x=[row["bytes"] / 1e6 for row in own],
-            y=[row[field] for row in own],
+            x=[row["bytes"] / 1e6 for row in side],
+            y=[row[field] for row in side],
             name=name,
             mode="markers+text",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            text=[f"{row['title']} {format.percent(row['share'])}" for row in own],
-            textposition=[sides[row["name"]] for row in own],
+            text=[f"{row['title']} {format.percent(row['share'])}" for row in side],
+            textposition=[sides[row["name"]] for row in side],
             textfont={"size": 12},
             hovertemplate=f"%{{text}}<br>%{{x:.0f}} MB<br>measured {metric} %{{y:.3g}}<extra></extra>",
         )

@@ -27,27 +27,27 @@ def page(model: queries.Info, busy: bool) -> None:
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def results() -> None:
-        found = rows(model)
-        if found:
-            verdicts = {name: verdict(row, list(found.values())) for name, row in found.items()}
-            _families(model, found, verdicts, busy)
-            _chart(found)
-            _download(found, verdicts)
+        measured = rows(model)
+        if measured:
+            verdicts = {name: verdict(row, list(measured.values())) for name, row in measured.items()}
+            _families(model, measured, verdicts, busy)
+            _chart(measured)
+            _download(measured, verdicts)
 
     results()
 
 
 def rows(model: queries.Info) -> Rows:
     """The newest row of each technique on the newest text of this name, in the order they are shown."""
-    found: Rows = {}
+    newest: Rows = {}
     for row in results.impact(queries.store(), queries.subject(model), queries.device(model)):
-        found.setdefault(row["key"]["name"], row["value"])
-    return {one.name: found[one.name] for one in TECHNIQUES if one.name in found}
+        newest.setdefault(row["key"]["name"], row["value"])
+    return {technique.name: newest[technique.name] for technique in TECHNIQUES if technique.name in newest}
 
 
 def _ask(model: queries.Info, busy: bool) -> None:
     """What will be measured, and the button."""
-    found = rows(model)
+    measured = rows(model)
     with st.container(border=True, key="impact_ask"):
         st.markdown(
             "The *Model Pruning Guide* has a table of techniques with what each is said to gain and to lose. "
@@ -66,27 +66,35 @@ def _ask(model: queries.Info, busy: bool) -> None:
                 help=f"It trains four networks for {STEPS} steps each, which takes long without a GPU. "
                 "So few steps tell only roughly what a ticket can do.",
             )
-            wanted = requests.request(
+            request = requests.request(
                 "impact", data=session.current().data, lottery_steps=STEPS if drawn else 0
             )
-            missing = [one for one in TECHNIQUES if one.name not in found and (drawn or not one.training)]
+            missing = [
+                technique
+                for technique in TECHNIQUES
+                if technique.name not in measured and (drawn or not technique.training)
+            ]
             st.button(
-                "Measure all" if not found else f"Measure {len(missing)} more" if missing else "All measured",
+                "Measure all"
+                if not measured
+                else f"Measure {len(missing)} more"
+                if missing
+                else "All measured",
                 type="primary",
                 icon=":material/fact_check:",
                 disabled=busy or not missing,
                 key="impact_start",
                 on_click=page_frame.on_click,
-                args=(lambda: requests.submit(wanted),),
+                args=(lambda: requests.submit(request),),
             )
             st.caption("Rows appear one by one, and stay. The quick ones come first.", width="content")
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
 # ---- the rows ---------------------------------------------------------------------------------------
 
 
-def _families(model: queries.Info, found: Rows, verdicts: dict[str, Verdict], busy: bool) -> None:
+def _families(model: queries.Info, measured: Rows, verdicts: dict[str, Verdict], busy: bool) -> None:
     st.header("Claims and measurements", anchor=False)
     st.caption(
         "Size is of all weights in the form that takes least room. Reading (a prompt) "
@@ -94,33 +102,33 @@ def _families(model: queries.Info, found: Rows, verdicts: dict[str, Verdict], bu
         "**Zeros alone stay at 1.0×, since no kernel uses them.** KL is in nats per token."
     )
     for family in impact_words.families():
-        there = [(one, found[one.name]) for one in family if one.name in found]
-        if there:
-            _family(model, family[0], there, verdicts, busy)
+        pairs = [(technique, measured[technique.name]) for technique in family if technique.name in measured]
+        if pairs:
+            _family(model, family[0], pairs, verdicts, busy)
 
 
 def _family(
     model: queries.Info,
     first: Technique,
-    there: list[tuple[Technique, dict[str, Any]]],
+    pairs: list[tuple[Technique, dict[str, Any]]],
     verdicts: dict[str, Verdict],
     busy: bool,
 ) -> None:
     with st.container(border=True, key=f"impact_{first.name}"):
         st.subheader(impact_words.heading(first), anchor=False)
-        table = impact_words.table(there)
+        table = impact_words.table(pairs)
         if len(table):
             alt = f"Claimed and measured: {impact_words.heading(first)}"
             st.table(table, border="horizontal", alt=alt)
         with st.container(gap="xsmall"):
-            for technique, row in there:
+            for technique, row in pairs:
                 said = verdicts[technique.name]
                 marks = impact_words.badges(said)
                 st.markdown(f"**{technique.title}** {marks} :small[{said.text}]")
                 for note in _notes(technique, row):
                     st.caption(note)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            for technique, row in there:
+            for technique, row in pairs:
                 _action(model, technique, row, busy)
             if first.whole and queries.exports(model):
                 page_frame.link("export", "Written models")
@@ -192,8 +200,8 @@ def _export(model: queries.Info, technique: Technique, row: dict[str, Any]) -> d
 # ---- all of them ------------------------------------------------------------------------------------
 
 
-def _chart(found: Rows) -> None:
-    shown = [row for row in found.values() if not row.get("refused")]
+def _chart(measured: Rows) -> None:
+    shown = [row for row in measured.values() if not row.get("refused")]
     if len(shown) < 2:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -210,10 +218,10 @@ def _chart(found: Rows) -> None:
     )
 
 
-def _download(found: Rows, verdicts: dict[str, Verdict]) -> None:
+def _download(measured: Rows, verdicts: dict[str, Verdict]) -> None:
     st.download_button(
         "Download as CSV",
-        lambda: impact_words.csv(list(found.values()), verdicts),
+        lambda: impact_words.csv(list(measured.values()), verdicts),
         file_name="impact.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -16,18 +16,18 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 
 
-def actions(model: queries.Info, one: Result, busy: bool) -> None:
+def actions(model: queries.Info, result: Result, busy: bool) -> None:
     """The result's figures, and the two ways on."""
-    _figures(model, one)
+    _figures(model, result)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        _explore(one)
+        _explore(result)
     with right, page_frame.user_errors():
-        _export(model, one, busy)
+        _export(model, result, busy)
 
 
-def _figures(model: queries.Info, one: Result) -> None:
-    figures, dense = one.figures, queries.baseline(model)
+def _figures(model: queries.Info, result: Result) -> None:
+    figures, dense = result.figures, queries.baseline(model)
     unpruned = (
         f"unpruned {format.perplexity(figures['dense_perplexity'])}" if "dense_perplexity" in figures else ""
     )
@@ -36,75 +36,75 @@ def _figures(model: queries.Info, one: Result) -> None:
         ("KL", f"{format.kl(figures['kl'])} nats", "per token", labels.KL),
         ("Perplexity", format.perplexity(figures["perplexity"]), unpruned, labels.PERPLEXITY),
         ("Same next word", format.percent(figures["agreement"], 1), "", labels.AGREEMENT),
-        ("Ordinary file", format.size(method_results.file_bytes(one)), before, "What an export writes."),
+        ("Ordinary file", format.size(method_results.file_bytes(result)), before, "What an export writes."),
     )
     for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
             page_frame.figure(label, value, "measured", note, help)
 
 
-def _explore(one: Result) -> None:
+def _explore(result: Result) -> None:
     st.markdown("**Try what is near it**")
-    if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not one.plain):
-        session.change(settings=one.settings, criterion=one.criterion)
+    if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not result.plain):
+        session.change(settings=result.settings, criterion=result.criterion)
         st.switch_page(page_frame.PAGES["explore"].script)
-    if not one.plain:
+    if not result.plain:
         st.caption("Explore knows levels of single weights, without options and without training.")
 
 
-def _export(model: queries.Info, one: Result, busy: bool) -> None:
+def _export(model: queries.Info, result: Result, busy: bool) -> None:
     st.markdown("**Write it to disk**")
-    suggested = _free_name(one)
+    suggested = _free_name(result)
     name = st.text_input("Name", suggested, key=f"method_name_{suggested}").strip()
-    masked = _masked(one)
+    masked = _masked(result)
     taken = queries.store().child("exports", name).exists()
-    arguments: dict[str, Any] = {"recipe": _recipe(model, one, name).to_dict(), "name": name}
-    wanted = requests.request("export", **arguments, **({"masked": True} if masked else {}))
+    arguments: dict[str, Any] = {"recipe": _recipe(model, result, name).to_dict(), "name": name}
+    request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
     page_frame.submit_button(
-        "Write the model", wanted, icon=":material/save:", key="method_export", disabled=busy or taken
+        "Write the model", request, icon=":material/save:", key="method_export", disabled=busy or taken
     )
-    there = queries.store().exports() / name
-    st.caption(f"{there} is there already. Choose another name." if taken else f"Goes to {there}")
-    page_frame.command(wanted)
+    folder = queries.store().exports() / name
+    st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
+    page_frame.command(request)
 
 
-def _masked(one: Result) -> bool:
+def _masked(result: Result) -> bool:
     """Whether whole units are written as zeros: the user's choice, where there is one."""
-    if not one.whole:
+    if not result.whole:
         st.caption("An ordinary file stores zeros as well, and stays as large as before.")
         return False
-    why = one.figures.get("not_smaller")
+    why = result.figures.get("not_smaller")
     if why is not None:
         st.caption(f":material/info: Written full-size with zeros. {why}")
         return True
     return bool(
         st.toggle(
             "Full-size, with zeros",
-            key=f"method_masked_{one.id}",
+            key=f"method_masked_{result.id}",
             help="Off: a smaller folder that from_pretrained loads. On: as large as before.",
         )
     )
 
 
-def _free_name(one: Result) -> str:
+def _free_name(result: Result) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
-    what = one.structure.replace(":", "").replace("_", "-")
-    stem = f"{model}-{what}-{round(100 * one.figures['sparsity'])}"
+    what = result.structure.replace(":", "").replace("_", "-")
+    stem = f"{model}-{what}-{round(100 * result.figures['sparsity'])}"
     return queries.free_export_name(stem)
 
 
-def _recipe(model: queries.Info, one: Result, name: str) -> Recipe:
-    choice, groups = session.current(), method_results.groups_of(model, one.structure)
+def _recipe(model: queries.Info, result: Result, name: str) -> Recipe:
+    choice, groups = session.current(), method_results.groups_of(model, result.structure)
     return Recipe.from_plan(
-        parse_settings(list(one.settings), groups),
+        parse_settings(list(result.settings), groups),
         groups,
         reference=choice.model,
         fingerprint=model.fingerprint,
-        criterion=one.criterion,
+        criterion=result.criterion,
         data=choice.data,
-        data_fingerprint=one.figures["data_fingerprint"],
+        data_fingerprint=result.figures["data_fingerprint"],
         name=name or None,
-        options=MaskOptions.of(one.options),
-        recovery=one.recovery,
+        options=MaskOptions.of(result.options),
+        recovery=result.recovery,
     )

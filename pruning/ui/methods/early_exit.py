@@ -38,17 +38,17 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
         )
         == "The chosen result"
     )
-    one = chosen if pruned else None
-    arguments: dict[str, Any] = {**(one.arguments() if one else {}), "data": session.current().data}
-    wanted = requests.request("early_exit", **arguments)
+    result = chosen if pruned else None
+    arguments: dict[str, Any] = {**(result.arguments() if result else {}), "data": session.current().data}
+    request = requests.request("early_exit", **arguments)
     page_frame.submit_button(
-        "Look after every layer", wanted, icon=":material/logout:", key="exit_start", disabled=busy
+        "Look after every layer", request, icon=":material/logout:", key="exit_start", disabled=busy
     )
-    st.caption(f"Of: {one.name if one else 'the unpruned model'}.")
-    value = latest(model, "early_exit", one)
+    st.caption(f"Of: {result.name if result else 'the unpruned model'}.")
+    value = latest(model, "early_exit", result)
     if value:
         _charts(value)
-    page_frame.command(wanted)
+    page_frame.command(request)
 
 
 def _charts(value: dict[str, Any]) -> None:
@@ -64,7 +64,7 @@ def _charts(value: dict[str, Any]) -> None:
     with right:
         st.markdown(f"**Each word leaves once it is sure** {labels.MEASURED}")
         st.plotly_chart(
-            when_sure(value["sure"], value["layers"]),
+            by_confidence(value["sure"], value["layers"]),
             key="exit_sure",
             config=charts.BARE,
             alt="KL against the layers used on average, a point for every threshold",
@@ -84,18 +84,18 @@ def verdict(value: dict[str, Any]) -> str:
     layers = value["layers"]
     deep = next((row["depth"] for row in value["depths"] if row["agreement"] >= GOOD), layers)
     fixed = f"Nine of ten next words are the same from layer {deep} of {layers} on."
-    sure = next((row for row in value["sure"] if row["agreement"] >= GOOD), None)
+    confident = next((row for row in value["sure"] if row["agreement"] >= GOOD), None)
     if value["depths"][-1]["agreement"] < GOOD:
         return (
             f"Even all {layers} layers of the pruned model keep fewer than nine of ten next words the same."
         )
     if deep == layers:
         fixed = f"No layer but the last ({layers}) keeps nine of ten next words the same."
-    if sure is None:
+    if confident is None:
         return fixed
     return (
-        f"{fixed} Leaving at {format.percent(sure['threshold'], 1)} sure keeps as many, with "
-        f"{sure['layers']:.1f} layers on average, at KL {format.kl(sure['kl'])} nats per token."
+        f"{fixed} Leaving at {format.percent(confident['threshold'], 1)} sure keeps as many, with "
+        f"{confident['layers']:.1f} layers on average, at KL {format.kl(confident['kl'])} nats per token."
     )
 
 
@@ -124,7 +124,7 @@ def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
     return charts.calm(logarithmic(figure), 320, legend=False)
 
 
-def when_sure(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
+def by_confidence(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
     """KL (nats per token) against the layers used on average, a point for every threshold."""
     rows = _drawn(rows)
     figure = go.Figure(

@@ -39,13 +39,13 @@ def form(model: queries.Info, busy: bool) -> None:
         )
         st.markdown(f"{method_words.badge(structure)} :small[{method_words.STRUCTURE_HELP[structure]}]")
         left, right = st.columns([3, 2], gap="large")
-        wanted: dict[str, Any] | None = None
+        request: dict[str, Any] | None = None
         with left, page_frame.user_errors():
-            wanted = _request(model, structure)
+            request = _request(model, structure)
         with right:
             with page_frame.user_errors():
-                preview(model, wanted)
-            _button(wanted, busy)
+                preview(model, request)
+            _button(request, busy)
 
 
 def _request(model: queries.Info, structure: str) -> dict[str, Any]:
@@ -192,10 +192,10 @@ def _left_options(structure: str, how: str) -> dict[str, Any]:
         help="Like 0-1,29. The first and the last are often delicate.",
         **session.PERSIST,
     )
-    found: dict[str, Any] = {"protect": text.strip() or None}
+    values: dict[str, Any] = {"protect": text.strip() or None}
     if structure in ("unstructured", "block"):
         fitting = [scope for scope in method_words.SCOPE if how not in UPDATES or scope not in POOLED]
-        found["scope"] = st.selectbox(
+        values["scope"] = st.selectbox(
             "Compared with one another",
             fitting,
             format_func=method_words.SCOPE.__getitem__,
@@ -204,7 +204,7 @@ def _left_options(structure: str, how: str) -> dict[str, Any]:
             **session.PERSIST,
         )
     if structure == "neurons":
-        found["round_to"] = st.selectbox(
+        values["round_to"] = st.selectbox(
             "Round what stays to",
             ROUND_TO,
             format_func=lambda number: f"a multiple of {number}" if number else "nothing, keep the number",
@@ -212,11 +212,11 @@ def _left_options(structure: str, how: str) -> dict[str, Any]:
             help="Chips like widths that are a multiple of 32 or 64.",
             **session.PERSIST,
         )
-    return found
+    return values
 
 
 def _right_options(structure: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     if structure in ("unstructured", "block"):
         for name, label in (("floor", "At least (%)"), ("ceiling", "At most (%)")):
             share = st.number_input(
@@ -230,16 +230,16 @@ def _right_options(structure: str) -> dict[str, Any]:
                 help="A bound for the level of every group that is pruned at all.",
                 **session.PERSIST,
             )
-            found[name] = None if share is None else round(share / 100, 6)
+            values[name] = None if share is None else round(share / 100, 6)
     if structure in UNIT_KINDS:
-        found["compensate"] = st.toggle(
+        values["compensate"] = st.toggle(
             "Refit what stays",
             True,
             key="method_compensate",
             help="What stays makes up for what went, by least squares. It takes longer and is worth it.",
             **session.PERSIST,
         )
-    return found
+    return values
 
 
 def _levels_text(model: queries.Info, structure: str) -> str:
@@ -270,11 +270,11 @@ def _levels_text(model: queries.Info, structure: str) -> str:
 # ---- asking -----------------------------------------------------------------------------------------
 
 
-def _button(wanted: dict[str, Any] | None, busy: bool) -> None:
-    best = wanted is not None and wanted["task"] == "best"
+def _button(request: dict[str, Any] | None, busy: bool) -> None:
+    best = request is not None and request["task"] == "best"
     page_frame.submit_button(
         "Find the best, and measure it" if best else "Measure it",
-        wanted,
+        request,
         type="primary",
         icon=":material/straighten:",
         key="method_measure",
@@ -282,5 +282,5 @@ def _button(wanted: dict[str, Any] | None, busy: bool) -> None:
         width="stretch",
         help="Prunes in memory, measures on real text and questions, and puts every weight back.",
     )
-    if wanted is not None:
-        page_frame.command(wanted)
+    if request is not None:
+        page_frame.command(request)

@@ -27,20 +27,22 @@ NEWEST = "methods_newest"
 def page(model: queries.Info, busy: bool) -> None:
     """Choose and measure; then everything that was measured, and what can be done with one of it."""
     method_form.form(model, busy)
-    found = method_results.results(model)
+    results = method_results.results(model)
     st.header("All methods on the same axes", anchor=False)
-    if not found:
+    if not results:
         st.caption("Nothing is measured yet. Press the button above, and the first point appears here.")
     else:
-        trained = " Hollow points were trained after pruning." if any(one.recovery for one in found) else ""
+        trained = (
+            " Hollow points were trained after pruning." if any(result.recovery for result in results) else ""
+        )
         st.markdown(f"{labels.MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
-    chosen = _chosen(found)
-    if found:
-        _chart(found, chosen)
-        _table(model, found)
-    st.header("Go on with one of them" if found else "More to find out", anchor=False)
-    if found:
-        chosen = _choose(found)
+    chosen = _chosen(results)
+    if results:
+        _chart(results, chosen)
+        _table(model, results)
+    st.header("Go on with one of them" if results else "More to find out", anchor=False)
+    if results:
+        chosen = _choose(results)
         method_actions.actions(model, chosen, busy)
     # Known to Python, or a job that ends would show the first one again.
     first, second = st.tabs(["Quantize", "Early exit"], key="methods_then", on_change="rerun")
@@ -50,20 +52,20 @@ def page(model: queries.Info, busy: bool) -> None:
         exit_view.section(model, chosen, busy)
 
 
-def _chosen(found: Sequence[Result]) -> Result | None:
+def _chosen(results: Sequence[Result]) -> Result | None:
     """The result to go on with: what was chosen, or the newest whenever there is a new one."""
-    if not found:
+    if not results:
         return None
-    ids = [one.id for one in found]
+    ids = [result.id for result in results]
     if st.session_state.get(NEWEST) != ids[0] or st.session_state.get(CHOSEN) not in ids:
         if NEWEST in st.session_state or st.session_state.get(CHOSEN) not in ids:
             st.session_state[CHOSEN] = ids[0]
         st.session_state[NEWEST] = ids[0]
-    return found[ids.index(st.session_state[CHOSEN])]
+    return results[ids.index(st.session_state[CHOSEN])]
 
 
-def _choose(found: Sequence[Result]) -> Result:
-    names = {one.id: one for one in found}
+def _choose(results: Sequence[Result]) -> Result:
+    names = {result.id: result for result in results}
     chosen = st.selectbox(
         "Result",
         list(names),
@@ -75,14 +77,14 @@ def _choose(found: Sequence[Result]) -> Result:
     return names[chosen]
 
 
-def _title(one: Result) -> str:
-    removed, kl = format.percent(one.figures["sparsity"], 1), format.kl(one.figures["kl"])
-    return f"{one.name} · {removed} removed · KL {kl}"
+def _title(result: Result) -> str:
+    figures = result.figures
+    return f"{result.name} · {format.percent(figures['sparsity'], 1)} removed · KL {format.kl(figures['kl'])}"
 
 
-def _chart(found: Sequence[Result], chosen: Result | None) -> None:
+def _chart(results: Sequence[Result], chosen: Result | None) -> None:
     st.plotly_chart(
-        method_chart.figure(found, chosen.id if chosen else None),
+        method_chart.figure(results, chosen.id if chosen else None),
         key="methods_chart",
         on_select=_take_point,
         selection_mode="points",
@@ -98,8 +100,8 @@ def _take_point() -> None:
         st.session_state[CHOSEN] = ids[0]
 
 
-def _table(model: queries.Info, found: Sequence[Result]) -> None:
-    frame, dense = method_results.frame(found), queries.baseline(model)
+def _table(model: queries.Info, results: Sequence[Result]) -> None:
+    frame, dense = method_results.frame(results), queries.baseline(model)
     unpruned = (
         f" Unpruned: perplexity {format.perplexity(dense['perplexity'])}, {format.size(dense['bytes'])}."
         if dense

@@ -15,14 +15,14 @@ from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
 
 
-def preview(model: queries.Info, wanted: dict[str, Any] | None) -> None:
+def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
     """What would stay, counted: exact for units, and the share asked for of weights."""
-    if wanted is None:
+    if request is None:
         st.caption("Mend what is said on the left, and what would stay is told here.")
         return
-    arguments = wanted["arguments"]
+    arguments = request["arguments"]
     structure = arguments.get("structure", "unstructured")
-    if wanted["task"] == "best":
+    if request["task"] == "best":
         what = method_words.UNIT.get(structure, "prunable weights")
         st.markdown(
             f"**About {format.percent(arguments['sparsity'])} of the {what}** go, where it hurts least."
@@ -39,14 +39,14 @@ def preview(model: queries.Info, wanted: dict[str, Any] | None) -> None:
     groups = groups_of(model, structure)
     plan = effective(session.parse(",".join(arguments["settings"]), groups), groups, options)
     if structure in UNIT_KINDS:
-        _units_that_stay(model, plan, options)
+        _kept_units(model, plan, options)
     else:
         share = sparsity(plan, model.parameters)
         said = format.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
         st.markdown(f"**{said} of the prunable weights** go.")
 
 
-def _units_that_stay(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
+def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
     structure = options.structure
     totals = totals_of(model, structure)
     if not totals:
@@ -61,10 +61,10 @@ def _units_that_stay(model: queries.Info, plan: Plan, options: MaskOptions) -> N
     st.markdown(method_words.stays(kept, totals, structure))
     hint = _not_smaller(model, kept, totals, structure)
     if hint is None:
-        gone = {
+        pruned = {
             (n, structure): 1 - stay / total for n, (stay, total) in enumerate(zip(kept, totals, strict=True))
         }
-        speed_line(model, gone)
+        speed_line(model, pruned)
     if structure == "layers":
         return
     asked = [total - units_gone(total, plan.get((n, structure), 0.0)) for n, total in enumerate(totals)]

@@ -25,7 +25,7 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
         "quantizing then can be done together; this says what each step costs."
     )
     arguments: dict[str, Any] = {**(chosen.arguments() if chosen else {}), "data": session.current().data}
-    wanted = requests.request("quantize", **arguments)
+    request = requests.request("quantize", **arguments)
     there = find_spec("torchao") is not None
     if not there:
         st.info(
@@ -35,7 +35,7 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
         )
     page_frame.submit_button(
         "Quantize, and measure each step",
-        wanted,
+        request,
         icon=":material/compress:",
         key="quantize_start",
         disabled=busy or not there,
@@ -45,17 +45,17 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     if value:
         _table(value)
     if there:
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
 def latest(model: queries.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
     """The newest stored result of a kind that is about the chosen result, or about the dense model."""
     rows = results.about(queries.store(), kind, queries.subject(model))
-    wanted = _about(chosen.arguments() if chosen else {})
-    return next((row["value"] for row in rows if _about(row["key"]) == wanted), None)
+    pruning = _pruning(chosen.arguments() if chosen else {})
+    return next((row["value"] for row in rows if _pruning(row["key"]) == pruning), None)
 
 
-def _about(arguments: dict[str, Any]) -> str:
+def _pruning(arguments: dict[str, Any]) -> str:
     """The same text for the same pruning; what prunes nothing is all the same."""
     apart = ("fingerprint", "data", "methods", "thresholds")
     settings = arguments.get("settings")

@@ -13,7 +13,7 @@ from pruning.planning.forecast.predict import SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html as present_page
-from pruning.ui.present.facts import Assumptions, facts, short_name
+from pruning.ui.present.facts import Assumptions, Results, facts, short_name
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
 
@@ -42,23 +42,23 @@ def _show(full: bool) -> None:
 # ---- assumptions ------------------------------------------------------------------------------------
 
 
-def supposed() -> Assumptions:
+def assumptions() -> Assumptions:
     """The session's assumptions; read from the address when the session is new, and kept in it."""
     if KEY not in st.session_state:
         st.session_state[KEY] = from_address(dict(st.query_params))
-    now: Assumptions = st.session_state[KEY]
+    chosen: Assumptions = st.session_state[KEY]
     for field in fields(Assumptions):
-        value = getattr(now, field.name)
+        value = getattr(chosen, field.name)
         if value == field.default:
             st.query_params.pop(field.name, None)
         elif st.query_params.get(field.name) != f"{value}":
             st.query_params[field.name] = f"{value}"
-    return now
+    return chosen
 
 
 def from_address(params: dict[str, str]) -> Assumptions:
     """Assumptions from an address; what is missing or makes no sense takes its default."""
-    found = Assumptions(
+    chosen = Assumptions(
         title=params.get("title", "")[:120], currency=params.get("currency", Assumptions.currency)[:5]
     )
     for name in ("price", "copies", "memory"):
@@ -68,8 +68,8 @@ def from_address(params: dict[str, str]) -> Assumptions:
             continue
         if math.isfinite(value) and 0 <= value <= MOST:
             changed: dict[str, Any] = {name: int(value) if name == "copies" else value}
-            found = replace(found, **changed)
-    return found
+            chosen = replace(chosen, **changed)
+    return chosen
 
 
 def _take(name: str) -> None:
@@ -83,21 +83,23 @@ def _take(name: str) -> None:
 
 def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy: bool) -> None:
     """The presentation; around it, unless it is shown alone, what can be done with it."""
-    now = supposed()
-    known = queries.measurements(model, smap)
+    chosen = assumptions()
+    measurements = queries.measurements(model, smap)
     answers = _answers(model, smap, plan)
-    told = facts(
+    content = facts(
         session.current().model,
         smap,
         plan,
-        forecast(smap, plan, queries.calibration(smap, known)),
-        queries.measured(plan, known, model.groups),
-        now,
-        _chosen(answers),
+        Results(
+            forecast(smap, plan, queries.calibration(smap, measurements)),
+            queries.measured(plan, measurements, model.groups),
+            _chosen(answers),
+        ),
+        chosen,
     )
     if full:
         st.html(BARE)
-        st.html(present_page.body(told, rank=1))
+        st.html(present_page.body(content, rank=1))
         with st.container(horizontal_alignment="center"):
             st.button("Leave this view", type="tertiary", key="present_leave", on_click=_show, args=(False,))
         return
@@ -112,8 +114,8 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         )
         st.download_button(
             "Download as one file",
-            present_page.document(told),
-            f"{_file_name(told.title)}.html",
+            present_page.document(content),
+            f"{_file_name(content.title)}.html",
             "text/html",
             icon=":material/download:",
             on_click="ignore",
@@ -121,8 +123,8 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
             help="A page for any browser, to send or print. It needs no network.",
         )
     with st.container(border=True):
-        st.html(present_page.body(told))
-    _controls(model, plan, now, answers, busy)
+        st.html(present_page.body(content))
+    _controls(model, plan, chosen, answers, busy)
 
 
 def _file_name(title: str) -> str:
@@ -137,27 +139,27 @@ def _answers(model: queries.Info, smap: SensitivityMap, plan: Plan) -> list[dict
 
 def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The answer to the question that was picked; before any is, the newest."""
-    wanted = st.session_state.get("present_prompt")
-    return next((row for row in answers if row["prompt"] == wanted), answers[0] if answers else None)
+    prompt = st.session_state.get("present_prompt")
+    return next((row for row in answers if row["prompt"] == prompt), answers[0] if answers else None)
 
 
 # ---- what may be changed ----------------------------------------------------------------------------
 
 
 def _controls(
-    model: queries.Info, plan: Plan, now: Assumptions, answers: list[dict[str, Any]], busy: bool
+    model: queries.Info, plan: Plan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool
 ) -> None:
     st.subheader("Change what it says", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         name = short_name(session.current().model)
-        _field("title", st.text_input, "Title", now.title, max_chars=120, placeholder=f"A smaller {name}")
-        _assumptions(now)
+        _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=f"A smaller {name}")
+        _assumption_fields(chosen)
     with right:
         _question(model, plan, answers, busy)
 
 
-def _assumptions(now: Assumptions) -> None:
+def _assumption_fields(chosen: Assumptions) -> None:
     st.markdown("**Assumptions** :small[Only you can know these. 0 leaves one out.]")
     first, second = st.columns([3, 1])
     with first:
@@ -165,20 +167,22 @@ def _assumptions(now: Assumptions) -> None:
             "price",
             st.number_input,
             "Price of a GB of memory a month",
-            now.price,
+            chosen.price,
             min_value=0.0,
             max_value=MOST,
             step=0.5,
             format="%.2f",
         )
     with second:
-        _field("currency", st.text_input, "Currency", now.currency, max_chars=5)
-    _field("copies", st.number_input, "Copies that run", now.copies, min_value=0, max_value=int(MOST), step=1)
+        _field("currency", st.text_input, "Currency", chosen.currency, max_chars=5)
+    _field(
+        "copies", st.number_input, "Copies that run", chosen.copies, min_value=0, max_value=int(MOST), step=1
+    )
     _field(
         "memory",
         st.number_input,
         "Free memory of one device, in GB",
-        now.memory,
+        chosen.memory,
         min_value=0.0,
         max_value=MOST,
         step=1.0,
@@ -203,7 +207,7 @@ def _question(model: queries.Info, plan: Plan, answers: list[dict[str, Any]], bu
         **session.PERSIST,
     ).strip()
     choice = session.current()
-    wanted = requests.request(
+    request = requests.request(
         "generate",
         prompts=[prompt],
         plans=[format_settings(plan, model.groups)],
@@ -219,7 +223,7 @@ def _question(model: queries.Info, plan: Plan, answers: list[dict[str, Any]], bu
         help="The model answers as it is, and then with the plan. Nothing is changed for good.",
     ):
         with page_frame.user_errors():
-            requests.submit(wanted)
+            requests.submit(request)
             st.rerun()
     if prompt:
-        page_frame.command(wanted)
+        page_frame.command(request)

@@ -16,16 +16,16 @@ from pruning.ui.text import format
 PRUNED, RECOVERED, DENSE = charts.HERE, "#009E73", charts.REST
 
 
-def gone_by_step(training: Training, plan: Plan, parameters: Mapping[Group, int]) -> list[float]:
+def pruned_by_step(training: Training, plan: Plan, parameters: Mapping[Group, int]) -> list[float]:
     """The share of all groups' weights that is gone during each step, 0..1, [steps + 1]."""
-    whole = sum(parameters.values())
-    final = sum(level * parameters[group] for group, level in plan.items()) / whole
-    shares, now = [], final if training.pruned_by() == 0 else 0.0
+    total = sum(parameters.values())
+    final = sum(level * parameters[group] for group, level in plan.items()) / total
+    shares, share = [], final if training.pruned_by() == 0 else 0.0
     for step in range(training.steps + 1):
         if prunes_at(training.schedule, step, training.pruned_by(), training.prune_every):
             levels = plan_at(training.schedule, step, training.pruned_by(), plan)
-            now = sum(level * parameters[group] for group, level in levels.items()) / whole
-        shares.append(now)
+            share = sum(level * parameters[group] for group, level in levels.items()) / total
+        shares.append(share)
     return shares
 
 
@@ -63,7 +63,7 @@ def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
     return charts.calm(figure, 260, legend=False)
 
 
-def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
+def evaluations(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
     """KL on text kept back, at each look. `rows`: {step, kl, perplexity, agreement, accuracy}.
 
     Where there are two looks at step 0, weights were fitted between them.
@@ -91,7 +91,7 @@ def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> 
     return charts.calm(figure, 260, legend=False)
 
 
-def won_back(value: Mapping[str, Any]) -> go.Figure:
+def three_models(value: Mapping[str, Any]) -> go.Figure:
     """KL unpruned, pruned and recovered as bars."""
     rows = [("Unpruned", value["dense"], DENSE), ("Pruned", value["pruned"], PRUNED)]
     rows = [row for row in [*rows, ("Recovered", value["recovered"], RECOVERED)] if row[1]]
@@ -113,7 +113,7 @@ def won_back(value: Mapping[str, Any]) -> go.Figure:
     return charts.calm(figure, 190, legend=False)
 
 
-def ladder(rows: Sequence[Mapping[str, Any]], budget: Mapping[str, float | None]) -> go.Figure:
+def progressive(rows: Sequence[Mapping[str, Any]], budget: Mapping[str, float | None]) -> go.Figure:
     """KL or, where only perplexity has a budget, perplexity, at each level; the budget as a line."""
     name = "kl" if budget["kl"] is not None else "perplexity"
     limit = budget[name]

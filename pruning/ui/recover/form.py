@@ -39,14 +39,14 @@ def form(model: queries.Info, busy: bool) -> None:
         return
     with st.container(border=True, key="recover_form"):
         left, right = st.columns([3, 2], gap="large")
-        wanted: dict[str, Any] | None = None
+        request: dict[str, Any] | None = None
         with left, page_frame.user_errors():
             source = _source(sources)
-            wanted = _request(source)
+            request = _request(source)
         with right:
-            if wanted is not None:
-                _preview(model, wanted, source)
-            _button(model, wanted, busy)
+            if request is not None:
+                _preview(model, request, source)
+            _button(model, request, busy)
 
 
 # ---- what -------------------------------------------------------------------------------------------
@@ -54,18 +54,18 @@ def form(model: queries.Info, busy: bool) -> None:
 
 def _sources(model: queries.Info) -> dict[str, tuple[str, dict[str, Any], float]]:
     """What can be trained, by id: its title, the arguments that prune it, and the share that goes."""
-    found: dict[str, tuple[str, dict[str, Any], float]] = {}
+    sources: dict[str, tuple[str, dict[str, Any], float]] = {}
     choice, plan = session.current(), _explored(model)
     if plan:
         settings = format_settings(plan, model.groups)
         said = method_words.method(choice.criterion, settings, {})
         arguments = {"settings": settings, "criterion": choice.criterion}
-        found[EXPLORE] = f"The plan of Explore: {said}", arguments, sparsity(plan, model.parameters)
-    for one in method_results.results(model):
-        if one.recovery is None:
-            title = f"{one.name} · KL {format.kl(one.figures['kl'])}"
-            found[one.id] = title, one.arguments(), one.figures["sparsity"]
-    return found
+        sources[EXPLORE] = f"The plan of Explore: {said}", arguments, sparsity(plan, model.parameters)
+    for result in method_results.results(model):
+        if result.recovery is None:
+            title = f"{result.name} · KL {format.kl(result.figures['kl'])}"
+            sources[result.id] = title, result.arguments(), result.figures["sparsity"]
+    return sources
 
 
 def _explored(model: queries.Info) -> Plan:
@@ -219,14 +219,14 @@ def _chosen_by(criterion: str) -> str:
 # ---- what it means ----------------------------------------------------------------------------------
 
 
-def _preview(model: queries.Info, wanted: dict[str, Any], source: tuple[dict[str, Any], float]) -> None:
+def _preview(model: queries.Info, request: dict[str, Any], source: tuple[dict[str, Any], float]) -> None:
     """A picture of how much is gone at which step, and how long it takes."""
-    arguments = wanted["arguments"]
+    arguments = request["arguments"]
     training = Training.of(arguments["recovery"])
     shares = [source[1]] * (training.steps + 1)
     if training.schedule != ONE_SHOT:
         plan = parse_settings(arguments["settings"], model.groups)
-        shares = recover_chart.gone_by_step(training, plan, model.parameters)
+        shares = recover_chart.pruned_by_step(training, plan, model.parameters)
     st.markdown(":small[**How much is gone at which step**]")
     st.plotly_chart(
         recover_chart.schedule(shares),
@@ -236,33 +236,33 @@ def _preview(model: queries.Info, wanted: dict[str, Any], source: tuple[dict[str
     )
 
 
-def _button(model: queries.Info, wanted: dict[str, Any] | None, busy: bool) -> None:
+def _button(model: queries.Info, request: dict[str, Any] | None, busy: bool) -> None:
     label, done = "Train it", False
-    if wanted is not None:
-        found = recoveries.recoveries(model)
-        there = recoveries.same_as(wanted["arguments"], found)
-        training = Training.of(wanted["arguments"]["recovery"])
+    if request is not None:
+        recovered = recoveries.recoveries(model)
+        recovery = recoveries.same_as(request["arguments"], recovered)
+        training = Training.of(request["arguments"]["recovery"])
         left = training.steps
-        if there is not None and there.finished:
+        if recovery is not None and recovery.finished:
             label, done = "Trained already, see below", True
-        elif there is not None and there.goes_on_from:
-            label, left = f"Go on from step {there.goes_on_from}", training.steps - there.goes_on_from
+        elif recovery is not None and recovery.goes_on_from:
+            label, left = f"Go on from step {recovery.goes_on_from}", training.steps - recovery.goes_on_from
         if not done:
-            before = recoveries.seconds_before(found, training) if left == training.steps else None
-            known = recoveries.seconds_a_step(found, training)
-            st.markdown(f":small[{recover_words.estimate(left, known, before)}]")
+            before = recoveries.seconds_before(recovered, training) if left == training.steps else None
+            pace = recoveries.seconds_a_step(recovered, training)
+            st.markdown(f":small[{recover_words.estimate(left, pace, before)}]")
     st.button(
         label,
         type="primary",
         icon=":material/healing:",
         key="recover_start",
-        disabled=busy or done or wanted is None,
+        disabled=busy or done or request is None,
         width="stretch",
         on_click=page_frame.on_click,
-        args=(lambda: requests.submit(wanted or {}),),
+        args=(lambda: requests.submit(request or {}),),
     )
-    if wanted is not None:
-        page_frame.command(wanted)
+    if request is not None:
+        page_frame.command(request)
 
 
 def plan_of_explore(model: queries.Info) -> list[str]:

@@ -29,21 +29,21 @@ def section(model: queries.Info, busy: bool) -> None:
         "removes the smallest weights, and puts the others back to where they were early on. A random "
         "ticket of the same size is the control: only what beats it has won."
     )
-    wanted: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
     with st.container(border=True, key="ticket_form"):
         with page_frame.user_errors():
-            wanted = _request(model)
+            request = _request(model)
         st.button(
             "Draw the ticket",
             type="primary",
             icon=":material/confirmation_number:",
             key="ticket_start",
-            disabled=busy or wanted is None,
+            disabled=busy or request is None,
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted or {}),),
+            args=(lambda: requests.submit(request or {}),),
         )
-        if wanted is not None:
-            page_frame.command(wanted)
+        if request is not None:
+            page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def results() -> None:
@@ -116,8 +116,8 @@ def _request(model: queries.Info) -> dict[str, Any]:
         details = training_details.details(steps, "ticket", whole=True)
     training = Training.of({"loss": "task", "steps": steps, **details})
     total = (rounds + 2) * steps
-    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, known)}]")
+    pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, pace)}]")
     recovery = {name: value for name, value in training.changed().items() if name != "loss"}
     return requests.request(
         "lottery",
@@ -136,8 +136,8 @@ def _drawn_so_far() -> dict[str, dict[str, float]]:
     """What a running lottery has measured, by name."""
     for job in queries.store().jobs(WAITING):
         if job.request["task"] == "lottery" and requests.about_model(job):
-            told = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
-            return {draw["name"]: draw for draw in told}
+            draws = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
+            return {draw["name"]: draw for draw in draws}
     return {}
 
 

@@ -27,25 +27,25 @@ def section(model: queries.Info, busy: bool) -> None:
         "How far can this model go? All groups are pruned to one level after another, each from the unpruned "
         "model, and measured, until quality leaves a budget."
     )
-    wanted: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
     with st.container(border=True, key="ladder_form"):
         with page_frame.user_errors():
-            wanted = _request(model)
+            request = _request(model)
         st.button(
             "Climb the ladder",
             type="primary",
             icon=":material/stairs:",
             key="ladder_start",
-            disabled=busy or wanted is None,
+            disabled=busy or request is None,
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted or {}),),
+            args=(lambda: requests.submit(request or {}),),
         )
-        if wanted is not None:
-            page_frame.command(wanted)
+        if request is not None:
+            page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def results() -> None:
-        row = shown(model, wanted)
+        row = shown(model, request)
         if row is not None:
             _ladder(row)
 
@@ -114,8 +114,8 @@ def _recovery(model: queries.Info) -> dict[str, Any]:
             "Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **session.PERSIST
         )
     training = Training.of({"steps": steps, "warmup": min(10, max(1, steps // 4)) if steps > 1 else 0})
-    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, known)}]")
+    pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, pace)}]")
     return {"recovery": training.changed()}
 
 
@@ -127,20 +127,20 @@ def ladders(model: queries.Info) -> list[dict[str, Any]]:
     return results.about(queries.store(), "ladder", queries.subject(model))
 
 
-def shown(model: queries.Info, wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def shown(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The ladder that the controls ask for; where there is none, the newest."""
     rows = ladders(model)
-    if wanted is not None:
-        asked = wanted["arguments"]
-        about = {
+    if request is not None:
+        asked = request["arguments"]
+        fields = {
             "levels": asked["levels"],
             "criterion": asked["criterion"],
             "kl": asked.get("max_kl"),
             "perplexity": asked.get("max_perplexity"),
             "recovery": asked.get("recovery"),
         }
-        text = canonical(about)
-        same = (row for row in rows if canonical({name: row["key"][name] for name in about}) == text)
+        text = canonical(fields)
+        same = (row for row in rows if canonical({name: row["key"][name] for name in fields}) == text)
         return next(same, rows[0] if rows else None)
     return rows[0] if rows else None
 
@@ -154,7 +154,7 @@ def _ladder(row: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(
-            recover_chart.ladder(value["rows"], value["budget"]),
+            recover_chart.progressive(value["rows"], value["budget"]),
             key="ladder_chart",
             config=charts.BARE,
             alt="Measured quality at each level of the ladder, with the budget as a line",

@@ -24,39 +24,39 @@ from pruning.workspace import runs as library
 CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
 
 
-def results(model: queries.Info, found: Sequence[Recovered], busy: bool) -> None:
+def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> None:
     """One finished recovery with its figures, and what can be done with it."""
-    if not found:
+    if not recovered:
         return
     st.header("What training won back", anchor=False)
-    one = _choose(found)
+    recovery = _choose(recovered)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(f"{labels.MEASURED} {recover_words.verdict(one.value)}")
-        _figures(one)
+        st.markdown(f"{labels.MEASURED} {recover_words.verdict(recovery.value)}")
+        _figures(recovery)
     with right:
         st.plotly_chart(
-            recover_chart.won_back(one.value),
+            recover_chart.three_models(recovery.value),
             key="recovery_bars",
             config=charts.BARE,
             alt="KL of the unpruned, the pruned and the recovered model",
         )
     with st.expander("How training went", icon=":material/show_chart:", key="recovery_course"):
-        _course(one)
+        _training_log(recovery)
     left, right = st.columns(2, gap="large")
     with left, page_frame.user_errors():
-        _export(model, one, busy)
+        _export(model, recovery, busy)
     with right:
-        _measure(one, busy)
+        _measure(recovery, busy)
 
 
-def _choose(found: Sequence[Recovered]) -> Recovered:
+def _choose(recovered: Sequence[Recovered]) -> Recovered:
     """The recovery to show: what was chosen, or the newest whenever there is a new one."""
-    names = {one.id: one for one in found}
-    overtaken = st.session_state.get(NEWEST, found[0].id) != found[0].id
+    names = {recovery.id: recovery for recovery in recovered}
+    overtaken = st.session_state.get(NEWEST, recovered[0].id) != recovered[0].id
     if overtaken or st.session_state.get(CHOSEN) not in names:
-        st.session_state[CHOSEN] = found[0].id
-    st.session_state[NEWEST] = found[0].id
+        st.session_state[CHOSEN] = recovered[0].id
+    st.session_state[NEWEST] = recovered[0].id
     return names[
         st.selectbox(
             "Recovery",
@@ -68,8 +68,8 @@ def _choose(found: Sequence[Recovered]) -> Recovered:
     ]
 
 
-def _figures(one: Recovered) -> None:
-    value = one.value
+def _figures(recovery: Recovered) -> None:
+    value = recovery.value
     rows = [
         {
             "Model": name,
@@ -93,8 +93,8 @@ def _figures(one: Recovered) -> None:
     )
 
 
-def _course(one: Recovered) -> None:
-    value, steps = one.value, one.training.steps
+def _training_log(recovery: Recovered) -> None:
+    value, steps = recovery.value, recovery.training.steps
     if fit := recover_words.fit(value):
         st.markdown(fit)
     left, right = st.columns(2, gap="large")
@@ -109,7 +109,7 @@ def _course(one: Recovered) -> None:
     with right:
         st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         st.plotly_chart(
-            recover_chart.looks(value["looks"], steps, value["best_step"]),
+            recover_chart.evaluations(value["looks"], steps, value["best_step"]),
             key="result_looks",
             config=charts.BARE,
             alt="KL on text kept back, at each look; a star marks the best",
@@ -119,76 +119,76 @@ def _course(one: Recovered) -> None:
 # ---- ways on ----------------------------------------------------------------------------------------
 
 
-def _export(model: queries.Info, one: Recovered, busy: bool) -> None:
+def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     st.markdown("**Write the recovered model to disk**")
-    suggested = _free_name(one)
+    suggested = _free_name(recovery)
     name = st.text_input("Name", suggested, key=f"recovered_name_{suggested}").strip()
-    masked = one.options.whole and st.toggle(
+    masked = recovery.options.whole and st.toggle(
         "Full-size, with zeros",
-        key=f"recovered_masked_{one.id}",
+        key=f"recovered_masked_{recovery.id}",
         help="Off: a smaller folder, where every layer lost as much. On: as large as before.",
     )
     taken = queries.store().child("exports", name).exists()
-    arguments: dict[str, Any] = {"recipe": _recipe(model, one, name).to_dict(), "name": name}
-    wanted = requests.request("export", **arguments, **({"masked": True} if masked else {}))
+    arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
+    request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
     st.button(
         "Write the model",
         icon=":material/save:",
         key="recovered_export",
         disabled=busy or taken,
         on_click=page_frame.on_click,
-        args=(lambda: requests.submit(wanted),),
+        args=(lambda: requests.submit(request),),
     )
-    there = queries.store().exports() / name
-    st.caption(f"{there} is there already. Choose another name." if taken else f"Goes to {there}")
-    page_frame.command(wanted)
+    folder = queries.store().exports() / name
+    st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
+    page_frame.command(request)
 
 
-def _measure(one: Recovered, busy: bool) -> None:
+def _measure(recovery: Recovered, busy: bool) -> None:
     st.markdown("**Set it beside other methods**")
-    wanted = requests.request("measure", **one.arguments())
+    request = requests.request("measure", **recovery.arguments())
     st.button(
         "Measure it with questions",
         icon=":material/straighten:",
         key="recovered_measure",
         disabled=busy,
         on_click=page_frame.on_click,
-        args=(lambda: requests.submit(wanted),),
+        args=(lambda: requests.submit(request),),
     )
     st.caption("Then it is a point on Methods, with the questions it answers right.")
     page_frame.link("methods", "All methods on the same axes")
 
 
-def _free_name(one: Recovered) -> str:
+def _free_name(recovery: Recovered) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
-    stem = f"{model}-recovered-{round(100 * one.value['sparsity'])}"
+    stem = f"{model}-recovered-{round(100 * recovery.value['sparsity'])}"
     return queries.free_export_name(stem)
 
 
-def _recipe(model: queries.Info, one: Recovered, name: str) -> Recipe:
-    groups = method_results.groups_of(model, one.options.structure)
+def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:
+    groups = method_results.groups_of(model, recovery.options.structure)
     return Recipe.from_plan(
-        parse_settings(one.value["settings"], groups),
+        parse_settings(recovery.value["settings"], groups),
         groups,
         reference=session.current().model,
         fingerprint=model.fingerprint,
-        criterion=one.value["criterion"],
-        data=one.key["data"],
-        data_fingerprint=one.key["data_fingerprint"],
+        criterion=recovery.value["criterion"],
+        data=recovery.key["data"],
+        data_fingerprint=recovery.key["data_fingerprint"],
         name=name or None,
-        options=one.options,
-        recovery=one.value["recovery"],
+        options=recovery.options,
+        recovery=recovery.value["recovery"],
     )
 
 
-def throw_away(one: Recovered) -> None:
+def throw_away(recovery: Recovered) -> None:
     """Take a half-done recovery and its files out of the workspace. Raises PruningError while it trains."""
     store = queries.store()
-    runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == one.key]
+    runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
-        store.put(recoveries.RESULT, one.key, one.value)
-        runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == one.key]
+        store.put(recoveries.RESULT, recovery.key, recovery.value)
+        runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
         raise PruningError("This recovery is no longer in the workspace.")
     library.delete(store, runs[0])
@@ -197,12 +197,12 @@ def throw_away(one: Recovered) -> None:
 # ---- all of them ------------------------------------------------------------------------------------
 
 
-def table(found: Sequence[Recovered]) -> None:
+def table(recovered: Sequence[Recovered]) -> None:
     """Every recovery of the model, newest first, to read and to take away."""
-    if not found:
+    if not recovered:
         return
     st.header("All recoveries of this model", anchor=False)
-    frame = recoveries.frame(found)
+    frame = recoveries.frame(recovered)
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     left.caption("Newest first. Every figure is measured, on text that training never saw.")
     right.download_button(

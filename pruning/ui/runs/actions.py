@@ -125,8 +125,8 @@ def _duplicate(run: Run, busy: bool) -> None:
                 pin(run)
                 st.switch_page(page_frame.PAGES["explore"].script)
         return
-    wanted = _request(run)
-    if wanted is not None:
+    request = _request(run)
+    if request is not None:
         st.button(
             "Do it again",
             icon=":material/replay:",
@@ -134,7 +134,7 @@ def _duplicate(run: Run, busy: bool) -> None:
             width="stretch",
             disabled=busy,
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted),),
+            args=(lambda: requests.submit(request),),
         )
 
 
@@ -160,9 +160,9 @@ def _address(run: Run) -> str:
 
 
 def ask_about_deleting(runs: list[Run]) -> None:
-    wanted = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
-    if wanted is not None:
-        _confirm(wanted)
+    doomed = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
+    if doomed is not None:
+        _confirm(doomed)
 
 
 def _settled() -> None:
@@ -186,7 +186,7 @@ def _confirm(run: Run) -> None:
         st.write(f"Its folder {run.value['out']} is not in the workspace and stays as it is.")
     st.caption("This cannot be undone.")
     with st.container(horizontal=True):
-        gone = st.button(
+        confirmed = st.button(
             "Delete",
             type="primary",
             icon=":material/delete:",
@@ -194,5 +194,5 @@ def _confirm(run: Run) -> None:
             on_click=page_frame.on_click,
             args=(lambda: _delete(run),),
         )
-        if gone or st.button("Keep it", key="delete_no", on_click=_settled):
+        if confirmed or st.button("Keep it", key="delete_no", on_click=_settled):
             st.rerun()

@@ -130,9 +130,9 @@ def _card(run: Run, busy: bool) -> None:
 def _lines(run: Run) -> None:
     """Kind and title, figures, note."""
     badge = f":gray-badge[:material/{run_words.ICON[run.kind]}: {run_words.KIND[run.kind]}]"
-    gone = run.kind == "export" and not Path(run.value["out"]).exists()
-    lost = " :orange-badge[moved or deleted since]" if gone else ""
-    st.markdown(f"**{run_words.title(run)}** {badge}{lost}")
+    missing = run.kind == "export" and not Path(run.value["out"]).exists()
+    note = " :orange-badge[moved or deleted since]" if missing else ""
+    st.markdown(f"**{run_words.title(run)}** {badge}{note}")
     if run.kind in ("export", "job") and run.settings:
         st.caption(run_words.described(run))
     st.markdown(f":small[{run_words.figures(run)}]")
@@ -146,12 +146,12 @@ def _lines(run: Run) -> None:
 def storage() -> None:
     """What the workspace takes, by kind, and where it is."""
     store = queries.store()
-    seen = library.storage(store)
+    disk = library.storage(store)
     st.header("Storage", anchor=False)
     cells = [
-        ("Database", seen.database, "results, notes, jobs"),
-        ("Statistics and maps", seen.maps, "made again when needed"),
-        ("Written models", seen.exports, "exports"),
+        ("Database", disk.database, "results, notes, jobs"),
+        ("Statistics and maps", disk.maps, "made again when needed"),
+        ("Written models", disk.exports, "exports"),
     ]
     for column, (label, taken, note) in zip(st.columns(len(cells)), cells, strict=True):
         with column:

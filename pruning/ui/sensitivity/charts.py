@@ -121,9 +121,9 @@ def curves(
     _draw(figure, lines, measured, colour)
     if mark is not None:
         figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=charts.REST)
-    seen = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
-    high = max([*seen, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
-    low = 0.0 if metric == "KL" else min(seen, default=0.0) - 0.04 * (high - min(seen, default=0.0))
+    values = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
+    high = max([*values, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
+    low = 0.0 if metric == "KL" else min(values, default=0.0) - 0.04 * (high - min(values, default=0.0))
     figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 92], dtick=10)
     figure.update_yaxes(title=_axis(metric), range=[low, high])
     charts.calm(figure, CURVES_HEIGHT, legend=False)

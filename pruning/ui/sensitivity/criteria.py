@@ -17,51 +17,55 @@ from pruning.ui.text import format, labels
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One criterion's map, and what its measured plans and single groups taught."""
+class CriterionMap:
+    """One criterion's map, and what its measured plans and single groups gave."""
 
     name: str
-    table: SensitivityMap
-    known: list[queries.Measured]
+    smap: SensitivityMap
+    measurements: list[queries.Measured]
     points: Mapping[Group, Sequence[Mapping[str, float]]]
     calibration: ForecastFit
 
 
 def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
     """Two charts, the whole model and the chosen groups, a line for each criterion that has a map."""
-    found = _scored(model)
+    maps = _maps(model)
     st.subheader("Criteria side by side", anchor=False)
-    _missing([key for key in labels.SIDE_BY_SIDE if key not in {one.table.criterion for one in found}], busy)
+    _missing(
+        [key for key in labels.SIDE_BY_SIDE if key not in {entry.smap.criterion for entry in maps}], busy
+    )
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")
-        _chart(found, model.groups, metric, level, "criteria_whole")
-        st.markdown(_verdict(found, model.groups, level, metric))
+        _chart(maps, model.groups, metric, level, "criteria_whole")
+        st.markdown(_verdict(maps, model.groups, level, metric))
     with right:
         st.markdown(f"**{_name(chosen)}** :blue-badge[lines: forecast with band]")
-        _chart(found, chosen, metric, level, "criteria_chosen")
-        st.markdown(_verdict(found, chosen, level, metric))
+        _chart(maps, chosen, metric, level, "criteria_chosen")
+        st.markdown(_verdict(maps, chosen, level, metric))
 
 
-def _scored(model: queries.Info) -> list[Scored]:
-    found = []
+def _maps(model: queries.Info) -> list[CriterionMap]:
+    maps = []
     for key, name in labels.CRITERION_NAME.items():
         smap = queries.sensitivity_map(model, key)
         if smap is not None:
-            known = queries.measurements(model, smap)
+            measurements = queries.measurements(model, smap)
             points = queries.sweep_points(smap)
-            found.append(Scored(name, smap, known, points, queries.calibration(smap, known)))
-    return found
+            maps.append(
+                CriterionMap(name, smap, measurements, points, queries.calibration(smap, measurements))
+            )
+    return maps
 
 
-def _missing(criteria: list[str], busy: bool) -> None:
+def _missing(names: list[str], busy: bool) -> None:
     """The button that draws the maps that are not there yet; all share one look at the text."""
-    if not criteria:
+    if not names:
         return
-    *first, last = [labels.CRITERION_NAME[key] for key in criteria]
+    *first, last = [labels.CRITERION_NAME[key] for key in names]
     label = f"Draw the maps of {', '.join(first)} and {last}" if first else f"Draw the map of {last}"
     data = session.current().data
-    wanted = [requests.request("map", criterion=key, data=data) for key in criteria]
+    requests = [requests.request("map", criterion=key, data=data) for key in names]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             label,
@@ -69,35 +73,39 @@ def _missing(criteria: list[str], busy: bool) -> None:
             disabled=busy,
             key="missing_maps",
             on_click=page_frame.on_click,
-            args=(lambda: [requests.submit(one) for one in wanted],),
+            args=(lambda: [requests.submit(request) for request in requests],),
         )
         st.caption("Quick: what was learnt from the text for one criterion serves all.", width="content")
 
 
-def _at(one: Scored, groups: Sequence[Group], level: float) -> Forecast:
-    return forecast(one.table, _plan(groups, level), one.calibration)
+def _at(entry: CriterionMap, groups: Sequence[Group], level: float) -> Forecast:
+    return forecast(entry.smap, _plan(groups, level), entry.calibration)
 
 
 def _plan(groups: Sequence[Group], level: float) -> Plan:
     return dict.fromkeys(groups, level) if level else {}
 
 
-def _chart(found: list[Scored], groups: Sequence[Group], metric: str, level: float, key: str) -> None:
+def _chart(maps: list[CriterionMap], groups: Sequence[Group], metric: str, level: float, key: str) -> None:
     lines, measured = [], []
-    for one in found:
+    for entry in maps:
         # No logarithmic axis holds the KL of 0 at level 0; the perplexity there is the unpruned model's.
-        levels = [*([] if metric == "KL" else [0.0]), *map(float, one.table.levels)]
-        seen = [_at(one, groups, v) for v in levels]
+        levels = [*([] if metric == "KL" else [0.0]), *map(float, entry.smap.levels)]
+        forecasts = [_at(entry, groups, v) for v in levels]
         if metric == "KL":
-            y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
+            y, low, high = (
+                [f.kl for f in forecasts],
+                [f.kl_low for f in forecasts],
+                [f.kl_high for f in forecasts],
+            )
         else:
-            y = [f.perplexity for f in seen]
-            low, high = [f.perplexity_low for f in seen], [f.perplexity_high for f in seen]
-        lines.append(charts.Line(one.name, levels, y, low, high))
-        truth = _truths(one, groups, levels, "kl" if metric == "KL" else "perplexity")
+            y = [f.perplexity for f in forecasts]
+            low, high = [f.perplexity_low for f in forecasts], [f.perplexity_high for f in forecasts]
+        lines.append(charts.Line(entry.name, levels, y, low, high))
+        truth = _truths(entry, groups, levels, "kl" if metric == "KL" else "perplexity")
         if truth:
-            measured.append(charts.Points(one.name, list(truth), list(truth.values())))
-    dense = found[0].table.dense["perplexity"]
+            measured.append(charts.Points(entry.name, list(truth), list(truth.values())))
+    dense = maps[0].smap.dense["perplexity"]
     st.plotly_chart(
         sensitivity_charts.criteria(lines, measured, metric, dense, level),
         key=key,
@@ -106,21 +114,23 @@ def _chart(found: list[Scored], groups: Sequence[Group], metric: str, level: flo
     )
 
 
-def _truths(one: Scored, groups: Sequence[Group], levels: Sequence[float], field: str) -> dict[float, float]:
+def _truths(
+    entry: CriterionMap, groups: Sequence[Group], levels: Sequence[float], field: str
+) -> dict[float, float]:
     """What was measured of these groups at the same level: whole plans, and points of a single group."""
     truth = {}
     if len(groups) == 1:
-        truth = {float(point["level"]): float(point[field]) for point in one.points.get(groups[0], ())}
+        truth = {float(point["level"]): float(point[field]) for point in entry.points.get(groups[0], ())}
     for level in levels:
-        figures = queries.measured(_plan(groups, level), one.known, list(one.table.groups))
+        figures = queries.measured(_plan(groups, level), entry.measurements, list(entry.smap.groups))
         if level and figures:
             truth[level] = float(figures[field])
     return dict(sorted(truth.items()))
 
 
-def _verdict(found: list[Scored], groups: Sequence[Group], level: float, metric: str) -> str:
+def _verdict(maps: list[CriterionMap], groups: Sequence[Group], level: float, metric: str) -> str:
     """Who is forecast to cost least at the level, in a sentence, and whether that is sure."""
-    order = sorted(((one.name, _at(one, groups, level)) for one in found), key=lambda pair: pair[1].kl)
+    order = sorted(((entry.name, _at(entry, groups, level)) for entry in maps), key=lambda pair: pair[1].kl)
     if metric == "KL":
         unit = "KL in nats per token"
         shown = [(name, *map(format.kl, (f.kl, f.kl_low, f.kl_high))) for name, f in order]

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
@@ -24,7 +24,7 @@ Points = dict[Group, list[dict[str, Any]]]
 
 def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> None:
     """The criterion, and the button that draws its map where there is none yet."""
-    wanted = requests.request("map", criterion=session.current().criterion, data=session.current().data)
+    request = requests.request("map", criterion=session.current().criterion, data=session.current().data)
     if smap is not None:
         return
     with st.container(border=True):
@@ -42,9 +42,9 @@ def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> N
             icon=":material/grid_on:",
             disabled=busy,
             on_click=page_frame.on_click,
-            args=(lambda: requests.submit(wanted),),
+            args=(lambda: requests.submit(request),),
         )
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
 def _criterion_box() -> None:
@@ -71,8 +71,8 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     def draw() -> None:
         if session.current().criterion != smap.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
-        known = queries.measurements(model, smap)
-        single = single_groups.alone(smap, queries.calibration(smap, known))
+        measurements = queries.measurements(model, smap)
+        single = single_groups.alone(smap, queries.calibration(smap, measurements))
         points = queries.sweep_points(smap)
         level, metric = _controls(smap)
         costs = [single[group, level].kl for group in smap.groups]
@@ -141,13 +141,13 @@ def _heat(
     def shown(kl: float, perplexity: float) -> float:
         return kl if metric == "KL" else 100 * (perplexity / dense - 1)
 
-    seen = [single[group, level] for group in smap.groups]
-    values = [shown(one.kl, one.perplexity) for one in seen]
-    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in seen]
+    forecasts = [single[group, level] for group in smap.groups]
+    values = [shown(forecast.kl, forecast.perplexity) for forecast in forecasts]
+    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in forecasts]
     measured = {
         group: shown(point["kl"], point["perplexity"])
-        for group, own in points.items()
-        for point in own
+        for group, measured_points in points.items()
+        for point in measured_points
         if abs(point["level"] - level) < 1e-6
     }
     look = (smap.fingerprint, smap.criterion, smap.data, metric, way, values, measured)
@@ -203,38 +203,48 @@ def _curves(
 
 def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
     levels = [0.0, *map(float, smap.levels)]
-    seen = [single[group, level] for level in levels]
+    forecasts = [single[group, level] for level in levels]
     if metric == "KL":
-        y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
+        y, low, high = (
+            [f.kl for f in forecasts],
+            [f.kl_low for f in forecasts],
+            [f.kl_high for f in forecasts],
+        )
     else:
-        y = [f.perplexity for f in seen]
-        low, high = [f.perplexity_low for f in seen], [f.perplexity_high for f in seen]
+        y = [f.perplexity for f in forecasts]
+        low, high = [f.perplexity_low for f in forecasts], [f.perplexity_high for f in forecasts]
     return charts.Line(labels.group(*group), levels, y, low, high)
 
 
 def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: float) -> str:
     """The measured point nearest to the level beside its forecast, in a sentence."""
     point = min(points, key=lambda point: abs(point["level"] - level))
-    found = round(float(point["level"]), 6)
-    seen = single.get((group, found))
-    where = f"{labels.group(*group)} at {format.percent(found)}"
+    at = round(float(point["level"]), 6)
+    forecast = single.get((group, at))
+    where = f"{labels.group(*group)} at {format.percent(at)}"
     said = f"{where}: {labels.MEASURED} KL {format.kl(point['kl'])}"
-    if seen is None:
+    if forecast is None:
         return f":small[{said}]"
-    band = f"{format.kl(seen.kl)} ({format.kl(seen.kl_low)}\u00a0–\u00a0{format.kl(seen.kl_high)})"
-    return f":small[{said}, {single_groups.beside(seen, point['kl'])}] {labels.FORECAST} :small[{band}]"
+    ratio = single_groups.beside(forecast, point["kl"])
+    return f":small[{said}, {ratio}] {labels.FORECAST} :small[{_kl_band(forecast)}]"
 
 
 def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
     """The most sensitive and the most robust group in a sentence each."""
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
     for badge, group in zip(badges, ends, strict=True):
-        seen = single[group, level]
-        dense = smap.dense["perplexity"]
-        least, most = (format.percent(v / dense - 1) for v in (seen.perplexity_low, seen.perplexity_high))
-        kl = f"{format.kl(seen.kl)} ({format.kl(seen.kl_low)}\u00a0–\u00a0{format.kl(seen.kl_high)})"
+        forecast, dense = single[group, level], smap.dense["perplexity"]
+        rise = format.more(forecast.perplexity / dense - 1)
+        bounds = forecast.perplexity_low, forecast.perplexity_high
+        least, most = (format.percent(bound / dense - 1) for bound in bounds)
         st.markdown(
             f"{badge} **{labels.group(*group)}**  \n"
-            f"{format.percent(level)} costs {format.more(seen.perplexity / dense - 1)} ({least} – {most})  \n"
-            f"{labels.FORECAST} :small[KL {kl}]"
+            f"{format.percent(level)} costs {rise} ({least} – {most})  \n"
+            f"{labels.FORECAST} :small[KL {_kl_band(forecast)}]"
         )
+
+
+def _kl_band(forecast: Forecast) -> str:
+    return (
+        f"{format.kl(forecast.kl)} ({format.kl(forecast.kl_low)}\u00a0–\u00a0{format.kl(forecast.kl_high)})"
+    )

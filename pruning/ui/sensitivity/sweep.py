@@ -51,7 +51,7 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
     if layers[-1] >= model.layers:
         raise PruningError(f"There is no layer {layers[-1]}; the last one is {model.layers - 1}.")
     choice = session.current()
-    wanted: dict[str, Any] = requests.request(
+    request: dict[str, Any] = requests.request(
         "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
     )
     count = len(layers) * len(kinds) * len(levels)
@@ -61,7 +61,7 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
         disabled=busy or count == 0,
         key="sweep_start",
     ):
-        requests.submit(wanted)
+        requests.submit(request)
         st.rerun()
     if count:
-        page_frame.command(wanted)
+        page_frame.command(request)

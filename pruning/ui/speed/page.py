@@ -37,13 +37,13 @@ class Choice:
 
 
 def page(model: queries.Info, busy: bool) -> None:
-    found = queries.latency(model)
+    times = queries.latency(model)
     table = None
     with page_frame.user_errors():
-        table = LatencyTable.from_dict(found) if found else None
+        table = LatencyTable.from_dict(times) if times else None
     _timing(table, busy)
-    if found and table:
-        _measured(table, found.get("sparse", []))
+    if times and table:
+        _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
     st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
     with page_frame.user_errors():
@@ -58,7 +58,7 @@ def page(model: queries.Info, busy: bool) -> None:
 
 def _timing(table: LatencyTable | None, busy: bool) -> None:
     st.header("On this machine", anchor=False)
-    wanted = requests.request("latency", **({"again": True} if table else {}))
+    request = requests.request("latency", **({"again": True} if table else {}))
     if table is None:
         st.write(
             "Not timed yet. The model is run unpruned and really narrower, in turns, some minutes in all. "
@@ -74,7 +74,7 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
     with left:
         page_frame.submit_button(
             "Time it again" if table else "Time it on this machine",
-            wanted,
+            request,
             type="secondary" if table else "primary",
             icon=":material/timer:",
             disabled=busy,
@@ -82,7 +82,7 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
             width="stretch",
         )
     with right:
-        page_frame.command(wanted)
+        page_frame.command(request)
 
 
 def _when(table: LatencyTable) -> str:
@@ -175,8 +175,8 @@ def _share(model: queries.Info, kind: str) -> float:
 
 def _unit_plan(model: queries.Info, kind: str, share: float) -> Plan:
     if kind == "layers":
-        gone = round(share * model.layers)
-        return {(layer, kind): 1.0 for layer in range(model.layers - gone, model.layers)}
+        dropped = round(share * model.layers)
+        return {(layer, kind): 1.0 for layer in range(model.layers - dropped, model.layers)}
     return {(layer, kind): share for layer in range(model.layers)} if share else {}
 
 

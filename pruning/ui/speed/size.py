@@ -34,18 +34,18 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
     parts = parts_of(model.facts)
     dense = sizes(parts, {})[0]
     if kind is None:
-        found = sizes(parts, plan)
+        forms = sizes(parts, plan)
     else:
         # What is cut out leaves no zeros to be stored sparsely.
-        found = [one for one in sizes(without(parts, kind, share), {}) if one.form in ("ordinary", "int8")]
-    best = smallest(found)
+        forms = [size for size in sizes(without(parts, kind, share), {}) if size.form in ("ordinary", "int8")]
+    best = smallest(forms)
     st.markdown(
         f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights as "
         f"they are, the smallest is **{NAME[best.form].lower()}: {format.size(best.total)}**, "
         f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
     left, right = st.columns([1, 1], gap="large")
-    rows = [(BESIDE, dense), *((NAME[one.form], one) for one in found)]
+    rows = [(BESIDE, dense), *((NAME[size.form], size) for size in forms)]
     left.plotly_chart(
         speed_chart.forms(rows),
         key="speed_forms",
@@ -53,7 +53,7 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
         alt="Megabytes of the weights in each form, split into groups, embeddings and the rest",
     )
     with right:
-        st.table([_row(one, dense) for one in found], border="horizontal", alt="Size in each form")
+        st.table([_row(size, dense) for size in forms], border="horizontal", alt="Size in each form")
     st.markdown(embeddings(parts, best))
 
 

@@ -171,7 +171,7 @@ def test_only_what_changes_weights_or_whole_structures_goes_at_once(name: str) -
 def test_the_picture_of_a_schedule_ends_at_the_plan() -> None:
     plan, sizes = {(0, "up"): 0.5, (1, "up"): 0.9}, {(0, "up"): 300, (1, "up"): 100}
     for schedule in SCHEDULES:
-        shares = recover_chart.gone_by_step(
+        shares = recover_chart.pruned_by_step(
             Training(steps=10, warmup=0, schedule=schedule, prune_every=2), plan, sizes
         )
         assert len(shares) == 11
@@ -356,7 +356,7 @@ def test_the_fit_before_the_first_step_is_told(open_page: Open, store: Store) ->
     looks = [{"step": 0, "kl": 0.8, **figures}, {"step": 0, "kl": 0.4, **figures}]
     assert recover_words.fit({"looks": looks}) is None
     assert "undone" in str(recover_words.fit({"refitted": False, "looks": looks[:1]}))
-    [drawn] = recover_chart.looks(looks, 100, best=0).data
+    [drawn] = recover_chart.evaluations(looks, 100, best=0).data
     assert list(drawn.marker.symbol) == ["circle", "star"], "the pruned model is not the best"
     synthetic.put_model(store)
     synthetic.put_recovery(store, [PLAN])
