@@ -32,13 +32,12 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     @st.fragment
     def draw() -> None:
         with page_frame.user_errors():
-            _take_release(smap, model)
+            _take_events(smap, model)
         page_frame.callback_error()
         current = current_plan(session_plan(model), model, smap, calibration, known)
-        mixing.desk(
+        mixing.mixer(
             table_id=data["id"],
             levels=smap.levels_of(current.plan).tolist(),
-            locks=session.current().locks,
             settings=current.text,
             answered=st.session_state.get(ANSWERED, 0),
             kl=current.forecast.kl,
@@ -62,14 +61,19 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     mixing.send_table(data)
 
 
-def _take_release(smap: SensitivityMap, model: queries.Info) -> None:
-    """Take what the desk sent since the last run, once."""
-    release = mixing.released()
-    if release is None or release.number == st.session_state.get(ANSWERED):
-        return
-    st.session_state[ANSWERED] = release.number
-    session.set_plan(mixing.plan_of(release.levels, smap.groups), model.groups)
-    session.set_locks(release.locks)
+def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
+    """Do what the mixer asked for since the last run, each once."""
+    for event in mixing.events(after=st.session_state.get(ANSWERED, 0)):
+        st.session_state[ANSWERED] = event.number
+        if event.step == "undo":
+            session.undo()
+        elif event.step == "redo":
+            session.redo()
+        elif event.levels is not None:
+            session.set_plan(mixing.plan_of(event.levels, smap.groups), model.groups)
+            session.set_locks(event.locks)
+        else:
+            session.restore_history(event.past, event.future)
 
 
 def _marks(

@@ -260,6 +260,6 @@ def _open_a_point(shown: Mapping[str, Shown], model: queries.Info, smap: Sensiti
             width=380,
         )
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
-            optimize_apply.take(format_settings(shown[str(chosen)].plan, model.groups))
+            session.set_settings(format_settings(shown[str(chosen)].plan, model.groups))
             st.switch_page(page_frame.PAGES["explore"].script)
         optimize_owl.ask(smap, busy)
