@@ -10,23 +10,15 @@ from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
 from pruning.ui.compare import token_html as answer_marks
 from pruning.ui.compare.page import Candidate
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
-READY = {
-    "Sky": "Explain in two sentences why the sky is blue.",
-    "Letter": "Write a short letter to a friend about the first snow of the year.",
-    "Apples": "Anna has 12 apples and gives away 5. How many are left? Show the steps.",
-    "Packing": "List five things to pack for a weekend in the mountains.",
-    "Lighthouse": "Tell a very short story about a lighthouse and a lost boat.",
-}
 LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
 
 
-def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """Ask all plans the same prompts, and read the answers side by side."""
     st.header("What they answer", anchor=False)
     st.write(
@@ -42,24 +34,26 @@ def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], 
     draw()
 
 
-def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
+def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
     with st.container(border=True):
         names = st.pills(
             "Prompts",
-            list(READY),
+            list(labels.READY_PROMPTS),
             selection_mode="multi",
-            default=list(READY)[:2],
+            default=list(labels.READY_PROMPTS)[:2],
             key="ask_ready",
-            persist_state="session",
+            **session.PERSIST,
         )
         typed = st.text_area(
             "Your own prompt",
             key="ask_own",
             height=80,
             placeholder="Anything the model should answer or go on from",
-            persist_state="session",
+            **session.PERSIST,
         )
-        prompts = [READY[name] for name in names or ()] + ([typed.strip()] if typed.strip() else [])
+        prompts = [labels.READY_PROMPTS[name] for name in names or ()] + (
+            [typed.strip()] if typed.strip() else []
+        )
         length = st.segmented_control(
             "Length of an answer",
             LENGTHS,
@@ -67,7 +61,7 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             required=True,
             format_func=lambda tokens: f"{tokens} tokens",
             key="ask_length",
-            persist_state="session",
+            **session.PERSIST,
         )
         request = _request(model, shown, prompts, int(length or LENGTHS[0]))
         if st.button(
@@ -77,16 +71,16 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             disabled=busy or not prompts,
             key="ask",
         ):
-            with shell.told():
-                services.submit(request)
+            with page_frame.user_errors():
+                requests.submit(request)
                 st.rerun()
         if prompts:
-            shell.command(request)
+            page_frame.command(request)
 
 
-def _request(model: services.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
-    choice = state.current()
-    return services.request(
+def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
+    choice = session.current()
+    return requests.request(
         "generate",
         prompts=prompts,
         plans=[format_settings(candidate.plan, model.groups) for candidate in shown],
@@ -100,18 +94,18 @@ def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _stored_answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """What is in the workspace for these plans: a tab for each prompt, the newest first."""
-    rows = services.answers(smap)
+    rows = queries.answers(smap)
     asked = by_prompt(rows, [format_settings(candidate.plan, model.groups) for candidate in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
     st.html(answer_marks.legend())
     prompts = list(asked)[:SHOWN_PROMPTS]
-    for tab, prompt in zip(st.tabs([words.plain(_short(p)) for p in prompts]), prompts, strict=True):
+    for tab, prompt in zip(st.tabs([format.plain(_short(p)) for p in prompts]), prompts, strict=True):
         with tab:
-            st.markdown(f"**{words.plain(prompt)}**")
+            st.markdown(f"**{format.plain(prompt)}**")
             for candidate in shown:
                 row = asked[prompt].get(tuple(format_settings(candidate.plan, model.groups)))
                 _answer(candidate.name, row)
@@ -120,9 +114,9 @@ def _stored_answers(model: services.Info, smap: SensitivityMap, shown: list[Cand
 def _answer(name: str, row: dict[str, Any] | None) -> None:
     with st.container(border=True):
         if row is None:
-            st.markdown(f"**{words.plain(name)}** · :gray-badge[not asked this yet]")
+            st.markdown(f"**{format.plain(name)}** · :gray-badge[not asked this yet]")
             return
-        st.markdown(f"**{words.plain(name)}** · {answer_marks.summary(row)}")
+        st.markdown(f"**{format.plain(name)}** · {answer_marks.summary(row)}")
         st.html(answer_marks.answer(row, name))
 
 

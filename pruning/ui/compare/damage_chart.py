@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 ACROSS = 3
 
@@ -37,11 +37,11 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
                 figure.add_bar(
                     x=layers,
                     y=[share.get(layer, 0.0) for layer in layers],
-                    name=words.kind(kind),
+                    name=labels.kind(kind),
                     legendgroup=kind,
                     showlegend=number == 0,
                     marker_color=charts.COLOUR[kind],
-                    hovertemplate=f"{escape(name)}<br>{words.group('%{x}', kind)}"
+                    hovertemplate=f"{escape(name)}<br>{labels.group('%{x}', kind)}"
                     "<br>forecast %{y:.3g} nats/token<extra></extra>",
                     row=number // across + 1,
                     col=number % across + 1,
@@ -66,4 +66,4 @@ def heaviest(groups: Sequence[Group], costs: np.ndarray) -> str:
     for (layer, _), cost in zip(groups, costs, strict=True):
         by_layer[layer] = by_layer.get(layer, 0.0) + float(cost)
     worst = max(by_layer, key=by_layer.__getitem__)
-    return f"{words.percent(by_layer[worst] / whole)} of it in layer {worst}"
+    return f"{format.percent(by_layer[worst] / whole)} of it in layer {worst}"

@@ -1,26 +1,23 @@
-"""Comparing plans: pinning one on Explore, and the Compare page's figures and damage by layer."""
+"""The Compare page's figures and damage by layer, plan beside plan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 
 import pandas as pd
 import streamlit as st
 
-from pruning.errors import PruningError
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, group_costs
-from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.plan import Plan
 from pruning.ui.compare import damage_chart
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, session
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.pins import pinned_forecasts
+from pruning.ui.text import format, labels
 
 HERE = "This plan"
-FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
 
 
 @dataclass(frozen=True)
@@ -33,59 +30,8 @@ class Candidate:
     pinned: bool
 
 
-# ---- Explore ----------------------------------------------------------------------------------------
-
-
-def pin_button(model: services.Info, plan: Plan) -> None:
-    """A row for Explore: the plan's name, the button that pins it, the way to Compare."""
-    kept = state.current().pins
-    text = ",".join(format_settings(plan, model.groups))
-    twin = next((pin.name for pin in kept if pin.settings == text), None)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        suggested = twin or _free_name([pin.name for pin in kept])
-        key = f"pin_name_{suggested}"
-        st.text_input("Name of this plan", suggested, key=key, width=220, disabled=twin is not None)
-        st.button(
-            "Pinned" if twin else "Pin this plan",
-            icon=":material/keep:",
-            key="pin",
-            disabled=not plan or twin is not None,
-            help="Keeps the plan in the address and on the chart, to compare it with others.",
-            on_click=shell.act,
-            # The field is read at the click: a name typed just before arrives together with it.
-            args=(lambda: state.pin(st.session_state[key].strip() or suggested, text),),
-        )
-        st.page_link(
-            "pages/compare.py",
-            label=f"Compare ({len(kept)} pinned)" if kept else "Compare",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        )
-
-
-def _free_name(taken: list[str]) -> str:
-    return next(name for number in count(1) if (name := f"Plan {number}") not in taken)
-
-
-def pinned_forecasts(
-    model: services.Info, smap: SensitivityMap, calibration: ForecastFit
-) -> list[tuple[str, Plan, Forecast]]:
-    """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
-    found = []
-    for pin in state.current().pins:
-        try:
-            plan = state.parse(pin.settings, model.groups)
-        except PruningError:
-            continue
-        found.append((pin.name, plan, forecast(smap, plan, calibration)))
-    return found
-
-
-# ---- the Compare page -------------------------------------------------------------------------------
-
-
 def candidates(
-    model: services.Info, smap: SensitivityMap, plan: Plan, calibration: ForecastFit
+    model: queries.Info, smap: SensitivityMap, plan: Plan, calibration: ForecastFit
 ) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
     pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
@@ -95,7 +41,7 @@ def candidates(
 
 
 def nothing_yet() -> None:
-    shell.empty(
+    page_frame.empty(
         "Nothing to compare yet",
         "Set a plan on Explore and pin it there. Pin a second one, and see them side by side here.",
         "explore",
@@ -104,20 +50,20 @@ def nothing_yet() -> None:
 
 
 def figures(
-    model: services.Info,
+    model: queries.Info,
     smap: SensitivityMap,
     shown: list[Candidate],
-    measurements: list[services.Measured],
+    measurements: list[queries.Measured],
     calibration: ForecastFit,
 ) -> None:
     """The plans' figures in a table, what each was forecast beside what was measured."""
     rows = [_unpruned(smap), *(_row(candidate, measurements, model) for candidate in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
-        f"In brackets the forecast's band. {words.BAND} Gone is the share of the "
+        f"In brackets the forecast's band. {labels.BAND} Gone is the share of the "
         "prunable weights that the plan sets to zero; sizes are with zeros stored sparsely."
     )
-    unfit = len(state.current().pins) - sum(candidate.pinned for candidate in shown)
+    unfit = len(session.current().pins) - sum(candidate.pinned for candidate in shown)
     if unfit:
         many = "One pinned plan does" if unfit == 1 else f"{unfit} pinned plans do"
         st.caption(f":material/info: {many} not fit this model, and cannot be shown.")
@@ -132,34 +78,36 @@ def _unpruned(smap: SensitivityMap) -> dict[str, str]:
     return {
         "Plan": "Unpruned",
         "Gone": "0 %",
-        f"Size {FORECAST}": "–",
-        f"Size {MEASURED}": words.size(dense["bytes"]),
-        f"Perplexity {FORECAST}": "–",
-        f"Perplexity {MEASURED}": words.perplexity(dense["perplexity"]),
-        f"Same next word {FORECAST}": "–",
-        f"Same next word {MEASURED}": "100 %",
-        f"KL, nats per token {FORECAST}": "–",
-        f"KL, nats per token {MEASURED}": "0",
+        f"Size {labels.FORECAST}": "–",
+        f"Size {labels.MEASURED}": format.size(dense["bytes"]),
+        f"Perplexity {labels.FORECAST}": "–",
+        f"Perplexity {labels.MEASURED}": format.perplexity(dense["perplexity"]),
+        f"Same next word {labels.FORECAST}": "–",
+        f"Same next word {labels.MEASURED}": "100 %",
+        f"KL, nats per token {labels.FORECAST}": "–",
+        f"KL, nats per token {labels.MEASURED}": "0",
     }
 
 
-def _row(candidate: Candidate, measurements: list[services.Measured], model: services.Info) -> dict[str, str]:
-    forecast, truth = candidate.forecast, services.measured(candidate.plan, measurements, model.groups)
+def _row(candidate: Candidate, measurements: list[queries.Measured], model: queries.Info) -> dict[str, str]:
+    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements, model.groups)
     return {
-        "Plan": words.plain(candidate.name),
-        "Gone": words.percent(forecast.sparsity),
-        f"Size {FORECAST}": words.size(forecast.bytes),
-        f"Size {MEASURED}": words.size(truth["bytes"]) if truth else "–",
-        f"Perplexity {FORECAST}": _banded(
-            words.perplexity, forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high
+        "Plan": format.plain(candidate.name),
+        "Gone": format.percent(forecast.sparsity),
+        f"Size {labels.FORECAST}": format.size(forecast.bytes),
+        f"Size {labels.MEASURED}": format.size(truth["bytes"]) if truth else "–",
+        f"Perplexity {labels.FORECAST}": _banded(
+            format.perplexity, forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high
         ),
-        f"Perplexity {MEASURED}": words.perplexity(truth["perplexity"]) if truth else "–",
-        f"Same next word {FORECAST}": _banded(
-            words.percent, forecast.agreement, forecast.agreement_low, forecast.agreement_high
+        f"Perplexity {labels.MEASURED}": format.perplexity(truth["perplexity"]) if truth else "–",
+        f"Same next word {labels.FORECAST}": _banded(
+            format.percent, forecast.agreement, forecast.agreement_low, forecast.agreement_high
         ),
-        f"Same next word {MEASURED}": words.percent(truth["agreement"]) if truth else "–",
-        f"KL, nats per token {FORECAST}": _banded(words.kl, forecast.kl, forecast.kl_low, forecast.kl_high),
-        f"KL, nats per token {MEASURED}": words.kl(truth["kl"]) if truth else "–",
+        f"Same next word {labels.MEASURED}": format.percent(truth["agreement"]) if truth else "–",
+        f"KL, nats per token {labels.FORECAST}": _banded(
+            format.kl, forecast.kl, forecast.kl_low, forecast.kl_high
+        ),
+        f"KL, nats per token {labels.MEASURED}": format.kl(truth["kl"]) if truth else "–",
     }
 
 
@@ -167,7 +115,7 @@ def _banded(show: Callable[[float], str], value: float, low: float, high: float)
     return f"{show(value)} ({show(low)} – {show(high)})"
 
 
-def _manage(model: services.Info, pinned: list[Candidate]) -> None:
+def _manage(model: queries.Info, pinned: list[Candidate]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         plans = {candidate.name: candidate.plan for candidate in pinned}
         chosen = st.selectbox("Pinned plan", list(plans), key="pin_chosen", width=260)
@@ -175,10 +123,13 @@ def _manage(model: services.Info, pinned: list[Candidate]) -> None:
             "Take it up on Explore",
             icon=":material/undo:",
             key="pin_use",
-            on_click=lambda: state.set_plan(plans[chosen], model.groups),
+            on_click=lambda: session.set_plan(plans[chosen], model.groups),
         )
         st.button(
-            "Remove the pin", icon=":material/close:", key="pin_remove", on_click=lambda: state.unpin(chosen)
+            "Remove the pin",
+            icon=":material/close:",
+            key="pin_remove",
+            on_click=lambda: session.unpin(chosen),
         )
 
 
@@ -186,12 +137,12 @@ def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFi
     """Where each plan hurts, a panel a plan on one scale."""
     costs = [(candidate.name, group_costs(smap, candidate.plan, calibration)) for candidate in shown]
     st.header("Where they hurt", anchor=False)
-    st.markdown(f"Damage by layer {FORECAST} :small[All panels have one scale.]")
+    st.markdown(f"Damage by layer {labels.FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(
         damage_chart.panels(smap.groups, costs),
         key="damage_panels",
         config=charts.BARE,
         alt="Forecast damage by layer and group, a panel for each plan",
     )
-    worst = [f"{words.plain(name)}: {damage_chart.heaviest(smap.groups, cost)}" for name, cost in costs]
+    worst = [f"{format.plain(name)}: {damage_chart.heaviest(smap.groups, cost)}" for name, cost in costs]
     st.caption(f"Most of the damage, forecast: {'; '.join(worst)}.")

@@ -12,7 +12,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 # Upper ends of the first four steps, in nats; the fifth is open.
 STEPS = (0.05, 0.2, 0.5, 1.0)
@@ -53,7 +53,7 @@ class Token:
 
 def legend() -> str:
     """What the mark and the shades mean."""
-    edges = [words.kl(edge) for edge in STEPS]
+    edges = [format.kl(edge) for edge in STEPS]
     ranges = [f"below {edges[0]}", *(f"{a} – {b}" for a, b in pairwise(edges))]
     ranges.append(f"above {edges[-1]}")
     shades = "".join(f'<span><i class="drift-{step}"></i>{text}</span>' for step, text in enumerate(ranges))
@@ -98,8 +98,8 @@ def summary(row: dict[str, Any]) -> str:
         if place is None
         else f"leaves the unpruned answer at token **{place + 1}** of {len(kl)}"
     )
-    mean, most = words.kl(sum(kl) / len(kl)), words.kl(max(kl))
-    return f"{where} · :green-badge[measured] KL {mean} nats per token on average, {most} at most"
+    mean, most = format.kl(sum(kl) / len(kl)), format.kl(max(kl))
+    return f"{where} · {labels.MEASURED} KL {mean} nats per token on average, {most} at most"
 
 
 def shade(kl: float) -> int:
@@ -118,14 +118,14 @@ def _token(token: Token) -> str:
     if token.kl is not None:
         step = shade(token.kl)
         style = f' class="drift-{step}"' if step else ""
-        text = f'<span{style} title="KL {words.kl(token.kl)} nats">{text}</span>'
+        text = f'<span{style} title="KL {format.kl(token.kl)} nats">{text}</span>'
     return f"<mark>{text}</mark>" if token.parts else text
 
 
 def _numbers(tokens: Sequence[Token]) -> str:
     """The same as a table, for those who cannot see the shading or want the figures."""
     rows = "".join(
-        f"<tr><td>{number}</td><td>{_named(token)}</td><td>{words.kl(token.kl or 0.0)}</td></tr>"
+        f"<tr><td>{number}</td><td>{_named(token)}</td><td>{format.kl(token.kl or 0.0)}</td></tr>"
         for number, token in enumerate(tokens, 1)
     )
     return (

@@ -15,6 +15,8 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
 KEY = "choice"
+# A widget with these arguments keeps its value while other pages are shown.
+PERSIST: dict[str, Any] = {"persist_state": "session"}
 MAX_PINS = 6
 
 

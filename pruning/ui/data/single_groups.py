@@ -11,7 +11,7 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast_alone
 from pruning.planning.recipe.plan import Group
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 Alone = Mapping[tuple[Group, float], Forecast]
 ABOUT_EQUAL = 0.1  # a measurement this near its forecast is called equal
@@ -56,9 +56,9 @@ def beside(seen: Forecast, kl: float) -> str:
     if ratio >= 2:
         said = f"{ratio:.1f} times its forecast"
     elif ratio > 1:
-        said = f"{words.percent(ratio - 1)} above its forecast"
+        said = f"{format.percent(ratio - 1)} above its forecast"
     else:
-        said = f"{words.percent(1 - ratio)} below its forecast"
+        said = f"{format.percent(1 - ratio)} below its forecast"
     if seen.kl_low <= kl <= seen.kl_high:
         return f"{said}, inside the band"
     return f"{said}, outside the band: trust the measurement"

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 OURS, GUIDES = "#0072B2", "#D55E00"
 SIDES = ("middle right", "middle left")
@@ -34,7 +34,7 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
             name=name,
             mode="markers+text",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            text=[f"{row['title']} {words.percent(row['share'])}" for row in side],
+            text=[f"{row['title']} {format.percent(row['share'])}" for row in side],
             textposition=[sides[row["name"]] for row in side],
             textfont={"size": 12},
             hovertemplate=f"%{{text}}<br>%{{x:.0f}} MB<br>measured {metric} %{{y:.3g}}<extra></extra>",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from itertools import count
 from typing import Any
 
 import streamlit as st
@@ -11,62 +9,63 @@ import streamlit as st
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
 from pruning.ui.data.results import Result
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 
-def actions(model: services.Info, result: Result, busy: bool) -> None:
+def actions(model: queries.Info, result: Result, busy: bool) -> None:
     """The result's figures, and the two ways on."""
     _figures(model, result)
     left, right = st.columns([1, 2], gap="large")
     with left:
         _explore(result)
-    with right, shell.told():
+    with right, page_frame.user_errors():
         _export(model, result, busy)
 
 
-def _figures(model: services.Info, result: Result) -> None:
-    figures, dense = result.figures, services.baseline(model)
+def _figures(model: queries.Info, result: Result) -> None:
+    figures, dense = result.figures, queries.baseline(model)
     unpruned = (
-        f"unpruned {words.perplexity(figures['dense_perplexity'])}" if "dense_perplexity" in figures else ""
+        f"unpruned {format.perplexity(figures['dense_perplexity'])}" if "dense_perplexity" in figures else ""
     )
-    before = f"unpruned {words.size(dense['bytes'])}" if dense else ""
+    before = f"unpruned {format.size(dense['bytes'])}" if dense else ""
     cells = (
-        ("KL", f"{words.kl(figures['kl'])} nats", "per token", words.KL),
-        ("Perplexity", words.perplexity(figures["perplexity"]), unpruned, words.PERPLEXITY),
-        ("Same next word", words.percent(figures["agreement"], 1), "", words.AGREEMENT),
-        ("Ordinary file", words.size(method_results.file_bytes(result)), before, "What an export writes."),
+        ("KL", f"{format.kl(figures['kl'])} nats", "per token", labels.KL),
+        ("Perplexity", format.perplexity(figures["perplexity"]), unpruned, labels.PERPLEXITY),
+        ("Same next word", format.percent(figures["agreement"], 1), "", labels.AGREEMENT),
+        ("Ordinary file", format.size(method_results.file_bytes(result)), before, "What an export writes."),
     )
     for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
-            shell.figure(label, value, "measured", note, help)
+            page_frame.figure(label, value, "measured", note, help)
 
 
 def _explore(result: Result) -> None:
     st.markdown("**Try what is near it**")
     if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not result.plain):
-        state.change(settings=result.settings, criterion=result.criterion)
-        st.switch_page(shell.PAGES["explore"].script)
+        session.change(settings=result.settings, criterion=result.criterion)
+        st.switch_page(page_frame.PAGES["explore"].script)
     if not result.plain:
         st.caption("Explore knows levels of single weights, without options and without training.")
 
 
-def _export(model: services.Info, result: Result, busy: bool) -> None:
+def _export(model: queries.Info, result: Result, busy: bool) -> None:
     st.markdown("**Write it to disk**")
     suggested = _free_name(result)
     name = st.text_input("Name", suggested, key=f"method_name_{suggested}").strip()
     masked = _masked(result)
-    taken = services.store().child("exports", name).exists()
+    taken = queries.store().child("exports", name).exists()
     arguments: dict[str, Any] = {"recipe": _recipe(model, result, name).to_dict(), "name": name}
-    request = services.request("export", **arguments, **({"masked": True} if masked else {}))
-    shell.ask("Write the model", request, icon=":material/save:", key="method_export", disabled=busy or taken)
-    folder = services.store().exports() / name
+    request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
+    page_frame.submit_button(
+        "Write the model", request, icon=":material/save:", key="method_export", disabled=busy or taken
+    )
+    folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    shell.command(request)
+    page_frame.command(request)
 
 
 def _masked(result: Result) -> bool:
@@ -89,16 +88,14 @@ def _masked(result: Result) -> bool:
 
 def _free_name(result: Result) -> str:
     """A name that says what it is, and that is free."""
-    model = re.sub(r"[^A-Za-z0-9_-]+", "-", state.current().model.rstrip("/").split("/")[-1]).strip("-")
+    model = format.file_stem(session.current().model)
     what = result.structure.replace(":", "").replace("_", "-")
-    stem = f"{model or 'model'}-{what}-{round(100 * result.figures['sparsity'])}"
-    folder = services.store().exports()
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    return next(free for free in names if not (folder / free).exists())
+    stem = f"{model}-{what}-{round(100 * result.figures['sparsity'])}"
+    return queries.free_export_name(stem)
 
 
-def _recipe(model: services.Info, result: Result, name: str) -> Recipe:
-    choice, groups = state.current(), method_results.groups_of(model, result.structure)
+def _recipe(model: queries.Info, result: Result, name: str) -> Recipe:
+    choice, groups = session.current(), method_results.groups_of(model, result.structure)
     return Recipe.from_plan(
         parse_settings(list(result.settings), groups),
         groups,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pruning.ui.data.results import Result
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 SYMBOL = {
@@ -40,7 +40,7 @@ def figure(results: Sequence[Result], chosen: str | None) -> go.Figure:
         showlegend=len(front) > 1,
     )
     for structure in SYMBOL:
-        for criterion in (*words.CRITERION_NAME, None):
+        for criterion in (*labels.CRITERION_NAME, None):
             same = [
                 result
                 for result in results
@@ -84,7 +84,7 @@ def frontier(results: Sequence[Result]) -> list[Result]:
 def _criterion(result: Result) -> str | None:
     return (
         result.criterion
-        if result.structure != "layers" and result.criterion in words.CRITERION_NAME
+        if result.structure != "layers" and result.criterion in labels.CRITERION_NAME
         else None
     )
 
@@ -92,7 +92,7 @@ def _criterion(result: Result) -> str | None:
 def _add(drawn: go.Figure, structure: str, criterion: str | None, same: Sequence[Result]) -> None:
     """The points of one structure and criterion; those that were trained are a trace of their own."""
     shape, name = SYMBOL[structure], method_words.STRUCTURE[structure]
-    name = f"{name} · {words.CRITERION_NAME[criterion]}" if criterion else name
+    name = f"{name} · {labels.CRITERION_NAME[criterion]}" if criterion else name
     for trained in (False, True):
         shown = [result for result in same if (result.recovery is not None) == trained]
         if not shown:
@@ -109,7 +109,7 @@ def _add(drawn: go.Figure, structure: str, criterion: str | None, same: Sequence
                 "line": {"width": 2.5 if trained else 0},
             },
             customdata=[
-                [result.id, result.name, words.perplexity(result.figures["perplexity"])] for result in shown
+                [result.id, result.name, format.perplexity(result.figures["perplexity"])] for result in shown
             ],
             hovertemplate="<b>%{customdata[1]}</b><br>measured KL %{y:.3g} nats per token<br>%{x:.1f} % "
             "removed<br>perplexity %{customdata[2]}<extra></extra>",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
 from pruning.ui.data.results import CHOSEN, Result
 from pruning.ui.methods import actions as method_actions
 from pruning.ui.methods import chart as method_chart
@@ -18,16 +16,15 @@ from pruning.ui.methods import early_exit as exit_view
 from pruning.ui.methods import form as method_form
 from pruning.ui.methods import quantize as quantize_view
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
 TASKS = ("measure", "best", "export", "quantize", "early_exit")
 NEWEST = "methods_newest"
-MEASURED = ":green-badge[measured]"
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     """Choose and measure; then everything that was measured, and what can be done with one of it."""
     method_form.form(model, busy)
     results = method_results.results(model)
@@ -38,7 +35,7 @@ def page(model: services.Info, busy: bool) -> None:
         trained = (
             " Hollow points were trained after pruning." if any(result.recovery for result in results) else ""
         )
-        st.markdown(f"{MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
+        st.markdown(f"{labels.MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
     chosen = _chosen(results)
     if results:
         _chart(results, chosen)
@@ -75,14 +72,14 @@ def _choose(results: Sequence[Result]) -> Result:
         format_func=lambda key: _title(names[key]),
         key=CHOSEN,
         help="Also by a click on a point of the chart.",
-        persist_state="session",
+        **session.PERSIST,
     )
     return names[chosen]
 
 
 def _title(result: Result) -> str:
     figures = result.figures
-    return f"{result.name} · {words.percent(figures['sparsity'], 1)} removed · KL {words.kl(figures['kl'])}"
+    return f"{result.name} · {format.percent(figures['sparsity'], 1)} removed · KL {format.kl(figures['kl'])}"
 
 
 def _chart(results: Sequence[Result], chosen: Result | None) -> None:
@@ -103,10 +100,10 @@ def _take_point() -> None:
         st.session_state[CHOSEN] = ids[0]
 
 
-def _table(model: services.Info, results: Sequence[Result]) -> None:
-    frame, dense = method_results.frame(results), services.baseline(model)
+def _table(model: queries.Info, results: Sequence[Result]) -> None:
+    frame, dense = method_results.frame(results), queries.baseline(model)
     unpruned = (
-        f" Unpruned: perplexity {words.perplexity(dense['perplexity'])}, {words.size(dense['bytes'])}."
+        f" Unpruned: perplexity {format.perplexity(dense['perplexity'])}, {format.size(dense['bytes'])}."
         if dense
         else ""
     )
@@ -135,18 +132,17 @@ def _table(model: services.Info, results: Sequence[Result]) -> None:
 
 
 def _columns() -> dict[str, Any]:
-    number, kl = st.column_config.NumberColumn, f"{words.KL} In nats per token."
+    number, kl = st.column_config.NumberColumn, f"{labels.KL} In nats per token."
     return {
         "method": st.column_config.TextColumn("Method", width="large"),
-        "removed_percent": number("Removed", format="%.1f %%", help=words.SPARSITY),
+        "removed_percent": number("Removed", format="%.1f %%", help=labels.SPARSITY),
         "measured_kl_nats_per_token": number("KL", format="%.4f", help=kl),
-        "measured_perplexity": number("Perplexity", format="%.2f", help=words.PERPLEXITY),
-        "same_next_word_percent": number("Same next word", format="%.1f %%", help=words.AGREEMENT),
-        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=words.SIZE),
+        "measured_perplexity": number("Perplexity", format="%.2f", help=labels.PERPLEXITY),
+        "same_next_word_percent": number("Same next word", format="%.1f %%", help=labels.AGREEMENT),
+        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=labels.SIZE),
         "bytes_ordinary_file": number("Ordinary file", format="%.0f MB", help="As an export writes it."),
     }
 
 
 def _file_part() -> str:
-    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
-    return model or "model"
+    return format.file_stem(session.current().model)

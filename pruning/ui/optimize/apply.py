@@ -7,18 +7,17 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
 
 PAST, FUTURE = "optimize_past", "optimize_future"
 KEPT = 50
 
 
-def side(model: services.Info, plan: Plan, busy: bool) -> None:
+def side(model: queries.Info, plan: Plan, busy: bool) -> None:
     """The buttons beside the board; `plan` is the one that was found, empty where there is none."""
     settings = format_settings(plan, model.groups)
-    mine = tuple(settings) == state.current().settings
+    mine = tuple(settings) == session.current().settings
     st.button(
         "This is your plan" if mine and plan else "Use this plan",
         type="primary",
@@ -33,9 +32,9 @@ def side(model: services.Info, plan: Plan, busy: bool) -> None:
     with st.container(horizontal=True):
         _step("Undo", "undo", PAST, FUTURE)
         _step("Redo", "redo", FUTURE, PAST)
-    choice = state.current()
-    wanted = services.request("measure", settings=settings, criterion=choice.criterion, data=choice.data)
-    shell.ask(
+    choice = session.current()
+    wanted = requests.request("measure", settings=settings, criterion=choice.criterion, data=choice.data)
+    page_frame.submit_button(
         "Measure it",
         wanted if plan else None,
         icon=":material/straighten:",
@@ -60,13 +59,13 @@ def _step(label: str, icon: str, source: str, target: str) -> None:
 
 def take(settings: Sequence[str]) -> None:
     """Make this the session's plan, and remember the one before."""
-    st.session_state[PAST] = [*st.session_state.get(PAST, []), state.current().settings][-KEPT:]
+    st.session_state[PAST] = [*st.session_state.get(PAST, []), session.current().settings][-KEPT:]
     st.session_state[FUTURE] = []
-    state.change(settings=tuple(settings))
+    session.change(settings=tuple(settings))
 
 
 def _move(source: str, target: str) -> None:
     steps = list(st.session_state[source])
-    st.session_state[target] = [*st.session_state.get(target, []), state.current().settings]
-    state.change(settings=steps.pop())
+    st.session_state[target] = [*st.session_state.get(target, []), session.current().settings]
+    session.change(settings=steps.pop())
     st.session_state[source] = steps

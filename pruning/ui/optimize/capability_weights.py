@@ -15,11 +15,9 @@ from pruning.planning.allocation.solver import Solution, Target, solve
 from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
 from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast, weights_of
 from pruning.planning.recipe.plan import Plan
-from pruning.ui.data import queries as services
-from pruning.ui.sensitivity import capabilities as capability_view
-from pruning.ui.sensitivity import capability_chart
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 MOST, STEP = 5.0, 0.5
 
@@ -41,7 +39,7 @@ class Minded:
 def minded(smap: SensitivityMap) -> Minded | None:
     """What the sliders say; None where nothing matters more, or it is not known what it leans on."""
     values = {name: float(st.session_state.get(_key(name)) or 0.0) for name in ABILITIES}
-    known = services.leanings(smap) if any(values.values()) else None
+    known = queries.capability_map(smap) if any(values.values()) else None
     if known is None:
         return None
     values = {name: value for name, value in values.items() if value > 0 and name in known.costs}
@@ -54,11 +52,11 @@ def _key(name: str) -> str:
 
 def section(smap: SensitivityMap, busy: bool) -> None:
     """A slider for each capability, or the button that works out what they lean on."""
-    known = services.leanings(smap)
+    known = queries.capability_map(smap)
     if known is None or set(known.costs) < set(ABILITIES):
         st.caption("Plans can spare what an ability leans on, once that is worked out. It takes a while.")
-        wanted = capability_view.request()
-        shell.ask(
+        wanted = requests.capability_map_request()
+        page_frame.submit_button(
             "Find out what they lean on",
             wanted,
             icon=":material/psychology:",
@@ -66,7 +64,7 @@ def section(smap: SensitivityMap, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        shell.command(wanted)
+        page_frame.command(wanted)
     if known is None:
         return
     st.caption(
@@ -76,15 +74,15 @@ def section(smap: SensitivityMap, busy: bool) -> None:
     for name in known.costs:
         st.session_state.setdefault(_key(name), 0.0)
         st.slider(
-            capability_chart.title(name),
+            labels.capability(name),
             0.0,
             MOST,
             step=STEP,
             key=_key(name),
             format="%g",
-            persist_state="session",
+            **session.PERSIST,
         )
-    shell.link("sensitivity", "What they lean on")
+    page_frame.link("sensitivity", "What they lean on")
 
 
 def with_values(
@@ -112,20 +110,20 @@ def told(
         return after / max(before, 1e-12) - 1
 
     losses = [
-        f"{capability_chart.title(name).lower()} {_changed(change(given.known.as_map(smap, name)), 'loses')}"
+        f"{labels.capability(name).lower()} {_changed(change(given.known.as_map(smap, name)), 'loses')}"
         for name in given.values
     ]
     *first, last = losses
     listed = f"{', '.join(first)} and {last}" if first else last
     listed = listed[0].upper() + listed[1:]
     return (
-        f":blue-badge[forecast] {listed} than with the best plan that minds ordinary text alone. "
+        f"{labels.FORECAST} {listed} than with the best plan that minds ordinary text alone. "
         f"The KL on that text {_changed(change(smap), 'is', 'lower', 'higher')}."
     )
 
 
 def _changed(share: float, verb: str, less: str = "less", more: str = "more") -> str:
-    return f"{verb} **{words.percent(abs(share))} {less if share < 0 else more}**"
+    return f"{verb} **{format.percent(abs(share))} {less if share < 0 else more}**"
 
 
 def _kl(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> float:

@@ -18,7 +18,7 @@ from pruning.planning.allocation.solver import front
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, weights_of
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.ui.optimize.capability_weights import Minded, with_values
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 POINTS = 40
 RIVAL_SHARES = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -27,7 +27,7 @@ NAMES = {
     "uniform": "Uniform",
     "owl": "OWL",
     "greedy": "Greedy",
-    **{name: words.STRATEGY[name] for name in PRESETS},
+    **{name: labels.STRATEGY[name] for name in PRESETS},
 }
 
 
@@ -123,7 +123,7 @@ def shown(
     """Rival plans with their forecasts, by rival."""
     return {
         name: [
-            Shown(f"{name}:{index}", f"{NAMES[name]}, {words.percent(seen.sparsity)}", plan, seen)
+            Shown(f"{name}:{index}", f"{NAMES[name]}, {format.percent(seen.sparsity)}", plan, seen)
             for index, plan in enumerate(plans)
             for seen in [forecast(smap, plan, calibration)]
         ]
@@ -158,8 +158,8 @@ def board_data(
     value = {
         "layers": 1 + max(layer for layer, _ in smap.groups),
         "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
-        "labels": {kind: words.kind(kind) for kind in KINDS},
-        "short": words.SHORT_KIND,
+        "labels": {kind: labels.kind(kind) for kind in KINDS},
+        "short": labels.SHORT_KIND,
         "groups": [list(group) for group in smap.groups],
         "fixed": [bool(one) for one in fixed],
         "most": MAX_LEVEL,
@@ -170,7 +170,7 @@ def board_data(
             for name, own in others.items()
         ],
         "marks": [_mark(what, one, truth) for what, one, truth in marks],
-        "help": {"perplexity": words.PERPLEXITY, "kl": words.KL, "size": words.SIZE},
+        "help": {"perplexity": labels.PERPLEXITY, "kl": labels.KL, "size": labels.SIZE},
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
 from pruning.workspace import results
 
 
 def outliers(smap: SensitivityMap) -> dict[int, float] | None:
     """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
-    return results.outlier_shares(services.store(), smap)
+    return results.outlier_shares(queries.store(), smap)
 
 
 def ask(smap: SensitivityMap, busy: bool) -> None:
@@ -25,6 +24,6 @@ def ask(smap: SensitivityMap, busy: bool) -> None:
             "OWL takes less from layers with more outliers. To count them, the model reads the "
             "calibration text once."
         )
-        wanted = services.request("outliers", data=state.current().data)
-        shell.ask("Count them", wanted, key="optimize_count", disabled=busy)
-        shell.command(wanted)
+        wanted = requests.request("outliers", data=session.current().data)
+        page_frame.submit_button("Count them", wanted, key="optimize_count", disabled=busy)
+        page_frame.command(wanted)

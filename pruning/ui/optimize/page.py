@@ -17,10 +17,7 @@ from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution, Target, solve
 from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.compare import page as compare_view
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.explore import page as explore_view
+from pruning.ui.data import queries, requests, session
 from pruning.ui.optimize import apply as optimize_apply
 from pruning.ui.optimize import capability_weights as optimize_values
 from pruning.ui.optimize import details as optimize_details
@@ -32,8 +29,10 @@ from pruning.ui.optimize.budget import component as budget
 from pruning.ui.optimize.capability_weights import Minded
 from pruning.ui.optimize.front import Shown
 from pruning.ui.optimize.targets import Held
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.pins import pin_button, pinned_forecasts
+from pruning.ui.shared.plan import current_plan, session_plan, verdict
+from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
 ANSWERED, POINT, FOUND = "budget_answered", "optimize_point", "optimize_found"
@@ -49,14 +48,14 @@ class Wanted:
     menu: ChoiceTable
 
 
-def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the board with what is beside and below it."""
 
     @st.fragment
     def draw() -> None:
-        known = services.measurements(model, smap)
-        calibration = services.calibration(smap, known)
-        plan = explore_view.current_plan(model)
+        known = queries.measurements(model, smap)
+        calibration = queries.calibration(smap, known)
+        plan = session_plan(model)
         optimize_wants.begin(optimize_data.share_of(smap, plan))
         _take_sent()
         board, side = st.columns([3, 1], gap="large")
@@ -77,7 +76,7 @@ def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
             _open_a_point(shown, model, smap, busy)
 
     draw()
-    st.caption(words.learnt(services.calibration(smap, services.measurements(model, smap)).measured))
+    st.caption(labels.fitted_to(queries.calibration(smap, queries.measurements(model, smap)).measured))
 
 
 def _take_sent() -> None:
@@ -92,7 +91,7 @@ def _take_sent() -> None:
         st.session_state[POINT] = message.point
 
 
-def _wishes(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def _wishes(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
         optimize_wants.wishes(smap)
     with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
@@ -104,7 +103,7 @@ def _wishes(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
 
 
 def _find(
-    model: services.Info, smap: SensitivityMap, calibration: ForecastFit, plan: Plan
+    model: queries.Info, smap: SensitivityMap, calibration: ForecastFit, plan: Plan
 ) -> tuple[Wanted | None, Solution | None]:
     """The best plan for what the fields say; what cannot be is said where this is called."""
     wanted = None
@@ -144,10 +143,10 @@ def _forget() -> None:
 
 
 def _board(
-    model: services.Info,
+    model: queries.Info,
     smap: SensitivityMap,
     calibration: ForecastFit,
-    known: list[services.Measured],
+    known: list[queries.Measured],
     wanted: Wanted | None,
     solved: Solution | None,
     place: Any,
@@ -179,10 +178,10 @@ def _board(
 
 
 def _marks(
-    model: services.Info,
+    model: queries.Info,
     smap: SensitivityMap,
     calibration: ForecastFit,
-    known: list[services.Measured],
+    known: list[queries.Measured],
     plan: Plan,
 ) -> list[tuple[str, Shown, Mapping[str, Any] | None]]:
     """Measured plans, pins and the session's own plan, each with what was measured of it."""
@@ -190,14 +189,14 @@ def _marks(
     for one in known:
         if one.plan:
             seen = forecast(smap, one.plan, calibration)
-            name = f"Measured, {words.percent(seen.sparsity, 1)} ({_short(one.settings)})"
+            name = f"Measured, {format.percent(seen.sparsity, 1)} ({_short(one.settings)})"
             marks.append(("measured", Shown(f"measured:{one.settings}", name, one.plan, seen), one.figures))
-    for name, pinned, seen in compare_view.pinned_forecasts(model, smap, calibration):
-        truth = services.measured(pinned, known, model.groups)
+    for name, pinned, seen in pinned_forecasts(model, smap, calibration):
+        truth = queries.measured(pinned, known, model.groups)
         marks.append(("pin", Shown(f"pin:{name}", f"Pinned: {name}", pinned, seen), truth))
     if plan:
         seen = forecast(smap, plan, calibration)
-        truth = services.measured(plan, known, model.groups)
+        truth = queries.measured(plan, known, model.groups)
         marks.append(("plan", Shown("plan", "Your plan", plan, seen), truth))
     return marks
 
@@ -207,34 +206,33 @@ def _short(settings: str) -> str:
 
 
 def _under(
-    model: services.Info,
+    model: queries.Info,
     smap: SensitivityMap,
     calibration: ForecastFit,
-    known: list[services.Measured],
+    known: list[queries.Measured],
     wanted: Wanted | None,
     solved: Solution | None,
 ) -> None:
     """Below the board: forecast beside measured, the pin, the command, details."""
     if wanted is None or solved is None:
         return
-    seen = forecast(smap, solved.plan, calibration)
-    truth = services.measured(solved.plan, known, model.groups)
+    current = current_plan(solved.plan, model, smap, calibration, known)
     if solved.plan:
-        st.markdown(explore_view.verdict(solved.plan, seen, truth))
+        st.markdown(verdict(current))
         if wanted.minded:
             about = wanted.menu, wanted.targets, solved, smap, calibration
             st.markdown(optimize_values.told(wanted.minded, *about))
-        compare_view.pin_button(model, solved.plan)
+        pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    shell.command(_request(wanted))
+    page_frame.command(_request(wanted))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
-        optimize_details.details(wanted.menu, solved, seen, truth)
+        optimize_details.details(wanted.menu, solved, current.forecast, current.measured)
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:
-    choice, held = state.current(), wanted.held
-    return services.request(
+    choice, held = session.current(), wanted.held
+    return requests.request(
         "solve",
         targets=[[target.name, target.value] for target in wanted.targets],
         criterion=choice.criterion,
@@ -247,7 +245,7 @@ def _request(wanted: Wanted) -> dict[str, Any]:
     )
 
 
-def _open_a_point(shown: Mapping[str, Shown], model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def _open_a_point(shown: Mapping[str, Shown], model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Any rival, measured or pinned plan of the chart, to open on Explore."""
     if st.session_state.get(POINT) not in shown:
         st.session_state.pop(POINT, None)
@@ -263,5 +261,5 @@ def _open_a_point(shown: Mapping[str, Shown], model: services.Info, smap: Sensit
         )
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
             optimize_apply.take(format_settings(shown[str(chosen)].plan, model.groups))
-            st.switch_page(shell.PAGES["explore"].script)
+            st.switch_page(page_frame.PAGES["explore"].script)
         optimize_owl.ask(smap, busy)

@@ -6,16 +6,16 @@ import streamlit as st
 
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.recipe.plan import MAX_LEVEL
-from pruning.ui.data import queries as services
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 TIMES = "optimize_times"
 UNIT = "neurons"
 READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 
 
-def section(model: services.Info, busy: bool) -> None:
+def section(model: queries.Info, busy: bool) -> None:
     """How many whole units a speed takes, and where to remove them."""
     st.markdown(
         "Zeros alone make nothing faster: the speed stays **1.0×** with any plan of this page. Whole "
@@ -24,9 +24,9 @@ def section(model: services.Info, busy: bool) -> None:
     st.session_state.setdefault(TIMES, 1.4)
     table = measured_table(model)
     if table is None:
-        wanted = services.request("latency")
+        wanted = requests.request("latency")
         st.caption("How much faster is not known yet: this model was not timed on this machine.")
-        shell.ask(
+        page_frame.submit_button(
             "Time this model",
             wanted,
             icon=":material/timer:",
@@ -34,20 +34,20 @@ def section(model: services.Info, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        shell.command(wanted)
+        page_frame.command(wanted)
     else:
         times = st.number_input(
-            "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", persist_state="session"
+            "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", **session.PERSIST
         )
         for mode in MODES:
             st.markdown(needed(table, model.layers, float(times), mode))
         st.caption(f"Measured {table.measured[:10]} on {table.machine}, {table.threads} threads.")
-    shell.link("methods", "Whole units on Methods")
+    page_frame.link("methods", "Whole units on Methods")
 
 
-def measured_table(model: services.Info) -> LatencyTable | None:
+def measured_table(model: queries.Info) -> LatencyTable | None:
     """The newest times of this model on the session's device, measured by `prunescope latency`."""
-    found = services.times(model)
+    found = queries.latency(model)
     return None if found is None else LatencyTable.from_dict(found)
 
 
@@ -57,7 +57,7 @@ def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:
     def at(share: float) -> float:
         return speedup(table, {(layer, UNIT): share for layer in range(layers)}, mode)
 
-    what = f":blue-badge[forecast] {READING[mode].capitalize()} **{times:.2f}×** as fast"
+    what = f"{labels.FORECAST} {READING[mode].capitalize()} **{times:.2f}×** as fast"
     if UNIT not in table.shares:
         return f"{what}: this model's neurons were not timed."
     if at(MAX_LEVEL) < times:
@@ -66,4 +66,4 @@ def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if at(middle) >= times else (middle, high)
-    return f"{what} without about {words.percent(high)} of the neurons of every layer."
+    return f"{what} without about {format.percent(high)} of the neurons of every layer."

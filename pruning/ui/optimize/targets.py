@@ -17,9 +17,8 @@ from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Infeasible, Target
 from pruning.planning.forecast.predict import SensitivityMap, loss_at
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, session
+from pruning.ui.text import format, labels
 
 FIRST = 50.0  # percent, on the first visit without a plan
 SHARE, MEGABYTES, MILLIONS, DRIFT, WORSE = (
@@ -82,22 +81,22 @@ def wishes(smap: SensitivityMap) -> None:
         MEGABYTES,
         "Size at most (MB)",
         10.0,
-        f"{words.SIZE} Unpruned: {words.size(dense['bytes'])}.",
+        f"{labels.SIZE} Unpruned: {format.size(dense['bytes'])}.",
     )
     _number(
         MILLIONS,
         "Parameters at most (millions)",
         5.0,
-        f"Weights that are not zero, embeddings included. Unpruned: {words.count(dense['parameters'])}.",
+        f"Weights that are not zero, embeddings included. Unpruned: {format.count(dense['parameters'])}.",
     )
     _number(
         WORSE,
         "Perplexity at most this much worse (%)",
         1.0,
-        f"Beside the unpruned model's {words.perplexity(dense['perplexity'])}, on the same text. The middle "
+        f"Beside the unpruned model's {format.perplexity(dense['perplexity'])}, on the same text. The middle "
         "of the forecast is held to it; the band says how far the truth may lie.",
     )
-    _number(DRIFT, "KL at most (nats per token)", 0.05, words.KL)
+    _number(DRIFT, "KL at most (nats per token)", 0.05, labels.KL)
     st.caption("With a limit of quality alone, as much goes as it allows.")
 
 
@@ -111,34 +110,34 @@ def _number(key: str, label: str, step: float, help: str) -> None:
         key=key,
         help=help,
         placeholder="any",
-        persist_state="session",
+        **session.PERSIST,
     )
 
 
 # ---- what must stay ---------------------------------------------------------------------------------
 
 
-def stays(model: services.Info) -> None:
+def stays(model: queries.Info) -> None:
     """The fields of what the solver may not touch. Locks are the desk's own."""
     names = [*model.kinds, *(str(layer) for layer in range(model.layers))]
-    locks = state.current().locks
+    locks = session.current().locks
     key = f"optimize_locks_{','.join(locks)}"
     st.multiselect(
         "Locked as in your plan",
         names,
         [lock for lock in locks if lock in names],
-        format_func=lambda name: f"Layer {name}" if name.isdigit() else words.kind(name),
+        format_func=lambda name: f"Layer {name}" if name.isdigit() else labels.kind(name),
         key=key,
         placeholder="nothing",
         help="The same locks as on Explore. What is locked keeps the level that it has in your plan.",
-        on_change=lambda: state.set_locks(tuple(st.session_state[key])),
+        on_change=lambda: session.set_locks(tuple(st.session_state[key])),
     )
     st.text_input(
         "Protected layers",
         key=PROTECT,
         placeholder="0-1,29",
         help="They lose nothing at all.",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.slider(
         "Levels between",
@@ -147,31 +146,31 @@ def stays(model: services.Info) -> None:
         key=RANGE,
         format="%d %%",
         help="No group goes under or over. A floor above 0 % prunes every group that is not held.",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.text_input(
         "Own floors",
         key=FLOORS,
         placeholder="up=0.2",
         help="For a kind, or a kind in some layers: up=0.2,down@0-3=0.1",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.text_input(
         "Own ceilings",
         key=CEILINGS,
         placeholder="qkv=0.5",
         help="For a kind, or a kind in some layers: qkv=0.5,down@0-3=0.3",
-        persist_state="session",
+        **session.PERSIST,
     )
 
 
 def held(groups: Sequence[Group], plan: Plan) -> Held:
     """The bounds that the fields and the session's locks make. PruningError for what cannot be read."""
-    locks = set(state.current().locks)
+    locks = set(session.current().locks)
     locked = {g: plan.get(g, 0.0) for g in groups if g[1] in locks or str(g[0]) in locks}
     low, high = (percent / 100 for percent in st.session_state[RANGE])
-    own_floors = state.split_settings(st.session_state[FLOORS])
-    own_ceilings = state.split_settings(st.session_state[CEILINGS])
+    own_floors = session.split_settings(st.session_state[FLOORS])
+    own_ceilings = session.split_settings(st.session_state[CEILINGS])
     floor = dict.fromkeys(groups, low) if low > 0 else {}
     ceiling = dict.fromkeys(groups, high) if high < MAX_LEVEL else {}
     bounds = Bounds(
@@ -210,7 +209,7 @@ def in_units(target: Target, smap: SensitivityMap) -> str:
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
     dense = smap.dense["perplexity"]
     if name == "perplexity":
-        return f"a perplexity of {words.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
+        return f"a perplexity of {format.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
     return f"KL {value:g} (perplexity {_percent_up(100 * math.expm1(loss_at(value)))} % worse)"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
 from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
@@ -65,8 +65,8 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         title=assumptions.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
         figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
-        before=words.size(before),
-        after=words.size(after),
+        before=format.size(before),
+        after=format.size(after),
         share=after / before,
         source=source,
         parts=_parts(smap, plan),
@@ -84,7 +84,7 @@ def short_name(reference: str) -> str:
 
 def _smaller(share: float, source: str) -> Figure:
     pruned = 1 - share
-    value = "under 1 %" if 0 < pruned < 0.005 else words.percent(pruned)
+    value = "under 1 %" if 0 < pruned < 0.005 else format.percent(pruned)
     basis = (
         "Counted in the pruned model."
         if source == "measured"
@@ -171,7 +171,7 @@ def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
     if lines:
         lines.append(
             "The software reads a model stored without its zeros; in an ordinary file it stays at "
-            f"{words.size(before)}"
+            f"{format.size(before)}"
         )
     return tuple(lines)
 
@@ -212,17 +212,14 @@ def _whole(answer: dict[str, Any], name: str) -> str:
 def _record(
     name: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, truth: dict[str, Any] | None
 ) -> str:
-    dense = words.perplexity(smap.dense["perplexity"])
+    dense = format.perplexity(smap.dense["perplexity"])
     kind = "measured" if truth else "forecast"
     figure = truth["perplexity"] if truth else forecast.perplexity
-    band = (
-        ""
-        if truth
-        else f" ({words.perplexity(forecast.perplexity_low)} – {words.perplexity(forecast.perplexity_high)})"
-    )
+    low, high = forecast.perplexity_low, forecast.perplexity_high
+    band = "" if truth else f" ({format.perplexity(low)} – {format.perplexity(high)})"
     settings = ", ".join(format_settings(plan, smap.groups))
     return (
         f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
-        f"{smap.criterion}. {words.percent(forecast.sparsity)} of the prunable weights are zero. Perplexity "
-        f"{dense} before (measured), {words.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
+        f"{smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are zero. Perplexity "
+        f"{dense} before (measured), {format.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
     )

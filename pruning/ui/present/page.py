@@ -11,12 +11,11 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.compare.answers import READY
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html as present_page
 from pruning.ui.present.facts import Assumptions, Results, facts, short_name
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import labels
 
 KEY = "present"
 VIEW, FULL = "view", "full"
@@ -82,18 +81,18 @@ def _take(name: str) -> None:
 # ---- the page ---------------------------------------------------------------------------------------
 
 
-def page(model: services.Info, smap: SensitivityMap, plan: Plan, full: bool, busy: bool) -> None:
+def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy: bool) -> None:
     """The presentation; around it, unless it is shown alone, what can be done with it."""
     chosen = assumptions()
-    measurements = services.measurements(model, smap)
+    measurements = queries.measurements(model, smap)
     answers = _answers(model, smap, plan)
     content = facts(
-        state.current().model,
+        session.current().model,
         smap,
         plan,
         Results(
-            forecast(smap, plan, services.calibration(smap, measurements)),
-            services.measured(plan, measurements, model.groups),
+            forecast(smap, plan, queries.calibration(smap, measurements)),
+            queries.measured(plan, measurements, model.groups),
             _chosen(answers),
         ),
         chosen,
@@ -132,10 +131,10 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "presentation"
 
 
-def _answers(model: services.Info, smap: SensitivityMap, plan: Plan) -> list[dict[str, Any]]:
+def _answers(model: queries.Info, smap: SensitivityMap, plan: Plan) -> list[dict[str, Any]]:
     """What this plan answered, newest first."""
     settings = format_settings(plan, model.groups)
-    return [row for row in services.answers(smap) if row["settings"] == settings]
+    return [row for row in queries.answers(smap) if row["settings"] == settings]
 
 
 def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -148,12 +147,12 @@ def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _controls(
-    model: services.Info, plan: Plan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool
+    model: queries.Info, plan: Plan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool
 ) -> None:
     st.subheader("Change what it says", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
-        name = short_name(state.current().model)
+        name = short_name(session.current().model)
         _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=f"A smaller {name}")
         _assumption_fields(chosen)
     with right:
@@ -196,19 +195,19 @@ def _field(name: str, widget: Any, label: str, value: Any, **more: Any) -> None:
     widget(label, value=value, key=f"present_{name}", on_change=_take, args=(name,), **more)
 
 
-def _question(model: services.Info, plan: Plan, answers: list[dict[str, Any]], busy: bool) -> None:
+def _question(model: queries.Info, plan: Plan, answers: list[dict[str, Any]], busy: bool) -> None:
     prompts = list(dict.fromkeys(row["prompt"] for row in answers))
     if len(prompts) > 1:
-        st.selectbox("Question shown", prompts, key="present_prompt", persist_state="session")
+        st.selectbox("Question shown", prompts, key="present_prompt", **session.PERSIST)
     prompt = st.text_area(
         "A question to ask",
-        next(iter(READY.values())),
+        next(iter(labels.READY_PROMPTS.values())),
         key="present_ask",
         height=80,
-        persist_state="session",
+        **session.PERSIST,
     ).strip()
-    choice = state.current()
-    request = services.request(
+    choice = session.current()
+    request = requests.request(
         "generate",
         prompts=[prompt],
         plans=[format_settings(plan, model.groups)],
@@ -223,8 +222,8 @@ def _question(model: services.Info, plan: Plan, answers: list[dict[str, Any]], b
         key="present_answer",
         help="The model answers as it is, and then with the plan. Nothing is changed for good.",
     ):
-        with shell.told():
-            services.submit(request)
+        with page_frame.user_errors():
+            requests.submit(request)
             st.rerun()
     if prompt:
-        shell.command(request)
+        page_frame.command(request)

@@ -11,7 +11,7 @@ from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.schedules import plan_at, prunes_at
 from pruning.planning.recipe.training import Training
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 PRUNED, RECOVERED, DENSE = charts.HERE, "#009E73", charts.REST
 
@@ -80,7 +80,7 @@ def evaluations(rows: Sequence[Mapping[str, float]], steps: int, best: int | Non
                 "symbol": ["star" if place == starred else "circle" for place in range(len(rows))],
             },
             customdata=[
-                [words.perplexity(row["perplexity"]), words.percent(row["agreement"], 1)] for row in rows
+                [format.perplexity(row["perplexity"]), format.percent(row["agreement"], 1)] for row in rows
             ],
             hovertemplate="Step %{x}<br>KL %{y:.3g} nats per token<br>perplexity %{customdata[0]}<br>"
             "same next word %{customdata[1]}<extra></extra>",
@@ -102,7 +102,7 @@ def three_models(value: Mapping[str, Any]) -> go.Figure:
             y=[name for name, _, _ in rows],
             orientation="h",
             marker_color=[colour for _, _, colour in rows],
-            text=[words.kl(figures["kl"]) for _, figures, _ in rows],
+            text=[format.kl(figures["kl"]) for _, figures, _ in rows],
             textposition="outside",
             cliponaxis=False,
             hoverinfo="skip",

@@ -11,23 +11,18 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.planning.recipe.plan import MAX_LEVEL, format_level
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.recover import form as recover_form
 from pruning.ui.recover import training_options as training_details
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
 from pruning.workspace.store import WAITING
 
-KEPT: dict[str, Any] = {"persist_state": "session"}
-BUSY = 2.0
-MEASURED = ":green-badge[measured]"
 
-
-def section(model: services.Info, busy: bool) -> None:
+def section(model: queries.Info, busy: bool) -> None:
     """Choose a ticket and how its rounds train; what is measured appears as it comes."""
     st.markdown(
         "Is there a small network inside this one that learns as well as the whole? Each round trains, "
@@ -36,7 +31,7 @@ def section(model: services.Info, busy: bool) -> None:
     )
     request: dict[str, Any] | None = None
     with st.container(border=True, key="ticket_form"):
-        with shell.told():
+        with page_frame.user_errors():
             request = _request(model)
         st.button(
             "Draw the ticket",
@@ -44,17 +39,17 @@ def section(model: services.Info, busy: bool) -> None:
             icon=":material/confirmation_number:",
             key="ticket_start",
             disabled=busy or request is None,
-            on_click=shell.act,
-            args=(lambda: services.submit(request or {}),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request or {}),),
         )
         if request is not None:
-            shell.command(request)
+            page_frame.command(request)
 
-    @st.fragment(run_every=BUSY if busy else None)
+    @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def results() -> None:
         drawn = _drawn_so_far()
         if drawn:
-            st.markdown(f"**So far** {MEASURED}")
+            st.markdown(f"**So far** {labels.MEASURED}")
             st.table(frame(drawn), border="horizontal", alt="What was drawn so far")
         for row in tickets(model)[:3]:
             _ticket(row["value"])
@@ -62,12 +57,15 @@ def section(model: services.Info, busy: bool) -> None:
     results()
 
 
-def _request(model: services.Info) -> dict[str, Any]:
+def _request(model: queries.Info) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be."""
     columns = st.columns(4, vertical_alignment="bottom")
     of_explore = (
         columns[0].selectbox(
-            "What goes", ["The same share everywhere", "The plan of Explore"], **KEPT, key="ticket_of"
+            "What goes",
+            ["The same share everywhere", "The plan of Explore"],
+            **session.PERSIST,
+            key="ticket_of",
         )
         == "The plan of Explore"
     )
@@ -79,13 +77,21 @@ def _request(model: services.Info) -> dict[str, Any]:
         5,
         key="ticket_share",
         disabled=of_explore,
-        **KEPT,
+        **session.PERSIST,
     )
     settings = recover_form.plan_of_explore(model) if of_explore else [f"all={format_level(share / 100)}"]
     rounds = columns[2].number_input(
-        "Rounds", 1, 20, 3, key="ticket_rounds", help="Each removes the same share of what is left.", **KEPT
+        "Rounds",
+        1,
+        20,
+        3,
+        key="ticket_rounds",
+        help="Each removes the same share of what is left.",
+        **session.PERSIST,
     )
-    steps = columns[3].number_input("Steps of each training", 2, 100_000, 100, 10, key="ticket_steps", **KEPT)
+    steps = columns[3].number_input(
+        "Steps of each training", 2, 100_000, 100, 10, key="ticket_steps", **session.PERSIST
+    )
     early = st.segmented_control(
         "Weights go back to",
         ["Before training", "Early in training"],
@@ -93,7 +99,7 @@ def _request(model: services.Info) -> dict[str, Any]:
         required=True,
         key="ticket_rewind",
         help="Frankle and Carbin 2019; and early checkpoints, which large models need, 2020.",
-        **KEPT,
+        **session.PERSIST,
     )
     rewind = 0
     if early == "Early in training":
@@ -104,7 +110,7 @@ def _request(model: services.Info) -> dict[str, Any]:
             max(1, steps // 10),
             key=f"ticket_rewind_{steps}",
             width=200,
-            **KEPT,
+            **session.PERSIST,
         )
     with st.expander("More settings", icon=":material/tune:", key="ticket_more"):
         details = training_details.details(steps, "ticket", whole=True)
@@ -113,12 +119,12 @@ def _request(model: services.Info) -> dict[str, Any]:
     pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
     st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, pace)}]")
     recovery = {name: value for name, value in training.changed().items() if name != "loss"}
-    return services.request(
+    return requests.request(
         "lottery",
         settings=settings,
         rounds=rounds,
         rewind=rewind,
-        data=state.current().data,
+        data=session.current().data,
         recovery=recovery,
     )
 
@@ -128,23 +134,23 @@ def _request(model: services.Info) -> dict[str, Any]:
 
 def _drawn_so_far() -> dict[str, dict[str, float]]:
     """What a running lottery has measured, by name."""
-    for job in services.store().jobs(WAITING):
-        if job.request["task"] == "lottery" and services.about_model(job):
+    for job in queries.store().jobs(WAITING):
+        if job.request["task"] == "lottery" and requests.about_model(job):
             draws = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
             return {draw["name"]: draw for draw in draws}
     return {}
 
 
-def tickets(model: services.Info) -> list[dict[str, Any]]:
+def tickets(model: queries.Info) -> list[dict[str, Any]]:
     """Stored lotteries of this model on the session's text as it is now, newest first."""
-    return results.about(services.store(), "lottery", services.subject(model))
+    return results.about(queries.store(), "lottery", queries.subject(model))
 
 
 def _ticket(value: Mapping[str, Any]) -> None:
     training = Training.of(value["recovery"])
     back = "where they were before training" if value["rewind"] == 0 else f"those of step {value['rewind']}"
     with st.container(border=True):
-        st.markdown(f"{MEASURED} {recover_words.ticket_verdict(value)}")
+        st.markdown(f"{labels.MEASURED} {recover_words.ticket_verdict(value)}")
         st.table(
             frame({name: value[name] for name in recover_words.DRAW}),
             border="horizontal",
@@ -163,9 +169,9 @@ def frame(draws: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
         [
             {
                 "Network": recover_words.DRAW.get(name, name.capitalize()),
-                f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
-                f"Right next word {MEASURED}": words.percent(row["accuracy"], 1),
-                f"KL to the unpruned model, nats per token {MEASURED}": words.kl(row["kl"]),
+                f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
+                f"Right next word {labels.MEASURED}": format.percent(row["accuracy"], 1),
+                f"KL to the unpruned model, nats per token {labels.MEASURED}": format.kl(row["kl"]),
             }
             for name, row in draws.items()
         ]

@@ -6,27 +6,25 @@ import time
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.recover import charts as recover_chart
 from pruning.ui.recover import form as recover_form
 from pruning.ui.recover import lottery as ticket_view
 from pruning.ui.recover import progressive as ladder_view
 from pruning.ui.recover import result as recover_result
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import WAITING
 
 TASKS = ("recover", "progressive", "lottery", "measure", "export")
-BUSY = 3.0
 # Nobody can see from here whether the command line trains; it tells at least this often, in seconds.
 ELSEWHERE = 60.0
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     """The three ways to train, a tab each."""
     first, second, third = st.tabs(["Recover", "Progressive", "Lottery ticket"], key="recover_tabs")
     with first:
@@ -37,10 +35,10 @@ def page(model: services.Info, busy: bool) -> None:
         ticket_view.section(model, busy)
 
 
-def _recover(model: services.Info, busy: bool) -> None:
+def _recover(model: queries.Info, busy: bool) -> None:
     recover_form.form(model, busy)
     if busy:
-        st.fragment(_unfinished, run_every=BUSY)(model, busy)
+        st.fragment(_unfinished, run_every=jobs.CURVES)(model, busy)
     else:
         _unfinished(model, busy)
     recover_result.results(
@@ -49,7 +47,7 @@ def _recover(model: services.Info, busy: bool) -> None:
     recover_result.table(recoveries.recoveries(model))
 
 
-def _unfinished(model: services.Info, busy: bool) -> None:
+def _unfinished(model: queries.Info, busy: bool) -> None:
     """What is under way, and what was stopped."""
     recovered = recoveries.recoveries(model)
     running = under_way(recovered)
@@ -64,8 +62,8 @@ def under_way(recovered: list[Recovered]) -> Recovered | None:
     """The recovery that a running job trains: the one that was heard of last, since that job began."""
     began = [
         job.started
-        for job in services.store().jobs(WAITING)
-        if job.request["task"] in ("recover", "progressive") and services.about_model(job) and job.started
+        for job in queries.store().jobs(WAITING)
+        if job.request["task"] in ("recover", "progressive") and requests.about_model(job) and job.started
     ]
     heard = [recovery for recovery in recovered if not recovery.finished and "told" in recovery.value]
     latest = max(heard, key=lambda recovery: recovery.value["told"], default=None)
@@ -99,7 +97,7 @@ def _curves(recovery: Recovered) -> None:
     value, steps = recovery.value, recovery.training.steps
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(":small[**Loss on the text that is learnt from**] :green-badge[measured]")
+        st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         if value["losses"]:
             st.plotly_chart(
                 recover_chart.losses(value["losses"], steps),
@@ -110,7 +108,7 @@ def _curves(recovery: Recovered) -> None:
         else:
             st.caption("The first step is still to come.")
     with right:
-        st.markdown(":small[**KL on text kept back from training**] :green-badge[measured]")
+        st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         if value["looks"]:
             st.plotly_chart(
                 recover_chart.evaluations(value["looks"], steps, value["best_step"]),
@@ -121,11 +119,11 @@ def _curves(recovery: Recovered) -> None:
 
 
 def _go_on(recovery: Recovered, busy: bool) -> None:
-    request = services.request("recover", **recovery.arguments())
+    request = requests.request("recover", **recovery.arguments())
     silent = time.time() - recovery.value.get("told", 0.0)
     if silent < ELSEWHERE:
         st.caption(
-            f":material/info: It was heard of {words.seconds(silent)} ago. If the command line is training "
+            f":material/info: It was heard of {format.seconds(silent)} ago. If the command line is training "
             "it now, leave it alone."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -135,8 +133,8 @@ def _go_on(recovery: Recovered, busy: bool) -> None:
             icon=":material/play_arrow:",
             key=f"go_on_{recovery.id}",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(request),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
         st.button(
             "Throw it away",
@@ -145,6 +143,6 @@ def _go_on(recovery: Recovered, busy: bool) -> None:
             key=f"throw_{recovery.id}",
             disabled=busy,
             help="Takes the half-done training and its files out of the workspace.",
-            on_click=shell.act,
+            on_click=page_frame.on_click,
             args=(lambda: recover_result.throw_away(recovery),),
         )

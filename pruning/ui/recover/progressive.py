@@ -11,23 +11,17 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import check_level, parse_levels
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.recover import charts as recover_chart
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
 from pruning.workspace.store import canonical
 
-KEPT: dict[str, Any] = {"persist_state": "session"}
-BUSY = 2.0
-MEASURED = ":green-badge[measured]"
 
-
-def section(model: services.Info, busy: bool) -> None:
+def section(model: queries.Info, busy: bool) -> None:
     """Choose a ladder and its budget; its table and chart fill as levels are done."""
     st.markdown(
         "How far can this model go? All groups are pruned to one level after another, each from the unpruned "
@@ -35,7 +29,7 @@ def section(model: services.Info, busy: bool) -> None:
     )
     request: dict[str, Any] | None = None
     with st.container(border=True, key="ladder_form"):
-        with shell.told():
+        with page_frame.user_errors():
             request = _request(model)
         st.button(
             "Climb the ladder",
@@ -43,13 +37,13 @@ def section(model: services.Info, busy: bool) -> None:
             icon=":material/stairs:",
             key="ladder_start",
             disabled=busy or request is None,
-            on_click=shell.act,
-            args=(lambda: services.submit(request or {}),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request or {}),),
         )
         if request is not None:
-            shell.command(request)
+            page_frame.command(request)
 
-    @st.fragment(run_every=BUSY if busy else None)
+    @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def results() -> None:
         row = shown(model, request)
         if row is not None:
@@ -58,59 +52,67 @@ def section(model: services.Info, busy: bool) -> None:
     results()
 
 
-def _request(model: services.Info) -> dict[str, Any]:
+def _request(model: queries.Info) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be."""
     columns = st.columns(4, vertical_alignment="bottom")
-    usual = list(words.CRITERION)
+    usual = list(labels.CRITERION)
     criterion = columns[0].selectbox(
         "Criterion",
         usual,
-        index=usual.index(state.current().criterion) if state.current().criterion in usual else 0,
-        format_func=words.CRITERION_NAME.__getitem__,
+        index=usual.index(session.current().criterion) if session.current().criterion in usual else 0,
+        format_func=labels.CRITERION_NAME.__getitem__,
         key="ladder_criterion",
-        **KEPT,
+        **session.PERSIST,
     )
-    metric = columns[1].selectbox("Budget for", ["KL", "Perplexity"], key="ladder_metric", **KEPT)
+    metric = columns[1].selectbox("Budget for", ["KL", "Perplexity"], key="ladder_metric", **session.PERSIST)
     most = _most(model, metric, columns[2])
     text = columns[3].text_input(
-        "Levels", "0.1:0.9:0.1", key="ladder_levels", help="First:last:step, or a list like 0.3,0.5.", **KEPT
+        "Levels",
+        "0.1:0.9:0.1",
+        key="ladder_levels",
+        help="First:last:step, or a list like 0.3,0.5.",
+        **session.PERSIST,
     )
     levels = [check_level(level, "Levels") for level in parse_levels(text)]
     if not any(levels):
         raise PruningError("A ladder needs levels above 0, such as 0.1:0.9:0.1.")
     budget = {"max_kl" if metric == "KL" else "max_perplexity": most}
-    return services.request(
+    return requests.request(
         "progressive",
         levels=levels,
         criterion=criterion,
-        data=state.current().data,
+        data=session.current().data,
         **budget,
         **_recovery(model),
     )
 
 
-def _most(model: services.Info, metric: str, place: Any) -> float:
+def _most(model: queries.Info, metric: str, place: Any) -> float:
     if metric == "KL":
-        label, value, step, help = "At most (nats per token)", 0.3, 0.05, words.KL
+        label, value, step, help = "At most (nats per token)", 0.3, 0.05, labels.KL
     else:
-        dense = services.baseline(model)
+        dense = queries.baseline(model)
         value = round(1.2 * dense["perplexity"], 1) if dense else 30.0
-        label, step, help = "At most", 1.0, words.PERPLEXITY
-    most = place.number_input(label, 0.001, 1e6, value, step, key=f"ladder_most_{metric}", help=help, **KEPT)
+        label, step, help = "At most", 1.0, labels.PERPLEXITY
+    most = place.number_input(
+        label, 0.001, 1e6, value, step, key=f"ladder_most_{metric}", help=help, **session.PERSIST
+    )
     return float(most)
 
 
-def _recovery(model: services.Info) -> dict[str, Any]:
+def _recovery(model: queries.Info) -> dict[str, Any]:
     """How a level that goes over is trained, where that is wished for."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if not st.toggle(
             "Train a level that goes over",
             key="ladder_recover",
             help="It counts as it is after training, so the ladder goes further; it takes much longer.",
-            **KEPT,
+            **session.PERSIST,
         ):
             return {}
-        steps = st.number_input("Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **KEPT)
+        steps = st.number_input(
+            "Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **session.PERSIST
+        )
     training = Training.of({"steps": steps, "warmup": min(10, max(1, steps // 4)) if steps > 1 else 0})
     pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
     st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, pace)}]")
@@ -120,12 +122,12 @@ def _recovery(model: services.Info) -> dict[str, Any]:
 # ---- results ----------------------------------------------------------------------------------------
 
 
-def ladders(model: services.Info) -> list[dict[str, Any]]:
+def ladders(model: queries.Info) -> list[dict[str, Any]]:
     """Stored ladders of this model on the session's text as it is now, newest first."""
-    return results.about(services.store(), "ladder", services.subject(model))
+    return results.about(queries.store(), "ladder", queries.subject(model))
 
 
-def shown(model: services.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def shown(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The ladder that the controls ask for; where there is none, the newest."""
     rows = ladders(model)
     if request is not None:
@@ -146,9 +148,9 @@ def shown(model: services.Info, request: Mapping[str, Any] | None) -> dict[str, 
 def _ladder(row: dict[str, Any]) -> None:
     value, key = row["value"], row["key"]
     st.subheader(
-        f"{words.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
+        f"{labels.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
     )
-    st.markdown(f"{MEASURED} {recover_words.ladder_end(value)}")
+    st.markdown(f"{labels.MEASURED} {recover_words.ladder_end(value)}")
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(
@@ -167,11 +169,11 @@ def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Gone": words.percent(row["level"]),
-                f"KL {MEASURED}": words.kl(row["kl"]),
-                f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
-                f"Same next word {MEASURED}": words.percent(row["agreement"], 1),
-                "Trained": f"yes, {words.percent(row['won_back'])} won back" if row["recovered"] else "no",
+                "Gone": format.percent(row["level"]),
+                f"KL {labels.MEASURED}": format.kl(row["kl"]),
+                f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
+                f"Same next word {labels.MEASURED}": format.percent(row["agreement"], 1),
+                "Trained": f"yes, {format.percent(row['won_back'])} won back" if row["recovered"] else "no",
             }
             for row in rows
         ]

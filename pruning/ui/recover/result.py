@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -13,23 +11,20 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.recover import charts as recover_chart
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import runs as library
 
 CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
-MEASURED = ":green-badge[measured]"
 
 
-def results(model: services.Info, recovered: Sequence[Recovered], busy: bool) -> None:
+def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> None:
     """One finished recovery with its figures, and what can be done with it."""
     if not recovered:
         return
@@ -37,7 +32,7 @@ def results(model: services.Info, recovered: Sequence[Recovered], busy: bool) ->
     recovery = _choose(recovered)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(f"{MEASURED} {recover_words.verdict(recovery.value)}")
+        st.markdown(f"{labels.MEASURED} {recover_words.verdict(recovery.value)}")
         _figures(recovery)
     with right:
         st.plotly_chart(
@@ -49,7 +44,7 @@ def results(model: services.Info, recovered: Sequence[Recovered], busy: bool) ->
     with st.expander("How training went", icon=":material/show_chart:", key="recovery_course"):
         _training_log(recovery)
     left, right = st.columns(2, gap="large")
-    with left, shell.told():
+    with left, page_frame.user_errors():
         _export(model, recovery, busy)
     with right:
         _measure(recovery, busy)
@@ -68,7 +63,7 @@ def _choose(recovered: Sequence[Recovered]) -> Recovered:
             list(names),
             format_func=lambda key: names[key].name,
             key=CHOSEN,
-            persist_state="session",
+            **session.PERSIST,
         )
     ]
 
@@ -78,10 +73,10 @@ def _figures(recovery: Recovered) -> None:
     rows = [
         {
             "Model": name,
-            f"KL, nats per token {MEASURED}": words.kl(figures["kl"]),
-            f"Perplexity {MEASURED}": words.perplexity(figures["perplexity"]),
-            f"Right next word {MEASURED}": words.percent(figures["accuracy"], 1),
-            f"Same next word {MEASURED}": words.percent(figures["agreement"], 1),
+            f"KL, nats per token {labels.MEASURED}": format.kl(figures["kl"]),
+            f"Perplexity {labels.MEASURED}": format.perplexity(figures["perplexity"]),
+            f"Right next word {labels.MEASURED}": format.percent(figures["accuracy"], 1),
+            f"Same next word {labels.MEASURED}": format.percent(figures["agreement"], 1),
         }
         for name, figures in (
             ("Unpruned", value["dense"]),
@@ -92,7 +87,7 @@ def _figures(recovery: Recovered) -> None:
     ]
     st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Quality before and after")
     st.caption(
-        f"On {value['tokens']:,} tokens that training never saw. {words.percent(value['sparsity'], 1)} of "
+        f"On {value['tokens']:,} tokens that training never saw. {format.percent(value['sparsity'], 1)} of "
         f"the prunable weights are gone. Best weights: step {value['best_step']} of {value['steps']}"
         f"{', when it stopped by itself' if value['stopped_early'] else ''}."
     )
@@ -104,7 +99,7 @@ def _training_log(recovery: Recovered) -> None:
         st.markdown(fit)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f":small[**Loss on the text that is learnt from**] {MEASURED}")
+        st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         st.plotly_chart(
             recover_chart.losses(value["losses"], steps),
             key="result_losses",
@@ -112,7 +107,7 @@ def _training_log(recovery: Recovered) -> None:
             alt="Loss of each training step",
         )
     with right:
-        st.markdown(f":small[**KL on text kept back from training**] {MEASURED}")
+        st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         st.plotly_chart(
             recover_chart.evaluations(value["looks"], steps, value["best_step"]),
             key="result_looks",
@@ -124,7 +119,7 @@ def _training_log(recovery: Recovered) -> None:
 # ---- ways on ----------------------------------------------------------------------------------------
 
 
-def _export(model: services.Info, recovery: Recovered, busy: bool) -> None:
+def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     st.markdown("**Write the recovered model to disk**")
     suggested = _free_name(recovery)
     name = st.text_input("Name", suggested, key=f"recovered_name_{suggested}").strip()
@@ -133,52 +128,50 @@ def _export(model: services.Info, recovery: Recovered, busy: bool) -> None:
         key=f"recovered_masked_{recovery.id}",
         help="Off: a smaller folder, where every layer lost as much. On: as large as before.",
     )
-    taken = services.store().child("exports", name).exists()
+    taken = queries.store().child("exports", name).exists()
     arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
-    request = services.request("export", **arguments, **({"masked": True} if masked else {}))
+    request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
     st.button(
         "Write the model",
         icon=":material/save:",
         key="recovered_export",
         disabled=busy or taken,
-        on_click=shell.act,
-        args=(lambda: services.submit(request),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request),),
     )
-    folder = services.store().exports() / name
+    folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    shell.command(request)
+    page_frame.command(request)
 
 
 def _measure(recovery: Recovered, busy: bool) -> None:
     st.markdown("**Set it beside other methods**")
-    request = services.request("measure", **recovery.arguments())
+    request = requests.request("measure", **recovery.arguments())
     st.button(
         "Measure it with questions",
         icon=":material/straighten:",
         key="recovered_measure",
         disabled=busy,
-        on_click=shell.act,
-        args=(lambda: services.submit(request),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request),),
     )
     st.caption("Then it is a point on Methods, with the questions it answers right.")
-    shell.link("methods", "All methods on the same axes")
+    page_frame.link("methods", "All methods on the same axes")
 
 
 def _free_name(recovery: Recovered) -> str:
     """A name that says what it is, and that is free."""
-    model = re.sub(r"[^A-Za-z0-9_-]+", "-", state.current().model.rstrip("/").split("/")[-1]).strip("-")
-    stem = f"{model or 'model'}-recovered-{round(100 * recovery.value['sparsity'])}"
-    folder = services.store().exports()
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    return next(free for free in names if not (folder / free).exists())
+    model = format.file_stem(session.current().model)
+    stem = f"{model}-recovered-{round(100 * recovery.value['sparsity'])}"
+    return queries.free_export_name(stem)
 
 
-def _recipe(model: services.Info, recovery: Recovered, name: str) -> Recipe:
+def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:
     groups = method_results.groups_of(model, recovery.options.structure)
     return Recipe.from_plan(
         parse_settings(recovery.value["settings"], groups),
         groups,
-        reference=state.current().model,
+        reference=session.current().model,
         fingerprint=model.fingerprint,
         criterion=recovery.value["criterion"],
         data=recovery.key["data"],
@@ -191,7 +184,7 @@ def _recipe(model: services.Info, recovery: Recovered, name: str) -> Recipe:
 
 def throw_away(recovery: Recovered) -> None:
     """Take a half-done recovery and its files out of the workspace. Raises PruningError while it trains."""
-    store = services.store()
+    store = queries.store()
     runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
         store.put(recoveries.RESULT, recovery.key, recovery.value)
@@ -232,10 +225,10 @@ def _columns() -> dict[str, Any]:
     return {
         "what": text("Recovery", width="large"),
         "state": text("State"),
-        "kl_pruned_nats_per_token": number("KL pruned", format="%.4f", help=words.KL),
-        "kl_recovered_nats_per_token": number("KL recovered", format="%.4f", help=words.KL),
+        "kl_pruned_nats_per_token": number("KL pruned", format="%.4f", help=labels.KL),
+        "kl_recovered_nats_per_token": number("KL recovered", format="%.4f", help=labels.KL),
         "won_back_percent": number("Won back", format="%.0f %%", help="Share of the KL that pruning cost."),
-        "perplexity_recovered": number("Perplexity", format="%.2f", help=words.PERPLEXITY),
-        "accuracy_recovered_percent": number("Right next word", format="%.1f %%", help=words.ACCURACY),
+        "perplexity_recovered": number("Perplexity", format="%.2f", help=labels.PERPLEXITY),
+        "accuracy_recovered_percent": number("Right next word", format="%.1f %%", help=labels.ACCURACY),
         "when": st.column_config.DatetimeColumn("When", format="D MMM, HH:mm"),
     }

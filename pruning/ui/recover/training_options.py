@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.planning.recipe.training import Training
-
-KEPT: dict[str, Any] = {"persist_state": "session"}
+from pruning.ui.data import session
 
 
 def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[str, Any]:
@@ -25,7 +24,7 @@ def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[st
         place: Any, name: str, label: str, *numbers: Any, help: str, key: str = "", **more: Any
     ) -> None:
         values[name] = place.number_input(
-            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **KEPT
+            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **session.PERSIST
         )
 
     number(

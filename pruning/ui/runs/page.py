@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, session
 from pruning.ui.runs import actions as run_actions
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as library
 from pruning.workspace.runs import Run
@@ -19,9 +19,9 @@ STEP = 12
 
 def page(busy: bool) -> None:
     """The list of runs; where there is none, where to begin."""
-    runs = library.runs(services.store())
+    runs = library.runs(queries.store())
     if not runs:
-        shell.empty(
+        page_frame.empty(
             "Nothing here yet",
             "Every map, sweep, measurement and written model is listed here as soon as it is made.",
             "start",
@@ -54,7 +54,7 @@ def _filter(runs: list[Run]) -> list[Run]:
         selection_mode="multi",
         format_func=lambda kind: f"{run_words.KIND[kind]} · {sum(run.kind == kind for run in runs)}",
         key="runs_kinds",
-        persist_state="session",
+        **session.PERSIST,
     )
     names = sorted({run.reference for run in runs if run.reference})
     chosen = right.selectbox(
@@ -62,9 +62,9 @@ def _filter(runs: list[Run]) -> list[Run]:
         names,
         index=None,
         placeholder="Every model",
-        format_func=words.short,
+        format_func=format.short,
         key="runs_model",
-        persist_state="session",
+        **session.PERSIST,
     )
     return [
         run
@@ -99,11 +99,11 @@ def _pin_and_go(ticked: list[Run]) -> None:
             icon=":material/error:",
         )
         return
-    with shell.told():
+    with page_frame.user_errors():
         run_actions.take(ticked[0])
         for run in ticked:
             run_actions.pin(run)
-        st.switch_page(shell.PAGES["compare"].script)
+        st.switch_page(page_frame.PAGES["compare"].script)
 
 
 # ---- one run ----------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def _lines(run: Run) -> None:
 
 def storage() -> None:
     """What the workspace takes, by kind, and where it is."""
-    store = services.store()
+    store = queries.store()
     disk = library.storage(store)
     st.header("Storage", anchor=False)
     cells = [
@@ -155,5 +155,5 @@ def storage() -> None:
     ]
     for column, (label, taken, note) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
-            shell.figure(label, words.size(taken), "measured", note)
+            page_frame.figure(label, format.size(taken), "measured", note)
     st.caption(f"The workspace is {store.root}.")

@@ -9,12 +9,11 @@ import streamlit as st
 from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, CapabilityMap
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import capability_chart
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 PARTICULAR = 5
 ACROSS = 2
@@ -26,7 +25,7 @@ def section(smap: SensitivityMap, busy: bool) -> None:
 
     @st.fragment
     def draw() -> None:
-        capabilities = services.leanings(smap)
+        capabilities = queries.capability_map(smap)
         st.subheader("What each ability leans on", anchor=False)
         missing = [name for name in ABILITIES if capabilities is None or name not in capabilities.costs]
         if missing:
@@ -35,12 +34,6 @@ def section(smap: SensitivityMap, busy: bool) -> None:
             _pictures(capabilities)
 
     draw()
-
-
-def request() -> dict[str, object]:
-    """What works it out for the session's criterion and text."""
-    choice = state.current()
-    return services.request("capabilities", criterion=choice.criterion, data=choice.data)
 
 
 def _ask(missing: Sequence[str], busy: bool) -> None:
@@ -52,12 +45,12 @@ def _ask(missing: Sequence[str], busy: bool) -> None:
         )
         label = "Find out"
     else:
-        names = ", ".join(capability_chart.title(name).lower() for name in missing)
+        names = ", ".join(labels.capability(name).lower() for name in missing)
         st.write(f"Not worked out yet: {names}. What is there is kept.")
         label = "Work out the rest"
-    wish = request()
-    shell.ask(label, wish, icon=":material/psychology:", key="find_leanings", disabled=busy)
-    shell.command(wish)
+    wish = requests.capability_map_request()
+    page_frame.submit_button(label, wish, icon=":material/psychology:", key="find_leanings", disabled=busy)
+    page_frame.command(wish)
 
 
 def _pictures(capabilities: CapabilityMap) -> None:
@@ -66,9 +59,9 @@ def _pictures(capabilities: CapabilityMap) -> None:
             "If this share of every group went",
             capabilities.levels,
             value=min(capabilities.levels, key=lambda level: abs(level - NORMAL)),
-            format_func=words.percent,
+            format_func=format.percent,
             key="lean_level",
-            persist_state="session",
+            **session.PERSIST,
             width=320,
         )
         way = st.segmented_control(
@@ -77,12 +70,12 @@ def _pictures(capabilities: CapabilityMap) -> None:
             default=WAYS[0],
             required=True,
             key="lean_way",
-            persist_state="session",
+            **session.PERSIST,
             help="Beside the others: how many times as large a group's share of this ability's loss is as of "
             "the other abilities'. On its own: the share itself.",
         )
     st.markdown(
-        f"**Where {words.percent(level)} less hurts each ability** :blue-badge[forecast] "
+        f"**Where {format.percent(level)} less hurts each ability** {labels.FORECAST} "
         ":small[Every picture shares out the whole loss of one ability, 100 %, over all groups.]"
     )
     st.html(capability_chart.key(way or WAYS[0]))
@@ -95,7 +88,7 @@ def _pictures(capabilities: CapabilityMap) -> None:
 
 def _picture(capabilities: CapabilityMap, name: str, level: float, way: str) -> None:
     particular = capabilities.particular(name, level, PARTICULAR)
-    title = capability_chart.title(name)
+    title = labels.capability(name)
     st.markdown(f"**{title}**")
     st.plotly_chart(
         capability_chart.leaning(
@@ -124,7 +117,7 @@ def sentence(capabilities: CapabilityMap, name: str, level: float) -> str:
     )
     return (
         f"More than the others it leans on {places(particular)}. "
-        f"There lie {words.percent(share)} of its loss, and {words.percent(other)} of the others'."
+        f"There lie {format.percent(share)} of its loss, and {format.percent(other)} of the others'."
     )
 
 
@@ -134,7 +127,7 @@ def places(groups: Sequence[Group]) -> str:
     for layer, kind in groups:
         by_kind.setdefault(kind, []).append(layer)
     parts = [
-        f"**{words.kind(kind)}** in layer{'s' if len(layers) > 1 else ''} {words.layers(sorted(layers))}"
+        f"**{labels.kind(kind)}** in layer{'s' if len(layers) > 1 else ''} {format.layers(sorted(layers))}"
         for kind, layers in by_kind.items()
     ]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
 from pruning.ui.shared.charts import Line, Points
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 METRICS = ("KL", "Perplexity")
 # Below this a cost is as good as none, and gets the darkest colour.
@@ -52,7 +52,7 @@ def heat(
     figure = go.Figure(
         go.Heatmap(
             x=layers,
-            y=[words.kind(kind) for kind in kinds],
+            y=[labels.kind(kind) for kind in kinds],
             z=grid,
             zmin=low,
             zmax=max(high, low + 0.1),
@@ -90,7 +90,7 @@ def _touch(
     size = min(25, max(8, 720 // len({layer for layer, _ in cells})))
     figure.add_scatter(
         x=[layer for layer, _ in cells],
-        y=[words.kind(kind) for _, kind in cells],
+        y=[labels.kind(kind) for _, kind in cells],
         mode="markers",
         marker={
             "symbol": "square-open",
@@ -139,7 +139,7 @@ def criteria(
     `dense` is the unpruned model's perplexity.
     """
     figure = go.Figure()
-    colour = {words.CRITERION_NAME[key]: shade for key, shade in charts.CRITERION_COLOUR.items()}
+    colour = {labels.CRITERION_NAME[key]: shade for key, shade in charts.CRITERION_COLOUR.items()}
     _draw(figure, lines, measured, colour)
     low, high = _span(lines, metric, dense)
     log = high / low > 3
@@ -280,12 +280,12 @@ def _cell_texts(
     """What a cell says when it is pointed at: the forecast with its band, and what was measured."""
 
     def amount(*numbers: float) -> str:
-        said = [words.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
+        said = [format.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
         band = f" ({said[1]} – {said[2]})" if len(said) > 1 else ""
         return f"KL {said[0]}{band} nats/token" if metric == "KL" else f"perplexity {said[0]}{band}"
 
     texts = []
     for index, (group, forecast) in enumerate(value.items()):
-        text = f"{words.group(*group)}<br>forecast {amount(forecast, *(bands[index] if bands else ()))}"
+        text = f"{labels.group(*group)}<br>forecast {amount(forecast, *(bands[index] if bands else ()))}"
         texts.append(text + (f"<br>measured {amount(measured[group])}" if group in measured else ""))
     return texts

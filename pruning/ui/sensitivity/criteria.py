@@ -9,12 +9,11 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
 from pruning.planning.recipe.plan import Group, Plan
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import charts as sensitivity_charts
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,18 @@ class CriterionMap:
 
     name: str
     smap: SensitivityMap
-    measurements: list[services.Measured]
+    measurements: list[queries.Measured]
     points: Mapping[Group, Sequence[Mapping[str, float]]]
     calibration: ForecastFit
 
 
-def section(model: services.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
+def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
     """Two charts, the whole model and the chosen groups, a line for each criterion that has a map."""
     maps = _maps(model)
     st.subheader("Criteria side by side", anchor=False)
-    _missing([key for key in words.SIDE_BY_SIDE if key not in {entry.smap.criterion for entry in maps}], busy)
+    _missing(
+        [key for key in labels.SIDE_BY_SIDE if key not in {entry.smap.criterion for entry in maps}], busy
+    )
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")
@@ -44,15 +45,15 @@ def section(model: services.Info, chosen: Sequence[Group], level: float, metric:
         st.markdown(_verdict(maps, chosen, level, metric))
 
 
-def _maps(model: services.Info) -> list[CriterionMap]:
+def _maps(model: queries.Info) -> list[CriterionMap]:
     maps = []
-    for key, name in words.CRITERION_NAME.items():
-        smap = services.the_map(model, key)
+    for key, name in labels.CRITERION_NAME.items():
+        smap = queries.sensitivity_map(model, key)
         if smap is not None:
-            measurements = services.measurements(model, smap)
-            points = services.sweep_points(smap)
+            measurements = queries.measurements(model, smap)
+            points = queries.sweep_points(smap)
             maps.append(
-                CriterionMap(name, smap, measurements, points, services.calibration(smap, measurements))
+                CriterionMap(name, smap, measurements, points, queries.calibration(smap, measurements))
             )
     return maps
 
@@ -61,18 +62,18 @@ def _missing(names: list[str], busy: bool) -> None:
     """The button that draws the maps that are not there yet; all share one look at the text."""
     if not names:
         return
-    *first, last = [words.CRITERION_NAME[key] for key in names]
+    *first, last = [labels.CRITERION_NAME[key] for key in names]
     label = f"Draw the maps of {', '.join(first)} and {last}" if first else f"Draw the map of {last}"
-    data = state.current().data
-    requests = [services.request("map", criterion=key, data=data) for key in names]
+    data = session.current().data
+    requests = [requests.request("map", criterion=key, data=data) for key in names]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             label,
             icon=":material/grid_on:",
             disabled=busy,
             key="missing_maps",
-            on_click=shell.act,
-            args=(lambda: [services.submit(request) for request in requests],),
+            on_click=page_frame.on_click,
+            args=(lambda: [requests.submit(request) for request in requests],),
         )
         st.caption("Quick: what was learnt from the text for one criterion serves all.", width="content")
 
@@ -121,7 +122,7 @@ def _truths(
     if len(groups) == 1:
         truth = {float(point["level"]): float(point[field]) for point in entry.points.get(groups[0], ())}
     for level in levels:
-        figures = services.measured(_plan(groups, level), entry.measurements, list(entry.smap.groups))
+        figures = queries.measured(_plan(groups, level), entry.measurements, list(entry.smap.groups))
         if level and figures:
             truth[level] = float(figures[field])
     return dict(sorted(truth.items()))
@@ -132,24 +133,24 @@ def _verdict(maps: list[CriterionMap], groups: Sequence[Group], level: float, me
     order = sorted(((entry.name, _at(entry, groups, level)) for entry in maps), key=lambda pair: pair[1].kl)
     if metric == "KL":
         unit = "KL in nats per token"
-        shown = [(name, *map(words.kl, (f.kl, f.kl_low, f.kl_high))) for name, f in order]
+        shown = [(name, *map(format.kl, (f.kl, f.kl_low, f.kl_high))) for name, f in order]
     else:
         unit = "perplexity"
         shown = [
-            (name, *map(words.perplexity, (f.perplexity, f.perplexity_low, f.perplexity_high)))
+            (name, *map(format.perplexity, (f.perplexity, f.perplexity_low, f.perplexity_high)))
             for name, f in order
         ]
     said = ", ".join(f"{name} {value} ({low}\u00a0–\u00a0{high})" for name, value, low, high in shown)
-    text = f"At {words.percent(level)}, {unit}: {said}."
+    text = f"At {format.percent(level)}, {unit}: {said}."
     if len(order) > 1:
         (first, least), (second, next_one) = order[:2]
         sure = least.kl_high < next_one.kl_low
         overlap = f"The bands of {first} and {second} overlap: measure to be sure."
         text += f" **{first}** costs least." if sure else f" {overlap}"
-    return f":blue-badge[forecast] :small[{text}]"
+    return f"{labels.FORECAST} :small[{text}]"
 
 
 def _name(chosen: Sequence[Group]) -> str:
     if len(chosen) == 1:
-        return words.group(*chosen[0])
+        return labels.group(*chosen[0])
     return f"The {len(chosen)} chosen groups together"

@@ -8,25 +8,23 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.data import single_groups
+from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
 from pruning.ui.sensitivity import charts as sensitivity_charts
 from pruning.ui.sensitivity import criteria as criteria_view
 from pruning.ui.sensitivity import sweep as sweep_form
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 MAX_CURVES = 6
 WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
 Points = dict[Group, list[dict[str, Any]]]
 
 
-def criterion(model: services.Info, smap: SensitivityMap | None, busy: bool) -> None:
+def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> None:
     """The criterion, and the button that draws its map where there is none yet."""
-    request = services.request("map", criterion=state.current().criterion, data=state.current().data)
+    request = requests.request("map", criterion=session.current().criterion, data=session.current().data)
     if smap is not None:
         return
     with st.container(border=True):
@@ -43,39 +41,39 @@ def criterion(model: services.Info, smap: SensitivityMap | None, busy: bool) -> 
             type="primary",
             icon=":material/grid_on:",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(request),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
-        shell.command(request)
+        page_frame.command(request)
 
 
 def _criterion_box() -> None:
-    names = list(words.CRITERION)
-    chosen = state.current().criterion
+    names = list(labels.CRITERION)
+    chosen = session.current().criterion
     if chosen not in names:
         st.error(f'There is no criterion "{chosen}". Choose one of {", ".join(names)}.')
     st.selectbox(
         "How weights are chosen",
         names,
         index=names.index(chosen) if chosen in names else None,
-        format_func=words.CRITERION.__getitem__,
+        format_func=labels.CRITERION.__getitem__,
         key="criterion",
-        on_change=lambda: state.change(criterion=st.session_state["criterion"]),
+        on_change=lambda: session.change(criterion=st.session_state["criterion"]),
         help="A criterion scores each weight; the lowest scores go first.",
     )
 
 
-def board(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
-    running = any(job.request["task"] == "sweep" for job in services.waiting_jobs())
+    running = any(job.request["task"] == "sweep" for job in requests.waiting_jobs())
 
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
-        if state.current().criterion != smap.criterion:
+        if session.current().criterion != smap.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
-        measurements = services.measurements(model, smap)
-        single = single_groups.alone(smap, services.calibration(smap, measurements))
-        points = services.sweep_points(smap)
+        measurements = queries.measurements(model, smap)
+        single = single_groups.alone(smap, queries.calibration(smap, measurements))
+        points = queries.sweep_points(smap)
         level, metric = _controls(smap)
         costs = [single[group, level].kl for group in smap.groups]
         ends = [smap.groups[costs.index(worst(costs))] for worst in (max, min)]
@@ -102,9 +100,9 @@ def _controls(smap: SensitivityMap) -> tuple[float, str]:
         "If this share of one group went",
         levels,
         value=min(levels, key=lambda v: abs(v - 0.5)),
-        format_func=words.percent,
+        format_func=format.percent,
         key="heat_level",
-        persist_state="session",
+        **session.PERSIST,
     )
     metric = right.segmented_control(
         "Show",
@@ -112,8 +110,8 @@ def _controls(smap: SensitivityMap) -> tuple[float, str]:
         default="KL",
         required=True,
         key="heat_metric",
-        persist_state="session",
-        help=f"KL: {words.KL} Perplexity: {words.PERPLEXITY}",
+        **session.PERSIST,
+        help=f"KL: {labels.KL} Perplexity: {labels.PERPLEXITY}",
     )
     return float(level), metric or "KL"
 
@@ -125,7 +123,7 @@ def _heat(
     outline with a click, and another figure would make it draw the chart anew."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast]",
+            f"**Forecast cost of removing {format.percent(level)} of one group** {labels.FORECAST}",
             width="content",
         )
         way = st.segmented_control(
@@ -134,7 +132,7 @@ def _heat(
             default="Click",
             required=True,
             key="heat_way",
-            persist_state="session",
+            **session.PERSIST,
             label_visibility="collapsed",
             format_func=WAYS.__getitem__,
         )
@@ -181,7 +179,7 @@ def _curves(
     lines = [_line(smap, group, single, metric) for group in shown]
     field = "kl" if metric == "KL" else "perplexity"
     measured = [
-        charts.Points(words.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
+        charts.Points(labels.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
         for g in shown
         if g in points
     ]
@@ -215,7 +213,7 @@ def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> cha
     else:
         y = [f.perplexity for f in forecasts]
         low, high = [f.perplexity_low for f in forecasts], [f.perplexity_high for f in forecasts]
-    return charts.Line(words.group(*group), levels, y, low, high)
+    return charts.Line(labels.group(*group), levels, y, low, high)
 
 
 def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: float) -> str:
@@ -223,12 +221,12 @@ def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: fl
     point = min(points, key=lambda point: abs(point["level"] - level))
     at = round(float(point["level"]), 6)
     forecast = single.get((group, at))
-    where = f"{words.group(*group)} at {words.percent(at)}"
-    said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
+    where = f"{labels.group(*group)} at {format.percent(at)}"
+    said = f"{where}: {labels.MEASURED} KL {format.kl(point['kl'])}"
     if forecast is None:
         return f":small[{said}]"
     ratio = single_groups.beside(forecast, point["kl"])
-    return f":small[{said}, {ratio}] :blue-badge[forecast] :small[{_kl_band(forecast)}]"
+    return f":small[{said}, {ratio}] {labels.FORECAST} :small[{_kl_band(forecast)}]"
 
 
 def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
@@ -236,15 +234,17 @@ def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: flo
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
     for badge, group in zip(badges, ends, strict=True):
         forecast, dense = single[group, level], smap.dense["perplexity"]
-        rise = words.more(forecast.perplexity / dense - 1)
+        rise = format.more(forecast.perplexity / dense - 1)
         bounds = forecast.perplexity_low, forecast.perplexity_high
-        least, most = (words.percent(bound / dense - 1) for bound in bounds)
+        least, most = (format.percent(bound / dense - 1) for bound in bounds)
         st.markdown(
-            f"{badge} **{words.group(*group)}**  \n"
-            f"{words.percent(level)} costs {rise} ({least} – {most})  \n"
-            f":blue-badge[forecast] :small[KL {_kl_band(forecast)}]"
+            f"{badge} **{labels.group(*group)}**  \n"
+            f"{format.percent(level)} costs {rise} ({least} – {most})  \n"
+            f"{labels.FORECAST} :small[KL {_kl_band(forecast)}]"
         )
 
 
 def _kl_band(forecast: Forecast) -> str:
-    return f"{words.kl(forecast.kl)} ({words.kl(forecast.kl_low)}\u00a0–\u00a0{words.kl(forecast.kl_high)})"
+    return (
+        f"{format.kl(forecast.kl)} ({format.kl(forecast.kl_low)}\u00a0–\u00a0{format.kl(forecast.kl_high)})"
+    )

@@ -6,20 +6,21 @@ import streamlit as st
 
 from pruning.planning.cost.model_size import Parts, parts_of, without
 from pruning.planning.cost.roofline import Device, devices, estimate
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, session
+from pruning.ui.text import labels
 from pruning.ui.text import speed as speed_words
 
 TOKENS = 256
 OWN = "Your own"
 
 
-def section(model: services.Info, kind: str | None, share: float, said: str) -> None:
+def section(model: queries.Info, kind: str | None, share: float, said: str) -> None:
     """The unpruned model and the choice on listed devices and one typed in; PruningError for old facts."""
     st.header("On another device", anchor=False)
     dense = parts_of(model.facts)
     left = without(dense, kind, share) if kind and share else None
     st.markdown(
-        f"{speed_words.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
+        f"{labels.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
         "the least time that the maker's peak figures allow. Writing a word takes the bytes of all weights "
         f"over the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
         "programs take longer. What attention adds, which grows with the text, is not counted.]"
@@ -51,7 +52,7 @@ def _custom() -> Device | None:
             None,
             key="speed_bandwidth",
             placeholder="such as 60",
-            persist_state="session",
+            **session.PERSIST,
         )
         peak = right.number_input(
             "Peak arithmetic (GFLOPS)",
@@ -61,7 +62,7 @@ def _custom() -> Device | None:
             key="speed_peak",
             placeholder="such as 500",
             help="Thousand millions of operations a second, in the number format of the loaded model.",
-            persist_state="session",
+            **session.PERSIST,
         )
     if bandwidth is None or peak is None:
         return None

@@ -18,7 +18,7 @@ from pruning.planning.allocation.solver import Target
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, fit_forecast, forecast
 from pruning.planning.recipe.plan import Plan, parse_settings
-from pruning.ui.data import session as state
+from pruning.ui.data import session
 from pruning.ui.optimize import front as optimize_data
 from pruning.ui.optimize import targets as optimize_wants
 from pruning.workspace.store import Store
@@ -53,7 +53,7 @@ def press(app: AppTest, key: str) -> AppTest:
 
 
 def plan_of(app: AppTest, table: SensitivityMap) -> Plan:
-    return state.parse(app.query_params["plan"], list(table.groups))
+    return session.parse(app.query_params["plan"], list(table.groups))
 
 
 def learnt(store: Store, table: SensitivityMap) -> ForecastFit:

@@ -14,7 +14,7 @@ from pruning.ui.present import facts as present_facts
 from pruning.ui.present import html as present_page
 from pruning.ui.present import page as present_view
 from pruning.ui.present.facts import Assumptions, Results
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -151,7 +151,7 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
     seen = forecast(table, parse_settings(["gate=0.4", "up=0.5"], table.groups))
     smaller, _, same = made().figures
-    assert smaller.value == words.percent(1 - seen.bytes / table.dense["bytes"])
+    assert smaller.value == format.percent(1 - seen.bytes / table.dense["bytes"])
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
         assert f"{round(100 * bound)} in 100" in same.basis

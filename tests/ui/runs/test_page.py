@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.ui.data import session as state
+from pruning.ui.data import session
+from pruning.ui.text import format
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as library
 from pruning.workspace.runs import Run
@@ -170,9 +171,9 @@ def test_a_duplicated_plan_stands_on_explore_beside_the_old_one(open_page: Open,
 
 def test_opening_another_model_leaves_trust_behind(open_page: Open, filled: Store) -> None:
     app = open_page("runs", model="other")
-    app.session_state[state.KEY] = state.Choice(model="other", trust_remote_code=True, allow_pickle=True)
+    app.session_state[session.KEY] = session.Choice(model="other", trust_remote_code=True, allow_pickle=True)
     press(app, "open", the_run(filled, "map"))
-    chosen = app.session_state[state.KEY]
+    chosen = app.session_state[session.KEY]
     assert (chosen.model, chosen.trust_remote_code, chosen.allow_pickle) == ("demo", False, False)
 
 
@@ -224,7 +225,7 @@ def test_a_recovery_is_opened_on_its_page(open_page: Open, filled: Store) -> Non
     assert not app.exception
     assert app.title[0].value == "Recover"
     assert app.selectbox(key="recovery_chosen").value == run.id, "and not the newest"
-    assert app.session_state[state.KEY].criterion == "fisher", "there is no map of movement"
+    assert app.session_state[session.KEY].criterion == "fisher", "there is no map of movement"
 
 
 def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) -> None:
@@ -237,7 +238,7 @@ def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) ->
     assert not app.exception
     assert app.title[0].value == "Compare"
     assert app.query_params["model"] == "demo"
-    pins = {pin.settings for pin in app.session_state[state.KEY].pins}
+    pins = {pin.settings for pin in app.session_state[session.KEY].pins}
     assert pins == {"all=0.2", "all=0.4"}
 
 
@@ -307,7 +308,7 @@ def test_storage_is_told(open_page: Open, filled: Store) -> None:
     app = open_page("runs")
     told = {element.label: element.value for element in app.metric}
     assert set(told) == {"Database", "Statistics and maps", "Written models"}
-    assert told["Written models"] == run_words.words.size(library.storage(filled).exports)
+    assert told["Written models"] == format.size(library.storage(filled).exports)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from pruning.ui.sensitivity import charts as sensitivity_charts
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import labels
 from tests.support.synthetic import groups
 
 GROUPS = groups(4)
@@ -119,5 +119,5 @@ def test_criteria_that_cost_little_have_a_plain_axis_from_the_unpruned_perplexit
 
 
 def test_every_criterion_has_a_colour_of_its_own() -> None:
-    assert set(charts.CRITERION_COLOUR) == set(words.CRITERION)
-    assert len(set(charts.CRITERION_COLOUR.values())) == len(words.CRITERION)
+    assert set(charts.CRITERION_COLOUR) == set(labels.CRITERION)
+    assert len(set(charts.CRITERION_COLOUR.values())) == len(labels.CRITERION)

@@ -18,7 +18,7 @@ from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, price
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import labels
 
 # The strategies whose curves stand on the chart of quality against size.
 DRAWN = ("uniform", "guide", "protect_ends")
@@ -48,7 +48,11 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
         "groups": [{"layer": layer, "kind": kind} for layer, kind in smap.groups],
         "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
         "kinds": {
-            kind: {"label": words.kind(kind), "short": words.SHORT_KIND[kind], "colour": charts.COLOUR[kind]}
+            kind: {
+                "label": labels.kind(kind),
+                "short": labels.SHORT_KIND[kind],
+                "colour": charts.COLOUR[kind],
+            }
             for kind in KINDS
         },
         "known": known.tolist(),
@@ -76,7 +80,7 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
         "decodeMs": marks.decode_ms,
-        "help": {"perplexity": words.PERPLEXITY, "agreement": words.AGREEMENT, "size": words.SIZE},
+        "help": {"perplexity": labels.PERPLEXITY, "agreement": labels.AGREEMENT, "size": labels.SIZE},
         "fingerprint": smap.fingerprint,
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
@@ -97,7 +101,7 @@ def _constants() -> dict[str, Any]:
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": words.STRATEGY[name],
+        "label": labels.STRATEGY[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
