@@ -100,7 +100,7 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
 
 
 def _expectations(model: queries.Info, plan: Plan) -> None:
-    """What is known of the plan before it is written."""
+    """The plan's figures before it is written: measured, else forecast."""
     smap = queries.sensitivity_map(model)
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")

@@ -13,7 +13,6 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
-from pruning.workspace.results import about, inspected, latest_subject, ready_map
 from pruning.workspace.runs import ENDED_BADLY, models
 from pruning.workspace.store import WAITING, Job
 
@@ -77,7 +76,7 @@ def _at_work() -> list[Job]:
 def _offer(work: list[Job]) -> None:
     """What the demo is, and the page's one button."""
     st.subheader("Try it on the demo model", anchor=False)
-    if ready_map(queries.store(), "demo"):
+    if queries.done_with_defaults("demo")["map"]:
         st.write("SmolLM2, a small chat model with 135 million parameters. Its map is ready.")
         st.button(
             "Open the demo's map",
@@ -120,7 +119,8 @@ def _demo_choice() -> dict[str, Any]:
 def _start() -> None:
     """Queue what is missing of the chain, in order."""
     session.choose_model(**_demo_choice())
-    missing = [task for task in CHAIN if not _is_made(task)]
+    done = queries.done_with_defaults("demo")
+    missing = [task for task in CHAIN if not done[task]]
     arguments = {
         "inspect": {},
         "map": {"criterion": "fisher", "data": "demo"},
@@ -129,16 +129,6 @@ def _start() -> None:
     st.session_state["demo_chain"] = [
         requests.submit(requests.request(task, **arguments[task])) for task in missing
     ]
-
-
-def _is_made(task: str) -> bool:
-    store = queries.store()
-    facts = inspected(store, "demo")
-    if task == "inspect" or facts is None:
-        return facts is not None
-    if task == "map":
-        return ready_map(store, "demo") is not None
-    return bool(about(store, "baseline", latest_subject(store, facts["fingerprint"], "demo")))
 
 
 def _stop() -> None:
@@ -153,9 +143,9 @@ def _stop_what_cannot_work() -> None:
         del st.session_state["demo_chain"]
 
 
-def _drop(jobs: list[Job]) -> None:
+def _drop(dropped: list[Job]) -> None:
     """Cancel jobs that nobody needs to hear of again; the last first, so that none begins meanwhile."""
-    for job in reversed(jobs):
+    for job in reversed(dropped):
         page_frame.on_click(lambda job_id=job.id: runner().cancel(job_id))  # type: ignore[misc]
         st.session_state.pop(f"job_{job.request['task']}", None)
 
@@ -163,10 +153,11 @@ def _drop(jobs: list[Job]) -> None:
 def _steps(work: list[Job]) -> None:
     """The three steps, each with its sign, and the progress of the one that runs."""
     running = next((job for job in work if job.state == "running"), None)
+    done = queries.done_with_defaults("demo")
     for task, label in STEPS.items():
         if running and running.request["task"] == task:
             st.markdown(f":material/pending: **{label}**")
-        elif _is_made(task):
+        elif done[task]:
             st.markdown(f":green[:material/check_circle:] {label}")
         else:
             st.markdown(f":gray[:material/radio_button_unchecked: {label}]")

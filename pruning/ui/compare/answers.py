@@ -8,7 +8,7 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
-from pruning.ui.compare import token_html as answer_marks
+from pruning.ui.compare import token_html
 from pruning.ui.compare.page import Candidate
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
@@ -101,7 +101,7 @@ def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candi
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
-    st.html(answer_marks.legend())
+    st.html(token_html.legend())
     prompts = list(asked)[:SHOWN_PROMPTS]
     for tab, prompt in zip(st.tabs([format.plain(_short(p)) for p in prompts]), prompts, strict=True):
         with tab:
@@ -116,16 +116,23 @@ def _answer(name: str, row: dict[str, Any] | None) -> None:
         if row is None:
             st.markdown(f"**{format.plain(name)}** · :gray-badge[not asked this yet]")
             return
-        st.markdown(f"**{format.plain(name)}** · {answer_marks.summary(row)}")
-        st.html(answer_marks.answer(row, name))
+        st.markdown(f"**{format.plain(name)}** · {token_html.summary(row)}")
+        st.html(token_html.answer(row, name))
 
 
 def by_prompt(
     rows: list[dict[str, Any]], plans: list[list[str]]
 ) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
-    """Answers of these plans by prompt and plan, of each prompt those of the length asked for last.
+    """Answers of these plans by prompt and settings, of each prompt those of the length asked for last.
 
-    `rows` come newest first; answers of two lengths cannot be laid side by side.
+    Answers of two lengths cannot be laid side by side.
+
+    Parameters
+    ----------
+    rows
+        Values of the task `generate`, newest first.
+    plans
+        Settings of each plan.
     """
     latest: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
     length: dict[str, int] = {}

@@ -17,7 +17,7 @@ ACROSS = 3
 
 
 def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
-    """Forecast damage by layer of several plans. `plans` are (name, KL in nats per token [groups])."""
+    """Forecast damage by layer of several plans, each (name, KL in nats per token [groups])."""
     across = 2 if len(plans) in (2, 4) else min(ACROSS, len(plans))
     down = -(-len(plans) // across)
     layers = sorted({layer for layer, _ in groups})
@@ -58,7 +58,7 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
 
 
 def heaviest(groups: Sequence[Group], costs: np.ndarray) -> str:
-    """Which layer carries most of the damage, in words."""
+    """Which layer carries most of the damage, in words. `costs` are KL in nats per token [groups]."""
     whole = float(costs.sum())
     if whole <= 0:
         return "no damage"

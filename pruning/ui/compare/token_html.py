@@ -77,7 +77,19 @@ def answer(row: dict[str, Any], name: str) -> str:
 
 
 def gather(tokens: Sequence[str], kl: Sequence[float] | None, place: int | None, ended: bool) -> list[Token]:
-    """Tokens as they can be drawn: one without text of its own goes with the next, and keeps its figures."""
+    """Tokens as they can be drawn: one without text of its own is joined to the next.
+
+    Parameters
+    ----------
+    tokens
+        Texts of the tokens [tokens].
+    kl
+        KL at each token, nats [tokens]; of joined tokens the largest is taken. None for the pruned answer.
+    place
+        Index of the first token where the two answers differ; None where they are the same.
+    ended
+        Whether the model ended the answer by itself.
+    """
     drawn: list[Token] = []
     text, most, parts = "", 0.0, False
     for index, piece in enumerate(tokens):
@@ -103,7 +115,7 @@ def summary(row: dict[str, Any]) -> str:
 
 
 def shade(kl: float) -> int:
-    """The step of the shading, 0 to 4."""
+    """The step of the shading, 0 to 4, of a KL in nats."""
     return sum(kl >= edge for edge in STEPS)
 
 

@@ -139,6 +139,29 @@ def answers(smap: SensitivityMap) -> list[dict[str, Any]]:
     return results.of_map(store(), "answer", smap)
 
 
+def rows(model: Info, kind: str) -> list[results.Row]:
+    """Rows of a kind that are about the session's model and its text as it is now, newest first."""
+    return results.about(store(), kind, subject(model))
+
+
+def guide_comparison(model: Info) -> list[results.Row]:
+    """Rows of the comparison with the guide, measured on the session's text and device, newest first."""
+    return results.impact(store(), subject(model), device(model))
+
+
+def done_with_defaults(reference: str) -> dict[str, bool]:
+    """Which of the tasks inspect, map and baseline are done for a model with the defaults for all else."""
+    facts = results.inspected(store(), reference)
+    if facts is None:
+        return dict.fromkeys(("inspect", "map", "baseline"), False)
+    about = results.latest_subject(store(), facts["fingerprint"], session.Choice().data)
+    return {
+        "inspect": True,
+        "map": results.ready_map(store(), reference) is not None,
+        "baseline": bool(results.about(store(), "baseline", about)),
+    }
+
+
 def free_export_name(stem: str) -> str:
     """The first of stem, stem-2, stem-3, … under which no model is written yet."""
     folder = store().exports()

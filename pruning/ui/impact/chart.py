@@ -16,7 +16,15 @@ SIDES = ("middle right", "middle left")
 
 
 def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
-    """Measured size in MB against `metric` ("KL" or "Perplexity") on a logarithmic axis."""
+    """Measured size in MB against what it costs, on a logarithmic axis.
+
+    Parameters
+    ----------
+    rows
+        Rows of the task `impact`: bytes, kl in nats per token, perplexity, share pruned 0..1.
+    metric
+        "KL" or "Perplexity".
+    """
     field = "kl" if metric == "KL" else "perplexity"
     dense = rows[0]
     figure = go.Figure()

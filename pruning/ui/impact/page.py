@@ -11,12 +11,11 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries, requests, session
-from pruning.ui.impact import chart as impact_chart
+from pruning.ui.impact import chart
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import impact as impact_words
-from pruning.workspace import results
 
 STEPS = 20
 Rows = dict[str, dict[str, Any]]
@@ -26,7 +25,7 @@ def page(model: queries.Info, busy: bool) -> None:
     _ask(model, busy)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
-    def results() -> None:
+    def draw() -> None:
         measured = rows(model)
         if measured:
             verdicts = {name: verdict(row, list(measured.values())) for name, row in measured.items()}
@@ -34,13 +33,13 @@ def page(model: queries.Info, busy: bool) -> None:
             _chart(measured)
             _download(measured, verdicts)
 
-    results()
+    draw()
 
 
 def rows(model: queries.Info) -> Rows:
     """The newest row of each technique on the newest text of this name, in the order they are shown."""
     newest: Rows = {}
-    for row in results.impact(queries.store(), queries.subject(model), queries.device(model)):
+    for row in queries.guide_comparison(model):
         newest.setdefault(row["key"]["name"], row["value"])
     return {technique.name: newest[technique.name] for technique in TECHNIQUES if technique.name in newest}
 
@@ -212,7 +211,7 @@ def _chart(measured: Rows) -> None:
         )
     st.caption(f"{labels.MEASURED} Lower and further to the left is better.")
     st.plotly_chart(
-        impact_chart.costs(shown, metric or "KL"),
+        chart.costs(shown, metric or "KL"),
         key="impact_chart",
         config=charts.BARE,
         alt="Measured size of each technique against what it costs in quality",

@@ -26,8 +26,11 @@ NAMED = 6  # more names than these would stand on one another
 
 
 def figure(results: Sequence[Result], chosen: str | None) -> go.Figure:
-    """KL against the share removed: a colour for each criterion, a shape for each structure; trained ones
-    are hollow. The points that nothing beats are joined and named."""
+    """Measured KL (nats per token) against sparsity (%): a colour for each criterion, a shape for each
+    structure; trained ones are hollow. The points that nothing beats are joined and named.
+
+    `chosen` is the id of the result with a ring around it.
+    """
     drawn = go.Figure()
     front = frontier(results)
     drawn.add_scatter(
@@ -73,7 +76,7 @@ def logarithmic(figure: go.Figure) -> go.Figure:
 
 
 def frontier(results: Sequence[Result]) -> list[Result]:
-    """The results that no other beats with as large a share (to a thousandth) and less KL, by share."""
+    """The Pareto front by sparsity: what none beats with as much sparsity (to a thousandth) and less KL."""
     kept: list[Result] = []
     for result in sorted(results, key=lambda r: (-round(r.figures["sparsity"], 3), r.figures["kl"])):
         if not kept or result.figures["kl"] < kept[-1].figures["kl"]:

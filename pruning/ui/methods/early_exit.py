@@ -104,7 +104,7 @@ def _drawn(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
-    """KL (nats per token) after each number of layers; what is all but 0 is not drawn."""
+    """KL (nats per token) after each number of layers, [layers] rows; what is all but 0 is not drawn."""
     layers, depths = len(depths), _drawn(depths)
     figure = go.Figure(
         go.Scatter(
@@ -125,7 +125,7 @@ def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
 
 
 def by_confidence(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
-    """KL (nats per token) against the layers used on average, a point for every threshold."""
+    """KL (nats per token) against the layers used on average, a point for every confidence threshold."""
     rows = _drawn(rows)
     figure = go.Figure(
         go.Scatter(

@@ -1,4 +1,4 @@
-"""The Methods page's form: what goes, how it is chosen, how much of it, and what else can be set."""
+"""The Methods page's form: the structure to prune, the criterion, the sparsity, and what else can be set."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from pruning.ui.text import methods as method_words
 
 BEST, NAMED = "best", "named"
 BEST_LABEL = "The best we know: we find out what goes where"
-# These change the weights that stay: none of them can take blocks or units out.
-UPDATES = ("sparsegpt", "corrected")
 COUNTED = ("heads", "kv_groups", "layers")
 USUAL_SHARE = {"unstructured": 50, "block": 20, "neurons": 20}
 ROUND_TO = (None, 8, 32, 64, 128, 256)
@@ -87,9 +85,9 @@ def _how(structure: str) -> str:
     if structure == "layers":
         names = {BEST: "The best we know: tried one by one", NAMED: "Those that you name"}
     else:
-        fitting = {n: t for n, t in labels.CRITERION.items() if structure in ("unstructured", "n:m")}
-        fitting = fitting or {n: t for n, t in labels.CRITERION.items() if n not in UPDATES}
-        names = fitting if structure in ("n:m", "block") else {BEST: BEST_LABEL, **fitting}
+        refused = () if structure in ("unstructured", "n:m") else labels.WITH_WEIGHT_UPDATE
+        criteria = {name: text for name, text in labels.CRITERION.items() if name not in refused}
+        names = criteria if structure in ("n:m", "block") else {BEST: BEST_LABEL, **criteria}
     family = structure if structure in ("n:m", "block", "layers") else structure in UNIT_KINDS
     return st.selectbox(
         "How it is chosen",
@@ -104,7 +102,7 @@ def _how(structure: str) -> str:
 
 
 def _level(model: queries.Info, structure: str, how: str) -> float | str:
-    """How much goes: a share 0..1, or for layers that are named their numbers as text."""
+    """How much is pruned: a sparsity 0..1, or for layers that are named their numbers as text."""
     key = f"method_level_{structure}"
     if structure == "n:m":
         st.text_input(
@@ -194,12 +192,12 @@ def _left_options(structure: str, how: str) -> dict[str, Any]:
     )
     values: dict[str, Any] = {"protect": text.strip() or None}
     if structure in ("unstructured", "block"):
-        fitting = [scope for scope in method_words.SCOPE if how not in UPDATES or scope not in POOLED]
+        refused = POOLED if how in labels.WITH_WEIGHT_UPDATE else ()
         values["scope"] = st.selectbox(
             "Compared with one another",
-            fitting,
+            [scope for scope in method_words.SCOPE if scope not in refused],
             format_func=method_words.SCOPE.__getitem__,
-            key=f"method_scope_{how in UPDATES}",
+            key=f"method_scope_{how in labels.WITH_WEIGHT_UPDATE}",
             help="Within what the lowest scores are looked for.",
             **session.PERSIST,
         )

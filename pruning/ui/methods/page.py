@@ -10,11 +10,7 @@ import streamlit as st
 from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.results import CHOSEN, Result
-from pruning.ui.methods import actions as method_actions
-from pruning.ui.methods import chart as method_chart
-from pruning.ui.methods import early_exit as exit_view
-from pruning.ui.methods import form as method_form
-from pruning.ui.methods import quantize as quantize_view
+from pruning.ui.methods import actions, chart, early_exit, form, quantize
 from pruning.ui.shared import charts
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
@@ -26,7 +22,7 @@ NEWEST = "methods_newest"
 
 def page(model: queries.Info, busy: bool) -> None:
     """Choose and measure; then everything that was measured, and what can be done with one of it."""
-    method_form.form(model, busy)
+    form.form(model, busy)
     results = method_results.results(model)
     st.header("All methods on the same axes", anchor=False)
     if not results:
@@ -43,13 +39,13 @@ def page(model: queries.Info, busy: bool) -> None:
     st.header("Go on with one of them" if results else "More to find out", anchor=False)
     if results:
         chosen = _choose(results)
-        method_actions.actions(model, chosen, busy)
+        actions.actions(model, chosen, busy)
     # Known to Python, or a job that ends would show the first one again.
     first, second = st.tabs(["Quantize", "Early exit"], key="methods_then", on_change="rerun")
     with first:
-        quantize_view.section(model, chosen, busy)
+        quantize.section(model, chosen, busy)
     with second:
-        exit_view.section(model, chosen, busy)
+        early_exit.section(model, chosen, busy)
 
 
 def _chosen(results: Sequence[Result]) -> Result | None:
@@ -84,7 +80,7 @@ def _title(result: Result) -> str:
 
 def _chart(results: Sequence[Result], chosen: Result | None) -> None:
     st.plotly_chart(
-        method_chart.figure(results, chosen.id if chosen else None),
+        chart.figure(results, chosen.id if chosen else None),
         key="methods_chart",
         on_select=_take_point,
         selection_mode="points",

@@ -1,4 +1,4 @@
-"""What a way of pruning would leave of the model, counted before anything is done."""
+"""What a way of pruning would keep of the model, counted before anything is done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pruning.ui.text import methods as method_words
 
 
 def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
-    """What would stay, counted: exact for units, and the share asked for of weights."""
+    """What would be kept, counted: exact for units, and the sparsity asked for of weights."""
     if request is None:
         st.caption("Mend what is said on the left, and what would stay is told here.")
         return

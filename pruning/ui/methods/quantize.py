@@ -12,7 +12,6 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.data.results import Result
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
-from pruning.workspace import results
 from pruning.workspace.store import canonical
 
 METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
@@ -50,9 +49,8 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
 
 def latest(model: queries.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
     """The newest stored result of a kind that is about the chosen result, or about the dense model."""
-    rows = results.about(queries.store(), kind, queries.subject(model))
     pruning = _pruning(chosen.arguments() if chosen else {})
-    return next((row["value"] for row in rows if _pruning(row["key"]) == pruning), None)
+    return next((row["value"] for row in queries.rows(model, kind) if _pruning(row["key"]) == pruning), None)
 
 
 def _pruning(arguments: dict[str, Any]) -> str:

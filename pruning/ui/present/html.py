@@ -45,7 +45,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of part of the model, and the share of it that goes in each layer, 0..1."""
+    """One kind of part of the model, and its sparsity in each layer, 0..1."""
 
     reads: bool
     levels: tuple[float, ...]
@@ -193,7 +193,7 @@ def _alt(parts: Sequence[Part]) -> str:
 
 
 def grid(parts: Sequence[Part]) -> str:
-    """Boxes, a column a layer and a row a part; the faded upper share of a box is what goes. No text."""
+    """Boxes, a column a layer and a row a part; the faded upper share of a box is pruned. No text."""
     boxes = []
     for row, part in enumerate(parts):
         for layer, level in enumerate(part.levels):
@@ -205,7 +205,7 @@ def grid(parts: Sequence[Part]) -> str:
 
 
 def bar(share: float) -> str:
-    """A bar of which `share` stays; the rest is faded."""
+    """A bar of which `share` (0..1) is kept; the rest is faded."""
     return _svg(1000, 24, _box(0, 0, 1000, 24, PRUNED) + _box(0, 0, 1000 * share, 24, 1.0), stretch=True)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from pruning.planning.forecast.predict import SensitivityMap, forecast
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, requests, session
-from pruning.ui.present import html as present_page
+from pruning.ui.present import html
 from pruning.ui.present.facts import Assumptions, Results, facts, short_name
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
@@ -99,7 +99,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
     )
     if full:
         st.html(BARE)
-        st.html(present_page.body(content, rank=1))
+        st.html(html.body(content, rank=1))
         with st.container(horizontal_alignment="center"):
             st.button("Leave this view", type="tertiary", key="present_leave", on_click=_show, args=(False,))
         return
@@ -114,7 +114,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         )
         st.download_button(
             "Download as one file",
-            present_page.document(content),
+            html.document(content),
             f"{_file_name(content.title)}.html",
             "text/html",
             icon=":material/download:",
@@ -123,7 +123,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
             help="A page for any browser, to send or print. It needs no network.",
         )
     with st.container(border=True):
-        st.html(present_page.body(content))
+        st.html(html.body(content))
     _controls(model, plan, chosen, answers, busy)
 
 
@@ -191,7 +191,7 @@ def _assumption_fields(chosen: Assumptions) -> None:
 
 
 def _field(name: str, widget: Any, label: str, value: Any, **more: Any) -> None:
-    """An input whose value is the session's and stays when the page is left."""
+    """An input whose value is the session's and is kept when the page is left."""
     widget(label, value=value, key=f"present_{name}", on_change=_take, args=(name,), **more)
 
 

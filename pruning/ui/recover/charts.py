@@ -17,7 +17,22 @@ PRUNED, RECOVERED, DENSE = charts.HERE, "#009E73", charts.REST
 
 
 def pruned_by_step(training: Training, plan: Plan, parameters: Mapping[Group, int]) -> list[float]:
-    """The share of all groups' weights that is gone during each step, 0..1, [steps + 1]."""
+    """The sparsity of all groups together during each training step.
+
+    Parameters
+    ----------
+    training
+        Its schedule says at which steps what is pruned.
+    plan
+        Final sparsity of each group, 0..1.
+    parameters
+        Weights of each group.
+
+    Returns
+    -------
+    list of float
+        Sparsity 0..1 [steps + 1].
+    """
     total = sum(parameters.values())
     final = sum(level * parameters[group] for group, level in plan.items()) / total
     shares, share = [], final if training.pruned_by() == 0 else 0.0
@@ -30,7 +45,7 @@ def pruned_by_step(training: Training, plan: Plan, parameters: Mapping[Group, in
 
 
 def schedule(shares: Sequence[float]) -> go.Figure:
-    """The share of weights that is gone (0..1) during each step."""
+    """The sparsity (0..1) during each step."""
     figure = go.Figure(
         go.Scatter(
             x=list(range(len(shares))),
@@ -47,7 +62,7 @@ def schedule(shares: Sequence[float]) -> go.Figure:
 
 
 def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
-    """The loss of each step. `rows`: {step, loss}."""
+    """The loss of each step, nats per token. `rows`: {step, loss}."""
     figure = go.Figure(
         go.Scatter(
             x=[row["step"] for row in rows],
@@ -64,9 +79,18 @@ def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
 
 
 def evaluations(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
-    """KL on text kept back, at each look. `rows`: {step, kl, perplexity, agreement, accuracy}.
+    """KL on held-out text at each evaluation; a star marks the best step.
 
-    Where there are two looks at step 0, weights were fitted between them.
+    Where there are two evaluations at step 0, weights were fitted between them.
+
+    Parameters
+    ----------
+    rows
+        {step, kl in nats per token, perplexity, agreement and accuracy 0..1}.
+    steps
+        Steps of the whole training.
+    best
+        The step whose weights were kept; None where there is none.
     """
     starred = max((place for place, row in enumerate(rows) if row["step"] == best), default=None)
     figure = go.Figure(
@@ -92,7 +116,7 @@ def evaluations(rows: Sequence[Mapping[str, float]], steps: int, best: int | Non
 
 
 def three_models(value: Mapping[str, Any]) -> go.Figure:
-    """KL unpruned, pruned and recovered as bars."""
+    """KL (nats per token) of the unpruned, the pruned and the recovered model as bars."""
     rows = [("Unpruned", value["dense"], DENSE), ("Pruned", value["pruned"], PRUNED)]
     rows = [row for row in [*rows, ("Recovered", value["recovered"], RECOVERED)] if row[1]]
     highest = max(figures["kl"] for _, figures, _ in rows)
@@ -114,7 +138,10 @@ def three_models(value: Mapping[str, Any]) -> go.Figure:
 
 
 def progressive(rows: Sequence[Mapping[str, Any]], budget: Mapping[str, float | None]) -> go.Figure:
-    """KL or, where only perplexity has a budget, perplexity, at each level; the budget as a line."""
+    """KL (nats per token) or, where only perplexity has a budget, perplexity at each sparsity level (0..1).
+
+    The budget is a line.
+    """
     name = "kl" if budget["kl"] is not None else "perplexity"
     limit = budget[name]
     spoken = "KL (nats per token)" if name == "kl" else "perplexity"

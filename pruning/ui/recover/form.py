@@ -1,4 +1,4 @@
-"""The Recover page's form: what to train, how, when weights go, how long it takes, and the button."""
+"""The Recover page's form: what to train, how, when weights are pruned, how long it takes, and the button."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pruning.planning.recipe.schedules import ONE_SHOT, SCHEDULES
 from pruning.planning.recipe.training import LOSSES, Training
 from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.recover import charts as recover_chart
-from pruning.ui.recover import training_options as training_details
+from pruning.ui.recover import charts as recover_charts
+from pruning.ui.recover import training_options
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -53,7 +53,7 @@ def form(model: queries.Info, busy: bool) -> None:
 
 
 def _sources(model: queries.Info) -> dict[str, tuple[str, dict[str, Any], float]]:
-    """What can be trained, by id: its title, the arguments that prune it, and the share that goes."""
+    """What can be trained, by id: its title, the arguments that prune it, and its sparsity."""
     sources: dict[str, tuple[str, dict[str, Any], float]] = {}
     choice, plan = session.current(), _explored(model)
     if plan:
@@ -98,7 +98,7 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     schedule, more = _schedule(pruned["criterion"], options, steps)
     choosing, fitting = st.container(), st.container()
     with st.expander("More settings", icon=":material/tune:", key="recover_more"):
-        more |= training_details.details(steps)
+        more |= training_options.details(steps)
     if schedule != ONE_SHOT and options.structure == "unstructured" and not more["lora"]:
         with choosing:
             pruned["criterion"] = _chosen_by(pruned["criterion"])
@@ -153,7 +153,7 @@ def _written(loss: str) -> int | None:
 
 
 def _refit() -> bool:
-    """Whether training begins with a fit of the weights that stay."""
+    """Whether training begins with a least-squares fit of the kept weights."""
     return st.toggle(
         "First fit the weights that stay",
         True,
@@ -167,7 +167,7 @@ def _refit() -> bool:
 
 
 def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, dict[str, Any]]:
-    """When weights go, and until which step."""
+    """When weights are pruned, and until which step."""
     refused = recover_words.why_at_once(criterion, options)
     if refused is None and steps < 2:
         refused = "One step is too few to take weights away little by little."
@@ -203,7 +203,7 @@ def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, di
 
 
 def _chosen_by(criterion: str) -> str:
-    """The criterion, or for what goes little by little how training moves the weights."""
+    """The criterion, or for gradual pruning how training moves the weights."""
     names = {criterion: labels.CRITERION.get(criterion, criterion)}
     names[MOVEMENT] = "Movement: how training moves a weight towards zero"
     return st.selectbox(
@@ -220,16 +220,16 @@ def _chosen_by(criterion: str) -> str:
 
 
 def _preview(model: queries.Info, request: dict[str, Any], source: tuple[dict[str, Any], float]) -> None:
-    """A picture of how much is gone at which step, and how long it takes."""
+    """A picture of how much is pruned at which step."""
     arguments = request["arguments"]
     training = Training.of(arguments["recovery"])
     shares = [source[1]] * (training.steps + 1)
     if training.schedule != ONE_SHOT:
         plan = parse_settings(arguments["settings"], model.groups)
-        shares = recover_chart.pruned_by_step(training, plan, model.parameters)
+        shares = recover_charts.pruned_by_step(training, plan, model.parameters)
     st.markdown(":small[**How much is gone at which step**]")
     st.plotly_chart(
-        recover_chart.schedule(shares),
+        recover_charts.schedule(shares),
         key="recover_picture",
         config=charts.BARE,
         alt="Share of weights that is gone at each training step",

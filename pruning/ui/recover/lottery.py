@@ -12,14 +12,15 @@ from pruning.jobs import runner
 from pruning.planning.recipe.plan import MAX_LEVEL, format_level
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, recoveries, requests, session
-from pruning.ui.recover import form as recover_form
-from pruning.ui.recover import training_options as training_details
+from pruning.ui.recover import form, training_options
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import results
-from pruning.workspace.store import WAITING
+
+BEFORE, EARLY = "Before training", "Early in training"
+EVERYWHERE, EXPLORE = "The same share everywhere", "The plan of Explore"
+SHOWN = 3
 
 
 def section(model: queries.Info, busy: bool) -> None:
@@ -46,41 +47,22 @@ def section(model: queries.Info, busy: bool) -> None:
             page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
-    def results() -> None:
+    def draw() -> None:
         drawn = _drawn_so_far()
         if drawn:
             st.markdown(f"**So far** {labels.MEASURED}")
             st.table(frame(drawn), border="horizontal", alt="What was drawn so far")
-        for row in tickets(model)[:3]:
+        for row in queries.rows(model, "lottery")[:SHOWN]:
             _ticket(row["value"])
 
-    results()
+    draw()
 
 
 def _request(model: queries.Info) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be."""
-    columns = st.columns(4, vertical_alignment="bottom")
-    of_explore = (
-        columns[0].selectbox(
-            "What goes",
-            ["The same share everywhere", "The plan of Explore"],
-            **session.PERSIST,
-            key="ticket_of",
-        )
-        == "The plan of Explore"
-    )
-    share = columns[1].number_input(
-        "Share that goes (%)",
-        1,
-        round(100 * MAX_LEVEL),
-        80,
-        5,
-        key="ticket_share",
-        disabled=of_explore,
-        **session.PERSIST,
-    )
-    settings = recover_form.plan_of_explore(model) if of_explore else [f"all={format_level(share / 100)}"]
-    rounds = columns[2].number_input(
+    first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
+    settings = _settings(model, first, second)
+    rounds = third.number_input(
         "Rounds",
         1,
         20,
@@ -89,31 +71,12 @@ def _request(model: queries.Info) -> dict[str, Any]:
         help="Each removes the same share of what is left.",
         **session.PERSIST,
     )
-    steps = columns[3].number_input(
+    steps = fourth.number_input(
         "Steps of each training", 2, 100_000, 100, 10, key="ticket_steps", **session.PERSIST
     )
-    early = st.segmented_control(
-        "Weights go back to",
-        ["Before training", "Early in training"],
-        default="Before training",
-        required=True,
-        key="ticket_rewind",
-        help="Frankle and Carbin 2019; and early checkpoints, which large models need, 2020.",
-        **session.PERSIST,
-    )
-    rewind = 0
-    if early == "Early in training":
-        rewind = st.number_input(
-            "Step to go back to",
-            1,
-            steps - 1,
-            max(1, steps // 10),
-            key=f"ticket_rewind_{steps}",
-            width=200,
-            **session.PERSIST,
-        )
+    rewind = _rewind(steps)
     with st.expander("More settings", icon=":material/tune:", key="ticket_more"):
-        details = training_details.details(steps, "ticket", whole=True)
+        details = training_options.details(steps, "ticket", whole=True)
     training = Training.of({"loss": "task", "steps": steps, **details})
     total = (rounds + 2) * steps
     pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
@@ -129,21 +92,56 @@ def _request(model: queries.Info) -> dict[str, Any]:
     )
 
 
+def _settings(model: queries.Info, left: Any, right: Any) -> list[str]:
+    """What the ticket prunes, as settings; raises PruningError for the plan of Explore where it is empty."""
+    source = left.selectbox("What goes", [EVERYWHERE, EXPLORE], **session.PERSIST, key="ticket_of")
+    share = right.number_input(
+        "Share that goes (%)",
+        1,
+        round(100 * MAX_LEVEL),
+        80,
+        5,
+        key="ticket_share",
+        disabled=source == EXPLORE,
+        **session.PERSIST,
+    )
+    return form.plan_of_explore(model) if source == EXPLORE else [f"all={format_level(share / 100)}"]
+
+
+def _rewind(steps: int) -> int:
+    """The step whose weights each round begins with; 0: the pretrained ones."""
+    when = st.segmented_control(
+        "Weights go back to",
+        [BEFORE, EARLY],
+        default=BEFORE,
+        required=True,
+        key="ticket_rewind",
+        help="Frankle and Carbin 2019; and early checkpoints, which large models need, 2020.",
+        **session.PERSIST,
+    )
+    if when == BEFORE:
+        return 0
+    return st.number_input(
+        "Step to go back to",
+        1,
+        steps - 1,
+        max(1, steps // 10),
+        key=f"ticket_rewind_{steps}",
+        width=200,
+        **session.PERSIST,
+    )
+
+
 # ---- results ----------------------------------------------------------------------------------------
 
 
 def _drawn_so_far() -> dict[str, dict[str, float]]:
     """What a running lottery has measured, by name."""
-    for job in queries.store().jobs(WAITING):
+    for job in requests.waiting_jobs():
         if job.request["task"] == "lottery" and requests.about_model(job):
             draws = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
             return {draw["name"]: draw for draw in draws}
     return {}
-
-
-def tickets(model: queries.Info) -> list[dict[str, Any]]:
-    """Stored lotteries of this model on the session's text as it is now, newest first."""
-    return results.about(queries.store(), "lottery", queries.subject(model))
 
 
 def _ticket(value: Mapping[str, Any]) -> None:
@@ -164,7 +162,13 @@ def _ticket(value: Mapping[str, Any]) -> None:
 
 
 def frame(draws: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """Networks that were measured, as a table to read."""
+    """Networks that were measured, as a table to read, a row each.
+
+    Parameters
+    ----------
+    draws
+        By name: {kl: nats per token to the unpruned model, perplexity, accuracy: share 0..1}.
+    """
     return pd.DataFrame(
         [
             {

@@ -1,4 +1,4 @@
-"""The Recover page: training with its course, its result and all there are; ladders and tickets as tabs."""
+"""The Recover page: training, its result and all there are; progressive pruning and tickets as tabs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import streamlit as st
 
 from pruning.ui.data import queries, recoveries, requests
 from pruning.ui.data.recoveries import Recovered
-from pruning.ui.recover import charts as recover_chart
-from pruning.ui.recover import form as recover_form
-from pruning.ui.recover import lottery as ticket_view
-from pruning.ui.recover import progressive as ladder_view
-from pruning.ui.recover import result as recover_result
+from pruning.ui.recover import charts as recover_charts
+from pruning.ui.recover import form, lottery, progressive, result
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace.store import WAITING
 
 TASKS = ("recover", "progressive", "lottery", "measure", "export")
 # Nobody can see from here whether the command line trains; it tells at least this often, in seconds.
@@ -30,21 +26,19 @@ def page(model: queries.Info, busy: bool) -> None:
     with first:
         _recover(model, busy)
     with second:
-        ladder_view.section(model, busy)
+        progressive.section(model, busy)
     with third:
-        ticket_view.section(model, busy)
+        lottery.section(model, busy)
 
 
 def _recover(model: queries.Info, busy: bool) -> None:
-    recover_form.form(model, busy)
+    form.form(model, busy)
     if busy:
         st.fragment(_unfinished, run_every=jobs.CURVES)(model, busy)
     else:
         _unfinished(model, busy)
-    recover_result.results(
-        model, [recovery for recovery in recoveries.recoveries(model) if recovery.finished], busy
-    )
-    recover_result.table(recoveries.recoveries(model))
+    result.results(model, [recovery for recovery in recoveries.recoveries(model) if recovery.finished], busy)
+    result.table(recoveries.recoveries(model))
 
 
 def _unfinished(model: queries.Info, busy: bool) -> None:
@@ -62,7 +56,7 @@ def under_way(recovered: list[Recovered]) -> Recovered | None:
     """The recovery that a running job trains: the one that was heard of last, since that job began."""
     began = [
         job.started
-        for job in queries.store().jobs(WAITING)
+        for job in requests.waiting_jobs()
         if job.request["task"] in ("recover", "progressive") and requests.about_model(job) and job.started
     ]
     heard = [recovery for recovery in recovered if not recovery.finished and "told" in recovery.value]
@@ -100,7 +94,7 @@ def _curves(recovery: Recovered) -> None:
         st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         if value["losses"]:
             st.plotly_chart(
-                recover_chart.losses(value["losses"], steps),
+                recover_charts.losses(value["losses"], steps),
                 key=f"losses_{recovery.id}",
                 config=charts.BARE,
                 alt="Loss of each training step",
@@ -111,7 +105,7 @@ def _curves(recovery: Recovered) -> None:
         st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         if value["looks"]:
             st.plotly_chart(
-                recover_chart.evaluations(value["looks"], steps, value["best_step"]),
+                recover_charts.evaluations(value["looks"], steps, value["best_step"]),
                 key=f"looks_{recovery.id}",
                 config=charts.BARE,
                 alt="KL on text kept back, at each look; a star marks the best",
@@ -144,5 +138,5 @@ def _go_on(recovery: Recovered, busy: bool) -> None:
             disabled=busy,
             help="Takes the half-done training and its files out of the workspace.",
             on_click=page_frame.on_click,
-            args=(lambda: recover_result.throw_away(recovery),),
+            args=(lambda: result.throw_away(recovery),),
         )

@@ -12,17 +12,16 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.plan import check_level, parse_levels
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, recoveries, requests, session
-from pruning.ui.recover import charts as recover_chart
+from pruning.ui.recover import charts as recover_charts
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import results
 from pruning.workspace.store import canonical
 
 
 def section(model: queries.Info, busy: bool) -> None:
-    """Choose a ladder and its budget; its table and chart fill as levels are done."""
+    """Choose levels and a budget; the table and the chart fill as levels are done."""
     st.markdown(
         "How far can this model go? All groups are pruned to one level after another, each from the unpruned "
         "model, and measured, until quality leaves a budget."
@@ -44,12 +43,12 @@ def section(model: queries.Info, busy: bool) -> None:
             page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
-    def results() -> None:
-        row = shown(model, request)
+    def draw() -> None:
+        row = _matching(model, request)
         if row is not None:
-            _ladder(row)
+            _result(row)
 
-    results()
+    draw()
 
 
 def _request(model: queries.Info) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _most(model: queries.Info, metric: str, place: Any) -> float:
 
 
 def _recovery(model: queries.Info) -> dict[str, Any]:
-    """How a level that goes over is trained, where that is wished for."""
+    """How a level over the budget is trained, where that is asked for."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if not st.toggle(
             "Train a level that goes over",
@@ -122,14 +121,9 @@ def _recovery(model: queries.Info) -> dict[str, Any]:
 # ---- results ----------------------------------------------------------------------------------------
 
 
-def ladders(model: queries.Info) -> list[dict[str, Any]]:
-    """Stored ladders of this model on the session's text as it is now, newest first."""
-    return results.about(queries.store(), "ladder", queries.subject(model))
-
-
-def shown(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The ladder that the controls ask for; where there is none, the newest."""
-    rows = ladders(model)
+def _matching(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The row of the progressive pruning that the controls ask for; where there is none, the newest."""
+    rows = queries.rows(model, "ladder")
     if request is not None:
         asked = request["arguments"]
         fields = {
@@ -145,7 +139,8 @@ def shown(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, A
     return rows[0] if rows else None
 
 
-def _ladder(row: dict[str, Any]) -> None:
+def _result(row: dict[str, Any]) -> None:
+    """How far the levels went, as a chart and a table."""
     value, key = row["value"], row["key"]
     st.subheader(
         f"{labels.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
@@ -154,7 +149,7 @@ def _ladder(row: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(
-            recover_chart.progressive(value["rows"], value["budget"]),
+            recover_charts.progressive(value["rows"], value["budget"]),
             key="ladder_chart",
             config=charts.BARE,
             alt="Measured quality at each level of the ladder, with the budget as a line",
@@ -165,7 +160,14 @@ def _ladder(row: dict[str, Any]) -> None:
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The levels of a ladder as a table to read."""
+    """The measured levels of a progressive pruning as a table to read, a row each.
+
+    Parameters
+    ----------
+    rows
+        {level and agreement: shares 0..1, kl: nats per token, perplexity, recovered: whether it was trained,
+        won_back: the share of the KL that training recovered}.
+    """
     return pd.DataFrame(
         [
             {

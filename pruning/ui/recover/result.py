@@ -14,12 +14,12 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.recoveries import Recovered
-from pruning.ui.recover import charts as recover_chart
+from pruning.ui.recover import charts as recover_charts
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 
 CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
 
@@ -36,7 +36,7 @@ def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> 
         _figures(recovery)
     with right:
         st.plotly_chart(
-            recover_chart.three_models(recovery.value),
+            recover_charts.three_models(recovery.value),
             key="recovery_bars",
             config=charts.BARE,
             alt="KL of the unpruned, the pruned and the recovered model",
@@ -101,7 +101,7 @@ def _training_log(recovery: Recovered) -> None:
     with left:
         st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         st.plotly_chart(
-            recover_chart.losses(value["losses"], steps),
+            recover_charts.losses(value["losses"], steps),
             key="result_losses",
             config=charts.BARE,
             alt="Loss of each training step",
@@ -109,7 +109,7 @@ def _training_log(recovery: Recovered) -> None:
     with right:
         st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         st.plotly_chart(
-            recover_chart.evaluations(value["looks"], steps, value["best_step"]),
+            recover_charts.evaluations(value["looks"], steps, value["best_step"]),
             key="result_looks",
             config=charts.BARE,
             alt="KL on text kept back, at each look; a star marks the best",
@@ -185,13 +185,13 @@ def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:
 def throw_away(recovery: Recovered) -> None:
     """Take a half-done recovery and its files out of the workspace. Raises PruningError while it trains."""
     store = queries.store()
-    runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == recovery.key]
+    runs = [run for run in stored_runs.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
         store.put(recoveries.RESULT, recovery.key, recovery.value)
-        runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == recovery.key]
+        runs = [run for run in stored_runs.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
         raise PruningError("This recovery is no longer in the workspace.")
-    library.delete(store, runs[0])
+    stored_runs.delete(store, runs[0])
 
 
 # ---- all of them ------------------------------------------------------------------------------------

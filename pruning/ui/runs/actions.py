@@ -12,7 +12,7 @@ from pruning.ui.data import results as method_results
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import runs as run_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
 
 PAGE_OF = {
@@ -94,7 +94,7 @@ def menu(run: Run, busy: bool) -> None:
         key=f"note_{run.id}",
         height=80,
         placeholder="What this was for, or what you saw",
-        on_change=lambda: library.annotate(queries.store(), run, st.session_state[f"note_{run.id}"]),
+        on_change=lambda: stored_runs.annotate(queries.store(), run, st.session_state[f"note_{run.id}"]),
     )
     _duplicate(run, busy)
     if plan_is_whole(run):
@@ -171,17 +171,19 @@ def _settled() -> None:
 
 def _delete(run: Run) -> None:
     _settled()
-    library.delete(queries.store(), run)
+    stored_runs.delete(queries.store(), run)
 
 
 @st.dialog("Delete this run?", on_dismiss=_settled)
 def _confirm(run: Run) -> None:
     store = queries.store()
     st.markdown(f"**{run_words.title(run)}**, {run_words.when(run.made)}")
-    going = library.files(store, run)
+    going = stored_runs.files(store, run)
     if going:
         st.write("These go from the disk as well:")
-        st.code("\n".join(f"{format.size(library.size_of(path))}  {path}" for path in going), language=None)
+        st.code(
+            "\n".join(f"{format.size(stored_runs.size_of(path))}  {path}" for path in going), language=None
+        )
     elif run.kind == "export":
         st.write(f"Its folder {run.value['out']} is not in the workspace and stays as it is.")
     st.caption("This cannot be undone.")

@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from pruning.ui.data import queries, session
-from pruning.ui.runs import actions as run_actions
+from pruning.ui.runs import actions
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
 from pruning.ui.text import runs as run_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
 
 STEP = 12
@@ -19,7 +19,7 @@ STEP = 12
 
 def page(busy: bool) -> None:
     """The list of runs; where there is none, where to begin."""
-    runs = library.runs(queries.store())
+    runs = stored_runs.runs(queries.store())
     if not runs:
         page_frame.empty(
             "Nothing here yet",
@@ -30,7 +30,7 @@ def page(busy: bool) -> None:
         return
     shown = _filter(runs)
     _compare(runs)
-    run_actions.ask_about_deleting(runs)
+    actions.ask_about_deleting(runs)
     limit = st.session_state.get("runs_limit", STEP)
     for run in shown[:limit]:
         _card(run, busy)
@@ -100,9 +100,9 @@ def _pin_and_go(ticked: list[Run]) -> None:
         )
         return
     with page_frame.user_errors():
-        run_actions.take(ticked[0])
+        actions.take(ticked[0])
         for run in ticked:
-            run_actions.pin(run)
+            actions.pin(run)
         st.switch_page(page_frame.PAGES["compare"].script)
 
 
@@ -113,18 +113,18 @@ def _card(run: Run, busy: bool) -> None:
     with st.container(border=True, key=f"run_{run.id}"):
         tick, left, middle, right = st.columns([0.35, 7.2, 2, 1.9], vertical_alignment="center")
         with tick:
-            if run.kind in ("measure", "export") and run_actions.plan_is_whole(run):
+            if run.kind in ("measure", "export") and actions.plan_is_whole(run):
                 said = f"Compare {run_words.title(run)}"
                 st.checkbox(said, key=f"pick_{run.id}", label_visibility="collapsed")
         with left.container(gap="xsmall"):
             _lines(run)
         middle.caption(f"{run_words.when(run.made)}  \n{run_words.about(run)}")
         with right.container(horizontal=True, horizontal_alignment="right", gap="small"):
-            run_actions.open_button(run)
+            actions.open_button(run)
             more = st.popover("More", key=f"more_{run.id}", on_change="rerun")
             if more.open:
                 with more:
-                    run_actions.menu(run, busy)
+                    actions.menu(run, busy)
 
 
 def _lines(run: Run) -> None:
@@ -146,7 +146,7 @@ def _lines(run: Run) -> None:
 def storage() -> None:
     """What the workspace takes, by kind, and where it is."""
     store = queries.store()
-    disk = library.storage(store)
+    disk = stored_runs.storage(store)
     st.header("Storage", anchor=False)
     cells = [
         ("Database", disk.database, "results, notes, jobs"),

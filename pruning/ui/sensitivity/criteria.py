@@ -65,7 +65,7 @@ def _missing(names: list[str], busy: bool) -> None:
     *first, last = [labels.CRITERION_NAME[key] for key in names]
     label = f"Draw the maps of {', '.join(first)} and {last}" if first else f"Draw the map of {last}"
     data = session.current().data
-    map_requests = [requests.request("map", criterion=key, data=data) for key in names]
+    maps = [requests.request("map", criterion=key, data=data) for key in names]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             label,
@@ -73,7 +73,7 @@ def _missing(names: list[str], busy: bool) -> None:
             disabled=busy,
             key="missing_maps",
             on_click=page_frame.on_click,
-            args=(lambda: [requests.submit(request) for request in map_requests],),
+            args=(lambda: [requests.submit(request) for request in maps],),
         )
         st.caption("Quick: what was learnt from the text for one criterion serves all.", width="content")
 

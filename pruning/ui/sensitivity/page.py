@@ -11,8 +11,8 @@ from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
 from pruning.ui.sensitivity import charts as sensitivity_charts
-from pruning.ui.sensitivity import criteria as criteria_view
-from pruning.ui.sensitivity import sweep as sweep_form
+from pruning.ui.sensitivity import criteria, sweep
+from pruning.ui.sensitivity.charts import Cell
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -85,8 +85,8 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _curves(smap, single, points, chosen, level, metric)
         with right:
             _extremes(smap, single, ends, level)
-            sweep_form.form(model, smap, chosen, busy)
-        criteria_view.section(model, picked or ends[:1], level, metric, busy)
+            sweep.form(model, smap, chosen, busy)
+        criteria.section(model, picked or ends[:1], level, metric, busy)
 
     draw()
 
@@ -136,33 +136,43 @@ def _heat(
             label_visibility="collapsed",
             format_func=WAYS.__getitem__,
         )
-    dense = smap.dense["perplexity"]
-
-    def shown(kl: float, perplexity: float) -> float:
-        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
-
-    forecasts = [single[group, level] for group in smap.groups]
-    values = [shown(forecast.kl, forecast.perplexity) for forecast in forecasts]
-    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in forecasts]
-    measured = {
-        group: shown(point["kl"], point["perplexity"])
-        for group, measured_points in points.items()
-        for point in measured_points
-        if abs(point["level"] - level) < 1e-6
-    }
-    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, values, measured)
+    cells = _cells(smap, single, points, level, metric)
+    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, cells)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
     marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        sensitivity_charts.heat(smap.groups, values, metric, marked, bands, measured, way == "Box"),
+        sensitivity_charts.heat(cells, metric, marked, way == "Box"),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
         config=charts.BARE,
         alt="Heat map of forecast cost, layers to the right and groups downwards",
     )
+
+
+def _cells(
+    smap: SensitivityMap, single: Alone, points: Points, level: float, metric: str
+) -> dict[Group, Cell]:
+    """The cost of every group at a level: KL in nats per token, or how many percent perplexity rises."""
+    dense = smap.dense["perplexity"]
+
+    def cost(kl: float, perplexity: float) -> float:
+        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
+
+    measured = {
+        group: cost(point["kl"], point["perplexity"])
+        for group, of_group in points.items()
+        for point in of_group
+        if abs(point["level"] - level) < 1e-6
+    }
+    cells = {}
+    for group in smap.groups:
+        alone = single[group, level]
+        band = cost(alone.kl_low, alone.perplexity_low), cost(alone.kl_high, alone.perplexity_high)
+        cells[group] = Cell(cost(alone.kl, alone.perplexity), band, measured.get(group))
+    return cells
 
 
 def _take_selection() -> None:

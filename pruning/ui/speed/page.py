@@ -1,4 +1,4 @@
-"""The Speed page's parts: what was timed here, a choice of what goes, and what that makes of it."""
+"""The Speed page's parts: what was timed here, a choice of what is pruned, and what that makes of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.data.results import totals_of
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
-from pruning.ui.speed import charts as speed_chart
-from pruning.ui.speed import device as device_view
-from pruning.ui.speed import size as size_view
+from pruning.ui.speed import charts as speed_charts
+from pruning.ui.speed import device, size
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import speed as speed_words
@@ -28,7 +27,7 @@ LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What goes: `plan` for single weights or whole units. `kind` of unit and its `share`, where units go."""
+    """What is pruned: the plan, for single weights or units; of units also their kind and share, 0..1."""
 
     plan: Plan
     said: str
@@ -49,8 +48,8 @@ def page(model: queries.Info, busy: bool) -> None:
     with page_frame.user_errors():
         chosen = _choose(model)
         _forecast(table, chosen)
-        size_view.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
-        device_view.section(model, chosen.kind, chosen.share, chosen.said)
+        size.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
+        device.section(model, chosen.kind, chosen.share, chosen.said)
 
 
 # ---- this machine -----------------------------------------------------------------------------------
@@ -104,7 +103,7 @@ def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
         with column:
             st.markdown(f"**{LABEL[mode]}**")
             st.plotly_chart(
-                speed_chart.speedups(table, mode),
+                speed_charts.speedups(table, mode),
                 key=f"speed_{mode}",
                 config=charts.BARE,
                 alt=f"{LABEL[mode]}: times as fast as unpruned against the share of units gone",
@@ -151,7 +150,7 @@ def _choose(model: queries.Info) -> Choice:
 
 
 def _share(model: queries.Info, kind: str) -> float:
-    """The share of a kind of unit that goes; of what is counted one by one only what can be cut out."""
+    """The share of a kind of unit to prune; of what is counted one by one only what can be cut out."""
     total = model.layers if kind == "layers" else min(totals_of(model, kind))
     if kind == "neurons":
         return (

@@ -8,7 +8,7 @@ from pruning.planning.cost.model_size import Parts, Size, parts_of, sizes, small
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries
 from pruning.ui.shared import charts
-from pruning.ui.speed import charts as speed_chart
+from pruning.ui.speed import charts as speed_charts
 from pruning.ui.text import format, labels
 
 NAME = {
@@ -47,7 +47,7 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
     left, right = st.columns([1, 1], gap="large")
     rows = [(BESIDE, dense), *((NAME[size.form], size) for size in forms)]
     left.plotly_chart(
-        speed_chart.forms(rows),
+        speed_charts.forms(rows),
         key="speed_forms",
         config=charts.BARE,
         alt="Megabytes of the weights in each form, split into groups, embeddings and the rest",

@@ -23,6 +23,8 @@ CRITERION = {
     "gradient": "Gradient: the slope of the loss alone",
     "random": "Random: the baseline to beat",
 }
+# Criteria that change the weights that are kept: none of them can prune blocks, units or little by little.
+WITH_WEIGHT_UPDATE = ("sparsegpt", "corrected")
 SIDE_BY_SIDE = ("fisher", "wanda", "magnitude")
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
 STRATEGY = {

@@ -24,7 +24,6 @@ LEARNS = {
     "both": "distilled and learnt from the text",
 }
 SCHEDULE = {"one_shot": "At once", "linear": "Linear", "cubic": "Cubic", "exponential": "Exponential"}
-UPDATES = ("sparsegpt", "corrected")
 DRAW = {
     "untrained": "Unpruned, as it is",
     "dense": "Unpruned, trained as long",
@@ -51,7 +50,7 @@ def why_at_once(criterion: str, options: MaskOptions) -> str | None:
     """Why this cannot be taken away little by little, or None."""
     if options.whole:
         return "Whole units go at once."
-    if criterion in UPDATES:
+    if criterion in labels.WITH_WEIGHT_UPDATE:
         return f"{labels.CRITERION_NAME[criterion]} changes the weights that stay, so they go at once."
     if options.pattern is not None:
         return f"The pattern {options.pattern} is all or nothing, so it goes at once."
