@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import CurrentPlan
 
 
-def side(model: queries.Info, plan: Plan, busy: bool) -> None:
-    """The buttons beside the board; `plan` is the one that was found, empty where there is none."""
-    settings = format_settings(plan, model.groups)
-    mine = tuple(settings) == session.current().settings
+def side(found: CurrentPlan | None, busy: bool) -> None:
+    """The buttons beside the board; None where no plan was found."""
+    settings = found.settings if found else ()
+    mine = settings == session.current().settings
     st.button(
-        "This is your plan" if mine and plan else "Use this plan",
+        "This is your plan" if mine and settings else "Use this plan",
         type="primary",
         icon=":material/check:",
         key="optimize_use",
         width="stretch",
-        disabled=not plan or mine,
+        disabled=not settings or mine,
         on_click=session.set_settings,
         args=(settings,),
         help="Makes it your plan, on Explore and on every page. No weight changes yet.",
@@ -30,10 +30,12 @@ def side(model: queries.Info, plan: Plan, busy: bool) -> None:
         _step("Undo", "undo", session.undo, not session.history().past)
         _step("Redo", "redo", session.redo, not session.history().future)
     choice = session.current()
-    wanted = requests.request("measure", settings=settings, criterion=choice.criterion, data=choice.data)
+    request = requests.request(
+        "measure", settings=list(settings), criterion=choice.criterion, data=choice.data
+    )
     page_frame.submit_button(
         "Measure it",
-        wanted if plan else None,
+        request if settings else None,
         icon=":material/straighten:",
         key="optimize_measure",
         width="stretch",
