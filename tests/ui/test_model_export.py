@@ -2,7 +2,7 @@
 
 import pytest
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -25,9 +25,9 @@ def test_a_folded_chooser_asks_nobody_about_the_model(
     open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    look = services.look
+    look = queries.cached_preview
     monkeypatch.setattr(
-        services, "look", lambda reference, dtype: looked.append(reference) or look("demo", dtype)
+        queries, "cached_preview", lambda reference, dtype: looked.append(reference) or look("demo", dtype)
     )
     synthetic.put_model(store, "someone/model")
     app = open_page("model", model="someone/model")

@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.planning.recipe.training import Training
-
-KEPT: dict[str, Any] = {"persist_state": "session"}
+from pruning.ui.data import session
 
 
 def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[str, Any]:
@@ -19,13 +18,13 @@ def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[st
     """
     usual = Training()
     left, right = st.columns(2, gap="medium")
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
 
     def number(
         place: Any, name: str, label: str, *numbers: Any, help: str, key: str = "", **more: Any
     ) -> None:
-        found[name] = place.number_input(
-            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **KEPT
+        values[name] = place.number_input(
+            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **session.PERSIST
         )
 
     number(
@@ -55,7 +54,7 @@ def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[st
     )
     if not whole:
         _recovery_details(number, left, right, steps)
-    return found
+    return values
 
 
 def _recovery_details(number: Callable[..., None], left: Any, right: Any, steps: int) -> None:

@@ -11,7 +11,7 @@ from plotly.colors import get_colorscale
 
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 BESIDE, ALONE = "Beside the others", "On its own"
 # Beyond this many times the others' share, or under one in so many, colours do not tell any further.
@@ -72,7 +72,7 @@ def leaning(
     )
     figure.update_yaxes(
         tickvals=list(range(len(kinds))),
-        ticktext=[words.SHORT_KIND.get(kind, kind) for kind in kinds],
+        ticktext=[labels.SHORT_KIND.get(kind, kind) for kind in kinds],
         range=[len(kinds) - 0.45, -0.55],
         showgrid=False,
         zeroline=False,
@@ -81,13 +81,8 @@ def leaning(
 
 
 def _said(group: Group, share: float, other: float) -> str:
-    times = f"{share / max(other, 1e-12):.2g} times the others' {words.percent(other, 1)}"
-    return f"{words.group(*group)}<br>forecast {words.percent(share, 1)} of what is lost<br>{times}"
-
-
-def title(name: str) -> str:
-    """A capability's name: "common_sense" → "Common sense"."""
-    return name.replace("_", " ").capitalize()
+    times = f"{share / max(other, 1e-12):.2g} times the others' {format.percent(other, 1)}"
+    return f"{labels.group(*group)}<br>forecast {format.percent(share, 1)} of what is lost<br>{times}"
 
 
 def key(way: str) -> str:
@@ -97,8 +92,8 @@ def key(way: str) -> str:
         ("a quarter of the others' share, or less", f"{MOST_TIMES:g} times it, or more")
         if way == BESIDE
         else (
-            f"{words.percent(LEAST_SHARE)} of what is lost, or less",
-            f"{words.percent(MOST_SHARE)}, or more",
+            f"{format.percent(LEAST_SHARE)} of what is lost, or less",
+            f"{format.percent(MOST_SHARE)}, or more",
         )
     )
     filled = f"border-radius:0.2rem;background:linear-gradient(to right, {colours})"

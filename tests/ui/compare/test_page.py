@@ -9,8 +9,8 @@ from pruning.planning.recipe.plan import parse_settings
 from pruning.ui.compare import answers as answers_view
 from pruning.ui.compare import damage_chart
 from pruning.ui.compare import token_html as answer_marks
-from pruning.ui.data import queries as services
-from pruning.ui.text import format as words
+from pruning.ui.data import queries
+from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -37,14 +37,14 @@ def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open,
     app = open_page("compare", model="demo", plan="down=0.3", pin=PINS)
     shown = app.table[0].value
     assert list(shown.index) == ["Unpruned", "This plan", "Light", "Heavy"]
-    known = services.measurements(
-        services.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
+    known = queries.measurements(
+        queries.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
     )
-    truth = services.measured(parse_settings(["all=0.2"], table.groups), known, list(table.groups))
+    truth = queries.measured(parse_settings(["all=0.2"], table.groups), known, list(table.groups))
     assert truth is not None
     measured = shown["Perplexity :green-badge[measured]"]
-    assert measured["Light"] == words.perplexity(truth["perplexity"])
-    assert shown["Size :green-badge[measured]"]["Light"] == words.size(truth["bytes"])
+    assert measured["Light"] == format.perplexity(truth["perplexity"])
+    assert shown["Size :green-badge[measured]"]["Light"] == format.size(truth["bytes"])
     assert measured["This plan"] == "–", "what was not measured is not made up"
     assert re.fullmatch(r"[\d.]+ \([\d.]+ – [\d.]+\)", shown["Perplexity :blue-badge[forecast]"]["This plan"])
     assert "in layer 29" in text_of(app)
@@ -80,13 +80,13 @@ def test_all_plans_are_asked_the_chosen_prompts(open_page: Open, store: Store, a
     assert not app.exception
     assert asked[0]["task"] == "generate"
     assert asked[0]["arguments"] == {
-        "prompts": [answers_view.READY["Sky"], answers_view.READY["Letter"], "What is a fjord?"],
+        "prompts": [labels.READY_PROMPTS["Sky"], labels.READY_PROMPTS["Letter"], "What is a fjord?"],
         "plans": [["down=0.3"], ["all=0.2"], ["gate=0.4", "up=0.5"]],
         "criterion": "fisher",
         "data": "demo",
         "max_new_tokens": 40,
     }
-    assert words.TASK["generate"] in app.progress[0].text
+    assert labels.TASK["generate"] in app.progress[0].text
 
 
 def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) -> None:
@@ -106,8 +106,8 @@ def test_a_users_words_are_shown_as_they_are(open_page: Open, store: Store) -> N
     assert not app.exception
     said = text_of(app)
     assert name not in said
-    assert words.plain(name) in said
-    assert words.plain(prompt) in said
+    assert format.plain(name) in said
+    assert format.plain(prompt) in said
 
 
 # ---- the marks --------------------------------------------------------------------------------------

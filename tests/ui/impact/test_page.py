@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.planning.recipe.guide_claims import TECHNIQUES, verdict
 from pruning.planning.recipe.recipe import Recipe
-from pruning.ui.data import session as state
+from pruning.ui.data import session
 from pruning.ui.impact import chart as impact_chart
 from pruning.ui.text import impact as impact_words
 from pruning.workspace.store import Store
@@ -100,7 +100,7 @@ def test_a_row_is_taken_up_on_explore(filled: Store, open_page: Open) -> None:
     app = opened(open_page)
     app.button(key="impact_open_wanda_50").click().run()
     assert not app.exception
-    choice = app.session_state[state.KEY]
+    choice = app.session_state[session.KEY]
     assert (choice.criterion, choice.settings) == ("wanda", ("all=0.5",))
     assert app.title[0].value == "Explore"
 

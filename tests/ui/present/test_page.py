@@ -13,8 +13,8 @@ from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.ui.present import facts as present_facts
 from pruning.ui.present import html as present_page
 from pruning.ui.present import page as present_view
-from pruning.ui.present.facts import Assumptions
-from pruning.ui.text import format as words
+from pruning.ui.present.facts import Assumptions, Results
+from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -34,9 +34,8 @@ def shown(app) -> str:
 def made(truth: dict | None = None, supposed: Assumptions | None = None, **more) -> present_page.Facts:
     table = synthetic.sensitivity_map()
     plan: Plan = parse_settings(["gate=0.4", "up=0.5"], table.groups)
-    seen = Forecaster.prior(table).forecast(plan)
-    model, answer = more.get("model", "demo"), more.get("answer")
-    return present_facts.facts(model, table, plan, seen, truth, supposed or Assumptions(), answer)
+    results = Results(Forecaster.prior(table).forecast(plan), truth, more.get("answer"))
+    return present_facts.facts(more.get("model", "demo"), table, plan, results, supposed or Assumptions())
 
 
 TRUTH = {"bytes": 376_663_285, "agreement": 0.934, "perplexity": 35.2, "tokens": 4096}
@@ -144,7 +143,7 @@ def test_measured_figures_win_and_are_told_as_such() -> None:
     smaller, speed, same = made(TRUTH).figures
     assert (smaller.value, smaller.source) == ("30 %", "measured")
     assert (same.value, same.source) == ("93 in 100", "measured")
-    assert "4,096 places" in same.known
+    assert "4,096 places" in same.basis
     assert speed.value == "1.0×"
 
 
@@ -152,10 +151,10 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
     seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
     smaller, _, same = made().figures
-    assert smaller.value == words.percent(1 - seen.bytes / table.dense["bytes"])
+    assert smaller.value == format.percent(1 - seen.bytes / table.dense["bytes"])
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
-        assert f"{round(100 * bound)} in 100" in same.known
+        assert f"{round(100 * bound)} in 100" in same.basis
     assert {smaller.source, same.source} == {"forecast"}
 
 
