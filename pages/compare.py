@@ -17,12 +17,12 @@ page_frame.callback_error()
 busy = jobs.panel(("generate",))
 model = page_frame.require_model()
 if model and page_frame.require_map(smap, "The forecasts on this page come from"):
-    known = queries.measurements(model, smap)
-    calibration = queries.calibration(smap, known)
-    shown = compare_view.candidates(model, smap, session_plan(model), calibration)
+    measurements = queries.measurements(model, smap)
+    forecaster = queries.forecaster(smap, measurements)
+    shown = compare_view.candidates(model, session_plan(model), forecaster)
     if shown:
-        compare_view.figures(model, smap, shown, known, calibration)
-        compare_view.damage(smap, shown, calibration)
+        compare_view.figures(model, smap, shown, measurements)
+        compare_view.damage(shown, forecaster)
         answers_view.answers(model, smap, shown, busy)
     else:
         compare_view.nothing_yet()

@@ -12,8 +12,8 @@ from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
-from pruning.planning.forecast import predict as forecasts
 from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
@@ -90,7 +90,7 @@ def drawn(
     low, high = np.log(DRAWN_KL)
     kl = float(np.exp(rng.uniform(low, high)))
     if kind == SOLVED:
-        plan = solve(map_choices(smap), [Target("kl", kl)]).plan
+        plan = solve(map_choices(Forecaster.prior(smap)), [Target("kl", kl)]).plan
     else:
         plan = _scaled(smap, SHAPES[kind](smap, rng), kl)
     return plan if totals is None else in_units(plan, totals)
@@ -99,6 +99,7 @@ def drawn(
 def _scaled(smap: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
     """Levels in the proportion of `shape` [groups] with this forecast KL, or as near as they come."""
     low, high = 0.0, MAX_LEVEL / float(shape.min() or shape.max())
+    forecaster = Forecaster.prior(smap)
 
     def plan(scale: float) -> Plan:
         levels = np.minimum(scale * shape, MAX_LEVEL).round(3)
@@ -106,7 +107,7 @@ def _scaled(smap: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
 
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if forecasts.forecast(smap, plan(middle)).kl < kl else (low, middle)
+        low, high = (middle, high) if forecaster.forecast(plan(middle)).kl < kl else (low, middle)
     return plan(low)
 
 
@@ -136,11 +137,11 @@ def bench_forecast(
             return measured_kl(loaded, store, progress, one, plan, data)
 
         lessons = [(plan, kl_of(plan)) for plan in calibration_plans(table, totals)]
-        learnt = forecasts.fit_forecast(table, lessons)
+        learnt = Forecaster.fitted(table, lessons)
         taught.append(_lessons(table, one, lessons))
         for kind in (kind for kind in kinds for _ in range(one.recipes)):
             plan = drawn(table, kind, rng, totals)
-            row = _row(table, plan, kl_of(plan), learnt, kind)
+            row = _row(learnt, plan, kl_of(plan), kind)
             rows.append(row)
             progress(len(rows), total, f"{one.criterion}, {one.structure}, {kind}: KL {row['kl']:.3f}")
     inside = [row for row in rows if KL_RANGE[0] <= row["kl"] <= KL_RANGE[1]]
@@ -186,10 +187,9 @@ def _lessons(smap: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, flo
     }
 
 
-def _row(
-    smap: SensitivityMap, plan: Plan, kl: float, learnt: forecasts.ForecastFit, kind: str
-) -> dict[str, Any]:
-    before, after = forecasts.forecast(smap, plan), forecasts.forecast(smap, plan, learnt)
+def _row(fitted: Forecaster, plan: Plan, kl: float, kind: str) -> dict[str, Any]:
+    smap = fitted.smap
+    before, after = Forecaster.prior(smap).forecast(plan), fitted.forecast(plan)
     whole = smap.structure != DEFAULT.structure
     return {
         "what": smap.structure if whole else smap.criterion,
@@ -224,9 +224,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def forecast_ms(smap: SensitivityMap, plan: Plan) -> float:
     """Median milliseconds of one forecast of a plan."""
-    times = []
+    times, forecaster = [], Forecaster.prior(smap)
     for _ in range(200):
         start = time.perf_counter()
-        forecasts.forecast(smap, plan)
+        forecaster.forecast(plan)
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times))

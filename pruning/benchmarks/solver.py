@@ -1,6 +1,6 @@
 """The bench of the solver: its time and proof, and what its plans cost beside other ways to share out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,11 @@ from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.planning.allocation import baselines as rivals
-from pruning.planning.allocation.choices import ChoiceTable, map_choices
+from pruning.planning.allocation.choices import ChoiceTable, map_choices, with_fit
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast.calibration_plans import calibration_plans
-from pruning.planning.forecast.predict import SensitivityMap, fit_forecast, forecast, weights_of
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.progress import Progress
@@ -78,7 +79,7 @@ def bench_solver(
         for method, plan in plans.items():
             kl = measured_kl(loaded, store, progress, case, plan, data)
             row = {"case": case.name, "sparsity": share(menu, plan), "method": method, "kl": kl}
-            rows.append({**row, "forecast": forecast(table, plan).kl})
+            rows.append({**row, "forecast": Forecaster.prior(table).forecast(plan).kl})
             progress(len(rows), 4 * len(cases), f"{case.name}, {method}: KL {kl:.4f}")
     best = {case.name: min(row["kl"] for row in rows if row["case"] == case.name) for case in cases}
     ours = all(row["kl"] <= best[row["case"]] for row in rows if row["method"] == "ours")
@@ -96,15 +97,14 @@ def _menus(
     """The map, and what it and what was taught of it have to choose from; adds to `taught`."""
     if case.structure == DEFAULT.structure:
         smap = map_for(loaded, store, progress, case.criterion, data)
-        menu = map_choices(smap)
+        menu = map_choices(Forecaster.prior(smap))
     else:
         smap = unit_map_for(loaded, store, progress, case.structure, data)
         menu = unit_choices_for(loaded, store, progress, case.structure, data)
     what = f"{case.structure} {case.criterion}"
     if what not in taught:
         taught[what] = lessons(loaded, store, progress, smap, case, data)
-    factors = weights_of(smap, fit_forecast(smap, taught[what]))
-    return smap, menu, replace(menu, costs=menu.costs * factors[:, None])
+    return smap, menu, with_fit(menu, Forecaster.fitted(smap, taught[what]))
 
 
 def lessons(
@@ -119,7 +119,7 @@ def lessons(
 
 def timing() -> dict[str, float]:
     """Median milliseconds of a solution, and the largest gap, on a made-up map of 30 x 5 groups."""
-    menu = map_choices(sensitivity_map(), levels=COARSE)
+    menu = map_choices(Forecaster.prior(sensitivity_map()), levels=COARSE)
     solved = [solve(menu, [Target("sparsity", float(s))]) for s in np.linspace(0.3, 0.7, RUNS)]
     return {
         "milliseconds": float(np.median([one.milliseconds for one in solved])),

@@ -1,7 +1,7 @@
 """The command that finds the best plan for what is wanted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from pruning.planning.allocation.choices import (
     ChoiceTable,
     map_choices,
     with_capability_weights,
+    with_fit,
     with_latency,
 )
 from pruning.planning.allocation.solver import SPEED, Solution, Target, parse_target, solve
 from pruning.planning.cost.latency_table import LatencyTable
-from pruning.planning.forecast import predict as forecasts
 from pruning.planning.forecast.capability_map import CapabilityMap
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group, Plan, check_level, named_levels
 from pruning.planning.recipe.recipe import Recipe
@@ -50,8 +52,7 @@ class _Found:
     criterion: str
     data: str
     menu: ChoiceTable
-    table: forecasts.SensitivityMap
-    calibration: forecasts.ForecastFit
+    forecaster: Forecaster
     solved: Solution
     values: Mapping[str, float] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ def solve_(
     given = click.get_current_context().get_parameter_source
     usual = click.core.ParameterSource.DEFAULT
     if Path(model).suffix == ".json":
-        smap = forecasts.SensitivityMap.load(model)
+        smap = SensitivityMap.load(model)
         for name, value, own in (("criterion", criterion, smap.criterion), ("data", data, smap.data)):
             if given(name) is not usual and value != own:
                 raise PruningError(f"This map's {name} is {own}, not {value}. Leave --{name} out.")
@@ -131,21 +132,21 @@ def solve_(
 
 
 def _on_map(
-    smap: forecasts.SensitivityMap,
+    smap: SensitivityMap,
     criterion: str,
     wanted: Sequence[Target],
     held: tuple[Any, ...],
     values: Mapping[str, float],
     known: CapabilityMap | None,
 ) -> _Found:
-    calibration = _calibration(smap, criterion)
-    factors = forecasts.weights_of(smap, calibration)
-    menu = map_choices(smap, _bounds(smap.groups, *held), factors=factors)
+    # What was measured with this criterion, which may go by another criterion's map.
+    forecaster = results.forecaster(Store(), smap, criterion)
+    menu = map_choices(forecaster, _bounds(smap.groups, *held))
     if known is not None:
-        menu = with_capability_weights(menu, smap, known, values, factors)
-    solved = solve(menu, wanted, calibration, smap.dense["perplexity"])
+        menu = with_capability_weights(menu, forecaster, known, values)
+    solved = solve(menu, wanted, forecaster)
     about = smap.model, smap.fingerprint, criterion, smap.data
-    return _Found(*about, menu, smap, calibration, solved, values)
+    return _Found(*about, menu, forecaster, solved, values)
 
 
 def _on_model(
@@ -177,10 +178,10 @@ def _on_model(
         if any(target.name in SPEED for target in wanted):
             menu = with_latency(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
         smap = unit_map_for(loaded, Store(), progress, structure, data)
-    calibration = _calibration(smap, criterion)
-    menu = replace(menu, costs=menu.costs * forecasts.weights_of(smap, calibration)[:, None])
-    solved = solve(menu, wanted, calibration, smap.dense["perplexity"])
-    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, smap, calibration, solved)
+    forecaster = results.forecaster(Store(), smap, criterion)
+    menu = with_fit(menu, forecaster)
+    solved = solve(menu, wanted, forecaster)
+    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, forecaster, solved)
 
 
 def _bounds(
@@ -213,11 +214,6 @@ def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
             ) from None
         levels |= dict.fromkeys(groups, check_level(level, where))
     return levels
-
-
-def _calibration(smap: forecasts.SensitivityMap, criterion: str) -> forecasts.ForecastFit:
-    """What was measured of this model with the criterion before, which may lean on another's map, teaches."""
-    return forecasts.fit_forecast(smap, results.measured_plans(Store(), smap, criterion))
 
 
 def _finish(found: _Found, structure: str, out: str) -> None:
@@ -266,5 +262,5 @@ def _finish(found: _Found, structure: str, out: str) -> None:
 
 def _quality(found: _Found) -> tuple[float, float, float]:
     """Forecast KL and its band, nats per token."""
-    told = forecasts.forecast(found.table, found.solved.plan, found.calibration)
+    told = found.forecaster.forecast(found.solved.plan)
     return told.kl, told.kl_low, told.kl_high

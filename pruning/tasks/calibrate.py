@@ -4,7 +4,7 @@ from typing import Any
 
 from pruning.engine.models.load import Loaded
 from pruning.planning.forecast.calibration_plans import calibration_plans
-from pruning.planning.forecast.predict import fit_forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings, parse_settings
@@ -47,9 +47,8 @@ def calibrate(
         )
         progress(number + 1, len(missing), f"Measured {number + 1} of {len(missing)}", {"plan": known[index]})
     found = [one for one in known if one is not None]
-    learnt = fit_forecast(
-        table, [(parse_settings(one["settings"], list(table.groups)), one["kl"]) for one in found]
-    )
+    measured = [(parse_settings(one["settings"], list(table.groups)), one["kl"]) for one in found]
+    learnt = Forecaster.fitted(table, measured).fit
     return {
         "plans": plans,
         "measured": len(missing),

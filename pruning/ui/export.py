@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import forecast
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries, requests, session
@@ -118,7 +117,7 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
                 "Size, stored sparsely", format.size(truth["bytes"]), "measured", "", labels.SIZE
             )
     else:
-        expected = forecast(smap, plan, queries.calibration(smap, measurements))
+        expected = queries.forecaster(smap, measurements).forecast(plan)
         band = f"{format.perplexity(expected.perplexity_low)} – {format.perplexity(expected.perplexity_high)}"
         with first:
             page_frame.figure(

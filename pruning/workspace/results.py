@@ -10,6 +10,7 @@ from typing import Any
 
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.capability_map import CapabilityMap
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, parse_settings
@@ -149,6 +150,14 @@ def measured_plans(
         for value in of_map(store, "measure", smap, criterion)
         if value["settings"]
     ]
+
+
+def forecaster(store: Store, smap: SensitivityMap, criterion: str | None = None) -> Forecaster:
+    """The map's forecaster, fitted to what was measured on its very text; the prior where nothing was.
+
+    `criterion`: another than the map's own, whose plans it prices.
+    """
+    return Forecaster.fitted(smap, measured_plans(store, smap, criterion))
 
 
 def measured_rows(store: Store, subject: Subject | None, kinds: tuple[str, ...] = ("measure",)) -> list[Row]:

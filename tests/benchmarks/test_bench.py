@@ -11,7 +11,7 @@ from pruning.benchmarks import map as bench
 from pruning.benchmarks import methods as bench_masks
 from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.engine.models.load import fingerprint, load
-from pruning.planning.forecast.predict import forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.progress import silent
 from pruning.workspace.store import Store
 
@@ -30,7 +30,7 @@ def test_drawn_plans_are_varied_repeatable_and_cost_what_was_drawn(kind: str) ->
     assert plans[0] == plans[1] != plans[2]
     low, high = bench_forecast.DRAWN_KL
     assert all(0 < level <= 0.95 for plan in plans for level in plan.values())
-    assert all(0.9 * low <= forecast(table, plan).kl <= 1.1 * high for plan in plans)
+    assert all(0.9 * low <= Forecaster.prior(table).forecast(plan).kl <= 1.1 * high for plan in plans)
 
 
 def test_levels_of_units_are_what_whole_units_make() -> None:

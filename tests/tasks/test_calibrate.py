@@ -13,11 +13,12 @@ from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.command_line import command_line
 from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plans
-from pruning.planning.forecast.predict import SensitivityMap, fit_forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.progress import silent
 from pruning.tasks import TASKS
-from pruning.tasks import fit_forecast as calibrating
+from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
 from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store
@@ -61,7 +62,7 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
     kls = {tuple(row["value"]["settings"]): row["value"]["kl"] for row in rows}
     assert found["kls"] == [kls[tuple(settings)] for settings in wanted]
     pairs = [(parse_settings(list(plan), table.groups), kl) for plan, kl in kls.items()]
-    assert found["spread"] == pytest.approx(fit_forecast(table, pairs).spread)
+    assert found["spread"] == pytest.approx(Forecaster.fitted(table, pairs).fit.spread)
     assert set(found["weights"]) == {kind for _, kind in table.groups}
     assert json.loads(json.dumps(found)) == found
 

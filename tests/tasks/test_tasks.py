@@ -14,7 +14,8 @@ from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models import save as exporting
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.errors import Cancelled, PruningError
-from pruning.planning.forecast.predict import SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
@@ -144,7 +145,7 @@ def test_measure_agrees_with_the_plan_and_the_forecast_knows_its_size(
 ) -> None:
     table = SensitivityMap.from_dict(TASKS["map"](loaded, store, silent, levels=LEVELS, data=text)["map"])
     found = TASKS["measure"](loaded, store, silent, settings=["all=0.5", "up@0=0.25"], data=text)
-    made = forecast(table, parse_settings(found["settings"], table.groups))
+    made = Forecaster.prior(table).forecast(parse_settings(found["settings"], table.groups))
     assert found["kl"] > 0
     assert 0 <= found["agreement"] <= 1
     assert found["sparsity"] == pytest.approx(made.sparsity)
@@ -178,9 +179,11 @@ def test_results_of_other_options_are_kept_apart(loaded: Loaded, store: Store, t
     assert [row["value"] for row in default] == [plain]
 
 
-@pytest.mark.parametrize("name", ["sparsegpt", "corrected"])
+@pytest.mark.parametrize(
+    ("name", "function"), [("sparsegpt", "sparsegpt"), ("corrected", "sparsegpt_corrected")]
+)
 def test_what_was_fitted_is_kept_for_the_next_task(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str
+    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch, name: str, function: str
 ) -> None:
     asked: dict[str, Any] = {"settings": ["all=0.5"], "criterion": name, "data": text}
     first = TASKS["measure"](loaded, store, silent, **asked)
@@ -188,7 +191,7 @@ def test_what_was_fitted_is_kept_for_the_next_task(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the weights were fitted again")
 
-    monkeypatch.setattr(f"pruning.tasks.context.apply.{name}", forbidden)
+    monkeypatch.setattr(f"pruning.tasks.context.apply.{function}", forbidden)
     assert TASKS["measure"](loaded, store, silent, **asked) == first
     with pytest.raises(AssertionError, match="fitted again"):
         TASKS["measure"](loaded, store, silent, **{**asked, "settings": ["all=0.4"]})

@@ -172,7 +172,7 @@ def test_a_plan_is_worked_out_once_for_measuring_and_writing(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("it was fitted again")
 
-    monkeypatch.setattr("pruning.tasks.context.units.fit", forbidden)
+    monkeypatch.setattr("pruning.tasks.context.units.refit_layerwise", forbidden)
     with applied(loaded, store, spec, silent) as second:
         assert second is first
 

@@ -105,7 +105,7 @@ def test_sensitivity_says_what_is_wrong_with_layers(open_page: Open, store: Stor
 
 def released(app: AppTest, levels: list[float], locks: tuple[str, ...] = (), number: int = 1) -> None:
     """As if the desk in the browser had let go with these levels."""
-    app.session_state["desk"] = {"release": {"number": number, "levels": levels, "locks": list(locks)}}
+    app.session_state["desk"] = {"events": [{"number": number, "levels": levels, "locks": list(locks)}]}
     app.run()
 
 

@@ -65,6 +65,12 @@ READERS: dict[str, tuple[Callable[[Store], Any], str, dict[str, Any], dict[str, 
         {**ABOUT, **CRITERION},
         PLAN,
     ),
+    "forecaster": (
+        lambda s: results.forecaster(s, MAP).fit.measured,
+        "measure",
+        {**ABOUT, **CRITERION},
+        PLAN,
+    ),
     "measured_rows": (
         lambda s: results.measured_rows(s, SUBJECT, ("measure", "measure_recovered")),
         "measure_recovered",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, group_costs
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.compare import damage_chart
 from pruning.ui.data import queries, session
@@ -30,14 +31,12 @@ class Candidate:
     pinned: bool
 
 
-def candidates(
-    model: queries.Info, smap: SensitivityMap, plan: Plan, calibration: ForecastFit
-) -> list[Candidate]:
+def candidates(model: queries.Info, plan: Plan, forecaster: Forecaster) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
-    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
+    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, forecaster)]
     if not plan or any(candidate.plan == plan for candidate in pinned):
         return pinned
-    return [Candidate(HERE, plan, forecast(smap, plan, calibration), pinned=False), *pinned]
+    return [Candidate(HERE, plan, forecaster.forecast(plan), pinned=False), *pinned]
 
 
 def nothing_yet() -> None:
@@ -54,7 +53,6 @@ def figures(
     smap: SensitivityMap,
     shown: list[Candidate],
     measurements: list[queries.Measured],
-    calibration: ForecastFit,
 ) -> None:
     """The plans' figures in a table, what each was forecast beside what was measured."""
     rows = [_unpruned(smap), *(_row(candidate, measurements, model) for candidate in shown)]
@@ -133,16 +131,17 @@ def _manage(model: queries.Info, pinned: list[Candidate]) -> None:
         )
 
 
-def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFit) -> None:
+def damage(shown: list[Candidate], forecaster: Forecaster) -> None:
     """Where each plan hurts, a panel a plan on one scale."""
-    costs = [(candidate.name, group_costs(smap, candidate.plan, calibration)) for candidate in shown]
+    groups = forecaster.smap.groups
+    costs = [(candidate.name, forecaster.group_costs(candidate.plan)) for candidate in shown]
     st.header("Where they hurt", anchor=False)
     st.markdown(f"Damage by layer {labels.FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(
-        damage_chart.panels(smap.groups, costs),
+        damage_chart.panels(groups, costs),
         key="damage_panels",
         config=charts.BARE,
         alt="Forecast damage by layer and group, a panel for each plan",
     )
-    worst = [f"{format.plain(name)}: {damage_chart.heaviest(smap.groups, cost)}" for name, cost in costs]
+    worst = [f"{format.plain(name)}: {damage_chart.heaviest(groups, cost)}" for name, cost in costs]
     st.caption(f"Most of the damage, forecast: {'; '.join(worst)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -11,7 +12,8 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
 from pruning.planning.forecast.capability_map import CapabilityMap
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, fit_forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
 from pruning.ui.data import session
 from pruning.workspace import results
@@ -110,15 +112,15 @@ def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
     ]
 
 
-def measured(plan: Plan, known: list[Measured], groups: list[Group]) -> dict[str, Any] | None:
+def measured(plan: Plan, measurements: Sequence[Measured], groups: list[Group]) -> dict[str, Any] | None:
     """The measured figures of exactly this plan, where there are any."""
     text = ",".join(format_settings(plan, groups))
-    return next((m.figures for m in known if m.settings == text), None)
+    return next((row.figures for row in measurements if row.settings == text), None)
 
 
-def calibration(smap: SensitivityMap, known: list[Measured]) -> ForecastFit:
-    """The calibration that the measured plans of this map give; the stated prior without any."""
-    return fit_forecast(smap, [(m.plan, float(m.figures["kl"])) for m in known if m.plan])
+def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
+    """The map with the fit to its measured plans; with the prior where there are none."""
+    return Forecaster.fitted(smap, [(row.plan, float(row.figures["kl"])) for row in measurements if row.plan])
 
 
 def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
@@ -132,6 +134,11 @@ def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
 def capability_map(smap: SensitivityMap) -> CapabilityMap | None:
     """What capabilities lean on, as far as it was worked out for the map's model, criterion and very text."""
     return results.capability_map(store(), smap)
+
+
+def outlier_shares(smap: SensitivityMap) -> dict[int, float] | None:
+    """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
+    return results.outlier_shares(store(), smap)
 
 
 def answers(smap: SensitivityMap) -> list[dict[str, Any]]:

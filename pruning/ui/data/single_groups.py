@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast_alone
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.text import format
 
@@ -40,10 +41,14 @@ def name_of(smap: SensitivityMap) -> tuple[object, ...]:
 
 
 # A click on the map needs hundreds of these again, and they change only with a measurement.
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
-def alone(smap: SensitivityMap, calibration: ForecastFit) -> Alone:
+@st.cache_resource(
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs={Forecaster: lambda forecaster: (name_of(forecaster.smap), forecaster.fit)},
+)
+def alone(forecaster: Forecaster) -> Alone:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    return forecast_alone(smap, calibration)
+    return forecaster.forecast_alone()
 
 
 def beside(seen: Forecast, kl: float) -> str:

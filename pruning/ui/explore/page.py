@@ -1,18 +1,17 @@
-"""The Explore page: the desk, the truth about its plan, and the plan as text.
+"""The Explore page: the mixer, what is measured of its plan, and the plan as text.
 
-All of it but the desk's table is one fragment: letting go of a fader runs this part alone, not the page.
+All of it but the mixer's table is one fragment: letting go of a fader runs this part alone, not the page.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
-from pruning.ui.explore import calibration as teaching_view
-from pruning.ui.explore import capabilities as abilities_view
-from pruning.ui.explore import presets as strategy_view
-from pruning.ui.explore.mixer import component as mixing
+from pruning.ui.explore import calibration, capabilities, presets
+from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
@@ -23,22 +22,21 @@ ANSWERED = "desk_answered"
 
 
 def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Draw the desk and what stands below it."""
-    known = queries.measurements(model, smap)
-    calibration = queries.calibration(smap, known)
-    data = table_data(smap, calibration, _marks(model, smap, known, calibration))
-    capable = abilities_view.learnt(model, smap)
+    """Draw the mixer and what stands below it."""
+    measurements = queries.measurements(model, smap)
+    forecaster = queries.forecaster(smap, measurements)
+    table = table_data(forecaster, _marks(model, measurements, forecaster))
+    curves = capabilities.curves(model, smap)
 
     @st.fragment
     def draw() -> None:
         with page_frame.user_errors():
-            _take_release(smap, model)
+            _take_events(smap, model)
         page_frame.callback_error()
-        current = current_plan(session_plan(model), model, smap, calibration, known)
-        mixing.desk(
-            table_id=data["id"],
+        current = current_plan(session_plan(model), model, forecaster, measurements)
+        component.mixer(
+            table_id=table["id"],
             levels=smap.levels_of(current.plan).tolist(),
-            locks=session.current().locks,
             settings=current.text,
             answered=st.session_state.get(ANSWERED, 0),
             kl=current.forecast.kl,
@@ -48,41 +46,44 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _measure(current, busy)
             st.markdown(verdict(current))
             if current.plan:
-                teaching_view.meter(smap, current, calibration)
+                calibration.meter(forecaster, current)
         with right:
             pin_button(current)
-            strategy_view.popover(model, current.plan)
+            presets.popover(model, current.plan)
             _plan_text(model, current.text)
             if current.plan:
-                abilities_view.section(capable, current.forecast, current.measured)
+                capabilities.section(curves, current.forecast, current.measured)
 
     draw()
-    teaching_view.strip(model, smap, known, calibration, busy)
+    calibration.strip(model, forecaster, measurements, busy)
     st.caption(f"{labels.CRITERION.get(smap.criterion, smap.criterion)}. {labels.SPEED}")
-    mixing.send_table(data)
+    component.send_table(table)
 
 
-def _take_release(smap: SensitivityMap, model: queries.Info) -> None:
-    """Take what the desk sent since the last run, once."""
-    release = mixing.released()
-    if release is None or release.number == st.session_state.get(ANSWERED):
-        return
-    st.session_state[ANSWERED] = release.number
-    session.set_plan(mixing.plan_of(release.levels, smap.groups), model.groups)
-    session.set_locks(release.locks)
+def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
+    """Do what the mixer asked for since the last run, each once."""
+    for event in component.events(after=st.session_state.get(ANSWERED, 0)):
+        st.session_state[ANSWERED] = event.number
+        if event.step == "undo":
+            session.undo()
+        elif event.step == "redo":
+            session.redo()
+        elif event.levels is not None:
+            session.set_plan(component.plan_of(event.levels, smap.groups), model.groups)
+            session.set_locks(event.locks)
+        else:
+            session.restore_history(event.past, event.future)
 
 
-def _marks(
-    model: queries.Info, smap: SensitivityMap, known: list[queries.Measured], calibration: ForecastFit
-) -> Marks:
+def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
     dense = queries.baseline(model)
-    unpruned = smap.dense["perplexity"]
+    unpruned = forecaster.smap.dense["perplexity"]
     return Marks(
-        measured=[(m.plan, m.figures) for m in known],
-        pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, smap, calibration)],
+        measured=[(row.plan, row.figures) for row in measurements],
+        pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, forecaster)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
-            for group, points in queries.sweep_points(smap).items()
+            for group, points in queries.sweep_points(forecaster.smap).items()
         },
         decode_ms=dense.get("decode_ms") if dense else None,
     )

@@ -160,7 +160,8 @@ def _action(model: queries.Info, technique: Technique, row: dict[str, Any], busy
         if st.button(
             f"Explore {technique.title}", icon=":material/tune:", key=f"impact_open_{technique.name}"
         ):
-            session.change(criterion=row["criterion"], settings=tuple(row["settings"]))
+            session.change(criterion=row["criterion"])
+            session.set_settings(row["settings"])
             st.switch_page(page_frame.PAGES["explore"].script)
         return
     st.button(

@@ -46,7 +46,8 @@ def _figures(model: queries.Info, result: Result) -> None:
 def _explore(result: Result) -> None:
     st.markdown("**Try what is near it**")
     if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not result.plain):
-        session.change(settings=result.settings, criterion=result.criterion)
+        session.change(criterion=result.criterion)
+        session.set_settings(result.settings)
         st.switch_page(page_frame.PAGES["explore"].script)
     if not result.plain:
         st.caption("Explore knows levels of single weights, without options and without training.")

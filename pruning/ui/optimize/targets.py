@@ -1,7 +1,7 @@
-"""What the Optimize page is asked for: targets in the user's units, what must stay, and what the solver said.
+"""What the Optimize page is asked for: targets in the user's units, constraints, and what the solver said.
 
-Every wish is a field with a session key of its own that outlives a visit of another page; an empty field is
-no wish. Nothing here solves or draws a figure.
+Every target is a field with a session key of its own that outlives a visit of another page; an empty field
+is no target. Nothing here solves or draws a figure.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SHARE, MEGABYTES, MILLIONS, DRIFT, WORSE = (
     f"optimize_{name}" for name in ("share", "megabytes", "millions", "kl", "worse")
 )
 PROTECT, RANGE, FLOORS, CEILINGS = (f"optimize_{name}" for name in ("protect", "range", "floors", "ceilings"))
-NOTHING_HELD = Bounds()
+NO_BOUNDS = Bounds()
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the user holds fast, and the same in the words of the command."""
+class Constraints:
+    """What the solver may not touch or exceed, and the same in the words of the command."""
 
     bounds: Bounds
     locks: list[str] = field(default_factory=list)
@@ -58,21 +58,21 @@ def only_share(percent: float) -> None:
 def targets(smap: SensitivityMap) -> list[Target]:
     """The filled fields as the solver's targets."""
     dense = smap.dense["perplexity"]
-    told = (
+    fields = (
         ("sparsity", SHARE, lambda percent: percent / 100),
         ("bytes", MEGABYTES, lambda megabytes: megabytes * 1e6),
         ("parameters", MILLIONS, lambda millions: millions * 1e6),
         ("kl", DRIFT, float),
         ("perplexity", WORSE, lambda percent: dense * (1 + percent / 100)),
     )
-    values = [(name, st.session_state.get(key), read) for name, key, read in told]
-    found = [Target(name, read(value)) for name, value, read in values if value is not None]
-    if not found:
+    values = [(name, st.session_state.get(key), read) for name, key, read in fields]
+    asked = [Target(name, read(value)) for name, value, read in values if value is not None]
+    if not asked:
         raise PruningError("Say what is wanted: fill in at least one of the fields.")
-    return found
+    return asked
 
 
-def wishes(smap: SensitivityMap) -> None:
+def fields(smap: SensitivityMap) -> None:
     """The fields of all targets."""
     dense = smap.dense
     st.caption("Leave empty what does not matter. All that is filled in holds together.")
@@ -114,11 +114,11 @@ def _number(key: str, label: str, step: float, help: str) -> None:
     )
 
 
-# ---- what must stay ---------------------------------------------------------------------------------
+# ---- constraints ------------------------------------------------------------------------------------
 
 
-def stays(model: queries.Info) -> None:
-    """The fields of what the solver may not touch. Locks are the desk's own."""
+def constraint_fields(model: queries.Info) -> None:
+    """The fields of what the solver may not touch. Locks are the mixer's own."""
     names = [*model.kinds, *(str(layer) for layer in range(model.layers))]
     locks = session.current().locks
     key = f"optimize_locks_{','.join(locks)}"
@@ -164,26 +164,26 @@ def stays(model: queries.Info) -> None:
     )
 
 
-def held(groups: Sequence[Group], plan: Plan) -> Held:
+def constraints(groups: Sequence[Group], plan: Plan) -> Constraints:
     """The bounds that the fields and the session's locks make. PruningError for what cannot be read."""
     locks = set(session.current().locks)
     locked = {g: plan.get(g, 0.0) for g in groups if g[1] in locks or str(g[0]) in locks}
     low, high = (percent / 100 for percent in st.session_state[RANGE])
-    own_floors = session.split_settings(st.session_state[FLOORS])
-    own_ceilings = session.split_settings(st.session_state[CEILINGS])
+    typed_floors = session.split_settings(st.session_state[FLOORS])
+    typed_ceilings = session.split_settings(st.session_state[CEILINGS])
     floor = dict.fromkeys(groups, low) if low > 0 else {}
     ceiling = dict.fromkeys(groups, high) if high < MAX_LEVEL else {}
     bounds = Bounds(
         locks=locked,
         protect=st.session_state[PROTECT].strip() or None,
-        floor=floor | named_levels(own_floors, groups),
-        ceiling=ceiling | named_levels(own_ceilings, groups),
+        floor=floor | named_levels(typed_floors, groups),
+        ceiling=ceiling | named_levels(typed_ceilings, groups),
     )
-    return Held(
+    return Constraints(
         bounds,
         locks=_lock_words(locked),
-        floors=[*([format_level(low)] if low > 0 else []), *own_floors],
-        ceilings=[*([format_level(high)] if high < MAX_LEVEL else []), *own_ceilings],
+        floors=[*([format_level(low)] if low > 0 else []), *typed_floors],
+        ceilings=[*([format_level(high)] if high < MAX_LEVEL else []), *typed_ceilings],
     )
 
 
@@ -192,7 +192,9 @@ def _lock_words(locked: Mapping[Group, float]) -> list[str]:
     layers: dict[tuple[str, float], list[int]] = {}
     for (layer, kind), level in locked.items():
         layers.setdefault((kind, level), []).append(layer)
-    return [f"{kind}@{format_layers(own)}={format_level(level)}" for (kind, level), own in layers.items()]
+    return [
+        f"{kind}@{format_layers(numbers)}={format_level(level)}" for (kind, level), numbers in layers.items()
+    ]
 
 
 # ---- what the solver said ---------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def in_units(target: Target, smap: SensitivityMap) -> str:
 
 
 def _percent_up(value: float) -> str:
-    """Rounded up, or a wish for just this would be refused again."""
+    """Rounded up, or a target of just this would be refused again."""
     return f"{math.ceil(value * 10) / 10:g}" if value < 100 else f"{math.ceil(value):,}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap, forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html
@@ -91,7 +91,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         smap,
         plan,
         Results(
-            forecast(smap, plan, queries.calibration(smap, measurements)),
+            queries.forecaster(smap, measurements).forecast(plan),
             queries.measured(plan, measurements, model.groups),
             _chosen(answers),
         ),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import charts as sensitivity_charts
@@ -24,7 +25,7 @@ class CriterionMap:
     smap: SensitivityMap
     measurements: list[queries.Measured]
     points: Mapping[Group, Sequence[Mapping[str, float]]]
-    calibration: ForecastFit
+    forecaster: Forecaster
 
 
 def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
@@ -53,7 +54,7 @@ def _maps(model: queries.Info) -> list[CriterionMap]:
             measurements = queries.measurements(model, smap)
             points = queries.sweep_points(smap)
             maps.append(
-                CriterionMap(name, smap, measurements, points, queries.calibration(smap, measurements))
+                CriterionMap(name, smap, measurements, points, queries.forecaster(smap, measurements))
             )
     return maps
 
@@ -79,7 +80,7 @@ def _missing(names: list[str], busy: bool) -> None:
 
 
 def _at(entry: CriterionMap, groups: Sequence[Group], level: float) -> Forecast:
-    return forecast(entry.smap, _plan(groups, level), entry.calibration)
+    return entry.forecaster.forecast(_plan(groups, level))
 
 
 def _plan(groups: Sequence[Group], level: float) -> Plan:

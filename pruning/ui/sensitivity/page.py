@@ -72,7 +72,7 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         if session.current().criterion != smap.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
         measurements = queries.measurements(model, smap)
-        single = single_groups.alone(smap, queries.calibration(smap, measurements))
+        single = single_groups.alone(queries.forecaster(smap, measurements))
         points = queries.sweep_points(smap)
         level, metric = _controls(smap)
         costs = [single[group, level].kl for group in smap.groups]

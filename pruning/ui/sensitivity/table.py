@@ -16,8 +16,8 @@ PERPLEXITIES = ("forecast_perplexity", "forecast_perplexity_low", "forecast_perp
 
 def section(model: queries.Info, smap: SensitivityMap) -> None:
     """The table of all groups and levels; a click on a column's head sorts by it."""
-    calibration = queries.calibration(smap, queries.measurements(model, smap))
-    single = single_groups.alone(smap, calibration)
+    forecaster = queries.forecaster(smap, queries.measurements(model, smap))
+    single = single_groups.alone(forecaster)
     frame = single_groups.frame(smap, single, queries.sweep_points(smap))
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:

@@ -7,7 +7,8 @@ from itertools import count
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
@@ -16,10 +17,10 @@ from pruning.ui.shared.plan import CurrentPlan
 
 def pin_button(current: CurrentPlan) -> None:
     """A row: the plan's name, the button that pins it, the way to Compare."""
-    kept = session.current().pins
-    twin = next((pin.name for pin in kept if pin.settings == current.text), None)
+    pins = session.current().pins
+    twin = next((pin.name for pin in pins if pin.settings == current.text), None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        suggested = twin or _free_name([pin.name for pin in kept])
+        suggested = twin or _free_name([pin.name for pin in pins])
         key = f"pin_name_{suggested}"
         st.text_input("Name of this plan", suggested, key=key, width=220, disabled=twin is not None)
         st.button(
@@ -34,7 +35,7 @@ def pin_button(current: CurrentPlan) -> None:
         )
         st.page_link(
             "pages/compare.py",
-            label=f"Compare ({len(kept)} pinned)" if kept else "Compare",
+            label=f"Compare ({len(pins)} pinned)" if pins else "Compare",
             icon=":material/arrow_forward:",
             icon_position="right",
         )
@@ -44,15 +45,13 @@ def _free_name(taken: list[str]) -> str:
     return next(name for number in count(1) if (name := f"Plan {number}") not in taken)
 
 
-def pinned_forecasts(
-    model: queries.Info, smap: SensitivityMap, calibration: ForecastFit
-) -> list[tuple[str, Plan, Forecast]]:
+def pinned_forecasts(model: queries.Info, forecaster: Forecaster) -> list[tuple[str, Plan, Forecast]]:
     """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
-    found = []
+    forecasts = []
     for pin in session.current().pins:
         try:
             plan = session.parse(pin.settings, model.groups)
         except PruningError:
             continue
-        found.append((pin.name, plan, forecast(smap, plan, calibration)))
-    return found
+        forecasts.append((pin.name, plan, forecaster.forecast(plan)))
+    return forecasts

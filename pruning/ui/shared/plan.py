@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
@@ -42,15 +43,14 @@ def session_plan(model: queries.Info) -> Plan:
 def current_plan(
     plan: Plan,
     model: queries.Info,
-    smap: SensitivityMap,
-    fit: ForecastFit,
+    forecaster: Forecaster,
     measurements: Sequence[queries.Measured],
 ) -> CurrentPlan:
     """A plan with its settings, its forecast and what was measured of it."""
     settings = tuple(format_settings(plan, model.groups))
     text = ",".join(settings)
     figures = next((row.figures for row in measurements if row.settings == text), None)
-    return CurrentPlan(plan, settings, forecast(smap, plan, fit), figures)
+    return CurrentPlan(plan, settings, forecaster.forecast(plan), figures)
 
 
 def verdict(current: CurrentPlan) -> str:

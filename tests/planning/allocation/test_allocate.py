@@ -7,9 +7,9 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.planning.allocation.allocate import REACH, STEP, allocate, cheapest
-from pruning.planning.forecast.predict import total_cost
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, sparsity
+from tests.support.synthetic import total_cost
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
