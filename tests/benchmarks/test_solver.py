@@ -20,6 +20,7 @@ from pruning.progress import silent
 from pruning.tasks.context.units import units_of
 from pruning.tasks.optimize import outliers_of, unit_choices_for, unit_weights
 from pruning.workspace.store import Store
+from tests.benchmarks.test_bench import written
 from tests.support.tiny import HIDDEN, LAYERS
 
 
@@ -67,7 +68,9 @@ def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Pat
     ours = {row["case"]: row["kl"] for row in rows if row["method"] == "ours"}
     beaten = all(row["kl"] >= ours[row["case"]] for row in rows)
     assert found["ours_best_everywhere"] == beaten
+    kls = {row["method"]: row["kl"] for row in rows if row["case"].startswith("neurons")}
     assert found["gap_to_bound"] == 0
+    assert f"| neurons 25% | {kls['uniform']:.4f} | {kls['owl']:.4f} |" in written("solver", found)
     assert set(outliers_of(loaded, Store(home), silent, text)) == set(range(LAYERS))
     assert unit_choices_for(loaded, Store(home), silent, "heads", text).groups[0] == (0, "heads")
 
