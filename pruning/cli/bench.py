@@ -79,10 +79,11 @@ def _publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "L
 def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
     from pruning.benchmarks import map as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_map(loaded, Store(), progress)
+        result = benches.bench_map(Session(loaded, Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     _publish(markdown, "map", result, loaded)
@@ -100,10 +101,12 @@ def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
 def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
     from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_masks(loaded, Store(), progress, data, sparsity)
+        session = Session(loaded, Store(), data, progress)
+        result = benches.bench_masks(session, sparsity)
     finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
     _publish(markdown, "masks", result, loaded)
 
@@ -116,11 +119,12 @@ def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], mar
 @errors_as_sentences
 def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
-    from pruning.benchmarks import units as benches
+    from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_structured(loaded, Store(), progress, data)
+        result = benches.bench_structured(Session(loaded, Store(), data, progress))
     lines = [
         f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
         for row in result["rows"]
@@ -139,10 +143,11 @@ def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str |
 def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time the solver, and measure its plans beside uniform levels, OWL and greedy steps."""
     from pruning.benchmarks import solver as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_solver(loaded, Store(), progress, data)
+        result = benches.bench_solver(Session(loaded, Store(), data, progress))
     lines = [
         f"{row['case']:<14} {row['method']:<8} sparsity {row['sparsity']:.4f}  measured KL {row['kl']:.4f}  "
         f"forecast {row['forecast']:.4f}"
@@ -161,10 +166,11 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
 def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
     from pruning.benchmarks import forecast as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_forecast(loaded, Store(), progress, data)
+        result = benches.bench_forecast(Session(loaded, Store(), data, progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {own['recipes']:>3} recipes  median error {own['median_error']:6.1%}  "
@@ -198,10 +204,11 @@ def bench_ui(markdown: str | None) -> None:
 def bench_latency(model: str, how: dict[str, Any], markdown: str | None) -> None:
     """Race really narrower models against the dense one, and compare with the forecast from the table."""
     from pruning.benchmarks import latency as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_latency(loaded, Store(), progress)
+        result = benches.bench_latency(Session(loaded, Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     _publish(markdown, "latency", result, loaded)

@@ -128,10 +128,10 @@ def sweep(
 @errors_as_sentences
 def forecast(map_file: str, recipe_file: str) -> None:
     """Forecast what a recipe costs, from a MAP file; calibrated by what was measured before."""
-    from pruning.planning.forecast import predict as forecasts
+    from pruning.planning.forecast.sensitivity_map import SensitivityMap
     from pruning.workspace import results
 
-    smap = forecasts.SensitivityMap.load(Path(map_file))
+    smap = SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
     recipe.check_model(smap.fingerprint)
     for name, wanted, made in (
@@ -144,8 +144,8 @@ def forecast(map_file: str, recipe_file: str) -> None:
                 f"Make a map with `prunescope map MODEL --{name} {wanted}`."
             )
     plan = _forecastable(recipe, smap.groups)
-    calibration = forecasts.fit_forecast(smap, results.measured_plans(Store(), smap))
-    told = forecasts.forecast(smap, plan, calibration)
+    forecaster = results.forecaster(Store(), smap)
+    told = forecaster.forecast(plan)
     result = {
         "kl": told.kl,
         "kl_low": told.kl_low,
@@ -155,12 +155,12 @@ def forecast(map_file: str, recipe_file: str) -> None:
         "perplexity_high": told.perplexity_high,
         "bytes": told.bytes,
         "sparsity": told.sparsity,
-        "measured": calibration.measured,
+        "measured": forecaster.fit.measured,
     }
     lines = figures(
         result, {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
     )
-    finish(result, [*lines, f"calibrated by {calibration.measured} measured recipes"])
+    finish(result, [*lines, f"calibrated by {forecaster.fit.measured} measured recipes"])
 
 
 def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries as services
@@ -117,7 +117,7 @@ def _expectations(model: services.Info, plan: Plan) -> None:
         with second:
             shell.figure("Size, stored sparsely", words.size(truth["bytes"]), "measured", "", words.SIZE)
     else:
-        seen = forecast(smap, plan, services.calibration(smap, known))
+        seen = Forecaster(smap, services.calibration(smap, known)).forecast(plan)
         band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
         with first:
             shell.figure("Perplexity", words.perplexity(seen.perplexity), "forecast", band, words.PERPLEXITY)

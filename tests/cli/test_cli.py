@@ -150,7 +150,7 @@ def test_the_commands_of_the_best_recipe():
     first, second = command_line({"task": "best", "model": MODEL, "arguments": arguments}).splitlines()
     name, found = parsed(first)
     assert name == "recipe"
-    assert {"best": True, "wanted": 0.2, "data": "d", "structure": "heads"}.items() <= found.items()
+    assert {"best": True, "sparsity": 0.2, "data": "d", "structure": "heads"}.items() <= found.items()
     assert parsed(second)[0] == "measure"
 
 

@@ -1,6 +1,6 @@
-"""How many units to take from each layer, so that a given share goes at the least forecast cost."""
+"""What pruning more and more units of each layer is forecast to cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,12 +12,8 @@ from pruning.engine.architecture.units import Units
 from pruning.engine.criteria.inputs import given
 from pruning.engine.linalg.least_squares import removal_order, shrunk_covariance
 from pruning.engine.structured.selection import KIND_OF_COLUMNS, Known, columns_in
-from pruning.errors import PruningError
-from pruning.planning.allocation.allocate import cheapest
-from pruning.planning.recipe.plan import MAX_LEVEL, Plan
 from pruning.progress import Progress, silent
 
-STEPS = 64
 MOST = 0.7
 
 
@@ -51,24 +47,3 @@ def unit_cost_curves(
         found[index] = np.array([0.0, *removal_order(weight, inputs, outputs, most, size)[1]])
         progress(index + 1, len(layers), "Pricing units")
     return found
-
-
-def share_out(costs: Mapping[int, np.ndarray], totals: Mapping[int, int], kind: str, sparsity: float) -> Plan:
-    """The plan that removes the share `sparsity` of all units at the least Σ cost.
-
-    `totals` are units by layer; they go in steps of 1/64 of a layer's, one at least. Raises PruningError when
-    that share cannot be reached.
-    """
-    if not 0.0 < sparsity <= MOST:
-        raise PruningError(
-            f"A share of {sparsity:g} of the {kind} cannot go: give one between 0 and {MOST:g}."
-        )
-    layers = sorted(costs)
-    step = {layer: max(1, totals[layer] // STEPS) for layer in layers}
-    length = min((len(costs[layer]) - 1) // step[layer] for layer in layers)
-    table = np.stack([costs[layer][: length * step[layer] + 1 : step[layer]] for layer in layers])
-    weights = np.array([step[layer] for layer in layers], dtype=float)
-    wanted = sparsity * sum(totals[layer] for layer in layers) / weights.sum()
-    chosen = cheapest(table, weights, wanted)
-    levels = {layer: int(n) * step[layer] / totals[layer] for layer, n in zip(layers, chosen, strict=True)}
-    return {(layer, kind): round(min(level, MAX_LEVEL), 6) for layer, level in levels.items() if level > 0}

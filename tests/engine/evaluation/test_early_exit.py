@@ -11,8 +11,7 @@ from pruning.engine.evaluation.early_exit import Exits, after_each_layer, at_dep
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.models.load import fingerprint, load
 from pruning.errors import PruningError
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import FAMILIES, LAYERS, VOCABULARY, tiny_model
 
@@ -78,19 +77,20 @@ def test_the_task_goes_with_a_pruned_model(llama_folder: Path, tmp_path: Path) -
         "\n\n".join(f"The river had risen {n} times over the path and the boats. " * 8 for n in range(40))
     )
     loaded, store = load(str(llama_folder)), Store(tmp_path / "workspace")
-    dense = TASKS["early_exit"](loaded, store, silent, data=str(text), thresholds=[0.01, 1.0])
+    session = Session(loaded, store, str(text))
+    dense = TASKS["early_exit"](session, thresholds=[0.01, 1.0])
     assert [row["depth"] for row in dense["depths"]] == [1, 2, 3]
     assert dense["depths"][-1]["kl"] == pytest.approx(0, abs=1e-5)
     first, last = dense["sure"]
     assert (first["layers"], last["layers"]) == (1.0, 3.0)
     assert first["kl"] == pytest.approx(dense["depths"][0]["kl"])
     assert last["kl"] == pytest.approx(dense["depths"][-1]["kl"], abs=1e-9)
-    asked = {"settings": ["all=0.5"], "criterion": "magnitude", "data": str(text)}
-    pruned = TASKS["early_exit"](loaded, store, silent, **asked)
-    measured = TASKS["measure"](loaded, store, silent, **asked)
+    asked = {"settings": ["all=0.5"], "criterion": "magnitude"}
+    pruned = TASKS["early_exit"](session, **asked)
+    measured = TASKS["measure"](session, **asked)
     assert pruned["depths"][-1]["kl"] == pytest.approx(measured["kl"], rel=1e-4)
     assert pruned["depths"][-1]["perplexity"] == pytest.approx(measured["perplexity"], rel=1e-4)
     assert fingerprint(loaded.model) == loaded.fingerprint
     assert len(store.find("early_exit")) == 2
     with pytest.raises(PruningError, match="a probability"):
-        TASKS["early_exit"](loaded, store, silent, thresholds=[1.5])
+        TASKS["early_exit"](session, thresholds=[1.5])

@@ -14,8 +14,7 @@ from pruning.engine.masking.masks import removed
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, saved_by, speedup
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import FAMILIES, LAYERS, tiny_model
 
@@ -122,7 +121,7 @@ def test_the_table_is_measured_once_and_kept(
     loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "ROUNDS", 1)
-    store = Store(tmp_path)
-    first = TASKS["latency"](loaded, store, silent)
-    assert TASKS["latency"](loaded, store, silent) == first
+    session = Session(loaded, Store(tmp_path))
+    first = TASKS["latency"](session)
+    assert TASKS["latency"](session) == first
     assert LatencyTable.from_dict(first).machine == first["machine"]
