@@ -24,7 +24,6 @@ COMING = {
     "pruning/cli/options.py",
     "pruning/ui/text/labels.py",
     "pruning/workspace/task_registry.py",
-    "tests/engine/criteria/test_criteria.py",
 }
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pruning.engine.calibration.fisher import collect
-from pruning.engine.criteria import Criterion
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange, applied_change
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs, plan_masks
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
@@ -40,10 +40,10 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     forward_seconds(session)
     before = forward_seconds(session)
     start = time.perf_counter()
-    statistics = collect(model, groups, calibration, "bench", "bench", progress)
+    statistics = collect(model, groups, calibration, progress=progress)
     statistics_seconds = time.perf_counter() - start
     method, inputs = named_criterion(criterion), criterion_inputs(statistics)
-    kronecker, token = price_groups(model, groups, statistics, method, inputs, LEVELS, progress)
+    kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
     seconds = time.perf_counter() - start
     forward = (before + forward_seconds(session)) / 2
     rows = _drawn_rows(len(groups))

@@ -15,6 +15,7 @@ import click
 
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.eta import TimeLeft
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
 from pruning.progress import Progress
 from pruning.workspace.store import Store
@@ -38,6 +39,7 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
+    callback=lambda _context, _option, name: canonical_criterion(name),
     help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, "
     "gradient, random.",
 )

@@ -5,6 +5,7 @@ from typing import Any
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan
 from pruning.progress import within
@@ -27,6 +28,7 @@ def calibrate(
     `plans` has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights`, `depth` and `spread`
     are of the fit to these plans alone.
     """
+    criterion = canonical_criterion(criterion)
     check_structure(structure, criterion)
     changed = MaskOptions(structure=structure).changed()
     smap, calibration = _calibration(session, criterion, structure)

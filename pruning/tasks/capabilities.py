@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pruning.engine.calibration.capability_text import capability_texts
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
-from pruning.engine.sensitivity.group_costs import LEVELS
+from pruning.engine.sensitivity.capability_costs import capability_costs
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring
 from pruning.files import write_json
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.progress import Progress
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import check_levels, priced_by
@@ -21,6 +23,7 @@ def capabilities(
     The criterion chooses weights by the session's text, as for the map. A criterion that makes a weight
     update is priced by one that does not. A capability is stored once it is done, and not done again.
     """
+    criterion = canonical_criterion(criterion)
     method, columns = named_criterion(priced_by(criterion)), check_levels(levels)
     key = {**session.key, "criterion": criterion, "levels": columns}
     value: dict[str, Any] = {
@@ -37,10 +40,10 @@ def capabilities(
     texts = capability_texts(session.loaded.tokenizer)
     missing = [name for name in texts if name not in value["capabilities"]]
     if missing:
-        inputs = session.inputs_for(method)
+        scoring = Scoring(method, session.inputs_for(method))
     for index, name in enumerate(missing):
         part = _part(session.progress, index, len(missing), name)
-        costs = capability_costs(session.model, session.groups, texts[name], method, inputs, columns, part)
+        costs = capability_costs(session.model, session.groups, texts[name], scoring, columns, part)
         value["capabilities"][name] = costs.tolist()
         session.store.put("capabilities", key, value)
     path = Path(out) if out else session.store.file("capabilities", key, ".json")

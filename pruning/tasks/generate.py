@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pruning.engine.architecture.forward import Head, head_of
-from pruning.engine.evaluation import generation as answers
+from pruning.engine.evaluation import generation
 from pruning.engine.masking.change import PruningSpec
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
@@ -89,10 +89,10 @@ def _ask(session: Session, missing: list[_Request]) -> None:
 
 def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:
     model, tokenizer = loaded.model, loaded.tokenizer
-    ids = answers.prompt_tokens(tokenizer, prompt)
-    answers.check_length(model, ids, new_tokens)
-    said = answers.answer(model, ids, new_tokens, answers.ends(model, tokenizer), heard)
-    return _Dense(ids, said, answers.answer_states(model, ids, said))
+    ids = generation.prompt_tokens(tokenizer, prompt)
+    generation.check_length(model, ids, new_tokens)
+    said = generation.generate_greedy(model, ids, new_tokens, generation.end_tokens(model, tokenizer), heard)
+    return _Dense(ids, said, generation.generation_states(model, ids, said))
 
 
 def _pruned(
@@ -100,10 +100,11 @@ def _pruned(
 ) -> dict[str, Any]:
     """The row of one prompt and plan; the plan must be applied."""
     model, tokenizer = loaded.model, loaded.tokenizer
-    stop = answers.ends(model, tokenizer)
-    said = answers.answer(model, dense.prompt, key["max_new_tokens"], stop, heard)
-    kl = answers.drift(head, dense.states, answers.answer_states(model, dense.prompt, dense.said))
-    before, after = answers.pieces(tokenizer, dense.said), answers.pieces(tokenizer, said)
+    stop = generation.end_tokens(model, tokenizer)
+    said = generation.generate_greedy(model, dense.prompt, key["max_new_tokens"], stop, heard)
+    states = generation.generation_states(model, dense.prompt, dense.said)
+    kl = generation.kl_by_token(head, dense.states, states)
+    before, after = generation.token_texts(tokenizer, dense.said), generation.token_texts(tokenizer, said)
     return {
         "prompt": key["prompt"],
         "settings": key["settings"],
@@ -116,7 +117,7 @@ def _pruned(
         "pruned_tokens": after,
         "dense_ended": dense.said[-1] in stop,
         "pruned_ended": said[-1] in stop,
-        "first_difference": answers.first_difference(dense.said, said),
+        "first_difference": generation.first_difference(dense.said, said),
         "kl": kl,
     }
 

@@ -7,6 +7,7 @@ from pruning.engine.calibration.data import load_windows
 from pruning.engine.recovery.lottery_ticket import Draw, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, check_level, format_level
 from pruning.planning.recipe.schedules import ONE_SHOT
@@ -45,7 +46,7 @@ def progressive(
     key = {
         **session.text_key,
         "levels": rungs,
-        "criterion": criterion,
+        "criterion": canonical_criterion(criterion),
         **budget,
         **MaskOptions.of(options).changed(),
         "recovery": None if recovery is None else Training.of(recovery).changed(),

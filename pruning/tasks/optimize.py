@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from pruning.engine.architecture.groups import weight_view
-from pruning.engine.architecture.units import Units
+from pruning.engine.architecture.units import Units, unit_weights
 from pruning.engine.criteria import CRITERIA
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.allocation import solver
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, unit_choices, with_fit, with_latency
@@ -20,6 +18,7 @@ from pruning.planning.allocation.solver import SPEED, Target, parse_target
 from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT
 from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.tasks.capabilities import capabilities
@@ -77,6 +76,7 @@ def solve(
     Infeasible
         With the nearest that is possible, where the targets cannot be met.
     """
+    criterion = canonical_criterion(criterion)
     check_structure(structure, criterion)
     goals, weights = [parse_target(target) for target in targets], capability_weights(values or {}, structure)
     bounds = (constraints or Constraints()).bounds(session.plan_groups(structure))
@@ -173,30 +173,7 @@ def _unit_costs(session: Session, units: Units, structure: str) -> dict[int, np.
     """By layer the forecast cost of 0, 1, 2, … of its units [units + 1]."""
     inputs, windows = session.inputs_for(named_criterion(PRICED_BY)), session.fitting_windows
     model, groups = session.model, session.groups
-    return unit_cost_curves(model, groups, units, structure, inputs, windows, session.progress)
-
-
-def unit_weights(model: nn.Module, units: Units, structure: str) -> dict[int, int]:
-    """By layer, the weights that are pruned with one neuron, head or KV group."""
-    if structure == "neurons":
-        return {
-            layer: sum(weight_view(model, part).shape[1] for part in neurons.rows)
-            + weight_view(model, neurons.down).shape[0]
-            for layer, neurons in units.neurons.items()
-        }
-    weights = {}
-    for layer, heads in units.heads.items():
-        written = weight_view(model, heads.out).shape[0] * heads.size
-        weights[layer] = sum(_weights(model, part) for part in heads.queries[0]) + written
-        if structure == "kv_groups":
-            shared = sum(_weights(model, part) for part in heads.keys_values[0])
-            weights[layer] = weights[layer] * len(heads.members(0)) + shared
-    return weights
-
-
-def _weights(model: nn.Module, part: Any) -> int:
-    rows, columns = weight_view(model, part).shape
-    return int(rows * columns)
+    return unit_cost_curves(model, groups, UnitKind(units, structure), inputs, windows, session.progress)
 
 
 def _levels(totals: dict[int, int]) -> tuple[float, ...]:

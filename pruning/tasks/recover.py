@@ -11,13 +11,13 @@ import torch
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.criteria import LEARNT, GroupInputs
+from pruning.engine.criteria import LEARNT, CriterionInputs, GroupInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs, masks
+from pruning.engine.masking.masks import criterion_inputs, masks
 from pruning.engine.recovery.checkpoints import load_change, load_state, save_change, save_state
 from pruning.engine.recovery.student import Student
 from pruning.engine.recovery.trainer import Recovery, TrainingLog, plain, split, train

@@ -10,7 +10,7 @@ import numpy as np
 from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.errors import PruningError
 from pruning.planning.forecast.predict import SensitivityMap
@@ -48,15 +48,15 @@ def make_map(
     method, columns = named_criterion(criterion), check_levels(levels)
     dense = dense_figures(session)
     start = time.perf_counter()
-    statistics, inputs = session.statistics, session.inputs_for(method)
+    statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
     kronecker, token = price_groups(
-        session.model, session.groups, statistics, method, inputs, columns, session.progress
+        session.model, session.groups, statistics, scoring, columns, session.progress
     )
     seconds = time.perf_counter() - start
     smap = SensitivityMap(
         model=session.loaded.reference,
         fingerprint=session.loaded.fingerprint,
-        criterion=criterion,
+        criterion=method.name,
         data=session.data,
         data_fingerprint=session.windows.fingerprint,
         levels=tuple(columns),
@@ -68,7 +68,7 @@ def make_map(
         seconds=seconds,
         dense_forwards=seconds / forward_seconds(session),
     )
-    key = {**session.key, "criterion": criterion, "levels": columns}
+    key = {**session.key, "criterion": method.name, "levels": columns}
     path = Path(out) if out else session.store.file("map", key, ".json")
     smap.save(path)
     session.store.put("map", key, smap.to_dict())
@@ -90,7 +90,8 @@ def map_for(session: Session, criterion: str = "fisher") -> SensitivityMap:
 
 def priced_by(criterion: str) -> str:
     """The criterion that prices the groups for `criterion`: another one where it makes a weight update."""
-    return PRICED_BY if named_criterion(criterion).updates else criterion
+    method = named_criterion(criterion)
+    return PRICED_BY if method.updates else method.name
 
 
 def dense_figures(session: Session) -> dict[str, Any]:

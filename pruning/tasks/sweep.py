@@ -49,7 +49,7 @@ def sweep(
     """
     spec = spec_of(session, [], criterion, options)
     points = _points(session, check_levels(levels), layers, kinds)
-    key = {**session.text_key, "criterion": criterion, **spec.options.changed()}
+    key = {**session.text_key, "criterion": spec.criterion, **spec.options.changed()}
     values = {point: session.store.get("sweep_point", {**key, **_named(point)}) for point in points}
     missing = [point for point in points if values[point] is None]
     done = len(points) - len(missing)

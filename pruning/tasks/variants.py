@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from pruning.engine.architecture.forward import run
-from pruning.engine.evaluation.early_exit import at_depth, exits, when_sure
+from pruning.engine.evaluation.early_exit import at_confidence, at_depth, exits
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.quantization import METHODS, quantized, stored_bytes
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
@@ -48,7 +48,7 @@ def early_exit(
             lambda done, total: session.progress(done, total, "Looking after every layer"),
         )
     layers = looks.kl.shape[0]
-    left = [(threshold, *when_sure(looks, threshold)) for threshold in limits]
+    left = [(threshold, *at_confidence(looks, threshold)) for threshold in limits]
     value = {
         "layers": layers,
         "dense": plain(reference.quality),

@@ -11,18 +11,17 @@ from click.testing import CliRunner
 from pruning.benchmarks import solver as bench_solver
 from pruning.benchmarks.solver import Case
 from pruning.cli import main
+from pruning.engine.architecture.groups import group_weight
 from pruning.engine.criteria.inputs import GroupInputs
-from pruning.engine.masking.masks import group_weight
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.planning.recipe.recipe import Recipe
 from pruning.tasks import Session
-from pruning.tasks.context.units import units_of
-from pruning.tasks.optimize import unit_choices_for, unit_weights
+from pruning.tasks.optimize import unit_choices_for
 from pruning.tasks.sensitivity import outliers
 from pruning.workspace.store import Store
 from tests.benchmarks.test_bench import written
-from tests.support.tiny import HIDDEN, LAYERS
+from tests.support.tiny import LAYERS
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +42,6 @@ def test_outliers_are_counted_over_all_weights_of_a_layer(loaded: Loaded) -> Non
     )
     assert shares[1] == pytest.approx(float((scores > 5 * scores.mean()).double().mean()))
     assert shares[1] > 2 * max(shares[0], shares[2])
-
-
-def test_units_weigh_what_goes_with_them(session: Session, loaded: Loaded) -> None:
-    units = units_of(session, "neurons")
-    assert unit_weights(loaded.model, units, "neurons") == dict.fromkeys(range(LAYERS), 3 * HIDDEN)
-    heads, groups = (units_of(session, kind) for kind in ("heads", "kv_groups"))
-    size = HIDDEN // 4
-    assert unit_weights(loaded.model, heads, "heads")[0] == 2 * HIDDEN * size
-    # Two heads, and the keys and the values they share.
-    assert unit_weights(loaded.model, groups, "kv_groups")[0] == 6 * HIDDEN * size
 
 
 def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Path, text: str) -> None:

@@ -188,6 +188,18 @@ def test_what_was_fitted_is_kept_for_the_next_task(
         TASKS["measure"](session, **{**asked, "settings": ["all=0.4"]})
 
 
+def test_an_alias_is_stored_under_the_criterions_own_name(session: Session) -> None:
+    first = TASKS["measure"](session, settings=["up=0.5"], criterion="sparsegpt-ec")
+    assert first["criterion"] == "corrected"
+    assert TASKS["measure"](session, settings=["up=0.5"], criterion="corrected") == first
+    points = {"levels": [0.5], "layers": [0], "kinds": ["up"]}
+    swept = [TASKS["sweep"](session, criterion=name, **points) for name in ("sparsegpt-ec", "corrected")]
+    assert [result["measured"] for result in swept] == [1, 0]
+    assert TASKS["map"](session, criterion="sparsegpt-ec", levels=[0.5])["map"]["criterion"] == "corrected"
+    rows = [row for kind in ("map", "sweep_point") for row in session.store.find(kind)]
+    assert {row["key"]["criterion"] for row in rows} == {"corrected"}
+
+
 def test_an_export_holds_its_pattern(session: Session, tmp_path: Path) -> None:
     recipe = {**recipe_of(session, ["up=0.5"]), "structure": "n:m", "pattern": "2:4"}
     done = TASKS["export"](session, recipe=recipe, out=str(tmp_path / "pruned"))
@@ -283,7 +295,7 @@ def test_generate_keeps_what_it_has_and_asks_only_for_the_rest(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr("pruning.engine.evaluation.generation.answer", forbidden)
+    monkeypatch.setattr("pruning.engine.evaluation.generation.generate_greedy", forbidden)
     # Another spelling of the same plans.
     again = [["all=0.5", "all=0.9"], ["qkv=0.1", "all=0.6"]]
     assert TASKS["generate"](session, plans=again, **asked)["answers"] == rows

@@ -21,7 +21,7 @@ def spec_of(
     method, masks = named_criterion(criterion), MaskOptions.of(options)
     structure = masks.structure if masks.whole else "unstructured"
     plan = session.plan(settings, structure)
-    spec = PruningSpec(tuple(session.settings(plan, structure)), criterion, session.data, masks)
+    spec = PruningSpec(tuple(session.settings(plan, structure)), method.name, session.data, masks)
     if masks.whole:
         units_plan(session, spec)
         return spec

@@ -2,7 +2,7 @@
 
 import torch
 
-from pruning.engine.calibration.generated_text import written
+from pruning.engine.calibration.generated_text import sample_windows
 from pruning.tasks.context.session import Session
 
 PART = 64
@@ -17,7 +17,7 @@ def generated_windows(session: Session, windows: torch.Tensor, count: int) -> to
         key = {**session.text_key, "part": part}
         stored = store.get("written", key)
         if stored is None:
-            stored = {"tokens": written(session.model, windows, PART, part).tolist()}
+            stored = {"tokens": sample_windows(session.model, windows, PART, part).tolist()}
             store.put("written", key, stored)
         parts.append(torch.tensor(stored["tokens"]))
     return torch.cat(parts)[:count]

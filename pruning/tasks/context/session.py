@@ -10,10 +10,10 @@ from pruning.engine.architecture.forward import Head, head_of, run
 from pruning.engine.calibration import fisher, fisher_io, gradients
 from pruning.engine.calibration.data import Windows, load_windows
 from pruning.engine.calibration.fisher import Statistics
-from pruning.engine.criteria import Criterion
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs
+from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
 from pruning.files import stamp_of
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
@@ -194,15 +194,15 @@ class Session:
         Looked for here, then in the workspace; what is collected is written there.
         """
         windows, made = self.windows, self.made
-        if made.statistics is not None and made.statistics.data_fingerprint == windows.fingerprint:
+        if made.statistics is not None and made.statistics.identity.data_fingerprint == windows.fingerprint:
             return made.statistics
         path = self.store.file("statistics", self._text_names(windows), ".safetensors")
         if path.exists():
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
-            names = self.loaded.fingerprint, windows.fingerprint
+            identity = fisher.StatisticsIdentity(self.loaded.fingerprint, windows.fingerprint)
             made.statistics = fisher.collect(
-                self.model, self.groups, windows.calibration, *names, self.progress
+                self.model, self.groups, windows.calibration, identity, self.progress
             )
             fisher_io.save(made.statistics, path)
         return made.statistics

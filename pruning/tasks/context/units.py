@@ -6,14 +6,15 @@ from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import PruningSpec, WeightChange
 from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
     UnitRemoval,
     as_change,
     check_passed_over,
-    choose,
+    choose_units,
     first_of,
     removal_of,
-    wanted,
+    unit_counts,
 )
 from pruning.engine.structured.surgery import check_describable
 from pruning.errors import PruningError
@@ -71,7 +72,7 @@ def kept_units(session: Session, spec: PruningSpec) -> list[int]:
     if structure == "layers":
         return [int((layer, structure) not in plan) for layer, _ in session.plan_groups(structure)]
     units = units_of(session, structure)
-    gone = wanted(units, plan, spec.options.round_to)
+    gone = unit_counts(units, plan, spec.options.round_to)
     return [
         total - gone.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
     ]
@@ -82,7 +83,7 @@ def _any_removal(session: Session, units: Units, spec: PruningSpec) -> Removal:
     plan = units_plan(session, spec)
     gone = {
         (layer, kind): first_of(units, layer, kind, count)
-        for (layer, kind), count in wanted(units, plan, spec.options.round_to).items()
+        for (layer, kind), count in unit_counts(units, plan, spec.options.round_to).items()
     }
     layers = tuple(layer for layer, kind in plan if kind == "layers")
     return replace(removal_of(units, gone), layers=layers)
@@ -98,10 +99,10 @@ def units_change(session: Session, spec: PruningSpec) -> WeightChange:
         check_passed_over(model, groups, change)
         return change
     criterion = named_criterion(spec.criterion)
-    inputs, counts = session.inputs_for(criterion), wanted(units, plan, options.round_to)
+    scorer = UnitScorer(model, units, criterion, session.inputs_for(criterion))
+    counts = unit_counts(units, plan, options.round_to)
     if options.compensate:
-        windows, progress = session.fitting_windows, session.progress
-        result = refit_layerwise(model, groups, units, counts, criterion, inputs, windows, progress)
+        result = refit_layerwise(scorer, groups, counts, session.fitting_windows, session.progress)
     else:
-        result = UnitRemoval(choose(model, units, counts, criterion, inputs))
+        result = UnitRemoval(choose_units(scorer, counts))
     return as_change(model, groups, units, result)

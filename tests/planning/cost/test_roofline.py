@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.groups import find_groups, group_weight
 from pruning.engine.architecture.units import Removal, find_units
 from pruning.engine.evaluation.size import csr_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.masks import group_weight, removed
+from pruning.engine.masking.masks import removed
 from pruning.engine.models.load import Loaded
 from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller

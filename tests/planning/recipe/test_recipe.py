@@ -178,3 +178,11 @@ def test_units_go_with_their_structure_alone() -> None:
     ):
         with pytest.raises(PruningError, match=words):
             Recipe.from_dict({**written, **change})
+
+
+def test_a_criterions_alias_is_read_and_written_as_the_stored_name():
+    text = GOOD.replace("criterion: fisher", "criterion: sparsegpt-ec")
+    recipe = Recipe.loads(text, ["fisher", "corrected"])
+    assert recipe.criterion == "corrected"
+    assert "criterion: corrected\n" in recipe.dumps()
+    assert "sparsegpt-ec" not in recipe.dumps()
