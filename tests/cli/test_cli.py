@@ -83,11 +83,6 @@ def test_every_command_and_option_has_help(path):
             assert option.help, option.name
 
 
-@pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_every_command_is_in_the_readme(path):
-    assert f"prunescope {' '.join(path)}" in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
 def test_the_help_names_every_criterion():
     [option] = [option for option in ALL["map",].params if option.name == "criterion"]
     assert option.help.partition(": ")[2].rstrip(".").split(", ") == list(CRITERIA)
