@@ -10,11 +10,11 @@ from pruning.errors import PruningError
 from pruning.model_files.checkpoint import (
     DTYPE_BYTES,
     demo_folder,
-    gguf_header,
     local_path,
     read_folder,
     safetensors_shapes,
 )
+from pruning.model_files.gguf_header import gguf_header
 
 DEMO_PARAMETERS = 134_515_008
 DEMO_BYTES = 542_000_000  # as float32 safetensors, with the tokenizer

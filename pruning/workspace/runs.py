@@ -10,7 +10,8 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import DEFAULT, names
-from pruning.workspace.store import WAITING, Job, Store, canonical
+from pruning.workspace.keys import canonical
+from pruning.workspace.store import WAITING, Job, Store
 
 RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
 ENDED_BADLY = ("failed", "cancelled")

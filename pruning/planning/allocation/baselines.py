@@ -6,6 +6,7 @@ import numpy as np
 
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
+from pruning.planning.bisection import bisection
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan
 from pruning.planning.recipe.presets import preset_plan
 
@@ -71,14 +72,11 @@ def preset(menu: ChoiceTable, sparsity: float, name: str) -> Plan | None:
         plan = preset_plan(name, level, menu.groups)
         return float(sum(plan.get(g, 0.0) * w for g, w in zip(menu.groups, menu.weights, strict=True)))
 
-    low, high = 0.0, MAX_LEVEL
-    wanted = sparsity * menu.prunable
-    if reached(high) < wanted or reached(low) > wanted:
+    target = sparsity * menu.prunable
+    if reached(MAX_LEVEL) < target or reached(0.0) > target:
         return None
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (low, middle) if reached(middle) >= wanted else (middle, high)
-    return preset_plan(name, high, menu.groups)
+    _, level = bisection(lambda level: reached(level) >= target, 0.0, MAX_LEVEL, rounds=40)
+    return preset_plan(name, level, menu.groups)
 
 
 BASELINES: Mapping[str, Callable[[ChoiceTable, float], Plan]] = {"uniform": uniform, "greedy": greedy}

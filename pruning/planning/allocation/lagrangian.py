@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pruning.planning.bisection import bisection
+
 TIGHT = 1e-9
 NEWTON_STEPS = 12
 SMOOTHINGS = (0.3, 0.03, 0.003, 3e-4, 3e-5, 3e-6)
@@ -48,10 +50,7 @@ def _one_price(costs: np.ndarray, saved: np.ndarray, needed: float) -> float:
     low, high = 0.0, 1.0
     while not enough(high) and high < 1e9:
         low, high = high, high * 4
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return bisection(enough, low, high)[1]
 
 
 def _smooth_prices(

@@ -14,6 +14,7 @@ import numpy as np
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.knapsack import Budget, Choice, cheapest_choice, within_reach
+from pruning.planning.bisection import bisection
 from pruning.planning.forecast.fit import ForecastFit, prior
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import loss_at
@@ -233,14 +234,10 @@ def _kl_at(perplexity: float, forecaster: Forecaster | None) -> float:
         raise PruningError(
             f"The perplexity {perplexity:g} is not above the dense model's, {dense:.4g}. Give a higher one."
         )
-    low, high = 0.0, 1.0
-    rise = math.log(perplexity / dense)
+    high, rise = 1.0, math.log(perplexity / dense)
     while loss_at(high) < rise:
         high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if loss_at(middle) >= rise else (middle, high)
-    return high
+    return bisection(lambda kl: loss_at(kl) >= rise, 0.0, high)[1]
 
 
 def _nearest(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pruning.planning.bisection import bisection
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan
@@ -50,12 +51,14 @@ def _scaled(smap: SensitivityMap, shares: dict[str, float], ramp: float, kl: flo
     last = max(1, *(layer for layer, _ in smap.groups))
     shape = {group: shares[group[1]] * (1 + ramp * (2 * group[0] / last - 1)) for group in smap.groups}
     forecaster = Forecaster.prior(smap)
-    low, high = 0.0, MAX_LEVEL / (max(shares.values()) * (1 - abs(ramp)))
-    for _ in range(ROUNDS):
-        middle = (low + high) / 2
-        plan = {group: min(MAX_LEVEL, middle * share) for group, share in shape.items()}
-        low, high = (middle, high) if forecaster.forecast(plan).kl < kl else (low, middle)
-    levels = {group: min(MAX_LEVEL, round(low * share, 2)) for group, share in shape.items()}
+
+    def enough(scale: float) -> bool:
+        plan = {group: min(MAX_LEVEL, scale * share) for group, share in shape.items()}
+        return forecaster.forecast(plan).kl >= kl
+
+    most = MAX_LEVEL / (max(shares.values()) * (1 - abs(ramp)))
+    scale, _ = bisection(enough, 0.0, most, ROUNDS)
+    levels = {group: min(MAX_LEVEL, round(scale * share, 2)) for group, share in shape.items()}
     return {group: level for group, level in levels.items() if level > 0}
 
 

@@ -16,7 +16,7 @@ from pruning.ui.data.results import totals_of
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 CHOSEN = "recovery_chosen"
 RESULT, COURSE = "recovery", "recovery_course"

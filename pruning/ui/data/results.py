@@ -15,7 +15,7 @@ from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, requests
 from pruning.ui.text import methods as method_words
 from pruning.workspace import results as stored
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 KINDS = ("measure", "measure_recovered")
 CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with

@@ -12,7 +12,7 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.data.results import Result
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
 

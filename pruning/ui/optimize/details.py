@@ -10,6 +10,7 @@ import streamlit as st
 
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution
+from pruning.planning.bisection import bisection
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.ui.data import queries, requests, session
@@ -122,8 +123,5 @@ def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:
         return f"{what}: this model's neurons were not timed."
     if at(MAX_LEVEL) < times:
         return f"{what}: more than neurons can bring, which is {at(MAX_LEVEL):.2f}× at the most."
-    low, high = 0.0, MAX_LEVEL
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (low, middle) if at(middle) >= times else (middle, high)
-    return f"{what} without about {format.percent(high)} of the neurons of every layer."
+    _, share = bisection(lambda share: at(share) >= times, 0.0, MAX_LEVEL, rounds=30)
+    return f"{what} without about {format.percent(share)} of the neurons of every layer."

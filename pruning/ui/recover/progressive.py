@@ -17,7 +17,7 @@ from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 
 def section(model: queries.Info, busy: bool) -> None:
