@@ -9,6 +9,7 @@ import streamlit as st
 
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import current_plan
@@ -90,13 +91,10 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     return Recipe.from_plan(
         plan,
         model.groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=choice.criterion,
-        data=choice.data,
-        data_fingerprint=smap.data_fingerprint if smap else None,
-        name=name,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=smap.data_fingerprint if smap else None),
+        choice.criterion,
+    ).with_details(name=name)
 
 
 def _expectations(model: queries.Info, plan: Plan) -> None:
