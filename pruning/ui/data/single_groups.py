@@ -37,7 +37,8 @@ COLUMNS = (
 
 def name_of(smap: SensitivityMap) -> tuple[object, ...]:
     """What tells one map from another: `seconds` differs each time that one is made."""
-    return smap.fingerprint, smap.criterion, smap.data_fingerprint, smap.levels, smap.seconds
+    subject = smap.fingerprint, smap.criterion, smap.data_fingerprint
+    return *subject, len(smap.groups), smap.levels, smap.seconds
 
 
 # A click on the map needs hundreds of these again, and they change only with a measurement.

@@ -21,11 +21,9 @@ def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[st
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
 
-    def number(
-        place: Any, name: str, label: str, *numbers: Any, help: str, key: str = "", **more: Any
-    ) -> None:
+    def number(place: Any, name: str, label: str, *numbers: Any, key: str = "", **looks: Any) -> None:
         values[name] = place.number_input(
-            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **session.PERSIST
+            label, *numbers, key=f"{prefix}_{name}{key}", **looks, **session.PERSIST
         )
 
     number(
