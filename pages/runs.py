@@ -4,7 +4,7 @@ from pruning.ui.data import queries as services
 from pruning.ui.runs import page as runs_view
 from pruning.ui.shared import jobs as jobs_view
 from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.workspace.task_registry import BY_NAME
 
 shell.begin()
 shell.heading(
@@ -13,6 +13,6 @@ shell.heading(
     services.info(),
 )
 shell.complaint()
-busy = jobs_view.panel(tuple(words.TASK))
+busy = jobs_view.panel(tuple(BY_NAME))
 runs_view.page(busy)
 runs_view.storage()

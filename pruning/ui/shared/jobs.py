@@ -17,6 +17,7 @@ from pruning.jobs import runner
 from pruning.ui.data import queries as services
 from pruning.ui.shared import page as shell
 from pruning.ui.text import format as words
+from pruning.workspace import task_registry
 from pruning.workspace.store import Job
 
 BUSY, IDLE = 1.0, 5.0
@@ -76,7 +77,7 @@ def _running(job: Job, waiting: list[Job]) -> None:
 
 def progress(job: Job, waiting: list[Job]) -> None:
     """One job's name, how far it is and how long it will take; `waiting` is all that is under way."""
-    title = words.TASK[job.request["task"]]
+    title = task_registry.title(job.request["task"])
     if job.state == "queued":
         ahead = sum(other.id < job.id for other in waiting)
         turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
@@ -108,8 +109,8 @@ def _elsewhere(others: list[Job]) -> None:
     share = "waiting" if job.state == "queued" else begun
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
-        f":material/hourglass_top: Also under way: {words.TASK[task].lower()}, "
-        f"{job.request['model']['reference']} ({share}, page {words.TASK_PAGE[task]}){more}"
+        f":material/hourglass_top: Also under way: {task_registry.title(task).lower()}, "
+        f"{job.request['model']['reference']} ({share}, page {task_registry.page(task)}){more}"
     )
 
 
@@ -118,9 +119,9 @@ def ended(tasks: tuple[str, ...]) -> None:
     for task in tasks:
         job = services.latest_job(task) if f"job_{task}" in st.session_state else None
         if job is not None and job.state == "failed":
-            st.error(f"{words.TASK[task]} failed. {job.error or ''}", icon=":material/error:")
+            st.error(f"{task_registry.title(task)} failed. {job.error or ''}", icon=":material/error:")
         elif job is not None and job.state == "cancelled":
             st.warning(
-                f"{words.TASK[task]} was cancelled. What was finished by then is kept.",
+                f"{task_registry.title(task)} was cancelled. What was finished by then is kept.",
                 icon=":material/stop_circle:",
             )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format as words
+from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
 FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
@@ -43,7 +44,7 @@ def title(run: Run) -> str:
     if run.kind == "baseline":
         return "The unpruned model"
     if run.kind == "job":
-        said = words.TASK.get(run.value["request"]["task"], run.value["request"]["task"])
+        said = task_registry.title(run.value["request"]["task"])
         return f"{said} {'failed' if run.value['state'] == 'failed' else 'was cancelled'}"
     return Path(run.value["out"]).name if run.kind == "export" else described(run)
 

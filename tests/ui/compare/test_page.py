@@ -11,6 +11,7 @@ from pruning.ui.compare import damage_chart
 from pruning.ui.compare import token_html as answer_marks
 from pruning.ui.data import queries as services
 from pruning.ui.text import format as words
+from pruning.workspace import task_registry
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -86,7 +87,7 @@ def test_all_plans_are_asked_the_chosen_prompts(open_page: Open, store: Store, a
         "data": "demo",
         "max_new_tokens": 40,
     }
-    assert words.TASK["generate"] in app.progress[0].text
+    assert task_registry.title("generate") in app.progress[0].text
 
 
 def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) -> None:
