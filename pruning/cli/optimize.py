@@ -9,18 +9,14 @@ from typing import Any
 import click
 
 from pruning.cli.capability_weights import minded_values, stored_for, value_option
-from pruning.cli.run import (
+from pruning.cli.options import (
     criterion_option,
     data_option,
     errors_as_sentences,
-    figures,
-    finish,
-    load,
     model_argument,
     model_options,
-    run_on,
-    terminal_progress,
 )
+from pruning.cli.run import figures, finish, load, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.allocation.choices import (

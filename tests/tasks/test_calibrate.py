@@ -8,16 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
+from pruning.cli.command_line import command_line
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError
-from pruning.jobs.command_line import command_line
 from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plans
 from pruning.planning.forecast.predict import SensitivityMap, fit_forecast
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.progress import silent
 from pruning.tasks import TASKS
-from pruning.tasks import fit_forecast as calibrating
+from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
 from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store

@@ -12,8 +12,8 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
+from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
-from pruning.jobs.command_line import command_line
 from pruning.resources import asset
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.benchmarks.synthetic import DATA_FINGERPRINT
-from pruning.jobs.command_line import command_line
+from pruning.cli.command_line import command_line
 from pruning.planning.recipe.mask_options import STRUCTURES
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import results as method_results
@@ -19,8 +19,8 @@ from pruning.ui.methods import chart as method_chart
 from pruning.ui.methods import early_exit as exit_view
 from pruning.ui.methods import page as methods_view
 from pruning.ui.methods import quantize as quantize_view
-from pruning.ui.text import format as words
 from pruning.ui.text import methods as method_words
+from pruning.workspace import task_registry
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -66,7 +66,7 @@ def test_one_press_measures_half_of_the_weights(page: AppTest, asked: list[dict]
         "criterion": "fisher",
         "data": "demo",
     }
-    assert words.TASK["measure"] in page.progress[0].text
+    assert task_registry.title("measure") in page.progress[0].text
 
 
 def test_the_pattern_says_how_much_goes(page: AppTest, asked: list[dict]) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pruning.cli.command_line import command_line
 from pruning.engine.criteria import CRITERIA
 from pruning.jobs import runner
-from pruning.jobs.command_line import command_line
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.schedules import SCHEDULES
