@@ -4,7 +4,7 @@ from pruning.ui.data import queries
 from pruning.ui.runs import page as runs_view
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import labels
+from pruning.workspace.task_registry import BY_NAME
 
 page_frame.begin()
 page_frame.heading(
@@ -13,6 +13,6 @@ page_frame.heading(
     queries.info(),
 )
 page_frame.callback_error()
-busy = jobs.panel(tuple(labels.TASK))
+busy = jobs.panel(tuple(BY_NAME))
 runs_view.page(busy)
 runs_view.storage()

@@ -1,44 +1,15 @@
-"""The benches, and the table of this machine's speed that one of them checks."""
+"""The benches."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pruning.cli.run import (
-    data_option,
-    errors_as_sentences,
-    figures,
-    finish,
-    load,
-    model_argument,
-    model_options,
-    run_task,
-    terminal_progress,
-)
+from pruning.cli.options import data_option, errors_as_sentences, model_options
+from pruning.cli.run import figures, finish, load, terminal_progress
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
     from pruning.engine.models.load import Loaded
-
-
-@click.command()
-@model_argument
-@click.option("--again", is_flag=True, help="Measure anew what was measured here before.")
-@model_options
-@errors_as_sentences
-def latency(model: str, again: bool, how: dict[str, Any]) -> None:
-    """Time the model on this machine: dense, with fewer units, and in sparse formats; once, and kept."""
-    result = run_task("latency", model, how, again=again)
-    lines = [f"{mode:<8} {result['dense'][mode]:9.1f} ms dense" for mode in result["dense"]]
-    for kind, shares in result["shares"].items():
-        for mode in result["dense"]:
-            saved = zip(shares, result["saved"][mode][kind], strict=True)
-            told = ", ".join(f"{share:.0%} {ms:.2f}" for share, ms in saved if share)
-            lines.append(f"{mode:<8} {kind}: ms a layer saves without a share: {told}")
-    for row in result["sparse"]:
-        speed = row.get("why_not") or f"prefill {row['prefill']:.2f}x, decode {row['decode']:.2f}x"
-        lines.append(f"{row['format']:<4} {row['level']:.0%} zeros: {speed}")
-    finish(result, lines)
 
 
 @click.group()
@@ -173,11 +144,11 @@ def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | N
         result = benches.bench_forecast(Session(loaded, Store(), data, progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
-        f"{name:<12} {own['recipes']:>3} recipes  median error {own['median_error']:6.1%}  "
-        f"90th percentile {own['p90_error']:6.1%}  inside the band {own['coverage_80']:4.0%}"
+        f"{name:<12} {row['recipes']:>3} recipes  median error {row['median_error']:6.1%}  "
+        f"90th percentile {row['p90_error']:6.1%}  inside the band {row['coverage_80']:4.0%}"
         for part in ("kinds", "criteria")
-        for name, own in result[part].items()
-        if own["recipes"]
+        for name, row in result[part].items()
+        if row["recipes"]
     ]
     finish(result, [*lines, *figures(result, numbers)])
     _publish(markdown, "forecast", result, loaded)

@@ -4,20 +4,16 @@ from typing import Any
 
 import click
 
-from pruning.cli.run import (
+from pruning.cli.options import (
     criterion_option,
     data_option,
     errors_as_sentences,
-    figures,
-    finish,
-    load,
     mask_options,
     model_argument,
     model_options,
-    run_on,
     settings_option,
-    terminal_progress,
 )
+from pruning.cli.run import figures, finish, load, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.recipe.mask_options import MaskOptions

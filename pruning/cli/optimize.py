@@ -5,17 +5,14 @@ from typing import Any
 
 import click
 
-from pruning.cli.run import (
+from pruning.cli.options import (
     criterion_option,
     data_option,
     errors_as_sentences,
-    figures,
-    finish,
-    load,
     model_argument,
     model_options,
-    terminal_progress,
 )
+from pruning.cli.run import figures, finish, load, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.allocation.plan_request import Constraints, capability_weights, solve_on_map

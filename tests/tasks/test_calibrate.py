@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
+from pruning.cli.command_line import command_line
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError
-from pruning.jobs.command_line import command_line
 from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap

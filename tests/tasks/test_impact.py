@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from torch import nn
 
 from pruning.cli import main
+from pruning.cli.command_line import command_line
 from pruning.engine.evaluation.size import csr_bytes, dense_bytes, smallest, sparse_bytes
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.errors import Cancelled, PruningError
-from pruning.jobs.command_line import command_line
 from pruning.planning.recipe.guide_claims import BY_NAME, READ_AS, TECHNIQUES, memory_ratio, risen, verdict
 from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store

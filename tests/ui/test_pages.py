@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 from pruning.engine.criteria import CRITERIA
 from pruning.errors import PruningError
 from pruning.planning.recipe.recipe import Recipe
-from pruning.tasks import TASKS
 from pruning.ui.data import queries
 from pruning.ui.text import labels
 from pruning.workspace.store import Store
@@ -280,6 +279,5 @@ def test_cancelling_the_job_of_another_dashboard_is_explained(open_page: Open, s
 # ---- words ------------------------------------------------------------------------------------------
 
 
-def test_every_task_and_criterion_has_words() -> None:
-    assert set(labels.TASK) == set(labels.TASK_PAGE) == set(TASKS)
+def test_every_criterion_has_words() -> None:
     assert set(labels.CRITERION) == set(CRITERIA)

@@ -13,6 +13,7 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
+from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
 PAGE_OF = {
@@ -54,7 +55,7 @@ def _page_of(run: Run) -> str | None:
     task = run.value["request"]["task"] if run.kind == "job" else run.kind
     if run.options and task in ("measure", "measure_recovered"):
         return "methods"
-    return labels.TASK_PAGE.get(task, "Start").lower() if run.kind == "job" else PAGE_OF.get(run.kind)
+    return task_registry.page(task).lower() if run.kind == "job" else PAGE_OF.get(run.kind)
 
 
 def take(run: Run) -> None:

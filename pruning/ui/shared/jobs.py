@@ -16,7 +16,8 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.ui.data import requests
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import format, labels
+from pruning.ui.text import format
+from pruning.workspace import task_registry
 from pruning.workspace.store import Job
 
 # Seconds between two looks: at running jobs, at none, at what a job has found so far, at its curves.
@@ -77,7 +78,7 @@ def _running(job: Job, waiting: list[Job]) -> None:
 
 def progress(job: Job, waiting: list[Job]) -> None:
     """One job's name, how far it is and how long it will take; `waiting` is all that is under way."""
-    title = labels.TASK[job.request["task"]]
+    title = task_registry.title(job.request["task"])
     if job.state == "queued":
         ahead = sum(other.id < job.id for other in waiting)
         turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
@@ -109,8 +110,8 @@ def _elsewhere(others: list[Job]) -> None:
     share = "waiting" if job.state == "queued" else begun
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
-        f":material/hourglass_top: Also under way: {labels.TASK[task].lower()}, "
-        f"{job.request['model']['reference']} ({share}, page {labels.TASK_PAGE[task]}){more}"
+        f":material/hourglass_top: Also under way: {task_registry.title(task).lower()}, "
+        f"{job.request['model']['reference']} ({share}, page {task_registry.page(task)}){more}"
     )
 
 
@@ -119,9 +120,9 @@ def ended(tasks: tuple[str, ...]) -> None:
     for task in tasks:
         job = requests.latest_job(task) if f"job_{task}" in st.session_state else None
         if job is not None and job.state == "failed":
-            st.error(f"{labels.TASK[task]} failed. {job.error or ''}", icon=":material/error:")
+            st.error(f"{task_registry.title(task)} failed. {job.error or ''}", icon=":material/error:")
         elif job is not None and job.state == "cancelled":
             st.warning(
-                f"{labels.TASK[task]} was cancelled. What was finished by then is kept.",
+                f"{task_registry.title(task)} was cancelled. What was finished by then is kept.",
                 icon=":material/stop_circle:",
             )

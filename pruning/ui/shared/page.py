@@ -12,8 +12,8 @@ from typing import Any, TypeGuard
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
+from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
-from pruning.jobs.command_line import command_line
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.resources import asset
 from pruning.ui.data import queries, requests, session

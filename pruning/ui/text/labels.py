@@ -46,42 +46,6 @@ STRATEGY_NUMBER = {
     "first_times": "First layer (times the level)",
     "last_times": "Last layer (times the level)",
 }
-TASK = {
-    "inspect": "Loading the model",
-    "baseline": "Measuring the baseline",
-    "latency": "Timing the model on this machine",
-    "outliers": "Counting outliers for OWL",
-    "map": "Drawing the sensitivity map",
-    "sweep": "Measuring single groups",
-    "capabilities": "Finding what each capability leans on",
-    "measure": "Measuring this plan",
-    "teach": "Teaching the forecast",
-    "best": "Finding the best recipe, and measuring it",
-    "export": "Writing the model",
-    "generate": "Answering the prompt",
-    "recover": "Training the pruned model back",
-    "progressive": "Climbing a ladder of levels",
-    "lottery": "Drawing lottery tickets",
-    "early_exit": "Leaving the model early",
-    "quantize": "Storing weights in 8 bits",
-    "impact": "Holding the guide's claims against this model",
-}
-TASK_PAGE = {
-    "inspect": "Model",
-    "baseline": "Model",
-    "latency": "Speed",
-    "outliers": "Optimize",
-    "map": "Sensitivity",
-    "sweep": "Sensitivity",
-    "capabilities": "Sensitivity",
-    "measure": "Explore",
-    "teach": "Explore",
-    "generate": "Compare",
-    "export": "Export",
-    "impact": "Impact",
-    **dict.fromkeys(("best", "early_exit", "quantize"), "Methods"),
-    **dict.fromkeys(("recover", "progressive", "lottery"), "Recover"),
-}
 # Prompts to try by a name that fits a chip.
 READY_PROMPTS = {
     "Sky": "Explain in two sentences why the sky is blue.",

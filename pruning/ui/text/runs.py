@@ -9,6 +9,7 @@ from typing import Any
 
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format, labels
+from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
 KIND = {
@@ -42,7 +43,7 @@ def title(run: Run) -> str:
     if run.kind == "baseline":
         return "The unpruned model"
     if run.kind == "job":
-        said = labels.TASK.get(run.value["request"]["task"], run.value["request"]["task"])
+        said = task_registry.title(run.value["request"]["task"])
         return f"{said} {'failed' if run.value['state'] == 'failed' else 'was cancelled'}"
     return Path(run.value["out"]).name if run.kind == "export" else described(run)
 

@@ -9,6 +9,7 @@ from pruning.planning.recipe.plan import parse_settings
 from pruning.ui.compare import answers, damage_chart, token_html
 from pruning.ui.data import queries
 from pruning.ui.text import format, labels
+from pruning.workspace import task_registry
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open, text_of
@@ -83,7 +84,7 @@ def test_all_plans_are_asked_the_chosen_prompts(open_page: Open, store: Store, a
         "data": "demo",
         "max_new_tokens": 40,
     }
-    assert labels.TASK["generate"] in app.progress[0].text
+    assert task_registry.title("generate") in app.progress[0].text
 
 
 def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) -> None:

@@ -5,8 +5,8 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.planning.recipe.mask_options import STRUCTURES
 from pruning.ui.methods import chart
-from pruning.ui.text import labels
 from pruning.ui.text import methods as method_words
+from pruning.workspace import task_registry
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open, text_of
@@ -26,7 +26,7 @@ def test_one_press_measures_half_of_the_weights(page: AppTest, asked: list[dict]
         "criterion": "fisher",
         "data": "demo",
     }
-    assert labels.TASK["measure"] in page.progress[0].text
+    assert task_registry.title("measure") in page.progress[0].text
 
 
 def test_the_pattern_says_how_much_goes(page: AppTest, asked: list[dict]) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pruning.cli.command_line import command_line
 from pruning.jobs import runner
-from pruning.jobs.command_line import command_line
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
