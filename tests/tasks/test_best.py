@@ -8,7 +8,7 @@ from pruning.benchmarks import methods as bench_units
 from pruning.engine.architecture.units import find_units
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings, sparsity
@@ -50,7 +50,7 @@ def test_curves_rise_from_nothing(session: Session, loaded: Loaded) -> None:
     known = criterion_inputs(session.statistics)
     windows = torch.randint(3, VOCABULARY, (8, 64), generator=torch.Generator().manual_seed(0))
     for kind, most in (("neurons", round(0.7 * INNER)), ("heads", HEADS - 1), ("kv_groups", 1)):
-        found = unit_cost_curves(loaded.model, loaded.groups, units, kind, known, windows)
+        found = unit_cost_curves(loaded.model, loaded.groups, UnitKind(units, kind), known, windows)
         assert sorted(found) == list(range(LAYERS))
         for costs in found.values():
             assert len(costs) == most + 1
