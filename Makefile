@@ -1,6 +1,6 @@
 # make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
-# make test   runs every test: first those without a browser, two at a time, then those in a real one
-# make check  runs ruff, the type checker and the import contract
+# make test   runs every test, those in a real browser among them, two files at a time
+# make check  runs ruff, the type checker and the import contract, and prints the size and shape of the code
 
 BIN := .venv/bin
 PORT ?=
@@ -17,14 +17,14 @@ app: .venv/app.stamp
 
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser" $(PYTEST_ARGS) || test $$? -eq 5
-	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) || test $$? -eq 5
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.structure
 
 bench: .venv/dev.stamp browser
 	@set -e; for name in map forecast masks structured solver latency ui; do \

@@ -15,8 +15,8 @@ PAGES_MAY_NAME = (
     "pruning.ui",
     "pruning.planning.recipe",
     "pruning.errors",
-    "pruning.jobs.command_line",
     "pruning.resources",
+    "pruning.workspace.task_registry",
 )
 
 
@@ -53,8 +53,7 @@ def test_streamlit_is_imported_by_the_ui_alone():
     [
         "import pruning.ui, pkgutil, importlib\n"
         "for m in pkgutil.walk_packages(pruning.ui.__path__, 'pruning.ui.'): importlib.import_module(m.name)",
-        "import pruning.jobs, pruning.workspace.store, pruning.model_files.preview, "
-        "pruning.jobs.command_line",
+        "import pruning.jobs, pruning.workspace.store, pruning.model_files.preview, pruning.cli.command_line",
         "import pruning.planning.forecast.predict, pruning.planning.recipe.plan, "
         "pruning.planning.recipe.recipe, pruning.resources",
         "import pruning.cli",

@@ -3,19 +3,21 @@
 Each ends its standard output with one line of JSON; progress and errors go to standard error.
 """
 
+import copy
+
 import click
 
 from pruning import __version__
-from pruning.cli.bench import bench, latency
-from pruning.cli.calibrate import teach
+from pruning.cli.bench import bench
 from pruning.cli.dashboard import app
-from pruning.cli.evaluate import capabilities, forecast, map_, measure, quantize, sweep
+from pruning.cli.evaluate import early_exit, forecast, generate, measure, quantize
 from pruning.cli.export import export, recipe
 from pruning.cli.impact import impact
-from pruning.cli.inspect import baseline, demo, early_exit, generate, inspect
+from pruning.cli.inspect import baseline, demo, inspect, latency
 from pruning.cli.optimize import solve_
-from pruning.cli.outliers import outliers
+from pruning.cli.sensitivity import calibrate, capabilities, map_, outliers, sweep
 from pruning.cli.train import lottery, progressive, recover
+from pruning.workspace.task_registry import ROWS
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +27,13 @@ def main() -> None:
 
     MODEL is `demo`, a hub id, a folder or a GGUF file.
     """
+
+
+def _add_alias(name: str, command: click.Command) -> None:
+    """Let a command be called by a name it had before; the help does not list it."""
+    alias = copy.copy(command)
+    alias.hidden = True
+    main.add_command(alias, name)
 
 
 for command in (
@@ -40,7 +49,7 @@ for command in (
     solve_,
     forecast,
     measure,
-    teach,
+    calibrate,
     recover,
     progressive,
     lottery,
@@ -53,3 +62,6 @@ for command in (
     bench,
 ):
     main.add_command(command)
+for row in ROWS:
+    for name in row.aliases:
+        _add_alias(name, main.commands[row.command])

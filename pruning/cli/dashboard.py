@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from pruning.cli.run import errors_as_sentences, finish
+from pruning.cli.options import errors_as_sentences
+from pruning.cli.run import finish
 from pruning.errors import PruningError
 from pruning.resources import app_file
 

@@ -1,4 +1,4 @@
-"""Commands that forecast or measure what pruning costs."""
+"""Commands that forecast or measure what pruning, quantizing and leaving early cost."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,120 +6,21 @@ from typing import Any
 
 import click
 
-from pruning.cli.run import (
+from pruning.cli.options import (
     criterion_option,
     data_option,
     errors_as_sentences,
-    figures,
-    finish,
     mask_options,
     model_argument,
     model_options,
-    run_recipe,
-    run_task,
+    settings_option,
 )
+from pruning.cli.run import figures, finish, run_recipe, run_task
 from pruning.errors import PruningError
-from pruning.planning.forecast.capability_map import NORMAL, CapabilityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
-from pruning.planning.recipe.plan import KINDS, Group, Plan, parse_layers, parse_levels
+from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.store import Store
-
-levels_option = click.option(
-    "--levels",
-    default="0.1:0.9:0.1",
-    show_default=True,
-    help="Shares of weights to remove: start:stop:step, or a list like 0.3,0.5.",
-)
-
-
-@click.command("map")
-@model_argument
-@criterion_option
-@levels_option
-@data_option
-@click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
-@model_options
-@errors_as_sentences
-def map_(model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]) -> None:
-    """Forecast the cost of pruning each layer and group at each level."""
-    wanted = parse_levels(levels)
-    result = run_task("map", model, how, criterion=criterion, levels=wanted, data=data, out=out)
-    result = {key: value for key, value in result.items() if key != "map"}
-    named = {"points": "points", "seconds": "seconds", "dense_forwards": "dense forward passes", "out": "map"}
-    finish(result, figures(result, named))
-
-
-@click.command()
-@model_argument
-@criterion_option
-@levels_option
-@data_option
-@click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
-@model_options
-@errors_as_sentences
-def capabilities(
-    model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]
-) -> None:
-    """Forecast what each layer and group costs facts, grammar, common sense, arithmetic, reading and code."""
-    wanted = parse_levels(levels)
-    result = run_task("capabilities", model, how, criterion=criterion, levels=wanted, data=data, out=out)
-    known = CapabilityMap.from_dict(result)
-    lines = [
-        f"{name.replace('_', ' '):<12}  leans more than the others on  "
-        + ", ".join(f"layer {layer} {kind}" for layer, kind in known.particular(name, NORMAL))
-        for name in known.costs
-    ]
-    told = {"capabilities": list(known.costs), "groups": len(known.groups), "levels": list(known.levels)}
-    finish({**told, "out": result["out"]}, lines)
-
-
-@click.command()
-@model_argument
-@criterion_option
-@levels_option
-@click.option("--layers", help="Only these layers, like 0-3,7.")
-@click.option("--kinds", help="Only these groups, like up,down.")
-@mask_options
-@data_option
-@click.option("--out", help="The JSON file to write the points to.")
-@model_options
-@errors_as_sentences
-def sweep(
-    model: str,
-    criterion: str,
-    levels: str,
-    layers: str | None,
-    kinds: str | None,
-    options: MaskOptions,
-    data: str,
-    out: str | None,
-    how: dict[str, Any],
-) -> None:
-    """Measure each layer and group at each level, one by one; resumes where it stopped."""
-    names = None if kinds is None else [name.strip() for name in kinds.split(",")]
-    strange = set(names or ()) - set(KINDS)
-    if strange:
-        raise PruningError(
-            f'--kinds: there is no group "{min(strange)}". Use some of {", ".join(KINDS)}, like up,down.'
-        )
-    result = run_task(
-        "sweep",
-        model,
-        how,
-        criterion=criterion,
-        levels=parse_levels(levels),
-        layers=None if layers is None else parse_layers(layers, "--layers"),
-        kinds=names,
-        data=data,
-        out=out,
-        **options.changed(),
-    )
-    lines = [
-        f"layer {point['layer']:>3}  {point['kind']:<8}  level {point['level']:.3g}  KL {point['kl']:.5f}"
-        for point in result["points"]
-    ]
-    finish(result, lines)
 
 
 @click.command()
@@ -134,33 +35,31 @@ def forecast(map_file: str, recipe_file: str) -> None:
     smap = SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
     recipe.check_model(smap.fingerprint)
-    for name, wanted, made in (
+    for name, of_recipe, of_map in (
         ("criterion", recipe.criterion, smap.criterion),
         ("data", recipe.data.name, smap.data),
     ):
-        if wanted != made:
+        if of_recipe != of_map:
             raise PruningError(
-                f"The recipe's {name} is {wanted} but the map's is {made}. "
-                f"Make a map with `prunescope map MODEL --{name} {wanted}`."
+                f"The recipe's {name} is {of_recipe} but the map's is {of_map}. "
+                f"Make a map with `prunescope map MODEL --{name} {of_recipe}`."
             )
     plan = _forecastable(recipe, smap.groups)
     forecaster = results.forecaster(Store(), smap)
-    told = forecaster.forecast(plan)
+    predicted = forecaster.forecast(plan)
     result = {
-        "kl": told.kl,
-        "kl_low": told.kl_low,
-        "kl_high": told.kl_high,
-        "perplexity": told.perplexity,
-        "perplexity_low": told.perplexity_low,
-        "perplexity_high": told.perplexity_high,
-        "bytes": told.bytes,
-        "sparsity": told.sparsity,
+        "kl": predicted.kl,
+        "kl_low": predicted.kl_low,
+        "kl_high": predicted.kl_high,
+        "perplexity": predicted.perplexity,
+        "perplexity_low": predicted.perplexity_low,
+        "perplexity_high": predicted.perplexity_high,
+        "bytes": predicted.bytes,
+        "sparsity": predicted.sparsity,
         "measured": forecaster.fit.measured,
     }
-    lines = figures(
-        result, {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
-    )
-    finish(result, [*lines, f"calibrated by {forecaster.fit.measured} measured recipes"])
+    labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
+    finish(result, [*figures(result, labels), f"calibrated by {forecaster.fit.measured} measured recipes"])
 
 
 def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
@@ -184,7 +83,7 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
 def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
     """Prune as a recipe says, in memory, and measure what it costs."""
     result = run_recipe("measure", model, recipe_file, data, how)
-    named = {
+    labels = {
         "kl": "measured KL",
         "perplexity": "measured perplexity",
         "agreement": "same top token",
@@ -194,7 +93,49 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
         "file_bytes": "bytes, ordinary file",
         "sparsity": "sparsity",
     }
-    finish(result, figures(result, named))
+    finish(result, figures(result, labels))
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--prompt",
+    "prompts",
+    required=True,
+    multiple=True,
+    help="The text to answer; may be given several times.",
+)
+@criterion_option
+@settings_option
+@data_option
+@mask_options
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(1, 4096),
+    default=40,
+    show_default=True,
+    help="How many tokens to add at most.",
+)
+@model_options
+@errors_as_sentences
+def generate(model: str, how: dict[str, Any], options: MaskOptions, **request: Any) -> None:
+    """Let the dense and the pruned model answer the same prompts, and say where they part."""
+    plans = [list(request.pop("settings"))]
+    arguments = {**request, "prompts": list(request["prompts"]), "plans": plans}
+    result = run_task("generate", model, how, **arguments, **options.changed())
+    finish(result, [line for row in result["answers"] for line in _answer_lines(row)])
+
+
+def _answer_lines(row: dict[str, Any]) -> list[str]:
+    place, kl = row["first_difference"], row["kl"]
+    return [
+        f"prompt  {row['prompt']}",
+        f"dense   {row['dense']}",
+        f"pruned  {row['pruned']}",
+        f"parted  {'nowhere' if place is None else f'at token {place + 1} of {len(kl)}'}",
+        f"KL      {sum(kl) / len(kl):.4g} nats per token on average, {max(kl):.4g} at most",
+        "",
+    ]
 
 
 @click.command()
@@ -222,3 +163,35 @@ def quantize(
         for row in result["rows"]
     ]
     finish(result, lines)
+
+
+@click.command("early-exit")
+@model_argument
+@click.argument("recipe_file", metavar="[RECIPE]", required=False)
+@click.option("--thresholds", help="How sure a token must be to leave, like 0.5,0.9.")
+@click.option("--data", help="Text to score with; otherwise the recipe's, or demo.")
+@model_options
+@errors_as_sentences
+def early_exit(
+    model: str, recipe_file: str | None, thresholds: str | None, data: str | None, how: dict[str, Any]
+) -> None:
+    """Say how good the model is when left after each layer, or once it is sure; pruned, with a recipe."""
+    arguments = {} if thresholds is None else {"thresholds": _numbers(thresholds)}
+    result = run_recipe("early_exit", model, recipe_file, data, how, **arguments)
+    lines = [f"after layer {row['depth']:>3}  {_quality(row)}" for row in result["depths"]]
+    lines += [
+        f"sure to {row['threshold']:<5.4g} {row['layers']:.1f} of {result['layers']} layers  {_quality(row)}"
+        for row in result["sure"]
+    ]
+    finish(result, lines)
+
+
+def _quality(row: dict[str, Any]) -> str:
+    return f"KL {row['kl']:.4f}  perplexity {row['perplexity']:,.2f}  accuracy {row['accuracy']:.1%}"
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise PruningError(f'--thresholds: "{text}" is no list of numbers. Write 0.5,0.9 or so.') from None

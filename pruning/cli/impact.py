@@ -5,16 +5,8 @@ from typing import Any
 
 import click
 
-from pruning.cli.run import (
-    data_option,
-    errors_as_sentences,
-    finish,
-    load,
-    model_argument,
-    model_options,
-    run_on,
-    terminal_progress,
-)
+from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options
+from pruning.cli.run import finish, load, run_on, terminal_progress
 from pruning.planning.recipe.guide_claims import BY_NAME, memory_ratio, perplexity_ratio
 from pruning.progress import Progress
 
@@ -40,30 +32,29 @@ LOTTERY_STEPS = 20
 @click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
 @model_options
 @errors_as_sentences
-def impact(
-    model: str,
-    lottery: bool,
-    lottery_steps: int,
-    rows: str | None,
-    data: str,
-    out: str | None,
-    how: dict[str, Any],
-) -> None:
+def impact(model: str, how: dict[str, Any], rows: str | None, **request: Any) -> None:
     """Measure what the guide's techniques, and ours, do to size, speed and quality; goes on where it stopped.
 
     Each row stands beside what the guide claims, with a verdict.
     """
     only = None if rows is None else [name.strip() for name in rows.split(",")]
-    steps = lottery_steps if lottery else 0
+    steps = request["lottery_steps"] if request["lottery"] else 0
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        told = _telling(progress)
-        result = run_on(loaded, "impact", told, data=data, lottery_steps=steps, only=only, out=out)
+        result = run_on(
+            loaded,
+            "impact",
+            _with_rows(progress),
+            data=request["data"],
+            lottery_steps=steps,
+            only=only,
+            out=request["out"],
+        )
     lines = [f"{_name(row):<22} {row['verdict']['text']}" for row in result["rows"]]
     finish(result, lines)
 
 
-def _telling(progress: Progress) -> Progress:
+def _with_rows(progress: Progress) -> Progress:
     """Also says each row on a line of its own as soon as it is there."""
 
     def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:

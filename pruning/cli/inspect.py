@@ -1,4 +1,4 @@
-"""Commands that look at a model: fetch the demo one, say what it is made of, how good it is, what it says."""
+"""Commands that look at a model: fetch the demo one, say what it is made of, how good and how fast it is."""
 
 import json
 from pathlib import Path
@@ -6,26 +6,10 @@ from typing import Any
 
 import click
 
-from pruning.cli.run import (
-    criterion_option,
-    data_option,
-    errors_as_sentences,
-    figures,
-    finish,
-    load,
-    mask_options,
-    model_argument,
-    model_options,
-    run_on,
-    run_recipe,
-    run_task,
-    settings_option,
-    terminal_progress,
-)
-from pruning.errors import PruningError
+from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options
+from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
 from pruning.model_files.checkpoint import demo_folder
-from pruning.planning.forecast.predict import SensitivityMap
-from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
 
@@ -68,19 +52,14 @@ def _demo_map() -> Path:
 def inspect(model: str, how: dict[str, Any]) -> None:
     """Say what a model is made of: its layers, and the groups that can be pruned."""
     result = run_task("inspect", model, how)
-    finish(
-        result,
-        figures(
-            result,
-            {
-                "architecture": "architecture",
-                "parameters": "parameters",
-                "prunable_parameters": "of these prunable",
-                "layers": "layers",
-                "fingerprint": "fingerprint",
-            },
-        ),
-    )
+    labels = {
+        "architecture": "architecture",
+        "parameters": "parameters",
+        "prunable_parameters": "of these prunable",
+        "layers": "layers",
+        "fingerprint": "fingerprint",
+    }
+    finish(result, figures(result, labels))
 
 
 @click.command()
@@ -91,108 +70,32 @@ def inspect(model: str, how: dict[str, Any]) -> None:
 def baseline(model: str, data: str, how: dict[str, Any]) -> None:
     """Measure the dense model: perplexity, accuracy, size and speed."""
     result = run_task("baseline", model, how, data=data)
-    finish(
-        result,
-        figures(
-            result,
-            {
-                "perplexity": "perplexity",
-                "accuracy": "next-token accuracy",
-                "probe_accuracy": "multiple-choice accuracy",
-                "bytes": "bytes",
-                "prefill_ms": "prefill, ms",
-                "decode_ms": "decode, ms a token",
-            },
-        ),
-    )
+    labels = {
+        "perplexity": "perplexity",
+        "accuracy": "next-token accuracy",
+        "probe_accuracy": "multiple-choice accuracy",
+        "bytes": "bytes",
+        "prefill_ms": "prefill, ms",
+        "decode_ms": "decode, ms a token",
+    }
+    finish(result, figures(result, labels))
 
 
 @click.command()
 @model_argument
-@click.option(
-    "--prompt",
-    "prompts",
-    required=True,
-    multiple=True,
-    help="The text to answer; may be given several times.",
-)
-@settings_option
-@criterion_option
-@mask_options
-@data_option
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(1, 4096),
-    default=40,
-    show_default=True,
-    help="How many tokens to add at most.",
-)
+@click.option("--again", is_flag=True, help="Measure anew what was measured here before.")
 @model_options
 @errors_as_sentences
-def generate(
-    model: str,
-    prompts: tuple[str, ...],
-    settings: tuple[str, ...],
-    criterion: str,
-    options: MaskOptions,
-    data: str,
-    max_new_tokens: int,
-    how: dict[str, Any],
-) -> None:
-    """Let the dense and the pruned model answer the same prompts, and say where they part."""
-    result = run_task(
-        "generate",
-        model,
-        how,
-        prompts=list(prompts),
-        plans=[list(settings)],
-        criterion=criterion,
-        data=data,
-        max_new_tokens=max_new_tokens,
-        **options.changed(),
-    )
-    finish(result, [line for row in result["answers"] for line in _told(row)])
-
-
-def _told(row: dict[str, Any]) -> list[str]:
-    place, kl = row["first_difference"], row["kl"]
-    return [
-        f"prompt  {row['prompt']}",
-        f"dense   {row['dense']}",
-        f"pruned  {row['pruned']}",
-        f"parted  {'nowhere' if place is None else f'at token {place + 1} of {len(kl)}'}",
-        f"KL      {sum(kl) / len(kl):.4g} nats per token on average, {max(kl):.4g} at most",
-        "",
-    ]
-
-
-@click.command("early-exit")
-@model_argument
-@click.argument("recipe_file", metavar="[RECIPE]", required=False)
-@click.option("--thresholds", help="How sure a token must be to leave, like 0.5,0.9.")
-@click.option("--data", help="Text to score with; otherwise the recipe's, or demo.")
-@model_options
-@errors_as_sentences
-def early_exit(
-    model: str, recipe_file: str | None, thresholds: str | None, data: str | None, how: dict[str, Any]
-) -> None:
-    """Say how good the model is when left after each layer, or once it is sure; pruned, with a recipe."""
-    arguments = {} if thresholds is None else {"thresholds": _numbers(thresholds)}
-    result = run_recipe("early_exit", model, recipe_file, data, how, **arguments)
-    lines = [f"after layer {row['depth']:>3}  {_quality(row)}" for row in result["depths"]]
-    lines += [
-        f"sure to {row['threshold']:<5.4g} {row['layers']:.1f} of {result['layers']} layers  {_quality(row)}"
-        for row in result["sure"]
-    ]
+def latency(model: str, again: bool, how: dict[str, Any]) -> None:
+    """Time the model on this machine: dense, with fewer units, and in sparse formats; once, and kept."""
+    result = run_task("latency", model, how, again=again)
+    lines = [f"{mode:<8} {result['dense'][mode]:9.1f} ms dense" for mode in result["dense"]]
+    for kind, shares in result["shares"].items():
+        for mode in result["dense"]:
+            saved = zip(shares, result["saved"][mode][kind], strict=True)
+            by_share = ", ".join(f"{share:.0%} {ms:.2f}" for share, ms in saved if share)
+            lines.append(f"{mode:<8} {kind}: ms a layer saves without a share: {by_share}")
+    for row in result["sparse"]:
+        speed = row.get("why_not") or f"prefill {row['prefill']:.2f}x, decode {row['decode']:.2f}x"
+        lines.append(f"{row['format']:<4} {row['level']:.0%} zeros: {speed}")
     finish(result, lines)
-
-
-def _quality(row: dict[str, Any]) -> str:
-    return f"KL {row['kl']:.4f}  perplexity {row['perplexity']:,.2f}  accuracy {row['accuracy']:.1%}"
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise PruningError(f'--thresholds: "{text}" is no list of numbers. Write 0.5,0.9 or so.') from None

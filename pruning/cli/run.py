@@ -1,146 +1,25 @@
-"""What every command shares: the model options, errors as sentences, progress, the closing line of JSON."""
+"""What every command does: load the model and run a task, with progress, and end with a line of JSON."""
 
-import functools
 import json
 import math
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pruning.errors import Cancelled, PruningError
 from pruning.jobs.eta import TimeLeft
-from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
 from pruning.progress import Progress
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
     from pruning.engine.models.load import Loaded
 
-INTERRUPTED = 130
 SPARSE_SECONDS = 5.0
 TTY_SECONDS = 0.1
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-data_option = click.option(
-    "--data",
-    default="demo",
-    show_default=True,
-    help="Text to score with: demo, wikitext, a text, JSONL or parquet file, or a hub data set.",
-)
-criterion_option = click.option(
-    "--criterion",
-    default="fisher",
-    show_default=True,
-    help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, "
-    "gradient, random.",
-)
-settings_option = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KIND[@LAYERS]=LEVEL",
-    help="Share of weights to remove, like up=0.5 or down@0-3=0.1; later ones win.",
-)
-_MASK_OPTIONS = (
-    click.option(
-        "--structure",
-        default=DEFAULT.structure,
-        show_default=True,
-        help=f"The shape of what goes: {', '.join(STRUCTURES)}.",
-    ),
-    click.option("--pattern", help="For n:m: 2:4 keeps 2 of every 4 inputs, and so on."),
-    click.option("--block", help="For block: rows x columns that go together, like 16x16 or 1x64."),
-    click.option(
-        "--scope",
-        help=f"What is compared with what: {', '.join(SCOPES)}; otherwise as the criterion has it.",
-    ),
-    click.option("--protect", help="Layers that stay as they are, like 0-1,29."),
-    click.option("--floor", type=float, help="No pruned group goes under this level (0 to 1)."),
-    click.option("--ceiling", type=float, help="No group goes over this level (0 to 1)."),
-    click.option(
-        "--compensate/--no-compensate",
-        default=DEFAULT.compensate,
-        show_default=True,
-        help="Refit what stays of a layer that loses neurons or heads.",
-    ),
-    click.option(
-        "--round-to", type=int, help="For neurons: so many stay as are a multiple of this, like 64."
-    ),
-)
-model_argument = click.argument("model")
-
-
-def model_options(command: Command) -> Command:
-    """The options that say how the model is loaded, gathered into one keyword `how`."""
-
-    @functools.wraps(command)
-    def gathered(dtype: str, device: str, trust_remote_code: bool, allow_pickle: bool, **rest: Any) -> Any:
-        how = {
-            "dtype": dtype,
-            "device": device,
-            "trust_remote_code": trust_remote_code,
-            "allow_pickle": allow_pickle,
-        }
-        return command(how=how, **rest)
-
-    options = (
-        click.option(
-            "--dtype",
-            type=click.Choice(["float32", "bfloat16", "float16"]),
-            default="float32",
-            show_default=True,
-            help="Number format to compute in.",
-        ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
-        click.option("--trust-remote-code", is_flag=True, help="Let the model run Python code it ships."),
-        click.option("--allow-pickle", is_flag=True, help="Load pickled weights, which can run code."),
-    )
-    wrapped: Any = gathered
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-def mask_options(command: Command) -> Command:
-    """What can be set beside the levels, gathered into one keyword `options`."""
-
-    @errors_as_sentences
-    @functools.wraps(command)
-    def gathered(**rest: Any) -> Any:
-        given = {name: rest.pop(name) for name in names()}
-        return command(options=MaskOptions.of(given), **rest)
-
-    wrapped: Any = gathered
-    for option in reversed(_MASK_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-def errors_as_sentences(command: Command) -> Command:
-    """Turn what the user can mend into a line on standard error: exit 1, and 130 after Ctrl-C."""
-
-    @functools.wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except PruningError as error:
-            raise click.ClickException(str(error)) from error
-        except BrokenPipeError:
-            # The reader of our output (`| head`) left; nothing more can be said to it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(1) from None
-        except (KeyboardInterrupt, Cancelled):
-            click.echo("\nStopped. What was finished before is kept.", err=True)
-            raise SystemExit(INTERRUPTED) from None
-
-    return guarded  # type: ignore[return-value]
 
 
 def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
@@ -192,11 +71,13 @@ def run_recipe(
         )
 
 
-def run_on(loaded: "Loaded", task: str, progress: Progress, /, **arguments: Any) -> dict[str, Any]:
+def run_on(
+    loaded: "Loaded", task: str, progress: Progress, /, data: str = "demo", **arguments: Any
+) -> dict[str, Any]:
     """Run one of `pruning.tasks` on a model that is loaded."""
-    from pruning.tasks import TASKS
+    from pruning.tasks import TASKS, Session
 
-    result: dict[str, Any] = TASKS[task](loaded, Store(), progress, **arguments)
+    result: dict[str, Any] = TASKS[task](Session(loaded, Store(), data, progress), **arguments)
     return result
 
 

@@ -1,69 +1,26 @@
 """Commands that train: a pruned model back towards the dense one."""
 
-from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import click
 
-from pruning.cli.evaluate import levels_option
-from pruning.cli.run import (
+from pruning.cli.options import (
     criterion_option,
     data_option,
     errors_as_sentences,
-    figures,
-    finish,
-    load,
+    levels_option,
     mask_options,
     model_argument,
     model_options,
-    run_on,
-    run_task,
     settings_option,
-    terminal_progress,
+    training_options,
 )
+from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
 from pruning.files import write_text
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_levels
 from pruning.planning.recipe.recipe import Recipe
-from pruning.planning.recipe.schedules import SCHEDULES
-from pruning.planning.recipe.training import DECAYS, LOSSES, Training
-
-_HELP = {
-    "steps": "Steps of the optimizer.",
-    "loss": f"What to learn from: {', '.join(LOSSES)} (the dense model, the text, both).",
-    "learning_rate": "The highest learning rate.",
-    "warmup": "Steps until the learning rate is reached.",
-    "decay": f"What the learning rate does then: {', '.join(DECAYS)}.",
-    "batch": "Windows of 256 tokens that are trained on together.",
-    "accumulate": "Batches in a step.",
-    "clip": "The longest gradient.",
-    "temperature": "How much the dense model's predictions are softened.",
-    "hidden": "Weight of following the dense model's states between layers too (0: not).",
-    "lora": "Rank of low-rank updates, instead of training whole weights (0: whole weights).",
-    "evaluate_every": "Steps between looks at quality.",
-    "patience": "Looks without a better one before training stops (0: never).",
-    "refit": "First fit the weights that stay to what the dense model computes, where all goes at once.",
-    "schedule": f"When weights go: {', '.join(SCHEDULES)}.",
-    "prune_steps": "Steps until all of the recipe is gone; otherwise half of them.",
-    "prune_every": "Steps between prunings on the way.",
-    "written": "Windows that the dense model writes, to learn from too; else what is lacking, up to 1,024.",
-    "seed": "Draws the order of the text.",
-}
-
-
-def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for each setting of training; what was not given is None."""
-    for field in reversed(fields(Training)):
-        name = f"--{field.name.replace('_', '-')}"
-        if type(field.default) is bool:
-            both = f"{name}/--no-{field.name.replace('_', '-')}"
-            command = click.option(both, default=None, help=_HELP[field.name])(command)
-            continue
-        kind = float if type(field.default) is float else str if type(field.default) is str else int
-        told = "" if field.default is None else f" [default: {field.default}]"
-        command = click.option(name, type=kind, help=_HELP[field.name] + told)(command)
-    return command
+from pruning.planning.recipe.training import Training
 
 
 @click.command()
@@ -73,7 +30,9 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", help="A YAML file to write: the recipe with this recovery, for measure and export.")
 @model_options
 @errors_as_sentences
-def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], **given: Any) -> None:
+def recover(
+    model: str, recipe_file: str, training: dict[str, Any], out: str | None, how: dict[str, Any]
+) -> None:
     """Prune as a recipe says and train what is left; goes on where it stopped.
 
     What is not given is as in the recipe's own recovery, if it has one. The dense model is not changed.
@@ -83,8 +42,7 @@ def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], 
     from pruning.engine.criteria import CRITERIA, LEARNT
 
     recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    chosen = {name: value for name, value in given.items() if value is not None}
-    training = Training.of({**(recipe.recovery or {}), **chosen}).changed()
+    recovery = Training.of({**(recipe.recovery or {}), **training}).changed()
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint)
@@ -95,13 +53,13 @@ def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], 
             settings=recipe.settings(),
             criterion=recipe.criterion,
             data=recipe.data.name,
-            recovery=training,
+            recovery=recovery,
             **recipe.options().changed(),
         )
     if out is not None:
-        write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": training}).dumps())
+        write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": recovery}).dumps())
         result = {**result, "recipe": out}
-    finish(result, told(result))
+    finish(result, recovery_lines(result))
 
 
 @click.command()
@@ -114,36 +72,17 @@ def recover(model: str, recipe_file: str, out: str | None, how: dict[str, Any], 
     "--recover", "recovered", is_flag=True, help="Train a level that goes over, as the options below say."
 )
 @training_options
-@mask_options
 @data_option
+@mask_options
 @model_options
 @errors_as_sentences
 def progressive(
-    model: str,
-    criterion: str,
-    levels: str,
-    max_kl: float | None,
-    max_perplexity: float | None,
-    recovered: bool,
-    options: MaskOptions,
-    data: str,
-    how: dict[str, Any],
-    **given: Any,
+    model: str, how: dict[str, Any], options: MaskOptions, training: dict[str, Any], **request: Any
 ) -> None:
     """Measure level after level, and stop where quality leaves a budget."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    result = run_task(
-        "progressive",
-        model,
-        how,
-        levels=parse_levels(levels),
-        max_kl=max_kl,
-        max_perplexity=max_perplexity,
-        criterion=criterion,
-        data=data,
-        recovery=Training.of(chosen).changed() if recovered else None,
-        **options.changed(),
-    )
+    recovery = Training.of(training).changed() if request.pop("recovered") else None
+    arguments = {**request, "levels": parse_levels(request["levels"]), "recovery": recovery}
+    result = run_task("progressive", model, how, **arguments, **options.changed())
     lines = [
         f"level {row['level']:.3g}  KL {row['kl']:.4f}  perplexity {row['perplexity']:.2f}"
         f"{'  (recovered)' if row['recovered'] else ''}"
@@ -163,30 +102,13 @@ def progressive(
 @data_option
 @model_options
 @errors_as_sentences
-def lottery(
-    model: str,
-    settings: tuple[str, ...],
-    rounds: int,
-    rewind: int,
-    data: str,
-    how: dict[str, Any],
-    **given: Any,
-) -> None:
+def lottery(model: str, how: dict[str, Any], training: dict[str, Any], **request: Any) -> None:
     """Find a lottery ticket (train, prune, rewind, repeat), with a random one beside it as the control.
 
     The loss is the text's (task) unless another is named.
     """
-    chosen = {name: value for name, value in given.items() if value is not None}
-    result = run_task(
-        "lottery",
-        model,
-        how,
-        settings=list(settings),
-        rounds=rounds,
-        rewind=rewind,
-        data=data,
-        recovery=chosen,
-    )
+    arguments = {**request, "settings": list(request["settings"]), "recovery": training}
+    result = run_task("lottery", model, how, **arguments)
     lines = [
         f"{name:<10} perplexity {result[name]['perplexity']:>10.2f}  accuracy {result[name]['accuracy']:.1%}"
         for name in ("untrained", "dense", "ticket", "random")
@@ -194,7 +116,7 @@ def lottery(
     finish(result, lines)
 
 
-def told(result: dict[str, Any]) -> list[str]:
+def recovery_lines(result: dict[str, Any]) -> list[str]:
     """A line for each of dense, pruned and recovered, and how much of the loss was won back."""
     lines = [f"{'':<10} {'KL':>9} {'perplexity':>11} {'same token':>11} {'accuracy':>9}"]
     for name in ("dense", "pruned", "recovered"):
@@ -210,6 +132,6 @@ def told(result: dict[str, Any]) -> list[str]:
             f"fitting what stays took KL from {before:.4f} to {after:.4f} before the first step, on text "
             "kept back from training"
         )
-    won = result["won_back"]
-    lines += [] if won is None else [f"{won:.1%} of the KL that pruning cost was won back"]
+    fraction = result["won_back"]
+    lines += [] if fraction is None else [f"{fraction:.1%} of the KL that pruning cost was won back"]
     return lines + figures(result, {"steps": "steps", "best_step": "best after step", "out": "weights"})

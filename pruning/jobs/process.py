@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pruning
+from pruning.workspace.task_registry import seconds_to_stop
 
-# Training finishes its step, which may take long, and writes down where it is.
-SLOW_TO_STOP = {"recover": 120.0, "progressive": 120.0}
 LOG_BYTES = 5_000_000
 KILL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Engine:
-    """The modules the child takes its TASKS and its `load` from.
+    """The modules the child takes its TASKS with their Session, and its `load`, from.
 
     `slow_to_stop`: how many seconds tasks that save what they have may take for it once cancelled.
     """
 
     tasks: str = "pruning.tasks"
     models: str = "pruning.engine.models.load"
-    slow_to_stop: Mapping[str, float] = field(default_factory=lambda: dict(SLOW_TO_STOP))
+    slow_to_stop: Mapping[str, float] = field(default_factory=seconds_to_stop)
 
 
 class EngineProcess:

@@ -1,47 +1,34 @@
 """What can be asked of a loaded model; the command line and the dashboard's worker call the same functions.
 
-Every task is `task(loaded, store, progress, **arguments) -> dict` of plain data, leaves the model as it
-found it, and stores what it found before it returns.
+Every task is `task(session, **arguments) -> dict` of plain data, on the session's model and text. It leaves
+the model as it found it, and stores what it found before it returns. `pruning.workspace.task_registry` has a
+row for each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
-from pruning.tasks import (
-    best,
-    calibrate,
-    capabilities,
-    early_exit,
-    export,
-    generate,
-    impact,
-    inspect,
-    iterate,
-    latency,
-    measure,
-    outliers,
-    quantize,
-    recover,
-    sensitivity,
-)
+from pruning.tasks.context.session import Session
+from pruning.workspace.task_registry import BY_NAME, ROWS
 
-TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
-    "inspect": inspect.inspect_model,
-    "baseline": inspect.baseline,
-    "latency": latency.latency,
-    "outliers": outliers.outliers,
-    "map": sensitivity.make_map,
-    "sweep": sensitivity.run_sweep,
-    "capabilities": capabilities.capabilities,
-    "measure": measure.measure,
-    "teach": calibrate.calibrate,
-    "best": best.best,
-    "export": export.export_model,
-    "generate": generate.generate,
-    "recover": recover.recover,
-    "progressive": iterate.progressive,
-    "lottery": iterate.lottery_ticket,
-    "early_exit": early_exit.early_exit,
-    "quantize": quantize.quantize,
-    "impact": impact.impact,
-}
+__all__ = ["TASKS", "Session"]
+Task = Callable[..., dict[str, Any]]
+
+
+class _Tasks(Mapping[str, Task]):
+    """The tasks by name; a module is imported when its task is asked for. Aliases are not listed."""
+
+    def __getitem__(self, name: str) -> Task:
+        module, function = BY_NAME[name].function.split(":")
+        task: Task = getattr(import_module(f"{__name__}.{module}"), function)
+        return task
+
+    def __iter__(self) -> Iterator[str]:
+        return (row.name for row in ROWS)
+
+    def __len__(self) -> int:
+        return len(ROWS)
+
+
+TASKS: Mapping[str, Task] = _Tasks()

@@ -19,7 +19,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An empty workspace that the pages use; no engine is started unless a test submits a job."""
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
     st.cache_data.clear()
-    st.cache_resource.clear()
     yield runner().store
     runner().shutdown()
 
@@ -53,3 +52,13 @@ def open_page(store: Store) -> Open:
         return app
 
     return opened
+
+
+def text_of(app: AppTest) -> str:
+    """Everything that the page says."""
+    said = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.error, *app.warning]
+    return "\n".join(str(element.value) for element in said)
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(element.value for element in app.metric if element.label == label)

@@ -23,8 +23,12 @@ def hidden_states(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
 def head_of(model: nn.Module) -> Head:
     """The step from hidden states [..., hidden] to logits [..., vocabulary].
 
-    Checked against the model's own logits on four tokens; raises PruningError when a family does
-    something to its logits that is not understood here.
+    Checked against the model's own logits on four tokens.
+
+    Raises
+    ------
+    PruningError
+        When a family does something to its logits that is not understood here.
     """
     embedding = model.get_output_embeddings()  # type: ignore[operator]
     config: Any = model.config.get_text_config()  # type: ignore[union-attr, operator]
@@ -66,18 +70,18 @@ def layer_inputs(
     model: nn.Module, windows: torch.Tensor, layers: Sequence[int]
 ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
     """One dense pass: the input [n, length, hidden] of each layer in `layers`, and the final states."""
-    kept: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
+    inputs: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
     modules = [module for _, module in decoder_layers(model)]
     with ExitStack() as stack:
-        for layer, store in kept.items():
+        for layer, into in inputs.items():
 
-            def keep(_: nn.Module, args: tuple, kwargs: dict, store: list[torch.Tensor] = store) -> None:
-                store.append((args[0] if args else kwargs["hidden_states"]).detach())
+            def keep(_: nn.Module, args: tuple, kwargs: dict, into: list[torch.Tensor] = into) -> None:
+                into.append((args[0] if args else kwargs["hidden_states"]).detach())
 
             handle = modules[layer].register_forward_pre_hook(keep, with_kwargs=True)
             stack.callback(handle.remove)
         final = run(model, windows)
-    return {layer: torch.cat(parts) for layer, parts in kept.items()}, final
+    return {layer: torch.cat(parts) for layer, parts in inputs.items()}, final
 
 
 def run_from(model: nn.Module, windows: torch.Tensor, layer: int, inputs: torch.Tensor) -> torch.Tensor:
@@ -96,7 +100,10 @@ def batches_like(values: torch.Tensor, windows: torch.Tensor) -> Iterator[torch.
 
 @contextmanager
 def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[None]:
-    """While open, the model passes over the decoder layers before `layer` and feeds it `inputs`."""
+    """While open, the model skips the layers before `layer`, which it feeds `inputs` [n, length, hidden].
+
+    Closing restores it.
+    """
     modules = [module for _, module in decoder_layers(model)]
 
     def replace(_: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -114,7 +121,7 @@ def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[
 
 @contextmanager
 def skipping_layers(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
-    """While open, these decoder layers do nothing."""
+    """While open, these decoder layers do nothing; closing restores them."""
     modules = decoder_layers(model)
     skipped = [modules[layer][1] for layer in layers]
     try:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
 from pruning.planning.recipe.plan import (
     MAX_LEVEL,
@@ -75,9 +76,10 @@ class Recipe(BaseModel):
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
         criteria = (info.context or {}).get("criteria")
-        if criteria is not None and name not in criteria:
+        stored = canonical_criterion(name)
+        if criteria is not None and stored not in criteria:
             raise ValueError(f'there is no criterion "{name}"; use one of {", ".join(criteria)}')
-        return name
+        return stored
 
     @field_validator("recovery")
     @classmethod

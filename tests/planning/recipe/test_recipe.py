@@ -193,3 +193,11 @@ def test_details_are_checked_like_those_of_a_file() -> None:
     assert recipe.with_details(notes="more").name == "half"
     with pytest.raises(PruningError, match="no setting"):
         recipe.with_details(recovery={"stops": 20})
+
+
+def test_a_criterions_alias_is_read_and_written_as_the_stored_name():
+    text = GOOD.replace("criterion: fisher", "criterion: sparsegpt-ec")
+    recipe = Recipe.loads(text, ["fisher", "corrected"])
+    assert recipe.criterion == "corrected"
+    assert "criterion: corrected\n" in recipe.dumps()
+    assert "sparsegpt-ec" not in recipe.dumps()

@@ -1,0 +1,118 @@
+"""What the benches return: the keys of each result, with a word on each. No torch."""
+
+from typing import Annotated, Any, NotRequired, TypedDict
+
+Spearman = Annotated[float, "rank correlation with measured KL at this level"]
+Ratio = Annotated[float, "measured KL of our best over the method it is held against"]
+DragMedian = Annotated[float, "milliseconds from event to painted frame, median"]
+DragP95 = Annotated[float, "the same, 95th percentile"]
+Settings = Annotated[list[str], "our best plan, as settings"]
+
+
+class MapBench(TypedDict):
+    """A full map, in time and in order."""
+
+    points: Annotated[int, "points of the map"]
+    seconds: Annotated[float, "seconds it took from nothing"]
+    forward_seconds: Annotated[float, "seconds of a dense forward pass over the same tokens"]
+    dense_forwards: Annotated[float, "the map in dense forward passes"]
+    statistics_forwards: Annotated[float, "of these the Fisher factors"]
+    pricing_forwards: Annotated[float, "of these the costs"]
+    measured_points: Annotated[int, "points that were measured"]
+    spearman_50: Spearman
+    spearman_50_kronecker: Spearman
+    spearman_50_token: Spearman
+    spearman_70: Spearman
+    spearman_70_kronecker: Spearman
+    spearman_70_token: Spearman
+
+
+class MasksBench(TypedDict):
+    """One share of the weights, by criterion with uniform levels, and our best recipe."""
+
+    sparsity: Annotated[float, "share of the weights that is pruned"]
+    magnitude_kl: Annotated[float, "measured KL, magnitude"]
+    magnitude_perplexity: Annotated[float, "perplexity, magnitude"]
+    wanda_kl: Annotated[float, "measured KL, Wanda"]
+    wanda_perplexity: Annotated[float, "perplexity, Wanda"]
+    sparsegpt_kl: Annotated[float, "measured KL, SparseGPT"]
+    sparsegpt_perplexity: Annotated[float, "perplexity, SparseGPT"]
+    best_kl: Annotated[float, "measured KL, our best"]
+    best_perplexity: Annotated[float, "perplexity, our best"]
+    best_over_sparsegpt: Ratio
+    best_settings: Settings
+
+
+class StructuredBench(TypedDict):
+    """A fifth of the neurons, and two of nine heads, by method."""
+
+    neurons_ratio: Ratio
+    neurons_best_settings: Settings
+    heads_ratio: Ratio
+    heads_best_settings: Settings
+    rows: Annotated[list[dict[str, Any]], "structure, method, kl, perplexity"]
+
+
+class SolverBench(TypedDict):
+    """The solver's time, and its plans beside uniform levels, OWL and greedy steps."""
+
+    milliseconds: Annotated[float, "median of solving 150 groups × 20 levels"]
+    gap_to_bound: Annotated[float, "the largest gap to the bound"]
+    rows: Annotated[list[dict[str, Any]], "case, sparsity, method, kl, forecast"]
+    ours_best_everywhere: Annotated[bool, "whether no other method had less KL in any case"]
+
+
+class ForecastBench(TypedDict):
+    """Forecasts against measurements of recipes that were not fitted to; `_prior`: before any measurement."""
+
+    recipes: Annotated[int, "recipes that were measured"]
+    median_error: NotRequired[Annotated[float, "median of |measured / forecast − 1|"]]
+    p90_error: NotRequired[Annotated[float, "its 90th percentile"]]
+    spearman: NotRequired[Annotated[float, "rank correlation with measured KL"]]
+    coverage_80: NotRequired[Annotated[float, "share of measurements inside the band"]]
+    median_error_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    p90_error_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    spearman_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    coverage_80_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    left_out: Annotated[int, "recipes with a KL too small or too large"]
+    forecast_ms: Annotated[float, "milliseconds of one forecast"]
+    taught: Annotated[list[dict[str, Any]], "criterion, structure, measured, kls, settings of each fit"]
+    kinds: Annotated[dict[str, Any], "the figures by kind of recipe"]
+    criteria: Annotated[dict[str, Any], "the figures by criterion or structure"]
+    rows: Annotated[list[dict[str, Any]], "a row for each recipe"]
+
+
+class LatencyBench(TypedDict):
+    """Really narrower models against the forecast of their speed."""
+
+    plans: Annotated[int, "models that were raced"]
+    median_error: Annotated[float, "median of |forecast / measured − 1| of the speed-up"]
+    median_error_prefill: Annotated[float, "the same, reading"]
+    median_error_decode: Annotated[float, "the same, writing"]
+    worst_error: Annotated[float, "the largest"]
+    machine: Annotated[str, "the processor or card"]
+    rows: Annotated[list[dict[str, Any]], "kind, units_gone, mode, measured, forecast, error"]
+
+
+class DashboardBench(TypedDict):
+    """The dashboard in a real browser, on made-up maps of 30 × 5 and 80 × 5 groups."""
+
+    floor_median_ms: Annotated[float, "the drag on an empty page, median"]
+    floor_p95_ms: DragP95
+    drag_median_ms_30x5: DragMedian
+    drag_p95_ms_30x5: DragP95
+    paint_median_ms_30x5: DragMedian
+    paint_p95_ms_30x5: DragP95
+    release_median_ms_30x5: Annotated[float, "letting go, until Python has answered, median"]
+    drag_median_ms_80x5: DragMedian
+    drag_p95_ms_80x5: DragP95
+    paint_median_ms_80x5: DragMedian
+    paint_p95_ms_80x5: DragP95
+    release_median_ms_80x5: Annotated[float, "letting go, until Python has answered, median"]
+    release_median_ms: Annotated[float, "the larger of the two"]
+    first_page_ms: Annotated[float, "first page of a fresh server"]
+    switch_median_ms: Annotated[float, "switching pages, median"]
+    switch_max_ms: Annotated[float, "switching pages, slowest"]
+    switch_slowest: Annotated[str, "the page that was slowest"]
+    rss_mb: Annotated[float, "memory of the dashboard's process, MB"]
+    torch_loaded: Annotated[bool | None, "whether it has loaded torch, null where that cannot be seen"]

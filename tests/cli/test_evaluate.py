@@ -1,0 +1,99 @@
+"""The commands that forecast and measure, on a tiny model."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pruning.planning.recipe.recipe import Recipe
+from tests.cli.conftest import Call
+
+
+def test_map_recipe_forecast_measure_export(call: Call, llama_folder: Path, workspace: Path) -> None:
+    text, table, recipe = workspace / "text.txt", workspace / "map.json", workspace / "recipe.yaml"
+    made = call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
+    assert made["points"] == 3 * 5 * 2
+    assert made["out"] == str(table)
+    assert "map" not in made
+
+    settings = ["--set", "up=0.5", "--set", "down@0-1=0.1"]
+    written = call(
+        "recipe", llama_folder, "--criterion", "fisher", *settings, "--data", text, "--out", recipe
+    )
+    assert written["settings"] == ["up=0.5", "down=0.1", "down@2=0"]
+
+    before = call("forecast", table, recipe)
+    assert before["measured"] == 0
+    assert before["kl_low"] <= before["kl"] <= before["kl_high"]
+    assert before["sparsity"] == pytest.approx(written["sparsity"])
+
+    measured = call("measure", llama_folder, recipe)
+    assert measured["kl"] > 0
+    assert {"perplexity", "agreement", "accuracy", "bytes", "sparsity"} <= set(measured)
+    after = call("forecast", table, recipe)
+    assert after["measured"] == 1
+    assert abs(after["kl"] - measured["kl"]) <= abs(before["kl"] - measured["kl"])
+
+    written = call("export", llama_folder, recipe, "--out", workspace / "pruned")
+    assert written["verified"] is True
+    assert written["out"] == str(workspace / "pruned")
+    assert Recipe.load(workspace / "pruned" / "recipe.yaml").settings() == Recipe.load(recipe).settings()
+    assert call("inspect", workspace / "pruned")["layers"] == 3
+
+
+def test_a_recipe_with_options_is_measured_and_not_forecast(
+    call: Call, llama_folder: Path, workspace: Path
+) -> None:
+    text, table, recipe = workspace / "text.txt", workspace / "options.json", workspace / "options.yaml"
+    call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
+    words = ["--set", "all=0.5", "--data", text, "--out", recipe]
+    written = call("recipe", llama_folder, *words, "--protect", "0")
+    assert written["sparsity"] == pytest.approx(1 / 3)
+    assert call("forecast", table, recipe)["sparsity"] == pytest.approx(1 / 3)
+    call("recipe", llama_folder, *words, "--structure", "block", "--block", "8x8")
+    assert "Measure the recipe instead" in call("forecast", table, recipe, fails=True)
+    assert call("measure", llama_folder, recipe)["sparsity"] == pytest.approx(0.5)
+    assert "no scope" in call("recipe", llama_folder, *words, "--scope", "world", fails=True)
+
+
+def test_generate(call: Call, llama_folder: Path) -> None:
+    words = ["--prompt", "the", "--prompt", "boats", "--criterion", "magnitude", "--max-new-tokens", "4"]
+    dense = call("generate", llama_folder, *words)["answers"]
+    assert [row["prompt"] for row in dense] == ["the", "boats"]
+    assert all(row["pruned"] == row["dense"] and row["first_difference"] is None for row in dense)
+    pruned = call("generate", llama_folder, *words, "--set", "all=0.9")["answers"]
+    assert [row["dense"] for row in pruned] == [row["dense"] for row in dense]
+    assert all(len(row["kl"]) == len(row["dense_tokens"]) and sum(row["kl"]) > 0 for row in pruned)
+
+
+def test_early_exit(call: Call, llama_folder: Path, workspace: Path) -> None:
+    text, recipe = workspace / "text.txt", workspace / "exit.yaml"
+    dense = call("early-exit", llama_folder, "--thresholds", "0.01,1", "--data", text)
+    assert [row["depth"] for row in dense["depths"]] == [1, 2, 3]
+    assert [row["layers"] for row in dense["sure"]] == [1.0, 3.0]
+    call("recipe", llama_folder, "--set", "all=0.5", "--data", text, "--out", recipe)
+    pruned = call("early-exit", llama_folder, recipe)
+    assert pruned["depths"][-1]["kl"] > 10 * dense["depths"][-1]["kl"]
+    assert "no list of numbers" in call("early-exit", llama_folder, "--thresholds", "a", fails=True)
+
+
+def test_quantize_without_its_extra_says_how_to_get_it(
+    call: Call, llama_folder: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
+    said = call("quantize", llama_folder, "--data", workspace / "text.txt", fails=True)
+    assert "prunescope[quantize]" in said
+
+
+def test_quantize(call: Call, llama_folder: Path, workspace: Path) -> None:
+    pytest.importorskip("torchao")
+    text, recipe = workspace / "text.txt", workspace / "quantize.yaml"
+    call("recipe", llama_folder, "--set", "all=0.5", "--data", text, "--out", recipe)
+    rows = call("quantize", llama_folder, recipe, "--method", "int8")["rows"]
+    assert [(row["pruned"], row["method"]) for row in rows] == [
+        (False, None),
+        (False, "int8"),
+        (True, None),
+        (True, "int8"),
+    ]

@@ -1,0 +1,101 @@
+"""The commands that write a recipe and the pruned model, on a tiny one."""
+
+from pathlib import Path
+
+import pytest
+
+from pruning.planning.recipe.recipe import Recipe
+from tests.cli.conftest import Call
+
+
+def test_a_recipe_from_a_strategy_that_settings_change(
+    call: Call, llama_folder: Path, workspace: Path
+) -> None:
+    out = workspace / "strategy.yaml"
+    arguments = ["--strategy", "guide=0.2,qkv=0", "--set", "down@0=0", "--out", out]
+    assert call("recipe", llama_folder, *arguments)["settings"] == [
+        "attn_out=0.25",
+        "gate=0.3",
+        "up=0.3",
+        "down=0.1",
+        "down@0=0",
+    ]
+
+
+def test_the_best_recipe_reaches_its_sparsity_and_is_measured(
+    call: Call, llama_folder: Path, workspace: Path
+) -> None:
+    recipe = workspace / "best.yaml"
+    words = ["--data", workspace / "text.txt", "--out", recipe]
+    made = call("recipe", llama_folder, "--best", "--structure", "unstructured", "--sparsity", "0.5", *words)
+    assert made["sparsity"] == pytest.approx(0.5, abs=0.005)
+    assert len(made["settings"]) > 3
+    assert Recipe.load(recipe).criterion == "corrected"
+    found = call("measure", llama_folder, recipe)
+    assert found["sparsity"] == pytest.approx(made["sparsity"], abs=0.01)
+    written = call("export", llama_folder, recipe, "--out", workspace / "finest")
+    assert written["verified"]
+    assert written["kl"] == pytest.approx(found["kl"], abs=1e-5)
+    for wrong, said in (
+        (["--best"], "--best needs the share"),
+        (["--sparsity", "0.5"], "goes with --best"),
+        (["--best", "--sparsity", "0.5", "--set", "up=0.5"], "finds the levels itself"),
+        (["--best", "--sparsity", "0.5", "--protect", "0"], "without other options"),
+        (["--best", "--sparsity", "1.5"], "cannot be shared out"),
+    ):
+        assert said in call("recipe", llama_folder, *wrong, *words, fails=True)
+
+
+def test_a_model_without_units_is_written_smaller(call: Call, llama_folder: Path, workspace: Path) -> None:
+    recipe, text = workspace / "units.yaml", workspace / "text.txt"
+    words = ["--structure", "neurons", "--data", text, "--out", recipe]
+    written = call("recipe", llama_folder, "--set", "neurons=0.3", "--round-to", 16, *words)
+    assert written["kept"] == [48, 48, 48]
+    assert "Measure the recipe instead" in call(
+        "forecast", call("map", llama_folder, "--data", text)["out"], recipe, fails=True
+    )
+    small = call("export", llama_folder, recipe, "--out", workspace / "small")
+    full = call("export", llama_folder, recipe, "--out", workspace / "full", "--masked")
+    assert small["kl"] == full["kl"]
+    assert small["bytes"] < full["bytes"]
+    best = call("recipe", llama_folder, "--best", "--sparsity", 0.2, *words)
+    assert sum(best["kept"]) == pytest.approx(0.8 * 3 * 64, abs=2)
+    assert "--masked" in call("export", llama_folder, recipe, "--out", workspace / "best", fails=True)
+    assert call("export", llama_folder, recipe, "--out", workspace / "masked", "--masked")["verified"]
+    for more, said in (
+        (["--set", "up=0.3"], "only neurons can go"),
+        (["--strategy", "uniform=0.3"], "Strategies are for weights"),
+    ):
+        assert said in call("recipe", llama_folder, *more, *words, fails=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"up: 0.5": "up: 1.2"}, "the level 1.2 is outside"),
+        ({"structure:": "strukture:"}, "strukture: is no key of a recipe"),
+        ({"fingerprint: ": "fingerprint: another-"}, "made for another model"),
+        ({"criterion: fisher": "criterion: wonda"}, "wonda"),
+    ],
+)
+def test_a_recipe_with_a_mistake(
+    call: Call, llama_folder: Path, tmp_path: Path, change: dict[str, str], words: str
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    call("recipe", llama_folder, "--set", "up=0.5", "--out", recipe)
+    text = recipe.read_text(encoding="utf-8")
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    recipe.write_text(text.replace("fingerprint: another-'", "fingerprint: 'another-"), encoding="utf-8")
+    out = tmp_path / "pruned"
+    assert words in call("export", llama_folder, recipe, "--out", out, fails=True)
+    assert words in call("measure", llama_folder, recipe, fails=True)
+    assert not out.exists()
+
+
+def test_settings_that_the_model_has_not(call: Call, llama_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "recipe.yaml"
+    assert "layers are 0 to 2" in call("recipe", llama_folder, "--set", "up@7=0.5", "--out", out, fails=True)
+    assert "wonda" in call("recipe", llama_folder, "--criterion", "wonda", "--out", out, fails=True)
+    assert not out.exists()
