@@ -319,6 +319,15 @@ def test_a_recipe_with_options_is_measured_and_not_forecast(call, llama_folder, 
     assert "no scope" in call("recipe", llama_folder, *words, "--scope", "world", fails=True)
 
 
+def test_a_criterions_alias_is_written_as_its_stored_name(call, llama_folder, workspace):
+    recipe = workspace / "alias.yaml"
+    words = ["--set", "up=0.5", "--data", workspace / "text.txt", "--out", recipe]
+    call("recipe", llama_folder, "--criterion", "sparsegpt-ec", *words)
+    assert "criterion: corrected\n" in recipe.read_text()
+    option = next(option for option in ALL["map",].params if option.name == "criterion")
+    assert option.callback(None, option, "sparsegpt-ec") == "corrected"
+
+
 def test_the_best_recipe_reaches_its_sparsity_and_is_measured(call, llama_folder, workspace):
     recipe = workspace / "best.yaml"
     words = ["--data", workspace / "text.txt", "--out", recipe]
