@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
 KEY, HISTORY = "choice", "plan_history"
@@ -64,6 +65,8 @@ _ADDRESS = {"model": "", "dtype": "float32", "device": "auto", "data": "demo", "
 def from_address(params: dict[str, list[str]]) -> Choice:
     """Read a choice from an address's parameters; what is missing takes its default."""
     plain: dict[str, Any] = {name: params[name][-1] for name in _ADDRESS if params.get(name)}
+    if "criterion" in plain:
+        plain["criterion"] = canonical_criterion(plain["criterion"])
     settings = tuple(part for text in params.get("plan", []) for part in split_settings(text))
     locks = tuple(lock for text in params.get("lock", []) for lock in text.split(",") if lock)
     pins = []
