@@ -65,7 +65,6 @@ def export_model(
             folder,
             {"recipe.yaml": chosen.dumps(), "README.md": card(chosen, figures, dense_bytes(written), cut)},
             sample,
-            dense_bytes(written),
             lambda note: progress(3, 4, note),
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 from pruning.engine.calibration.data import load_windows
 from pruning.engine.models.load import Loaded
-from pruning.engine.recovery.lottery_ticket import Draw, lottery
+from pruning.engine.recovery.lottery_ticket import Draw, LotterySpec, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
@@ -132,12 +132,8 @@ def lottery_ticket(
     draws = lottery(
         loaded.model,
         loaded.groups,
-        windows.calibration,
-        reference.windows.evaluation,
-        plan,
-        training,
-        rounds,
-        rewind,
+        windows,
+        LotterySpec(plan, training, rounds, rewind),
         after_step,
         after_draw,
     )
