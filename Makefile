@@ -1,5 +1,5 @@
 # make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
-# make test   runs every test: first those without a browser, two at a time, then those in a real one
+# make test   runs every test, those in a real browser among them, two files at a time
 # make check  runs ruff, the type checker and the import contract
 
 BIN := .venv/bin
@@ -17,8 +17,7 @@ app: .venv/app.stamp
 
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser" $(PYTEST_ARGS) || test $$? -eq 5
-	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS) || test $$? -eq 5
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

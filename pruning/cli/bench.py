@@ -21,9 +21,10 @@ def bench() -> None:
 def bench_map(model: str, how: dict[str, Any]) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
     from pruning.benchmarks import map as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_map(load(model, how, progress), Store(), progress)
+        result = benches.bench_map(Session(load(model, how, progress), Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
 
@@ -39,9 +40,11 @@ def bench_map(model: str, how: dict[str, Any]) -> None:
 def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any]) -> None:
     """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
     from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_masks(load(model, how, progress), Store(), progress, data, sparsity)
+        session = Session(load(model, how, progress), Store(), data, progress)
+        result = benches.bench_masks(session, sparsity)
     finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
 
 
@@ -52,10 +55,11 @@ def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any]) -> 
 @errors_as_sentences
 def bench_structured(model: str, data: str, how: dict[str, Any]) -> None:
     """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
-    from pruning.benchmarks import units as benches
+    from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_structured(load(model, how, progress), Store(), progress, data)
+        result = benches.bench_structured(Session(load(model, how, progress), Store(), data, progress))
     lines = [
         f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
         for row in result["rows"]
@@ -72,9 +76,10 @@ def bench_structured(model: str, data: str, how: dict[str, Any]) -> None:
 def bench_solver(model: str, data: str, how: dict[str, Any]) -> None:
     """Time the solver, and measure its plans beside uniform levels, OWL and greedy steps."""
     from pruning.benchmarks import solver as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_solver(load(model, how, progress), Store(), progress, data)
+        result = benches.bench_solver(Session(load(model, how, progress), Store(), data, progress))
     lines = [
         f"{row['case']:<14} {row['method']:<8} sparsity {row['sparsity']:.4f}  measured KL {row['kl']:.4f}  "
         f"forecast {row['forecast']:.4f}"
@@ -91,9 +96,10 @@ def bench_solver(model: str, data: str, how: dict[str, Any]) -> None:
 def bench_forecast(model: str, data: str, how: dict[str, Any]) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
     from pruning.benchmarks import forecast as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_forecast(load(model, how, progress), Store(), progress, data)
+        result = benches.bench_forecast(Session(load(model, how, progress), Store(), data, progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {row['recipes']:>3} recipes  median error {row['median_error']:6.1%}  "
@@ -123,8 +129,9 @@ def bench_ui() -> None:
 def bench_latency(model: str, how: dict[str, Any]) -> None:
     """Race really narrower models against the dense one, and compare with the forecast from the table."""
     from pruning.benchmarks import latency as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_latency(load(model, how, progress), Store(), progress)
+        result = benches.bench_latency(Session(load(model, how, progress), Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))

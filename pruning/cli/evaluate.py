@@ -29,10 +29,10 @@ from pruning.workspace.store import Store
 @errors_as_sentences
 def forecast(map_file: str, recipe_file: str) -> None:
     """Forecast what a recipe costs, from a MAP file; calibrated by what was measured before."""
-    from pruning.planning.forecast import predict as forecasts
+    from pruning.planning.forecast.sensitivity_map import SensitivityMap
     from pruning.workspace import results
 
-    smap = forecasts.SensitivityMap.load(Path(map_file))
+    smap = SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
     recipe.check_model(smap.fingerprint)
     for name, of_recipe, of_map in (
@@ -45,8 +45,8 @@ def forecast(map_file: str, recipe_file: str) -> None:
                 f"Make a map with `prunescope map MODEL --{name} {of_recipe}`."
             )
     plan = _forecastable(recipe, smap.groups)
-    fit = forecasts.fit_forecast(smap, results.measured_plans(Store(), smap))
-    predicted = forecasts.forecast(smap, plan, fit)
+    forecaster = results.forecaster(Store(), smap)
+    predicted = forecaster.forecast(plan)
     result = {
         "kl": predicted.kl,
         "kl_low": predicted.kl_low,
@@ -56,10 +56,10 @@ def forecast(map_file: str, recipe_file: str) -> None:
         "perplexity_high": predicted.perplexity_high,
         "bytes": predicted.bytes,
         "sparsity": predicted.sparsity,
-        "measured": fit.measured,
+        "measured": forecaster.fit.measured,
     }
     labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
-    finish(result, [*figures(result, labels), f"calibrated by {fit.measured} measured recipes"])
+    finish(result, [*figures(result, labels), f"calibrated by {forecaster.fit.measured} measured recipes"])
 
 
 def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:

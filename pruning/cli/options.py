@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from pruning.errors import Cancelled, PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
 from pruning.planning.recipe.schedules import SCHEDULES
 from pruning.planning.recipe.training import DECAYS, LOSSES, Training
@@ -29,6 +30,7 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
+    callback=lambda _context, _option, name: canonical_criterion(name),
     help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, "
     "gradient, random.",
 )

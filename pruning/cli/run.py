@@ -71,11 +71,13 @@ def run_recipe(
         )
 
 
-def run_on(loaded: "Loaded", task: str, progress: Progress, /, **arguments: Any) -> dict[str, Any]:
+def run_on(
+    loaded: "Loaded", task: str, progress: Progress, /, data: str = "demo", **arguments: Any
+) -> dict[str, Any]:
     """Run one of `pruning.tasks` on a model that is loaded."""
-    from pruning.tasks import TASKS
+    from pruning.tasks import TASKS, Session
 
-    result: dict[str, Any] = TASKS[task](loaded, Store(), progress, **arguments)
+    result: dict[str, Any] = TASKS[task](Session(loaded, Store(), data, progress), **arguments)
     return result
 
 

@@ -1,14 +1,18 @@
 """What can be asked of a loaded model; the command line and the dashboard's worker call the same functions.
 
-Every task is `task(loaded, store, progress, **arguments) -> dict` of plain data, leaves the model as it
-found it, and stores what it found before it returns. `pruning.workspace.task_registry` has a row for each.
+Every task is `task(session, **arguments) -> dict` of plain data, on the session's model and text. It leaves
+the model as it found it, and stores what it found before it returns. `pruning.workspace.task_registry` has
+a row for each.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from pruning.tasks.context.session import Session
 from pruning.workspace.task_registry import BY_NAME, ROWS
+
+__all__ = ["TASKS", "Session"]
 
 Task = Callable[..., dict[str, Any]]
 

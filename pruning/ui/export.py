@@ -9,9 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
 from pruning.ui.shared import page as shell
@@ -91,13 +92,10 @@ def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
     return Recipe.from_plan(
         plan,
         model.groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=choice.criterion,
-        data=choice.data,
-        data_fingerprint=smap.data_fingerprint if smap else None,
-        name=name,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=smap.data_fingerprint if smap else None),
+        choice.criterion,
+    ).with_details(name=name)
 
 
 def _expectations(model: services.Info, plan: Plan) -> None:
@@ -117,7 +115,7 @@ def _expectations(model: services.Info, plan: Plan) -> None:
         with second:
             shell.figure("Size, stored sparsely", words.size(truth["bytes"]), "measured", "", words.SIZE)
     else:
-        seen = forecast(smap, plan, services.calibration(smap, known))
+        seen = Forecaster(smap, services.calibration(smap, known)).forecast(plan)
         band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
         with first:
             shell.figure("Perplexity", words.perplexity(seen.perplexity), "forecast", band, words.PERPLEXITY)

@@ -47,9 +47,9 @@ ROWS = (
     TaskRow("inspect", "inspect:inspect_model", "inspect", "Loading the model", "Model"),
     TaskRow("baseline", "inspect:baseline", "baseline", "Measuring the baseline", "Model"),
     TaskRow("latency", "latency:latency", "latency", "Timing the model on this machine", "Speed"),
-    TaskRow("outliers", "outliers:outliers", "outliers", "Counting outliers for OWL", "Optimize"),
+    TaskRow("outliers", "sensitivity:outliers", "outliers", "Counting outliers for OWL", "Optimize"),
     TaskRow("map", "sensitivity:make_map", "map", "Drawing the sensitivity map", "Sensitivity"),
-    TaskRow("sweep", "sensitivity:run_sweep", "sweep", "Measuring single groups", "Sensitivity"),
+    TaskRow("sweep", "sweep:sweep", "sweep", "Measuring single groups", "Sensitivity"),
     TaskRow(
         "capabilities",
         "capabilities:capabilities",
@@ -67,6 +67,8 @@ ROWS = (
         aliases=("teach",),
     ),
     TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "Methods"),
+    TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "Optimize"),
+    TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "Explore"),
     TaskRow("export", "export:export_model", "export", "Writing the model", "Export"),
     TaskRow("generate", "generate:generate", "generate", "Answering the prompt", "Compare"),
     TaskRow(
@@ -86,8 +88,8 @@ ROWS = (
         seconds_to_stop=_TRAINING,
     ),
     TaskRow("lottery", "iterate:lottery_ticket", "lottery", "Drawing lottery tickets", "Recover"),
-    TaskRow("early_exit", "early_exit:early_exit", "early-exit", "Leaving the model early", "Methods"),
-    TaskRow("quantize", "quantize:quantize", "quantize", "Storing weights in 8 bits", "Methods"),
+    TaskRow("early_exit", "variants:early_exit", "early-exit", "Leaving the model early", "Methods"),
+    TaskRow("quantize", "variants:quantize", "quantize", "Storing weights in 8 bits", "Methods"),
     TaskRow("impact", "impact:impact", "impact", "Holding the guide's claims against this model", "Impact"),
 )
 # By every name that a request may have.

@@ -11,8 +11,8 @@ from pruning.benchmarks import map as bench
 from pruning.benchmarks import methods as bench_masks
 from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.engine.models.load import fingerprint, load
-from pruning.planning.forecast.predict import forecast
-from pruning.progress import silent
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.tasks import Session
 from pruning.workspace.store import Store
 
 
@@ -30,7 +30,7 @@ def test_drawn_plans_are_varied_repeatable_and_cost_what_was_drawn(kind: str) ->
     assert plans[0] == plans[1] != plans[2]
     low, high = bench_forecast.DRAWN_KL
     assert all(0 < level <= 0.95 for plan in plans for level in plan.values())
-    assert all(0.9 * low <= forecast(table, plan).kl <= 1.1 * high for plan in plans)
+    assert all(0.9 * low <= Forecaster.prior(table).forecast(plan).kl <= 1.1 * high for plan in plans)
 
 
 def test_levels_of_units_are_what_whole_units_make() -> None:
@@ -40,7 +40,7 @@ def test_levels_of_units_are_what_whole_units_make() -> None:
 
 def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
-    found = bench.bench_map(loaded, Store(tmp_path), silent)
+    found = bench.bench_map(Session(loaded, Store(tmp_path)))
     assert found["points"] == 15 * 9
     assert found["dense_forwards"] == pytest.approx(found["seconds"] / found["forward_seconds"])
     assert found["measured_points"] == 15
@@ -51,7 +51,7 @@ def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_p
 
 def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
-    found = bench_masks.bench_masks(loaded, Store(tmp_path), silent)
+    found = bench_masks.bench_masks(Session(loaded, Store(tmp_path)))
     kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
     assert all(kl > 0 for kl in kls)
     assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
@@ -62,9 +62,9 @@ def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench_forecast, "KL_RANGE", (0.0, 60.0))
-    asked = (bench_forecast.Asked("wanda", "unstructured", 1), bench_forecast.Asked("fisher", "neurons", 1))
+    cases = (bench_forecast.Case("wanda", "unstructured", 1), bench_forecast.Case("fisher", "neurons", 1))
     loaded = load(str(llama_folder))
-    found = bench_forecast.bench_forecast(loaded, Store(tmp_path), silent, asked=asked)
+    found = bench_forecast.bench_forecast(Session(loaded, Store(tmp_path)), cases)
     assert found["recipes"] == 10 == len(found["rows"])
     assert json.loads(json.dumps(found)) == found
     assert [one["measured"] for one in found["taught"]] == [6, 3]

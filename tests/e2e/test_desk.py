@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import pruning.ui.explore.mixer.component as mixing
-from pruning.planning.forecast.predict import fit_forecast, forecast, prior
+from pruning.planning.forecast.fit import prior
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.presets import PRESETS, preset_plan
 from pruning.ui.data.session import split_settings
@@ -60,8 +61,8 @@ def opened(page: Page, plan: str = "") -> Locator:
 def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]) -> None:
     table = synthetic.sensitivity_map()
     rng = np.random.default_rng(1)
-    learnt = fit_forecast(table, [(parse_settings(["all=0.3"], table.groups), 0.4)])
-    for calibration in (prior(), prior(table), learnt):
+    learnt = Forecaster.fitted(table, [(parse_settings(["all=0.3"], table.groups), 0.4)]).fit
+    for calibration in (prior(), Forecaster.prior(table).fit, learnt):
         data = json.loads(json.dumps(table_data(table, calibration, Marks())))
         plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
         plans += [rng.uniform(0, 0.95, 150).round(3) * (rng.uniform(size=150) > 0.4) for _ in range(30)]
@@ -69,8 +70,8 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
         given = {"table": data, "plans": [plan.tolist() for plan in plans]}
         seen = compute("given.plans.map((levels) => forecast(given.table, levels))", given)
         for plan, ours in zip(plans, seen, strict=True):
-            true = forecast(
-                table, {g: float(v) for g, v in zip(table.groups, plan, strict=True) if v}, calibration
+            true = Forecaster(table, calibration).forecast(
+                {g: float(v) for g, v in zip(table.groups, plan, strict=True) if v}
             )
             for name, value in {
                 "kl": true.kl,
@@ -135,8 +136,10 @@ def test_a_dragged_fader_is_drawn_before_python_hears_of_it(page: Page, home: Pa
     wait_for_plan(page, plan)
     table = synthetic.sensitivity_map()
     known = [value["value"] for value in Store(home).find("measure")]
-    learnt = fit_forecast(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in known])
-    true = forecast(table, parse_settings([plan], table.groups), learnt)
+    learnt = Forecaster.fitted(
+        table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in known]
+    ).fit
+    true = Forecaster(table, learnt).forecast(parse_settings([plan], table.groups))
     assert float(desk.get_attribute("data-kl") or 0) == pytest.approx(true.kl, rel=1e-6)
     expect(desk.locator(".differs")).to_be_hidden()
 

@@ -120,7 +120,7 @@ def _course(runner: Runner) -> dict[str, Any]:
 def test_a_killed_recovery_goes_on_at_the_saved_step(hasty: Runner, llama_folder: Path, text: str) -> None:
     model = {"reference": str(llama_folder), "device": "cpu"}
     before = load(str(llama_folder)).fingerprint
-    steps = 400
+    steps = 100
     recovery = {"steps": steps, "batch": 2, "learning_rate": 2e-3, "warmup": 5, "evaluate_every": 5}
     arguments = {"settings": ["all=0.5"], "criterion": "magnitude", "data": text, "recovery": recovery}
     request = {"task": "recover", "model": model, "arguments": arguments}

@@ -10,13 +10,20 @@ import numpy as np
 
 from pruning.benchmarks.synthetic import FINGERPRINT, LEVELS, groups, put_map, put_model, sensitivity_map
 from pruning.planning.forecast.capability_map import ABILITIES
-from pruning.planning.forecast.predict import SensitivityMap, forecast
-from pruning.planning.recipe.plan import UNIT_KINDS, format_settings, parse_settings
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan, format_settings, parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace.store import Store
 
 __all__ = ["FINGERPRINT", "LEVELS", "groups", "put_map", "put_model", "sensitivity_map"]
 PROBES = {"facts": 0.62, "grammar": 0.81, "common_sense": 0.58, "arithmetic": 0.34, "reading": 0.66}
+
+
+def total_cost(table: SensitivityMap, plan: Plan) -> float:
+    """Σ cost of a plan by the map alone."""
+    return float(Forecaster.prior(table).costs(plan).sum())
 
 
 def put_baseline(store: Store) -> None:
@@ -37,7 +44,7 @@ def put_baseline(store: Store) -> None:
 def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor: float = 1.08) -> None:
     """As if a plan had been measured, a little worse than its forecast."""
     plan = parse_settings(settings, table.groups)
-    seen = forecast(table, plan)
+    seen = Forecaster.prior(table).forecast(plan)
     text = format_settings(plan, table.groups)
     value = {
         "kl": seen.kl * factor,
@@ -208,12 +215,10 @@ def put_export(store: Store, table: SensitivityMap, settings: list[str], folder:
     recipe = Recipe.from_plan(
         parse_settings(settings, table.groups),
         table.groups,
-        reference="demo",
-        fingerprint=FINGERPRINT,
-        criterion=table.criterion,
-        data="demo",
-        name=folder.name,
-    )
+        ModelEntry(reference="demo", fingerprint=FINGERPRINT),
+        DataEntry(name="demo"),
+        table.criterion,
+    ).with_details(name=folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(bytes(5000))
     (folder / "recipe.yaml").write_text(recipe.dumps(), encoding="utf-8")

@@ -19,7 +19,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An empty workspace that the pages use; no engine is started unless a test submits a job."""
     monkeypatch.setenv("PRUNESCOPE_HOME", str(tmp_path))
     st.cache_data.clear()
-    st.cache_resource.clear()
     yield runner().store
     runner().shutdown()
 

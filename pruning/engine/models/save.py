@@ -39,7 +39,8 @@ def write_model(
     with _explained(out), _aside(out, needed) as folder:
         step("Writing the weights")
         writer: Any = model
-        writer.save_pretrained(folder, safe_serialization=True)
+        with _tied_as_it_is(model):
+            writer.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -47,6 +48,27 @@ def write_model(
         _verify(model, tokenizer, folder, sample)
         os.replace(folder, out)
     return sum(path.stat().st_size for path in out.glob("*.safetensors"))
+
+
+@contextmanager
+def _tied_as_it_is(model: nn.Module) -> Iterator[None]:
+    """While it holds, the configuration says whether the head is the embedding; the old word comes back.
+
+    A head with values of its own under a configuration that calls it tied is kept apart by `from_pretrained`
+    alone: other readers, and a resize of the vocabulary, tie it again and lose it without a word.
+    """
+    holder: Any = model
+    head, embedding = holder.get_output_embeddings(), holder.get_input_embeddings()
+    apart = head is not None and head.weight is not embedding.weight
+    configs = list({id(c): c for c in (holder.config, holder.config.get_text_config())}.values())
+    before = [config.tie_word_embeddings for config in configs]
+    try:
+        for config, tied in zip(configs, before, strict=True):
+            config.tie_word_embeddings = tied and not apart
+        yield
+    finally:
+        for config, tied in zip(configs, before, strict=True):
+            config.tie_word_embeddings = tied
 
 
 def _verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, saved_by
 from pruning.planning.cost.storage import bitmask_bytes
 from pruning.planning.forecast.capability_map import CapabilityMap, weights_of
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import costs_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, parse_layers
@@ -123,20 +124,17 @@ class Bounds:
 
 
 def map_choices(
-    smap: SensitivityMap,
-    bounds: Bounds | None = None,
-    levels: Sequence[float] = GRID,
-    factors: np.ndarray | None = None,
+    forecaster: Forecaster, bounds: Bounds | None = None, levels: Sequence[float] = GRID
 ) -> ChoiceTable:
-    """What a map prices, at `levels` (ascending, 0 first); a locked group has its one level, any number.
+    """What a map prices, weighted as the fit has it, at `levels` (ascending, 0 first).
 
-    `factors` [groups]: what a calibration multiplies the map's costs by
-    (`pruning.planning.forecast.predict.weights_of`).
+    A locked group has its one level, any number.
     """
+    smap = forecaster.smap
     least, most, fixed = (bounds or Bounds()).levels(smap.groups)
     grid = np.tile(np.array(levels), (len(smap.groups), 1))
     grid[fixed] = least[fixed, None]
-    costs = _priced(smap, grid, factors)
+    costs = _priced(smap, grid, forecaster.weights)
     weights = smap.parameters[:, None].astype(float)
     width = int(smap.dense["weight_bytes"])
     spared = weights * width - bitmask_bytes(weights, (1 - grid) * weights, width)
@@ -152,28 +150,29 @@ def map_choices(
     )
 
 
-def _priced(smap: SensitivityMap, grid: np.ndarray, factors: np.ndarray | None) -> np.ndarray:
-    """Cost of every group at its own levels [groups, columns], times its factor."""
+def _priced(smap: SensitivityMap, grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Cost of every group at its own levels [groups, columns], times its weight."""
     costs = np.stack([costs_at(smap, column) for column in grid.T], axis=1)
-    return costs if factors is None else np.asarray(costs * factors[:, None])
+    return np.asarray(costs * weights[:, None])
+
+
+def with_fit(choices: ChoiceTable, forecaster: Forecaster) -> ChoiceTable:
+    """The same choices with their costs weighted by the fit, for those that were priced without one."""
+    return replace(choices, costs=choices.costs * forecaster.weights[:, None])
 
 
 def with_capability_weights(
-    menu: ChoiceTable,
-    smap: SensitivityMap,
-    known: CapabilityMap,
-    values: Mapping[str, float],
-    factors: np.ndarray | None = None,
+    choices: ChoiceTable, forecaster: Forecaster, capabilities: CapabilityMap, values: Mapping[str, float]
 ) -> ChoiceTable:
-    """The same menu of a map, of which the solver also spares what some capabilities lean on.
+    """The same choices of a map, of which the solver also spares what some capabilities are sensitive to.
 
-    `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. What a
-    calibration learnt of groups, `factors` [groups], holds for every text.
+    `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. The
+    fit's weights of groups hold for every text.
     """
-    aim = menu.costs.copy()
-    for name, weight in weights_of(smap, known, values).items():
-        aim += weight * _priced(known.as_map(smap, name), menu.levels, factors)
-    return replace(menu, aim=aim)
+    smap, aim = forecaster.smap, choices.costs.copy()
+    for name, weight in weights_of(smap, capabilities, values).items():
+        aim += weight * _priced(capabilities.as_map(smap, name), choices.levels, forecaster.weights)
+    return replace(choices, aim=aim)
 
 
 def with_latency(menu: ChoiceTable, table: LatencyTable) -> ChoiceTable:

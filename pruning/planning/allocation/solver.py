@@ -14,7 +14,9 @@ import numpy as np
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.knapsack import Budget, Choice, cheapest_choice, within_reach
-from pruning.planning.forecast.predict import ForecastFit, cost_of, loss_at, prior
+from pruning.planning.forecast.fit import ForecastFit, prior
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import loss_at
 from pruning.planning.recipe.plan import Plan
 
 # On the demo model 0.3 lets nearly every plan be as it would be without; 0.1 measured 3 to 7 % worse.
@@ -103,25 +105,24 @@ def parse_target(text: str) -> Target:
 def solve(
     menu: ChoiceTable,
     targets: Sequence[Target],
-    calibration: ForecastFit | None = None,
-    perplexity: float | None = None,
+    forecaster: Forecaster | None = None,
     reach: float = REACH,
 ) -> Solution:
     """The best plan on the menu that meets all targets.
 
-    Least Σ cost; with a quality among the targets (`kl`, or `perplexity`, for which the dense model's is
+    Least Σ cost; with a quality among the targets (`kl`, or `perplexity`, for which a forecaster is
     given) instead the most weights gone. Where the menu has an `aim` least Σ of that, and qualities are but
     limits. Raises Infeasible, with the nearest that is possible, where the targets cannot be met.
     """
     start = time.perf_counter()
     if not targets:
         raise PruningError(f"Say what is wanted: a target such as {EXAMPLES}.")
-    budgets = [_budget(menu, target, calibration, perplexity) for target in targets]
+    budgets = [_budget(menu, target, forecaster) for target in targets]
     objective = _objective(menu, targets)
     wanted = max((target.value for target in targets if target.name == "sparsity"), default=None)
     choice, used = _near_the_whole(menu, objective, budgets, wanted, reach)
     if choice is None:
-        raise Infeasible(targets, _nearest(menu, targets, budgets, calibration))
+        raise Infeasible(targets, _nearest(menu, targets, budgets, _fit(forecaster)))
     rows = np.arange(len(choice.columns))
     return Solution(
         plan=menu.plan(choice.columns),
@@ -148,12 +149,12 @@ def _objective(menu: ChoiceTable, targets: Sequence[Target]) -> np.ndarray:
     return -menu.saved["parameters"] / menu.prunable if any(floors) else menu.costs
 
 
-def front(menu: ChoiceTable, points: int = 40, calibration: ForecastFit | None = None) -> list[Solution]:
+def front(menu: ChoiceTable, points: int = 40, forecaster: Forecaster | None = None) -> list[Solution]:
     """The plans of least cost over the whole range of sparsity, evenly spaced, from little to the most."""
     least = float(np.where(menu.allowed, menu.saved["parameters"], np.inf).min(axis=1).sum()) / menu.prunable
     most = within_reach(Budget("", menu.saved["parameters"], 0.0), menu.allowed) / menu.prunable
     wanted = least + (most - least) * np.arange(1, points + 1) / points
-    return [solve(menu, [Target("sparsity", float(share))], calibration) for share in wanted - 1e-12]
+    return [solve(menu, [Target("sparsity", float(share))], forecaster) for share in wanted - 1e-12]
 
 
 def _near_the_whole(
@@ -182,9 +183,11 @@ def _near_the_whole(
     return cheapest_choice(objective, budgets, menu.allowed), 1.0
 
 
-def _budget(
-    menu: ChoiceTable, target: Target, calibration: ForecastFit | None, perplexity: float | None
-) -> Budget:
+def _fit(forecaster: Forecaster | None) -> ForecastFit:
+    return prior() if forecaster is None else forecaster.fit
+
+
+def _budget(menu: ChoiceTable, target: Target, forecaster: Forecaster | None) -> Budget:
     name, value = target.name, target.value
     if name == "sparsity":
         if not 0.0 <= value <= 1.0:
@@ -202,10 +205,10 @@ def _budget(
     if name not in QUALITY:
         known = ", ".join(("sparsity", *menu.saved, *QUALITY))
         raise PruningError(f'There is no target "{name}". Use one of {known}.')
-    kl = value if name == "kl" else _kl_at(value, perplexity)
+    kl = value if name == "kl" else _kl_at(value, forecaster)
     if kl <= 0:
         raise PruningError(f"The {name} {value:g} leaves no room for any change. Give a higher one.")
-    return Budget(name, -menu.costs, -cost_of(kl, calibration))
+    return Budget(name, -menu.costs, -_fit(forecaster).cost_of(kl))
 
 
 def _speed_budget(menu: ChoiceTable, name: str, times: float) -> Budget:
@@ -221,10 +224,11 @@ def _speed_budget(menu: ChoiceTable, name: str, times: float) -> Budget:
     return Budget(name, menu.saved[milliseconds], dense - dense / times)
 
 
-def _kl_at(perplexity: float, dense: float | None) -> float:
+def _kl_at(perplexity: float, forecaster: Forecaster | None) -> float:
     """The KL at which the forecast perplexity is this; 0 where it is not above the dense model's."""
-    if dense is None:
+    if forecaster is None:
         raise PruningError("The dense model's perplexity is not known here. Give the target as kl=0.2.")
+    dense = forecaster.smap.dense["perplexity"]
     if perplexity <= dense:
         raise PruningError(
             f"The perplexity {perplexity:g} is not above the dense model's, {dense:.4g}. Give a higher one."
@@ -240,7 +244,7 @@ def _kl_at(perplexity: float, dense: float | None) -> float:
 
 
 def _nearest(
-    menu: ChoiceTable, targets: Sequence[Target], budgets: Sequence[Budget], calibration: ForecastFit | None
+    menu: ChoiceTable, targets: Sequence[Target], budgets: Sequence[Budget], fit: ForecastFit
 ) -> list[Target]:
     """For each target the best value that the others and the bounds leave room for."""
     nearest = []
@@ -248,11 +252,11 @@ def _nearest(
         others = [budget for place, budget in enumerate(budgets) if place != index]
         best = cheapest_choice(-budgets[index].saved, others, menu.allowed)
         if best is not None:
-            nearest.append(_met_by(menu, target.name, -best.cost, calibration))
+            nearest.append(_met_by(menu, target.name, -best.cost, fit))
     return nearest
 
 
-def _met_by(menu: ChoiceTable, name: str, saved: float, calibration: ForecastFit | None) -> Target:
+def _met_by(menu: ChoiceTable, name: str, saved: float, fit: ForecastFit) -> Target:
     """The target that this saving just meets, rounded to the side that can be met."""
     if name == "sparsity":
         return Target(name, math.floor(1e4 * saved / menu.prunable + 1e-6) / 1e4)
@@ -261,5 +265,4 @@ def _met_by(menu: ChoiceTable, name: str, saved: float, calibration: ForecastFit
     if name in SPEED:
         dense = menu.dense[SPEED[name]]
         return Target(name, math.floor(1e3 * dense / max(dense - saved, 1e-9) + 1e-6) / 1e3)
-    used = calibration or prior()
-    return Target("kl", math.ceil(1e4 * used.kappa * max(-saved, 0.0) ** used.beta) / 1e4)
+    return Target("kl", math.ceil(1e4 * fit.kappa * max(-saved, 0.0) ** fit.beta) / 1e4)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pruning.planning.forecast.predict import forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan
 
@@ -49,11 +49,12 @@ def _scaled(smap: SensitivityMap, shares: dict[str, float], ramp: float, kl: flo
     in the last, as high as they may be for a forecast KL of `kl`."""
     last = max(1, *(layer for layer, _ in smap.groups))
     shape = {group: shares[group[1]] * (1 + ramp * (2 * group[0] / last - 1)) for group in smap.groups}
+    forecaster = Forecaster.prior(smap)
     low, high = 0.0, MAX_LEVEL / (max(shares.values()) * (1 - abs(ramp)))
     for _ in range(ROUNDS):
         middle = (low + high) / 2
         plan = {group: min(MAX_LEVEL, middle * share) for group, share in shape.items()}
-        low, high = (middle, high) if forecast(smap, plan).kl < kl else (low, middle)
+        low, high = (middle, high) if forecaster.forecast(plan).kl < kl else (low, middle)
     levels = {group: min(MAX_LEVEL, round(low * share, 2)) for group, share in shape.items()}
     return {group: level for group, level in levels.items() if level > 0}
 

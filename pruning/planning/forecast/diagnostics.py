@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA, ForecastFit
-from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, MAX_KL, Forecast, costs_at, weights_of
+from pruning.planning.forecast.fit import KAPPA_SD, MAX_KL, PRIOR_KAPPA
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, Forecast, costs_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan
 
@@ -109,16 +110,11 @@ def _times(kl: float, spread: float, alone: tuple[float, float]) -> Additivity |
     return Additivity(times, times / factor, times * factor, total)
 
 
-def reach(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> Reach | None:
+def reach(forecaster: Forecaster, plan: Plan) -> Reach | None:
     """Where the plan's Σ cost lies beside those that were measured; None for no plan, or nothing measured."""
-    costs = costs_at(smap, smap.levels_of(plan)) * weights_of(smap, calibration)
-    cost = float(costs.sum())
-    if cost <= 0 or calibration.measured == 0:
+    fit, cost = forecaster.fit, float(forecaster.costs(plan).sum())
+    if cost <= 0 or fit.measured == 0:
         return None
-    above = cost > calibration.most * (1 + ROUNDING)
-    below = cost < calibration.least * (1 - ROUNDING)
-
-    def kl(sum_of_costs: float) -> float:
-        return min(calibration.kappa * sum_of_costs**calibration.beta, MAX_KL)
-
-    return Reach(kl(cost), kl(calibration.least), kl(calibration.most), int(above) - int(below))
+    above = cost > fit.most * (1 + ROUNDING)
+    below = cost < fit.least * (1 - ROUNDING)
+    return Reach(fit.kl_of(cost), fit.kl_of(fit.least), fit.kl_of(fit.most), int(above) - int(below))

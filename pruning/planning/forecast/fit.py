@@ -23,6 +23,7 @@ UNLEARNT = 1e-3
 # The costs at which β does not matter: where most plans lie that anybody wants.
 PIVOT = 0.3
 ROUNDS = 20
+MAX_KL = 30.0  # nats per token; no forecast is above it
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class ForecastFit:
     covariance: tuple[tuple[float, ...], ...] = ()
     least: float = math.inf
     most: float = 0.0
+
+    def kl_of(self, cost: float) -> float:
+        """The KL at this Σ w · cost, nats per token; at most `MAX_KL`."""
+        return min(self.kappa * cost**self.beta, MAX_KL) if cost > 0 else 0.0
+
+    def cost_of(self, kl: float) -> float:
+        """The Σ w · cost at which the KL is `kl`, nats per token."""
+        return (kl / self.kappa) ** (1 / self.beta) if kl > 0 else 0.0
 
 
 def prior(kinds: Sequence[str] = ()) -> ForecastFit:

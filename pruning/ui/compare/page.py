@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, group_costs
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import damage_chart
 from pruning.ui.data import queries as services
@@ -71,13 +72,13 @@ def pinned_forecasts(
     model: services.Info, smap: SensitivityMap, calibration: ForecastFit
 ) -> list[tuple[str, Plan, Forecast]]:
     """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
-    found = []
+    found, forecaster = [], Forecaster(smap, calibration)
     for pin in state.current().pins:
         try:
             plan = state.parse(pin.settings, model.groups)
         except PruningError:
             continue
-        found.append((pin.name, plan, forecast(smap, plan, calibration)))
+        found.append((pin.name, plan, forecaster.forecast(plan)))
     return found
 
 
@@ -91,7 +92,7 @@ def candidates(
     pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, smap, calibration)]
     if not plan or any(one.plan == plan for one in pinned):
         return pinned
-    return [Candidate(HERE, plan, forecast(smap, plan, calibration), pinned=False), *pinned]
+    return [Candidate(HERE, plan, Forecaster(smap, calibration).forecast(plan), pinned=False), *pinned]
 
 
 def nothing_yet() -> None:
@@ -184,7 +185,8 @@ def _manage(model: services.Info, pinned: list[Candidate]) -> None:
 
 def damage(smap: SensitivityMap, shown: list[Candidate], calibration: ForecastFit) -> None:
     """Where each plan hurts, a panel a plan on one scale."""
-    costs = [(one.name, group_costs(smap, one.plan, calibration)) for one in shown]
+    forecaster = Forecaster(smap, calibration)
+    costs = [(one.name, forecaster.group_costs(one.plan)) for one in shown]
     st.header("Where they hurt", anchor=False)
     st.markdown(f"Damage by layer {FORECAST} :small[All panels have one scale.]")
     st.plotly_chart(

@@ -10,7 +10,8 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
 from pruning.planning.forecast.capability_map import CapabilityMap
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, fit_forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
 from pruning.ui.data import session as state
 from pruning.workspace import results
@@ -165,7 +166,7 @@ def measured(plan: Plan, known: list[Measured], groups: list[Group]) -> dict[str
 
 def calibration(smap: SensitivityMap, known: list[Measured]) -> ForecastFit:
     """The calibration that the measured plans of this map give; the stated prior without any."""
-    return fit_forecast(smap, [(m.plan, float(m.figures["kl"])) for m in known if m.plan])
+    return Forecaster.fitted(smap, [(m.plan, float(m.figures["kl"])) for m in known if m.plan]).fit
 
 
 def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast_alone
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.text import format as words
 
@@ -43,7 +44,7 @@ def name_of(smap: SensitivityMap) -> tuple[object, ...]:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
 def alone(smap: SensitivityMap, calibration: ForecastFit) -> Alone:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    return forecast_alone(smap, calibration)
+    return Forecaster(smap, calibration).forecast_alone()
 
 
 def beside(seen: Forecast, kl: float) -> str:

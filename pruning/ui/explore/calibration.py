@@ -18,6 +18,7 @@ from pruning.planning.forecast.diagnostics import (
     one_by_one,
     reach,
 )
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries as services
@@ -167,7 +168,7 @@ def sentence(told: Additivity) -> str:
 
 def whereabouts(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> str:
     """Whether the plan lies where others were measured; nothing while none was."""
-    there = reach(smap, plan, calibration)
+    there = reach(Forecaster(smap, calibration), plan)
     if there is None:
         return ""
     ends = words.kl(there.least), words.kl(there.most)

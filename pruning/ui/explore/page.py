@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import page as compare_view
 from pruning.ui.data import queries as services
@@ -38,7 +39,7 @@ def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
             _take_release(smap, model)
         shell.complaint()
         plan = current_plan(model)
-        seen = forecast(smap, plan, calibration)
+        seen = Forecaster(smap, calibration).forecast(plan)
         truth = services.measured(plan, known, model.groups)
         settings = ",".join(format_settings(plan, model.groups))
         mixing.desk(

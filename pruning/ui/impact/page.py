@@ -12,6 +12,7 @@ from pruning.planning.recipe.guide_claims import TECHNIQUES, Technique, Verdict,
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
 from pruning.ui.impact import chart as impact_chart
@@ -184,13 +185,11 @@ def _export(model: services.Info, technique: Technique, row: dict[str, Any]) -> 
     recipe = Recipe.from_plan(
         parse_settings(row["settings"], groups),
         groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=row["criterion"],
-        data=row["data"],
-        name=name,
-        options=options,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=row["data"]),
+        row["criterion"],
+        options,
+    ).with_details(name=name)
     masked = {"masked": True} if row.get("not_smaller") else {}
     return services.request("export", recipe=recipe.to_dict(), name=name, **masked)
 

@@ -11,6 +11,7 @@ import streamlit as st
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries as services
 from pruning.ui.data import results as method_results
 from pruning.ui.data import session as state
@@ -102,12 +103,8 @@ def _recipe(model: services.Info, one: Result, name: str) -> Recipe:
     return Recipe.from_plan(
         parse_settings(list(one.settings), groups),
         groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=one.criterion,
-        data=choice.data,
-        data_fingerprint=one.figures["data_fingerprint"],
-        name=name or None,
-        options=MaskOptions.of(one.options),
-        recovery=one.recovery,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=one.figures["data_fingerprint"]),
+        one.criterion,
+        MaskOptions.of(one.options),
+    ).with_details(name=name or None, recovery=one.recovery)

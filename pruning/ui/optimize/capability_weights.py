@@ -13,7 +13,8 @@ import streamlit as st
 from pruning.planning.allocation.choices import ChoiceTable, with_capability_weights
 from pruning.planning.allocation.solver import Solution, Target, solve
 from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast, weights_of
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries as services
 from pruning.ui.sensitivity import capabilities as capability_view
@@ -93,7 +94,7 @@ def with_values(
     """The menu with what matters taken into account."""
     if given is None:
         return menu
-    return with_capability_weights(menu, smap, given.known, given.values, weights_of(smap, calibration))
+    return with_capability_weights(menu, Forecaster(smap, calibration), given.known, given.values)
 
 
 def told(
@@ -105,7 +106,7 @@ def told(
     calibration: ForecastFit,
 ) -> str:
     """What minding the values brings and costs, beside the plan for the same wishes that minds none."""
-    plain = solve(replace(menu, aim=None), targets, calibration, smap.dense["perplexity"])
+    plain = solve(replace(menu, aim=None), targets, Forecaster(smap, calibration))
 
     def change(own: SensitivityMap) -> float:
         before, after = (_kl(own, plan, calibration) for plan in (plain.plan, found.plan))
@@ -129,4 +130,4 @@ def _changed(share: float, verb: str, less: str = "less", more: str = "more") ->
 
 
 def _kl(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> float:
-    return forecast(smap, plan, calibration).kl
+    return Forecaster(smap, calibration).forecast(plan).kl

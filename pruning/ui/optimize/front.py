@@ -15,7 +15,8 @@ from pruning.errors import PruningError
 from pruning.planning.allocation import baselines as rivals
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices
 from pruning.planning.allocation.solver import front
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast, weights_of
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.ui.optimize.capability_weights import Minded, with_values
 from pruning.ui.text import format as words
@@ -48,7 +49,7 @@ def menu_of(
     minded: Minded | None = None,
 ) -> ChoiceTable:
     """What the solver chooses from: the map's costs with what was learnt of each group, and what matters."""
-    menu = map_choices(smap, bounds, factors=weights_of(smap, calibration))
+    menu = map_choices(Forecaster(smap, calibration), bounds)
     return with_values(menu, smap, calibration, minded)
 
 
@@ -108,7 +109,7 @@ def _rival_plans(
 
 
 def _identity(smap: SensitivityMap, calibration: ForecastFit) -> str:
-    told = [*smap.groups, *smap.levels, *smap.parameters.tolist(), *weights_of(smap, calibration)]
+    told = [*smap.groups, *smap.levels, *smap.parameters.tolist(), *Forecaster(smap, calibration).weights]
     return hashlib.sha256(smap.cost.tobytes() + json.dumps(told).encode()).hexdigest()
 
 
@@ -125,7 +126,7 @@ def shown(
         name: [
             Shown(f"{name}:{index}", f"{NAMES[name]}, {words.percent(seen.sparsity)}", plan, seen)
             for index, plan in enumerate(plans)
-            for seen in [forecast(smap, plan, calibration)]
+            for seen in [Forecaster(smap, calibration).forecast(plan)]
         ]
         for name, plans in others.items()
     }
@@ -164,7 +165,7 @@ def board_data(
         "fixed": [bool(one) for one in fixed],
         "most": MAX_LEVEL,
         "dense": {"perplexity": smap.dense["perplexity"], "bytes": smap.dense["bytes"]},
-        "front": [place(smap, plan, forecast(smap, plan, calibration)) for plan in plans],
+        "front": [place(smap, plan, Forecaster(smap, calibration).forecast(plan)) for plan in plans],
         "rivals": [
             {"key": name, "name": NAMES[name], "points": [_point(one) for one in own]}
             for name, own in others.items()

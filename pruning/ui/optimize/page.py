@@ -15,7 +15,8 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution, Target, solve
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare import page as compare_view
 from pruning.ui.data import queries as services
@@ -123,7 +124,7 @@ def _find(
 
 
 def _solve(wanted: Wanted, smap: SensitivityMap, calibration: ForecastFit) -> Solution:
-    return solve(wanted.menu, wanted.targets, calibration, smap.dense["perplexity"])
+    return solve(wanted.menu, wanted.targets, Forecaster(smap, calibration))
 
 
 def _kept(asked: tuple[Any, ...], calibration: ForecastFit, find: Callable[[], Solution]) -> Solution:
@@ -171,7 +172,7 @@ def _board(
         )
         here = None
         if solved:
-            here = optimize_data.place(smap, solved.plan, forecast(smap, solved.plan, calibration))
+            here = optimize_data.place(smap, solved.plan, Forecaster(smap, calibration).forecast(solved.plan))
         share = here["share"] if here else (st.session_state[optimize_wants.SHARE] or 0.0) / 100
         budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
     every = [one for own in rivals.values() for one in own] + [one for _, one, _ in marks]
@@ -189,14 +190,14 @@ def _marks(
     marks: list[tuple[str, Shown, Mapping[str, Any] | None]] = []
     for one in known:
         if one.plan:
-            seen = forecast(smap, one.plan, calibration)
+            seen = Forecaster(smap, calibration).forecast(one.plan)
             name = f"Measured, {words.percent(seen.sparsity, 1)} ({_short(one.settings)})"
             marks.append(("measured", Shown(f"measured:{one.settings}", name, one.plan, seen), one.figures))
     for name, pinned, seen in compare_view.pinned_forecasts(model, smap, calibration):
         truth = services.measured(pinned, known, model.groups)
         marks.append(("pin", Shown(f"pin:{name}", f"Pinned: {name}", pinned, seen), truth))
     if plan:
-        seen = forecast(smap, plan, calibration)
+        seen = Forecaster(smap, calibration).forecast(plan)
         truth = services.measured(plan, known, model.groups)
         marks.append(("plan", Shown("plan", "Your plan", plan, seen), truth))
     return marks
@@ -217,7 +218,7 @@ def _under(
     """Below the board: forecast beside measured, the pin, the command, details."""
     if wanted is None or solved is None:
         return
-    seen = forecast(smap, solved.plan, calibration)
+    seen = Forecaster(smap, calibration).forecast(solved.plan)
     truth = services.measured(solved.plan, known, model.groups)
     if solved.plan:
         st.markdown(explore_view.verdict(solved.plan, seen, truth))

@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.compare.answers import READY
 from pruning.ui.data import queries as services
@@ -91,7 +92,7 @@ def page(model: services.Info, smap: SensitivityMap, plan: Plan, full: bool, bus
         state.current().model,
         smap,
         plan,
-        forecast(smap, plan, services.calibration(smap, known)),
+        Forecaster(smap, services.calibration(smap, known)).forecast(plan),
         services.measured(plan, known, model.groups),
         now,
         _chosen(answers),

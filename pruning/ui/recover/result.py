@@ -13,6 +13,7 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries as services
 from pruning.ui.data import recoveries
 from pruning.ui.data import results as method_results
@@ -178,15 +179,11 @@ def _recipe(model: services.Info, one: Recovered, name: str) -> Recipe:
     return Recipe.from_plan(
         parse_settings(one.value["settings"], groups),
         groups,
-        reference=state.current().model,
-        fingerprint=model.fingerprint,
-        criterion=one.value["criterion"],
-        data=one.key["data"],
-        data_fingerprint=one.key["data_fingerprint"],
-        name=name or None,
-        options=one.options,
-        recovery=one.value["recovery"],
-    )
+        ModelEntry(reference=state.current().model, fingerprint=model.fingerprint),
+        DataEntry(name=one.key["data"], fingerprint=one.key["data_fingerprint"]),
+        one.value["criterion"],
+        one.options,
+    ).with_details(name=name or None, recovery=one.value["recovery"])
 
 
 def throw_away(one: Recovered) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.ui.data import queries as services
 from pruning.ui.data import session as state
@@ -76,7 +77,7 @@ def _missing(criteria: list[str], busy: bool) -> None:
 
 
 def _at(one: Scored, groups: Sequence[Group], level: float) -> Forecast:
-    return forecast(one.table, _plan(groups, level), one.calibration)
+    return Forecaster(one.table, one.calibration).forecast(_plan(groups, level))
 
 
 def _plan(groups: Sequence[Group], level: float) -> Plan:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pruning.cli import main
 from pruning.cli.command_line import command_line
-from pruning.engine.sensitivity.capability_costs import capability_texts
+from pruning.engine.calibration.capability_text import capability_texts
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices, with_capability_weights
 from pruning.planning.allocation.solver import Target, front, solve
@@ -22,22 +22,25 @@ from pruning.planning.forecast.capability_map import (
     parse_values,
     weights_of,
 )
-from pruning.planning.forecast.predict import SensitivityMap, costs_at, forecast, total_cost
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import costs_at
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.results import capability_map
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.support.synthetic import total_cost
 from tests.support.tiny import tiny_tokenizer
 
 TABLE = synthetic.sensitivity_map(layers=6)
 KNOWN = CapabilityMap.from_dict(synthetic.leanings(TABLE))
-MENU = map_choices(TABLE)
+MENU = map_choices(Forecaster.prior(TABLE))
 HALF = [Target("sparsity", 0.5)]
 
 
 def _menu(**values: float) -> ChoiceTable:
-    return with_capability_weights(MENU, TABLE, KNOWN, values)
+    return with_capability_weights(MENU, Forecaster.prior(TABLE), KNOWN, values)
 
 
 def _mean(plan: Plan, kind: str) -> float:
@@ -83,11 +86,11 @@ def test_what_is_reported_stays_the_map_s_own() -> None:
 
 
 def test_a_limit_of_kl_is_the_map_s_and_needs_a_size_beside_it() -> None:
-    limited = forecast(TABLE, solve(MENU, [Target("sparsity", 0.5)]).plan).kl * 1.01
+    limited = Forecaster.prior(TABLE).forecast(solve(MENU, [Target("sparsity", 0.5)]).plan).kl * 1.01
     both = [Target("sparsity", 0.5), Target("kl", limited)]
     free, held = solve(_menu(arithmetic=30), HALF), solve(_menu(arithmetic=30), both)
-    assert forecast(TABLE, free.plan).kl > limited
-    assert forecast(TABLE, held.plan).kl <= limited * (1 + 1e-9)
+    assert Forecaster.prior(TABLE).forecast(free.plan).kl > limited
+    assert Forecaster.prior(TABLE).forecast(held.plan).kl <= limited * (1 + 1e-9)
     assert _loss(held.plan, "arithmetic") < _loss(solve(MENU, HALF).plan, "arithmetic")
     with pytest.raises(PruningError, match="say how much has to go as well"):
         solve(_menu(arithmetic=1), [Target("kl", 0.2)])
@@ -107,7 +110,7 @@ def test_at_one_a_capability_counts_as_much_as_the_map_whatever_its_scale() -> N
         [(name, weight)] = weights_of(TABLE, known, {"facts": 2.0, "code": 0.0}).items()
         assert weight * costs_at(known.as_map(TABLE, name), half).sum() == pytest.approx(2 * whole)
     assert (
-        solve(with_capability_weights(MENU, TABLE, louder, {"facts": 2}), HALF).plan
+        solve(with_capability_weights(MENU, Forecaster.prior(TABLE), louder, {"facts": 2}), HALF).plan
         == solve(_menu(facts=2), HALF).plan
     )
 
@@ -115,11 +118,13 @@ def test_at_one_a_capability_counts_as_much_as_the_map_whatever_its_scale() -> N
 def test_locks_and_what_was_learnt_of_kinds_hold_for_capabilities_too() -> None:
     bounds = Bounds(locks={(2, "down"): 0.333})
     qkv = np.array([kind == "qkv" for _, kind in TABLE.groups])
-    factors = np.where(qkv, 4.0, 1.0)
-    menu = map_choices(TABLE, bounds, factors=factors)
-    minded = with_capability_weights(menu, TABLE, KNOWN, {"arithmetic": 1}, factors)
+    dear_qkv = Forecaster(TABLE, replace(Forecaster.prior(TABLE).fit, weights={"qkv": 4.0}))
+    menu = map_choices(dear_qkv, bounds)
+    minded = with_capability_weights(menu, dear_qkv, KNOWN, {"arithmetic": 1})
     assert solve(minded, HALF).plan[2, "down"] == 0.333
-    bare = with_capability_weights(map_choices(TABLE, bounds), TABLE, KNOWN, {"arithmetic": 1})
+    bare = with_capability_weights(
+        map_choices(Forecaster.prior(TABLE), bounds), Forecaster.prior(TABLE), KNOWN, {"arithmetic": 1}
+    )
     assert np.allclose(minded.aim[qkv], 4 * bare.aim[qkv])
     assert np.allclose(minded.aim[~qkv], bare.aim[~qkv])
 
@@ -134,7 +139,10 @@ def test_every_budget_of_the_front_minds_the_values() -> None:
 def test_other_groups_than_the_map_s_are_refused() -> None:
     with pytest.raises(PruningError, match="other groups than the map has"):
         with_capability_weights(
-            map_choices(other := synthetic.sensitivity_map(layers=4)), other, KNOWN, {"facts": 1}
+            map_choices(Forecaster.prior(other := synthetic.sensitivity_map(layers=4))),
+            Forecaster.prior(other),
+            KNOWN,
+            {"facts": 1},
         )
 
 
@@ -209,7 +217,7 @@ def test_the_command_minds_values_on_a_map(call, tmp_path: Path) -> None:
     assert found["values"] == {"arithmetic": 3.0}
     plan = Recipe.load(out).to_plan(TABLE.groups)
     assert plan == solve(_menu(arithmetic=3), HALF).plan
-    assert found["kl"] == pytest.approx(forecast(TABLE, plan).kl)
+    assert found["kl"] == pytest.approx(Forecaster.prior(TABLE).forecast(plan).kl)
     assert found["kl"] == pytest.approx(call("forecast", drawn, out)["kl"])
     assert plain["kl"] < found["kl"] < 1.5 * plain["kl"]
 

@@ -8,6 +8,7 @@ import pytest
 from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.knapsack import Budget, cheapest_choice
+from pruning.planning.forecast.forecaster import Forecaster
 
 
 def _problem(seed: int, groups: int = 5, levels: int = 4, budgets: int = 1, rising: bool = True):
@@ -94,7 +95,7 @@ def _mip(costs, budgets):
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7])
 def test_a_model_of_150_groups_and_20_levels_meets_the_librarys_bound(share: float) -> None:
-    menu = map_choices(sensitivity_map(), levels=[0.05 * n for n in range(20)])
+    menu = map_choices(Forecaster.prior(sensitivity_map()), levels=[0.05 * n for n in range(20)])
     budget = Budget("weights", menu.saved["parameters"], share * menu.prunable)
     found = cheapest_choice(menu.costs, [budget], menu.allowed)
     best, bound = _mip(menu.costs, [budget])
@@ -105,7 +106,7 @@ def test_a_model_of_150_groups_and_20_levels_meets_the_librarys_bound(share: flo
 
 
 def test_two_budgets_that_both_bind_meet_the_librarys_bound() -> None:
-    menu = map_choices(sensitivity_map(), levels=[0.05 * n for n in range(20)])
+    menu = map_choices(Forecaster.prior(sensitivity_map()), levels=[0.05 * n for n in range(20)])
     speed = np.sort(np.random.default_rng(0).uniform(size=menu.costs.shape), axis=1)
     budgets = [
         Budget("weights", menu.saved["parameters"], 0.5 * menu.prunable),

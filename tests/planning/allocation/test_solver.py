@@ -1,6 +1,7 @@
 """The solver on maps: every target is met at the least cost, bounds hold, and what cannot be is said."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,15 +9,15 @@ import pytest
 from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.errors import PruningError
 from pruning.planning.allocation import baselines as rivals
-from pruning.planning.allocation.allocate import allocate
 from pruning.planning.allocation.choices import Bounds, map_choices, unit_choices, with_latency
 from pruning.planning.allocation.solver import REACH, Target, front, parse_target, solve
 from pruning.planning.cost.latency_table import LatencyTable, speedup
-from pruning.planning.forecast.predict import forecast, total_cost
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import KINDS, sparsity
+from tests.support.synthetic import total_cost
 
 TABLE = sensitivity_map(layers=6)
-MENU = map_choices(TABLE)
+MENU = map_choices(Forecaster.prior(TABLE))
 LATENCY = LatencyTable(
     dense={"prefill": 100.0, "decode": 40.0},
     shares={"neurons": (0.0, 0.5, 1.0)},
@@ -37,10 +38,10 @@ def _share(plan) -> float:
 
 
 @pytest.mark.parametrize("wanted", [0.1, 0.5, 0.8])
-def test_a_share_is_met_and_costs_no_more_than_the_allocation_before(wanted: float) -> None:
+def test_a_share_is_met_and_costs_no_more_than_with_nearer_levels(wanted: float) -> None:
     found = solve(MENU, [Target("sparsity", wanted)])
     assert _share(found.plan) >= wanted - 1e-9
-    assert found.cost <= total_cost(TABLE, allocate(TABLE, wanted)) * (1 + 1e-9)
+    assert found.cost <= solve(MENU, [Target("sparsity", wanted)], reach=0.1).cost
     assert found.cost == pytest.approx(total_cost(TABLE, found.plan))
     assert found.gap == 0
     assert found.reach == REACH
@@ -50,28 +51,28 @@ def test_a_share_is_met_and_costs_no_more_than_the_allocation_before(wanted: flo
 
 def test_size_targets_are_what_may_stay() -> None:
     for name, value in (("parameters", 40e6), ("bytes", 150e6)):
-        told = forecast(TABLE, solve(MENU, [Target(name, value)]).plan)
+        told = Forecaster.prior(TABLE).forecast(solve(MENU, [Target(name, value)]).plan)
         assert getattr(told, name) <= value * (1 + 1e-9)
         assert getattr(told, name) > 0.99 * value
 
 
 def test_a_quality_floor_takes_the_most_that_it_allows() -> None:
     found = solve(MENU, [Target("kl", 0.2)])
-    assert 0.19 < forecast(TABLE, found.plan).kl <= 0.2 + 1e-9
+    assert 0.19 < Forecaster.prior(TABLE).forecast(found.plan).kl <= 0.2 + 1e-9
     # Taking any more costs more than was allowed, within the same reach.
     more = solve(MENU, [Target("sparsity", found.sparsity + 0.002)])
-    assert forecast(TABLE, more.plan).kl > 0.2
-    by_perplexity = solve(MENU, [Target("perplexity", 40.0)], perplexity=33.8)
-    assert 39.5 < forecast(TABLE, by_perplexity.plan).perplexity <= 40.0 + 1e-6
+    assert Forecaster.prior(TABLE).forecast(more.plan).kl > 0.2
+    by_perplexity = solve(MENU, [Target("perplexity", 40.0)], Forecaster.prior(TABLE))
+    assert 39.5 < Forecaster.prior(TABLE).forecast(by_perplexity.plan).perplexity <= 40.0 + 1e-6
 
 
 def test_several_targets_hold_together() -> None:
     found = solve(MENU, [Target("sparsity", 0.4), Target("bytes", 150e6)])
-    told = forecast(TABLE, found.plan)
+    told = Forecaster.prior(TABLE).forecast(found.plan)
     assert told.sparsity >= 0.4 - 1e-9
     assert told.bytes <= 150e6 + 1
     both = solve(MENU, [Target("kl", 0.3), Target("bytes", 220e6)])
-    assert forecast(TABLE, both.plan).kl <= 0.3 + 1e-9
+    assert Forecaster.prior(TABLE).forecast(both.plan).kl <= 0.3 + 1e-9
 
 
 def test_locks_protection_and_bounds_hold() -> None:
@@ -81,7 +82,7 @@ def test_locks_protection_and_bounds_hold() -> None:
         floor=dict.fromkeys(TABLE.groups, 0.2),
         ceiling={(1, kind): 0.4 for kind in KINDS},
     )
-    found = solve(map_choices(TABLE, bounds), [Target("sparsity", 0.35)])
+    found = solve(map_choices(Forecaster.prior(TABLE), bounds), [Target("sparsity", 0.35)])
     assert found.plan[2, "down"] == 0.333
     assert (3, "up") not in found.plan
     assert not {layer for layer, _ in found.plan} & {0, 5}
@@ -93,14 +94,14 @@ def test_locks_protection_and_bounds_hold() -> None:
 
 def test_kinds_that_a_calibration_found_dearer_lose_less() -> None:
     usual = solve(MENU, [Target("sparsity", 0.5)]).plan
-    factors = np.array([3.0 if kind == "up" else 1.0 for _, kind in TABLE.groups])
-    dearer = solve(map_choices(TABLE, factors=factors), [Target("sparsity", 0.5)])
+    dear_up = Forecaster(TABLE, replace(Forecaster.prior(TABLE).fit, weights={"up": 3.0}))
+    dearer = solve(map_choices(dear_up), [Target("sparsity", 0.5)])
     assert sum(dearer.plan[n, "up"] for n in range(6)) < sum(usual[n, "up"] for n in range(6))
     assert dearer.cost > total_cost(TABLE, dearer.plan)
 
 
 def test_levels_go_further_than_the_reach_only_where_they_have_to() -> None:
-    found = solve(map_choices(TABLE, Bounds(protect="0-3")), [Target("sparsity", 0.3)])
+    found = solve(map_choices(Forecaster.prior(TABLE), Bounds(protect="0-3")), [Target("sparsity", 0.3)])
     assert found.reach > REACH
     assert _share(found.plan) >= 0.3 - 1e-9
 
@@ -122,7 +123,7 @@ def test_levels_go_further_than_the_reach_only_where_they_have_to() -> None:
 )
 def test_what_cannot_be_is_said_with_the_nearest_possible(targets, words: str) -> None:
     with pytest.raises(PruningError, match=words):
-        solve(MENU, targets, perplexity=33.8)
+        solve(MENU, targets, Forecaster.prior(TABLE))
 
 
 def test_the_nearest_possible_is_possible() -> None:
@@ -146,7 +147,7 @@ def test_the_nearest_possible_is_possible() -> None:
 )
 def test_bounds_that_exclude_one_another_are_refused(bounds: Bounds, words: str) -> None:
     with pytest.raises(PruningError, match=words):
-        map_choices(TABLE, bounds)
+        map_choices(Forecaster.prior(TABLE), bounds)
 
 
 @pytest.mark.parametrize("text", ["sparsity", "=0.5", "kl=abc", "bytes=nan", "bytes=inf"])

@@ -16,7 +16,8 @@ from pruning.planning.forecast.capability_accuracy import (
     scatter,
     share_right,
 )
-from pruning.planning.forecast.predict import BAND, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import BAND
 from tests.planning.forecast.test_predict import make_table, uniform
 
 FOUR = Asked(questions=44, chance=0.25)
@@ -59,14 +60,14 @@ def test_few_questions_scatter_as_dice_do() -> None:
 
 def test_the_band_holds_the_kls_the_fits_and_the_questions() -> None:
     table = make_table()
-    seen = forecast(table, uniform(table, 0.5))
+    seen = Forecaster.prior(table).forecast(uniform(table, 0.5))
     known = learn(0.85, FOUR, [])
     made = share_right(known, seen)
     assert made.value == known.at(seen.kl)
     own = BAND**2 * (PRIOR_SPREAD**2 + scatter(known, seen.kl) ** 2)
     assert made.low == pytest.approx(made.value - math.sqrt((made.value - known.at(seen.kl_high)) ** 2 + own))
     assert made.high == pytest.approx(made.value + math.sqrt((known.at(seen.kl_low) - made.value) ** 2 + own))
-    nothing = share_right(known, forecast(table, {}))
+    nothing = share_right(known, Forecaster.prior(table).forecast({}))
     assert (nothing.low, nothing.value, nothing.high) == (0.85, 0.85, 0.85)
     crowd = share_right(learn(0.85, Asked(44_000, 0.25), []), seen)
     assert crowd.high - crowd.low < made.high - made.low, "more questions, less luck"

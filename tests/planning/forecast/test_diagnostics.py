@@ -9,7 +9,8 @@ import pytest
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.diagnostics import additivity, measured_additivity, one_by_one, reach
 from pruning.planning.forecast.fit import KAPPA_SD, PRIOR_KAPPA
-from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, fit_forecast, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import BAND, GROUP_SPREAD
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 
 
@@ -59,7 +60,7 @@ def test_measured_single_groups_say_how_much_a_cost_is() -> None:
 
 def test_a_plan_that_adds_up_is_at_one_and_a_measured_one_where_it_was_found() -> None:
     alone = one_by_one(table(), BOTH)
-    seen = forecast(table(), BOTH)
+    seen = Forecaster.prior(table()).forecast(BOTH)
     told = additivity(seen, alone)
     assert told is not None
     assert told.times == pytest.approx(1.0), "at one half groups in a plan cost what they cost alone"
@@ -74,13 +75,13 @@ def test_a_plan_that_adds_up_is_at_one_and_a_measured_one_where_it_was_found() -
     worse = measured_additivity(9 * alone[0], alone)
     assert worse is not None
     assert not worse.explained
-    assert additivity(forecast(table(), {}), one_by_one(table(), {})) is None
+    assert additivity(Forecaster.prior(table()).forecast({}), one_by_one(table(), {})) is None
     assert measured_additivity(0.5, (0.0, 0.0)) is None
 
 
 def test_what_plans_taught_moves_the_meter_and_not_the_sum() -> None:
-    taught = fit_forecast(table(), [(BOTH, 1.2), ({(0, "up"): 0.7}, 0.5)])
-    told = additivity(forecast(table(), BOTH, taught), one_by_one(table(), BOTH))
+    taught = Forecaster.fitted(table(), [(BOTH, 1.2), ({(0, "up"): 0.7}, 0.5)]).fit
+    told = additivity(Forecaster(table(), taught).forecast(BOTH), one_by_one(table(), BOTH))
     assert told is not None
     assert told.alone == pytest.approx(PRIOR_KAPPA * 0.4)
     assert told.times > 1.5, "1.2 was measured where 0.5 would be the sum"
@@ -88,30 +89,38 @@ def test_what_plans_taught_moves_the_meter_and_not_the_sum() -> None:
 
 def test_a_plan_is_within_or_beyond_what_was_measured() -> None:
     small, middle, large = (dict.fromkeys(BOTH, level) for level in (0.3, 0.5, 0.8))
-    known = fit_forecast(
-        table(), [(middle, forecast(table(), middle).kl), (large, forecast(table(), large).kl)]
-    )
-    places = [reach(table(), plan, known) for plan in (small, middle, large, dict.fromkeys(BOTH, 0.9))]
+    known = Forecaster.fitted(
+        table(),
+        [
+            (middle, Forecaster.prior(table()).forecast(middle).kl),
+            (large, Forecaster.prior(table()).forecast(large).kl),
+        ],
+    ).fit
+    places = [
+        reach(Forecaster(table(), known), plan) for plan in (small, middle, large, dict.fromkeys(BOTH, 0.9))
+    ]
     assert [place.beyond for place in places if place] == [-1, 0, 0, 1]
-    here = reach(table(), middle, known)
+    here = reach(Forecaster(table(), known), middle)
     assert here is not None
     assert here.kl == pytest.approx(here.least)
-    assert here.least == pytest.approx(forecast(table(), middle, known).kl)
-    assert here.most == pytest.approx(forecast(table(), large, known).kl)
-    assert reach(table(), {}, known) is None
-    assert reach(table(), middle, replace(known, measured=0)) is None
+    assert here.least == pytest.approx(Forecaster(table(), known).forecast(middle).kl)
+    assert here.most == pytest.approx(Forecaster(table(), known).forecast(large).kl)
+    assert reach(Forecaster(table(), known), {}) is None
+    assert reach(Forecaster(table(), replace(known, measured=0)), middle) is None
 
 
 def test_the_band_widens_beyond_what_was_measured() -> None:
-    known = fit_forecast(table(), [(plan, forecast(table(), plan).kl) for plan in calibration_plans(table())])
+    known = Forecaster.fitted(
+        table(), [(plan, Forecaster.prior(table()).forecast(plan).kl) for plan in calibration_plans(table())]
+    ).fit
 
     def width(level: float) -> float:
-        seen = forecast(table(), dict.fromkeys(BOTH, level), known)
+        seen = Forecaster(table(), known).forecast(dict.fromkeys(BOTH, level))
         return seen.kl_high / seen.kl
 
     inside, outside = 0.6, 0.06
-    assert (place := reach(table(), dict.fromkeys(BOTH, inside), known)) is not None
+    assert (place := reach(Forecaster(table(), known), dict.fromkeys(BOTH, inside))) is not None
     assert place.beyond == 0
-    assert (place := reach(table(), dict.fromkeys(BOTH, outside), known)) is not None
+    assert (place := reach(Forecaster(table(), known), dict.fromkeys(BOTH, outside))) is not None
     assert place.beyond == -1
     assert width(outside) > width(inside)

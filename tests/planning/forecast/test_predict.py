@@ -13,19 +13,11 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.planning.forecast.calibration_plans import calibration_plans
-from pruning.planning.forecast.predict import (
-    ForecastFit,
-    SensitivityMap,
-    curve,
-    fit_forecast,
-    forecast,
-    forecast_alone,
-    group_costs,
-    prior,
-    total_cost,
-)
-from pruning.planning.forecast.sensitivity_map import LEVEL_SLOPE
+from pruning.planning.forecast.fit import ForecastFit, prior
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import LEVEL_SLOPE, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, Plan
+from tests.support.synthetic import total_cost
 
 LEVELS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 
@@ -57,7 +49,7 @@ def uniform(table: SensitivityMap, level: float) -> Plan:
 
 
 def test_the_dense_plan_costs_nothing() -> None:
-    made = forecast(make_table(), {})
+    made = Forecaster.prior(make_table()).forecast({})
     assert (made.kl, made.kl_low, made.kl_high, made.sparsity) == (0.0, 0.0, 0.0, 0.0)
     assert made.perplexity == made.perplexity_high == 30.0
     assert made.agreement == 1.0
@@ -75,11 +67,11 @@ def test_costs_add_up_and_follow_kappa_and_beta() -> None:
     by_hand = (np.array([table.token[rows[0], 4], table.token[rows[1], 2]]) * 2 * slope).sum()
     assert total_cost(table, plan) == pytest.approx(by_hand)
     used = ForecastFit(kappa=2.0, beta=0.9, spread=0.1, measured=3)
-    made = forecast(table, plan, used)
+    made = Forecaster(table, used).forecast(plan)
     assert made.kl == pytest.approx(2.0 * by_hand**0.9)
     assert made.kl_high / made.kl == pytest.approx(made.kl / made.kl_low)
-    assert group_costs(table, plan, used).sum() == pytest.approx(made.kl)
-    assert np.flatnonzero(group_costs(table, plan)).tolist() == sorted(rows)
+    assert Forecaster(table, used).group_costs(plan).sum() == pytest.approx(made.kl)
+    assert np.flatnonzero(Forecaster.prior(table).group_costs(plan)).tolist() == sorted(rows)
 
 
 def test_levels_between_and_beyond_the_map_follow_the_power_law() -> None:
@@ -116,7 +108,7 @@ def test_qkv_takes_the_smaller_estimate_and_the_others_the_mean() -> None:
 
 def test_more_sparsity_is_never_forecast_better() -> None:
     table = make_table()
-    made = [forecast(table, uniform(table, level)) for level in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    made = [Forecaster.prior(table).forecast(uniform(table, level)) for level in (0.1, 0.3, 0.5, 0.7, 0.9)]
     for lighter, heavier in itertools.pairwise(made):
         assert heavier.kl > lighter.kl
         assert heavier.perplexity > lighter.perplexity
@@ -131,10 +123,10 @@ def test_more_sparsity_is_never_forecast_better() -> None:
 
 def test_sparse_size_counts_one_bit_a_weight_and_never_grows() -> None:
     table = make_table()
-    half = forecast(table, uniform(table, 0.5))
+    half = Forecaster.prior(table).forecast(uniform(table, 0.5))
     total = int(table.parameters.sum())
     assert half.bytes == pytest.approx(4e6 - total * (2 - 0.125), abs=1)
-    assert forecast(table, uniform(table, 0.01)).bytes == 4_000_000
+    assert Forecaster.prior(table).forecast(uniform(table, 0.01)).bytes == 4_000_000
     assert half.sparsity == pytest.approx(0.5)
     assert half.parameters == pytest.approx(1e6 - total / 2, abs=1)
 
@@ -143,12 +135,12 @@ def test_calibration_finds_what_made_the_measurements() -> None:
     table, rng = make_table(), np.random.default_rng(1)
     plans = [{g: float(rng.uniform(0.1, 0.9)) for g in table.groups[::3]} for _ in range(60)]
     measured = [(p, 2.2 * total_cost(table, p) ** 1.15 * math.exp(rng.normal(0, 0.05))) for p in plans]
-    learned = fit_forecast(table, measured)
+    learned = Forecaster.fitted(table, measured).fit
     assert learned.measured == 60
     plan = plans[0]
     truth = 2.2 * total_cost(table, plan) ** 1.15
-    assert abs(math.log(forecast(table, plan, learned).kl / truth)) < 0.1
-    assert abs(math.log(forecast(table, plan).kl / truth)) > 0.3
+    assert abs(math.log(Forecaster(table, learned).forecast(plan).kl / truth)) < 0.1
+    assert abs(math.log(Forecaster.prior(table).forecast(plan).kl / truth)) > 0.3
     assert learned.spread < prior().spread
 
 
@@ -159,20 +151,25 @@ def test_the_plans_to_measure_tell_what_the_depth_costs(kinds: Sequence[str]) ->
     plans = calibration_plans(table)
     for kind in kinds:
         assert max(plan.get((15, kind), 0.0) for plan in plans) > 0.3
-    learned = fit_forecast(table, [(p, forecast(table, p, truth).kl) for p in plans])
+    learned = Forecaster.fitted(table, [(p, Forecaster(table, truth).forecast(p).kl) for p in plans]).fit
     assert learned.depth == pytest.approx(-0.4, abs=0.15)
-    assert learned.covariance[-1][-1] < 0.7 * prior(table).covariance[-1][-1]
+    assert learned.covariance[-1][-1] < 0.7 * Forecaster.prior(table).fit.covariance[-1][-1]
     for layers in (range(15), range(15, 30)):
         plan = {group: 0.4 for group in table.groups if group[0] in layers}
-        wanted = forecast(table, plan, truth).kl
-        off = [abs(math.log(forecast(table, plan, known).kl / wanted)) for known in (prior(table), learned)]
+        wanted = Forecaster(table, truth).forecast(plan).kl
+        off = [
+            abs(math.log(Forecaster(table, known).forecast(plan).kl / wanted))
+            for known in (Forecaster.prior(table).fit, learned)
+        ]
         assert off[1] < 0.5 * off[0]
 
 
 def test_of_one_kind_alone_no_depth_is_learnt() -> None:
     table = make_table(only=KINDS[-1:])
     truth = ForecastFit(2.0, 1.05, 0.1, 0, {"down": 1.0}, depth=-0.4)
-    learned = fit_forecast(table, [(p, forecast(table, p, truth).kl) for p in calibration_plans(table)])
+    learned = Forecaster.fitted(
+        table, [(p, Forecaster(table, truth).forecast(p).kl) for p in calibration_plans(table)]
+    ).fit
     assert learned.depth == pytest.approx(0, abs=1e-4)
     assert learned.kappa * learned.weights["down"] > 1.5
 
@@ -180,26 +177,28 @@ def test_of_one_kind_alone_no_depth_is_learnt() -> None:
 def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
     table = make_table()
     plan = uniform(table, 0.4)
-    before = forecast(table, plan).kl
-    after = forecast(table, plan, fit_forecast(table, [(plan, before * 1.5)])).kl
+    before = Forecaster.prior(table).forecast(plan).kl
+    after = Forecaster(table, Forecaster.fitted(table, [(plan, before * 1.5)]).fit).forecast(plan).kl
     assert before < after < before * 1.5
-    assert fit_forecast(table, []) == prior(table)
-    assert fit_forecast(table, [({}, 0.0)]).measured == 0
+    assert Forecaster.fitted(table, []).fit == Forecaster.prior(table).fit
+    assert Forecaster.fitted(table, [({}, 0.0)]).fit.measured == 0
 
 
 def test_curve_starts_at_nothing_and_rises() -> None:
-    levels, kl = curve(make_table(), (0, "up"))
-    assert levels[0] == kl[0] == 0.0
-    assert len(levels) == 10
+    table = make_table()
+    alone = Forecaster.prior(table).forecast_alone()
+    kl = [alone[(0, "up"), level].kl for level in (0.0, *table.levels)]
+    assert kl[0] == 0.0
+    assert len(kl) == 10
     assert (np.diff(kl) > 0).all()
 
 
 def test_groups_alone_are_forecast_from_the_single_group_costs() -> None:
     table, learned = make_table(4), ForecastFit(kappa=1.4, beta=0.95, spread=0.2, measured=3)
-    found = forecast_alone(table, learned)
+    found = Forecaster(table, learned).forecast_alone()
     assert len(found) == len(table.groups) * (len(LEVELS) + 1)
     for (group, level), seen in found.items():
-        true = forecast(table, {group: level} if level else {}, learned)
+        true = Forecaster(table, learned).forecast({group: level} if level else {})
         assert (seen.bytes, seen.parameters) == (true.bytes, true.parameters)
         assert seen.sparsity == pytest.approx(true.sparsity)
         if level:
@@ -220,7 +219,7 @@ def test_maps_survive_a_file_and_bad_files_are_explained(tmp_path: Path) -> None
         with pytest.raises(PruningError):
             SensitivityMap.load(path)
     with pytest.raises(PruningError, match="no group up in layer 99"):
-        forecast(table, {(99, "up"): 0.5})
+        Forecaster.prior(table).forecast({(99, "up"): 0.5})
 
 
 def test_forecasting_imports_no_torch() -> None:

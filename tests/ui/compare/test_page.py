@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pruning.planning.forecast.predict import group_costs
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
 from pruning.ui.compare import answers as answers_view
 from pruning.ui.compare import damage_chart
@@ -186,7 +186,7 @@ def test_answers_of_one_length_are_laid_side_by_side() -> None:
 def test_damage_panels_share_one_scale_and_add_up_to_the_forecast() -> None:
     table = synthetic.sensitivity_map(layers=4)
     costs = [
-        (name, group_costs(table, parse_settings([settings], table.groups)))
+        (name, Forecaster.prior(table).group_costs(parse_settings([settings], table.groups)))
         for name, settings in (("A", "all=0.2"), ("B", "up=0.6"), ("C", "down=0.1"), ("D", "all=0.5"))
     ]
     figure = damage_chart.panels(table.groups, costs)

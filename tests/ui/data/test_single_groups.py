@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from pruning.planning.forecast.predict import curve, forecast, prior
+from pruning.planning.forecast.fit import PRIOR_KAPPA
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.ui.data import single_groups
 from tests.support import synthetic
 
 TABLE = synthetic.sensitivity_map(layers=3)
-SEEN = replace(forecast(TABLE, {(0, "up"): 0.5}), kl=0.1, kl_low=0.06, kl_high=0.17)
+SEEN = replace(Forecaster.prior(TABLE).forecast({(0, "up"): 0.5}), kl=0.1, kl_low=0.06, kl_high=0.17)
 
 
 @pytest.mark.parametrize(
@@ -32,28 +33,30 @@ def test_two_tiny_costs_are_not_compared() -> None:
 
 
 def test_alone_is_the_forecast_of_each_group_by_itself() -> None:
-    single = single_groups.alone(TABLE, prior(TABLE))
+    single = single_groups.alone(TABLE, Forecaster.prior(TABLE).fit)
     assert len(single) == 15 * 10
-    levels, kls = curve(TABLE, (2, "down"))
-    assert single[(2, "down"), 0.7].kl == pytest.approx(kls[levels.tolist().index(0.7)])
+    cost = TABLE.cost[TABLE.groups.index((2, "down")), TABLE.levels.index(0.7)]
+    assert single[(2, "down"), 0.7].kl == pytest.approx(PRIOR_KAPPA * cost)
     assert single[(2, "down"), 0.0].kl == 0
 
 
 def test_the_table_has_every_group_and_level_and_what_was_measured() -> None:
     points = {(1, "gate"): [{"level": 0.3, "kl": 0.01, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior(TABLE)), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, Forecaster.prior(TABLE).fit), points)
     assert tuple(frame.columns) == single_groups.COLUMNS
     assert len(frame) == 15 * 9
     [row] = frame[frame["measured_kl_nats_per_token"].notna()].to_dict("records")
     assert (row["layer"], row["group"], row["level_percent"]) == (1, "gate", 30)
-    assert row["forecast_kl_nats_per_token"] == pytest.approx(curve(TABLE, (1, "gate"))[1][3])
+    assert row["forecast_kl_nats_per_token"] == pytest.approx(
+        PRIOR_KAPPA * TABLE.cost[TABLE.groups.index((1, "gate")), TABLE.levels.index(0.3)]
+    )
     assert (frame["estimators_apart_factor"] >= 1).all()
     assert frame["estimators_apart_factor"].max() == pytest.approx(TABLE.disagreement.max())
 
 
 def test_a_point_at_a_level_that_the_map_lacks_is_a_row_without_forecast() -> None:
     points = {(1, "gate"): [{"level": 0.55, "kl": 0.02, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, prior(TABLE)), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, Forecaster.prior(TABLE).fit), points)
     [row] = frame[frame["level_percent"] == 55].to_dict("records")
     assert row["measured_kl_nats_per_token"] == 0.02
     assert row["forecast_kl_nats_per_token"] != row["forecast_kl_nats_per_token"], (

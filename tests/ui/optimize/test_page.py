@@ -16,7 +16,10 @@ from pruning.cli import main
 from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Target
 from pruning.planning.cost.latency_table import processor
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap, fit_forecast, forecast
+from pruning.planning.forecast.fit import ForecastFit
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.ui.data import session as state
 from pruning.ui.optimize import front as optimize_data
@@ -58,14 +61,14 @@ def plan_of(app: AppTest, table: SensitivityMap) -> Plan:
 
 def learnt(store: Store, table: SensitivityMap) -> ForecastFit:
     rows = [row["value"] for row in store.find("measure", criterion="fisher")]
-    return fit_forecast(
+    return Forecaster.fitted(
         table, [(parse_settings(value["settings"], table.groups), value["kl"]) for value in rows]
-    )
+    ).fit
 
 
 def seen(app: AppTest, store: Store, table: SensitivityMap) -> Forecast:
     """The forecast of the session's plan, with what was measured taken into account."""
-    return forecast(table, plan_of(app, table), learnt(store, table))
+    return Forecaster(table, learnt(store, table)).forecast(plan_of(app, table))
 
 
 def command_of(app: AppTest) -> str:
@@ -311,22 +314,22 @@ def test_owl_joins_the_chart_once_its_outliers_are_counted(
 
 def test_the_best_plans_rise_and_beat_uniform_ones() -> None:
     table = sensitivity_map(layers=6)
-    calibration = fit_forecast(table, [])
+    calibration = Forecaster.fitted(table, []).fit
     plans = optimize_data.best_plans(table, calibration, Bounds())
     assert plans[0] == {}
     shares = [optimize_data.share_of(table, plan) for plan in plans]
     assert np.allclose(np.diff(shares), 0.95 / optimize_data.POINTS, atol=0.005)
     rivals = optimize_data.rival_plans(table, calibration, {layer: 0.01 * layer for layer in range(6)})
     assert {"uniform", "greedy", "owl", "guide", "protect_ends"} == set(rivals)
-    kls = [forecast(table, plan).kl for plan in plans]
+    kls = [Forecaster.prior(table).forecast(plan).kl for plan in plans]
     for plan in rivals["uniform"]:
         near = np.interp(optimize_data.share_of(table, plan), shares, kls)
-        assert near < forecast(table, plan).kl
+        assert near < Forecaster.prior(table).forecast(plan).kl
 
 
 def test_bounds_make_other_plans() -> None:
     table = sensitivity_map(layers=6)
-    calibration = fit_forecast(table, [])
+    calibration = Forecaster.fitted(table, []).fit
     held = Bounds(locks={(0, "up"): 0.5}, floor=dict.fromkeys(table.groups[5:], 0.2))
     plans = optimize_data.best_plans(table, calibration, held)
     assert all(plan[0, "up"] == 0.5 for plan in plans)

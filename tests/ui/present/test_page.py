@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pruning.planning.forecast.predict import forecast
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.ui.present import facts as present_facts
 from pruning.ui.present import html as present_page
@@ -34,7 +34,7 @@ def shown(app) -> str:
 def made(truth: dict | None = None, supposed: Assumptions | None = None, **more) -> present_page.Facts:
     table = synthetic.sensitivity_map()
     plan: Plan = parse_settings(["gate=0.4", "up=0.5"], table.groups)
-    seen = forecast(table, plan)
+    seen = Forecaster.prior(table).forecast(plan)
     model, answer = more.get("model", "demo"), more.get("answer")
     return present_facts.facts(model, table, plan, seen, truth, supposed or Assumptions(), answer)
 
@@ -150,7 +150,7 @@ def test_measured_figures_win_and_are_told_as_such() -> None:
 
 def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
-    seen = forecast(table, parse_settings(["gate=0.4", "up=0.5"], table.groups))
+    seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
     smaller, _, same = made().figures
     assert smaller.value == words.percent(1 - seen.bytes / table.dense["bytes"])
     assert same.value == f"{round(100 * seen.agreement)} in 100"

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.cli import main
 from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
-from pruning.planning.forecast.predict import SensitivityMap, fit_forecast, forecast
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import parse_settings
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import capability_chart
@@ -145,10 +146,12 @@ def test_a_value_makes_another_plan_whose_figures_are_the_map_s(
 
     assert mean(after) < mean(before)
     rows = [row["value"] for row in store.find("measure", criterion="fisher")]
-    learnt = fit_forecast(table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in rows])
-    seen = forecast(table, after, learnt)
+    learnt = Forecaster.fitted(
+        table, [(parse_settings(v["settings"], table.groups), v["kl"]) for v in rows]
+    ).fit
+    seen = Forecaster(table, learnt).forecast(after)
     assert f"KL {words.kl(seen.kl)} (" in said, "the KL of the plan by the map alone"
-    assert seen.kl > forecast(table, before, learnt).kl
+    assert seen.kl > Forecaster(table, learnt).forecast(before).kl
     # The command makes the same plan.
     table.save(tmp_path / "map.json")
     words_[1], words_[-1] = str(tmp_path / "map.json"), str(tmp_path / "recipe.yaml")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruning.planning.forecast import predict as arithmetic
-from pruning.planning.forecast.fit import PIVOT
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap, priced
+from pruning.planning.forecast.fit import MAX_KL, PIVOT
+from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
@@ -40,7 +41,7 @@ class Marks:
 
 def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> dict[str, Any]:
     """The table as the desk's JavaScript takes it; `id` changes whenever anything in it does."""
-    known, log_costs = smap.logs[0], priced(smap, calibration).joint_logs
+    known, log_costs = smap.logs[0], Forecaster(smap, calibration).weighted_map.joint_logs
     dense = smap.dense
     number = {group: index for index, group in enumerate(smap.groups)}
     value: dict[str, Any] = {
@@ -85,7 +86,7 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
 def _constants() -> dict[str, Any]:
     return {
         "band": arithmetic.BAND,
-        "maxKl": arithmetic.MAX_KL,
+        "maxKl": MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
         "pivot": PIVOT,
         "lag": arithmetic.LAG,

@@ -1,0 +1,117 @@
+// The browser's forecast, by hand. Python's own is held against it in a browser test.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { close, functions } from "./sources.mjs";
+
+const { forecast, groupCosts, klOf, lossAt, meanLevel, sparseBytes, spreadOf } = functions(
+  ["explore/mixer/forecast.js"],
+  ["forecast", "groupCosts", "klOf", "lossAt", "meanLevel", "sparseBytes", "spreadOf"],
+);
+
+const CONSTANTS = {
+  band: 1.28,
+  groupSpread: 0.3,
+  pivot: 0.4,
+  maxKl: 12,
+  lag: 0.1,
+  agreement: [0.9, 0.6],
+  agreementSlack: 1.05,
+};
+
+// Two groups whose costs are known at 25 % and 50 %.
+function table(calibration = {}) {
+  return {
+    known: [Math.log(0.25), Math.log(0.5)],
+    logCosts: [
+      [Math.log(0.01), Math.log(0.04)],
+      [Math.log(0.1), Math.log(0.8)],
+    ],
+    groups: [
+      { layer: 0, kind: "up" },
+      { layer: 1, kind: "down" },
+    ],
+    order: ["up", "down"],
+    layers: 2,
+    parameters: [1000, 3000],
+    dense: { perplexity: 30, bytes: 20000, weightBytes: 4 },
+    constants: CONSTANTS,
+    calibration: { kappa: 1.25, beta: 1, spread: 0.2, covariance: [], kinds: [], ...calibration },
+  };
+}
+
+test("costs lie on straight lines between the logarithms of levels and costs", () => {
+  const [known, other] = groupCosts(table(), [0.25, 0.5]);
+  close(known, 0.01);
+  close(other, 0.8);
+  // Halfway in log level from 0.25 to 0.5, cost 0.01 to 0.04: the geometric mean.
+  close(groupCosts(table(), [Math.sqrt(0.125), 0])[0], 0.02);
+});
+
+test("outside the known levels the nearest line is carried on, and level 0 costs nothing", () => {
+  const [low, none] = groupCosts(table(), [0.125, 0]);
+  close(low, 0.0025);
+  assert.equal(none, 0);
+  close(groupCosts(table(), [1, 0])[0], 0.16);
+});
+
+test("with one known level costs rise with its square", () => {
+  const single = { ...table(), known: [Math.log(0.5)], logCosts: [[Math.log(0.04)], [Math.log(0.8)]] };
+  close(groupCosts(single, [0.25, 0])[0], 0.01);
+});
+
+test("KL is kappa times a power of the summed cost, up to the highest there is", () => {
+  close(klOf(0.16, table({ kappa: 2, beta: 0.5 })), 0.8);
+  assert.equal(klOf(0, table()), 0);
+  assert.equal(klOf(1e9, table()), CONSTANTS.maxKl);
+});
+
+test("the loss lags behind the KL where little is pruned", () => {
+  close(lossAt(0.1, 0.1), 0.05);
+  assert.equal(lossAt(0, 0.1), 0);
+});
+
+test("a forecast has its figures, and each group its share of the KL", () => {
+  const seen = forecast(table(), [0.25, 0.5]);
+  const kl = 1.25 * 0.81;
+  close(seen.kl, kl);
+  close(seen.perplexity, 30 * Math.exp((kl * kl) / (kl + 0.1)));
+  close(seen.damage[0] + seen.damage[1], kl);
+  close(seen.damage[1] / seen.damage[0], 80);
+  close(seen.agreement, Math.exp(-0.9 * kl ** 0.6));
+  // Group up keeps 750 of 1,000 weights in 3,000 bytes and 125 of marks, down half of 3,000.
+  close(seen.bytes, 20000 - (4000 - 3125) - (12000 - 6375));
+  close(seen.sparsity, (250 + 1500) / 4000);
+  assert.ok(seen.klLow < kl && kl < seen.klHigh);
+});
+
+test("nothing pruned is the dense model", () => {
+  const seen = forecast(table(), [0, 0]);
+  assert.equal(seen.kl, 0);
+  assert.equal(seen.perplexity, 30);
+  assert.equal(seen.agreement, 1);
+  assert.equal(seen.bytes, 20000);
+  assert.deepEqual(seen.damage, [0, 0]);
+});
+
+test("a group whose sparse form would be larger stays dense", () => {
+  assert.equal(sparseBytes(table(), [0.03, 0]), 20000);
+});
+
+test("the band widens where few groups carry the cost, and with what the fit does not know", () => {
+  const even = spreadOf(table(), [0.5, 0.5], 1);
+  const single = spreadOf(table(), [1, 0], 1);
+  close(even, Math.sqrt(0.2 ** 2 + 0.3 ** 2 / 2));
+  close(single, Math.sqrt(0.2 ** 2 + 0.3 ** 2));
+  // Only kappa is uncertain: its variance adds up, wherever the cost lies.
+  const covariance = [
+    [0.04, 0, 0],
+    [0, 0, 0],
+    [0, 0, 0],
+  ];
+  close(spreadOf(table({ covariance }), [0.5, 0.5], 1), Math.sqrt(even ** 2 + 0.04));
+});
+
+test("the mean level is weighted by parameters", () => {
+  close(meanLevel([1, 3], [0.2, 0.6]), 0.5);
+});
