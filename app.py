@@ -1,5 +1,5 @@
 """The dashboard's entry: everything but the router is in `pages/` and `pruning/ui`."""
 
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import page as page_frame
 
-shell.route()
+page_frame.route()

@@ -1,29 +1,22 @@
 """Explore: move the sliders, see quality and size follow, measure the truth."""
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.explore import calibration as teaching_view
 from pruning.ui.explore import page as explore_view
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 
-shell.begin()
-model = services.info()
-table = services.the_map(model) if model else None
-shell.heading(
+page_frame.begin()
+model = queries.info()
+smap = queries.sensitivity_map(model) if model else None
+page_frame.heading(
     "Explore",
     "Move a fader or paint a curve and see what it would cost. Nothing changes until you measure or export.",
     model,
-    *(("export", "Export") if table else ()),
+    *(("export", "Export") if smap else ()),
 )
-shell.complaint()
-busy = jobs_view.panel(teaching_view.TASKS, teaching_view.newly(model, table))
-model = shell.needs_model()
-if model and table is None:
-    shell.empty(
-        "No map yet",
-        "The forecasts on this page come from a sensitivity map, and this model has none for this criterion.",
-        "sensitivity",
-        "Draw the map",
-    )
-if model and table:
-    explore_view.page(model, table, busy)
+page_frame.callback_error()
+busy = jobs.panel(teaching_view.TASKS, teaching_view.newly(model, smap))
+model = page_frame.require_model()
+if model and page_frame.require_map(smap, "The forecasts on this page come from"):
+    explore_view.page(model, smap, busy)

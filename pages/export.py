@@ -1,19 +1,19 @@
 """Export: the recipe to read and download, and the pruned model written, loaded again and checked."""
 
 from pruning.ui import export as export_view
-from pruning.ui.data import queries as services
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.data import queries
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 
-shell.begin()
-model = services.info()
-shell.heading(
+page_frame.begin()
+model = queries.info()
+page_frame.heading(
     "Export",
     "Write the pruned model to disk. It is loaded again and compared before it is called done.",
     model,
 )
-shell.complaint()
-busy = jobs_view.panel(("export",))
-model = shell.needs_model()
+page_frame.callback_error()
+busy = jobs.panel(("export",))
+model = page_frame.require_model()
 if model:
     export_view.page(model, busy)

@@ -1,19 +1,19 @@
 """Methods: every way of pruning to try, measured on the same axes, and what can be done with a result."""
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.methods import page as methods_view
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 
-shell.begin()
-model = services.info()
-shell.heading(
+page_frame.begin()
+model = queries.info()
+page_frame.heading(
     "Methods",
     "Try any way of pruning. Each that you measure becomes a point beside all others.",
     model,
 )
-shell.complaint()
-busy = jobs_view.panel(methods_view.TASKS)
-model = shell.needs_model()
+page_frame.callback_error()
+busy = jobs.panel(methods_view.TASKS)
+model = page_frame.require_model()
 if model:
     methods_view.page(model, busy)

@@ -1,22 +1,22 @@
 """Model: choose and load one, see what it is made of, and how good it is before anything is pruned."""
 
 from pruning.ui import model as model_view
-from pruning.ui.data import queries as services
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.data import queries
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 
-shell.begin()
-model = services.info()
-shell.heading(
+page_frame.begin()
+model = queries.info()
+page_frame.heading(
     "Model",
     "Choose a transformer, see what it is made of and how good it is before anything is removed.",
     model,
     "sensitivity" if model else None,
     "Sensitivity",
-    main=model is not None and services.baseline(model) is not None,
+    main=model is not None and queries.baseline(model) is not None,
 )
-shell.complaint()
-busy = jobs_view.panel(("inspect", "baseline"))
+page_frame.callback_error()
+busy = jobs.panel(("inspect", "baseline"))
 model_view.chooser(model, busy)
 if model:
     model_view.baseline(model, busy)

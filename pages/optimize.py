@@ -1,28 +1,21 @@
 """Optimize: say what is wanted, and take the plan that is forecast to hurt least."""
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.optimize import page as optimize_view
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 
-shell.begin()
-model = services.info()
-table = services.the_map(model) if model else None
-shell.heading(
+page_frame.begin()
+model = queries.info()
+smap = queries.sensitivity_map(model) if model else None
+page_frame.heading(
     "Optimize",
     "Say how much may go, or what must hold. The solver finds the plan that is forecast to hurt least.",
     model,
-    *(("explore", "Explore") if table else ()),
+    *(("explore", "Explore") if smap else ()),
 )
-shell.complaint()
-busy = jobs_view.panel(optimize_view.TASKS)
-model = shell.needs_model()
-if model and table is None:
-    shell.empty(
-        "No map yet",
-        "The solver works on a sensitivity map, and this model has none for this criterion.",
-        "sensitivity",
-        "Draw the map",
-    )
-if model and table:
-    optimize_view.page(model, table, busy)
+page_frame.callback_error()
+busy = jobs.panel(optimize_view.TASKS)
+model = page_frame.require_model()
+if model and page_frame.require_map(smap, "The solver works on"):
+    optimize_view.page(model, smap, busy)

@@ -1,36 +1,29 @@
 """Present: what a plan does, for people who know nothing of machine learning, on a page or as a file."""
 
-from pruning.ui.data import queries as services
-from pruning.ui.explore import page as explore_view
+from pruning.ui.data import queries
 from pruning.ui.present import page as present_view
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import session_plan
 
-shell.begin()
-model = services.info()
-table = services.the_map(model) if model else None
+page_frame.begin()
+model = queries.info()
+smap = queries.sensitivity_map(model) if model else None
 full = present_view.full_screen()
 busy = False
 if not full:
-    shell.heading(
+    page_frame.heading(
         "Present", "What your plan does, in words for everybody. Show it, send it or print it.", model
     )
-    shell.complaint()
-    busy = jobs_view.panel(("generate",))
-model = shell.needs_model()
-if model and table is None:
-    shell.empty(
-        "No map yet",
-        "The figures on this page come from a sensitivity map, and this model has none for this criterion.",
-        "sensitivity",
-        "Draw the map",
-    )
-if model and table:
-    plan = explore_view.current_plan(model)
+    page_frame.callback_error()
+    busy = jobs.panel(("generate",))
+model = page_frame.require_model()
+if model and page_frame.require_map(smap, "The figures on this page come from"):
+    plan = session_plan(model)
     if plan:
-        present_view.page(model, table, plan, full, busy)
+        present_view.page(model, smap, plan, full, busy)
     else:
-        shell.empty(
+        page_frame.empty(
             "Nothing to present yet",
             "Set a plan on Explore first. This page then says in plain words what it does.",
             "explore",

@@ -1,19 +1,19 @@
 """Speed: how fast and how large the model is here, without some of it, and on another device."""
 
-from pruning.ui.data import queries as services
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
+from pruning.ui.data import queries
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import page as speed_view
 
-shell.begin()
-model = services.info()
-shell.heading(
+page_frame.begin()
+model = queries.info()
+page_frame.heading(
     "Speed",
     "How fast and how large your model is, here and elsewhere, and what removing parts of it changes.",
     model,
 )
-shell.complaint()
-busy = jobs_view.panel(("latency",))
-model = shell.needs_model()
+page_frame.callback_error()
+busy = jobs.panel(("latency",))
+model = page_frame.require_model()
 if model:
     speed_view.page(model, busy)

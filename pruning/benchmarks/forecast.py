@@ -10,6 +10,7 @@ import numpy as np
 from pruning.benchmarks.map import spearman
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
+from pruning.planning.bisection import bisection
 from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -95,17 +96,15 @@ def drawn(
 
 def _scaled(smap: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
     """Levels in the proportion of `shape` [groups] with this forecast KL, or as near as they come."""
-    low, high = 0.0, MAX_LEVEL / float(shape.min() or shape.max())
+    most = MAX_LEVEL / float(shape.min() or shape.max())
+    forecaster = Forecaster.prior(smap)
 
     def plan(scale: float) -> Plan:
         levels = np.minimum(scale * shape, MAX_LEVEL).round(3)
         return {g: float(v) for g, v in zip(smap.groups, levels, strict=True) if v > 0}
 
-    prior = Forecaster.prior(smap)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if prior.forecast(plan(middle)).kl < kl else (low, middle)
-    return plan(low)
+    scale, _ = bisection(lambda scale: forecaster.forecast(plan(scale)).kl >= kl, 0.0, most, HALVINGS)
+    return plan(scale)
 
 
 def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str, Any]:

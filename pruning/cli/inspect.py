@@ -9,7 +9,7 @@ import click
 from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options
 from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
 from pruning.model_files.checkpoint import demo_folder
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
 

@@ -1,13 +1,12 @@
-"""What model files say about themselves: folders, safetensors and GGUF headers. No weights are read."""
+"""What model folders and safetensors headers say about themselves. No weights are read."""
 
 import json
-import math
 import os
 import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import platformdirs
 
@@ -18,9 +17,7 @@ SAFETENSORS_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 PICKLE_NAME = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
-_LARGEST_HEADER = 1 << 28
-_GGUF_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-_GGUF_STRING, _GGUF_ARRAY = 8, 9
+LARGEST_HEADER = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,6 @@ class Checkpoint:
     weights: tuple[Path, ...]
     pickled: bool
     tokenizer: bool
-
-
-@dataclass(frozen=True)
-class Gguf:
-    """The header of a GGUF file: metadata (arrays as their length) and the shape of every tensor."""
-
-    metadata: dict[str, Any]
-    shapes: dict[str, tuple[int, ...]]
 
 
 def cache_folder() -> Path:
@@ -105,46 +94,17 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         size = path.stat().st_size
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size, _LARGEST_HEADER):
+            if length > min(size, LARGEST_HEADER):
                 raise ValueError("its header is cut short")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise PruningError(_damaged(path, error)) from None
+        raise PruningError(damaged(path, error)) from None
     if size != 8 + length + end:
-        raise PruningError(_damaged(path, f"{size:,} bytes where its header asks for {8 + length + end:,}"))
+        raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {8 + length + end:,}"))
     return shapes
-
-
-def gguf_header(path: Path) -> Gguf:
-    """Read the header of a GGUF file. Raises PruningError when it is not one, is damaged or cut short."""
-    import gguf  # costs a third of a second, for numpy and its tables of tensor types
-
-    sizes = {int(kind): pair for kind, pair in gguf.GGML_QUANT_SIZES.items()}
-    try:
-        with path.open("rb") as file:
-            magic, version, tensors, keys = struct.unpack("<4sIQQ", file.read(24))
-            if magic != b"GGUF" or version not in (2, 3) or max(tensors, keys) > 1_000_000:
-                raise ValueError("it does not begin like a GGUF file")
-            metadata = {_string(file): _value(file, *_numbers(file, "I")) for _ in range(keys)}
-            shapes: dict[str, tuple[int, ...]] = {}
-            end = 0
-            for _ in range(tensors):
-                name, (dimensions,) = _string(file), _numbers(file, "I")
-                shapes[name] = _numbers(file, f"{min(dimensions, 8)}Q")
-                kind, offset = _numbers(file, "IQ")
-                block, block_bytes = sizes[kind]
-                end = max(end, offset + math.prod(shapes[name]) // block * block_bytes)
-            alignment = int(metadata.get("general.alignment", 32))
-            start = -(-file.tell() // alignment) * alignment
-        size = path.stat().st_size
-    except (OSError, ValueError, struct.error, KeyError, TypeError, ZeroDivisionError, MemoryError) as error:
-        raise PruningError(_damaged(path, error)) from None
-    if size < start + end:
-        raise PruningError(_damaged(path, f"{size:,} bytes where its header asks for {start + end:,}"))
-    return Gguf(metadata, shapes)
 
 
 def _weight_files(folder: Path, names: list[str], single: str, pattern: re.Pattern[str]) -> tuple[Path, ...]:
@@ -157,7 +117,7 @@ def _weight_files(folder: Path, names: list[str], single: str, pattern: re.Patte
     try:
         listed = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise PruningError(_damaged(folder / index, error)) from None
+        raise PruningError(damaged(folder / index, error)) from None
     missing = [name for name in listed if name not in names or not pattern.fullmatch(name)]
     if missing:
         raise PruningError(
@@ -171,49 +131,19 @@ def _no_config(folder: Path) -> str:
         return (
             f"{folder} holds an adapter, not a whole model. Merge it into its base model and save that first."
         )
-    found = sorted(folder.glob("*.gguf"))
-    if found:
-        return f"{folder} has no config.json. Give the GGUF file itself: {found[0]}"
+    gguf_files = sorted(folder.glob("*.gguf"))
+    if gguf_files:
+        return f"{folder} has no config.json. Give the GGUF file itself: {gguf_files[0]}"
     return f"{folder} has no config.json, so it is not a model folder. Give one that from_pretrained loads."
 
 
 def _no_weights(folder: Path, names: list[str]) -> str:
-    found = [name for name in names if name.endswith(".gguf")]
-    if found:
-        return f"{folder} has no safetensors weights. Give the GGUF file itself: {folder / found[0]}"
+    gguf_files = [name for name in names if name.endswith(".gguf")]
+    if gguf_files:
+        return f"{folder} has no safetensors weights. Give the GGUF file itself: {folder / gguf_files[0]}"
     return f"{folder} has no weights: neither model.safetensors nor its index. Fetch the model again."
 
 
-def _damaged(path: Path, reason: object) -> str:
+def damaged(path: Path, reason: object) -> str:
+    """What to say of a file that cannot be read to its end."""
     return f"{path} is damaged or cut short ({reason}). Fetch it again."
-
-
-def _numbers(file: BinaryIO, form: str) -> tuple[Any, ...]:
-    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))
-
-
-def _string(file: BinaryIO) -> str:
-    (length,) = _numbers(file, "Q")
-    if length > _LARGEST_HEADER:
-        raise ValueError("a name in it is impossibly long")
-    text = file.read(length)
-    if len(text) < length:
-        raise ValueError("its header is cut short")
-    return text.decode("utf-8", errors="replace")
-
-
-def _value(file: BinaryIO, kind: int) -> Any:
-    """A metadata value; of an array only its length, as vocabularies have very many entries."""
-    if kind == _GGUF_STRING:
-        return _string(file)
-    if kind != _GGUF_ARRAY:
-        return _numbers(file, _GGUF_SCALARS[kind])[0]
-    member, count = _numbers(file, "IQ")
-    if count > _LARGEST_HEADER:
-        raise ValueError("a list in it is impossibly long")
-    if member in _GGUF_SCALARS:
-        file.seek(count * struct.calcsize(f"<{_GGUF_SCALARS[member]}"), os.SEEK_CUR)
-        return count
-    for _ in range(count):
-        _value(file, member)
-    return count

@@ -101,9 +101,9 @@ def fetch(
         raise PruningError(no_weights(name))
     if model.weights == model.pickles and not allow_pickle:
         raise PruningError(pickle_refusal(name))
-    wanted = [*_small_files(model.files, code), *model.weights]
-    total, done, path = sum(model.files[file] for file in wanted), 0, ""
-    for file in wanted:
+    names = [*_small_files(model.files, code), *model.weights]
+    total, done, path = sum(model.files[file] for file in names), 0, ""
+    for file in names:
         bar = _bar(progress, done, total, f"Fetching {file} of {name}")
         try:
             path = hf_hub_download(

@@ -10,11 +10,11 @@ from pruning.errors import PruningError
 from pruning.model_files.checkpoint import (
     DTYPE_BYTES,
     demo_folder,
-    gguf_header,
     local_path,
     read_folder,
     safetensors_shapes,
 )
+from pruning.model_files.gguf_header import gguf_header
 
 DEMO_PARAMETERS = 134_515_008
 DEMO_BYTES = 542_000_000  # as float32 safetensors, with the tokenizer
@@ -36,6 +36,17 @@ class Preview:
     memory_needed: int
     memory_available: int
     fits: bool
+    local: bool
+    warning: str | None
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What was read of a model, of whatever kind its files are; as `Preview` has them."""
+
+    architecture: str
+    parameters: int | None
+    bytes_on_disk: int | None
     local: bool
     warning: str | None
 
@@ -65,11 +76,13 @@ def _demo(dtype: str) -> Preview:
     return _preview(
         "demo",
         dtype,
-        architecture="LlamaForCausalLM",
-        parameters=DEMO_PARAMETERS,
-        bytes_on_disk=DEMO_BYTES,
-        local=False,
-        warning="The demo model is not here yet: it will be fetched once (about 100 to 270 MB) and kept.",
+        _Facts(
+            architecture="LlamaForCausalLM",
+            parameters=DEMO_PARAMETERS,
+            bytes_on_disk=DEMO_BYTES,
+            local=False,
+            warning="The demo model is not here yet: it will be fetched once (about 100 to 270 MB) and kept.",
+        ),
     )
 
 
@@ -86,11 +99,13 @@ def _folder(reference: str, folder: Path, dtype: str) -> Preview:
     return _preview(
         reference,
         dtype,
-        architecture=str(architectures[0]),
-        parameters=None if checkpoint.pickled else _parameters(checkpoint.weights, checkpoint.config),
-        bytes_on_disk=sum(file.stat().st_size for file in checkpoint.weights),
-        local=True,
-        warning=" ".join(warnings) or None,
+        _Facts(
+            architecture=str(architectures[0]),
+            parameters=None if checkpoint.pickled else _parameters(checkpoint.weights, checkpoint.config),
+            bytes_on_disk=sum(file.stat().st_size for file in checkpoint.weights),
+            local=True,
+            warning=" ".join(warnings) or None,
+        ),
     )
 
 
@@ -107,13 +122,15 @@ def _gguf(reference: str, path: Path, dtype: str) -> Preview:
     return _preview(
         reference,
         dtype,
-        architecture=str(header.metadata.get("general.architecture", "unknown")),
-        parameters=sum(map(math.prod, header.shapes.values())),
-        bytes_on_disk=path.stat().st_size,
-        local=True,
-        warning=None
-        if "tokenizer.ggml.tokens" in header.metadata
-        else "There is no tokenizer in the file, so the model cannot be loaded.",
+        _Facts(
+            architecture=str(header.metadata.get("general.architecture", "unknown")),
+            parameters=sum(map(math.prod, header.shapes.values())),
+            bytes_on_disk=path.stat().st_size,
+            local=True,
+            warning=None
+            if "tokenizer.ggml.tokens" in header.metadata
+            else "There is no tokenizer in the file, so the model cannot be loaded.",
+        ),
     )
 
 
@@ -137,35 +154,29 @@ def _hub(name: str, dtype: str) -> Preview:
     return _preview(
         name,
         dtype,
-        architecture=model.architecture or "unknown",
-        parameters=model.parameters,
-        bytes_on_disk=sum(model.files[file] for file in model.weights) or None,
-        local=False,
-        warning=" ".join(warnings) or None,
+        _Facts(
+            architecture=model.architecture or "unknown",
+            parameters=model.parameters,
+            bytes_on_disk=sum(model.files[file] for file in model.weights) or None,
+            local=False,
+            warning=" ".join(warnings) or None,
+        ),
     )
 
 
-def _preview(
-    reference: str,
-    dtype: str,
-    *,
-    architecture: str,
-    parameters: int | None,
-    bytes_on_disk: int | None,
-    local: bool,
-    warning: str | None,
-) -> Preview:
-    count = parameters if parameters is not None else (bytes_on_disk or 0) // 2
+def _preview(reference: str, dtype: str, facts: _Facts) -> Preview:
+    parameters = facts.parameters
+    count = parameters if parameters is not None else (facts.bytes_on_disk or 0) // 2
     needed = 2 * count * DTYPE_BYTES[dtype]
     available = psutil.virtual_memory().available
     return Preview(
         reference=reference,
-        architecture=architecture,
+        architecture=facts.architecture,
         parameters=parameters,
-        bytes_on_disk=bytes_on_disk,
+        bytes_on_disk=facts.bytes_on_disk,
         memory_needed=needed,
         memory_available=available,
         fits=needed <= available,
-        local=local,
-        warning=warning,
+        local=facts.local,
+        warning=facts.warning,
     )

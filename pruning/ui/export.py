@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import current_plan
+from pruning.ui.text import format, labels
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     plan: Plan = {}
-    with shell.told():
-        plan = state.plan(model.groups)
+    with page_frame.user_errors():
+        plan = session.plan(model.groups)
     if not plan:
-        shell.empty("Nothing is pruned yet", "Set the sliders on Explore first.", "explore", "Go to Explore")
+        page_frame.empty(
+            "Nothing is pruned yet", "Set the sliders on Explore first.", "explore", "Go to Explore"
+        )
     else:
-        with shell.told():
+        with page_frame.user_errors():
             _write(model, plan, busy)
     _written(model)
 
 
-def _write(model: services.Info, plan: Plan, busy: bool) -> None:
+def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         suggested = _suggestion(model, plan)
@@ -42,22 +41,24 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
             key=f"export_name_{suggested}",
             help="The folder's name inside the workspace.",
         ).strip()
-        taken = services.store().child("exports", name).exists()
+        taken = queries.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
-        wanted = services.request("export", recipe=recipe.to_dict(), name=name)
+        request = requests.request("export", recipe=recipe.to_dict(), name=name)
         st.button(
             "Write the model",
             type="primary",
             icon=":material/save:",
             disabled=busy or taken,
             key="export_start",
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
-        there = services.store().exports() / name
+        folder = queries.store().exports() / name
         st.caption(
-            f"{there} is there already. Choose another name to write again." if taken else f"Goes to {there}"
+            f"{folder} is there already. Choose another name to write again."
+            if taken
+            else f"Goes to {folder}"
         )
     with right:
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -74,21 +75,19 @@ def _write(model: services.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        shell.command(wanted)
+        page_frame.command(request)
 
 
-def _suggestion(model: services.Info, plan: Plan) -> str:
+def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", state.current().model.rstrip("/").split("/")[-1]).strip("-")
-    name = f"{stem or 'model'}-pruned-{round(100 * sparsity(plan, model.parameters))}"
-    folder = services.store().exports()
-    names = (f"{name}-{number}" if number > 1 else name for number in count(1))
-    return next(free for free in names if not (folder / free).exists())
+    stem = format.file_stem(session.current().model)
+    name = f"{stem}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    return queries.free_export_name(name)
 
 
-def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
-    choice = state.current()
-    smap = services.the_map(model)
+def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
+    choice = session.current()
+    smap = queries.sensitivity_map(model)
     return Recipe.from_plan(
         plan,
         model.groups,
@@ -98,57 +97,54 @@ def _recipe(model: services.Info, plan: Plan, name: str) -> Recipe:
     ).with_details(name=name)
 
 
-def _expectations(model: services.Info, plan: Plan) -> None:
-    """What is known of the plan before it is written."""
-    smap = services.the_map(model)
+def _expectations(model: queries.Info, plan: Plan) -> None:
+    """The plan's figures before it is written: measured, else forecast."""
+    smap = queries.sensitivity_map(model)
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
         return
-    known = services.measurements(model, smap)
-    truth = services.measured(plan, known, model.groups)
-    first, second = st.columns(2)
-    if truth:
-        with first:
-            shell.figure(
-                "Perplexity", words.perplexity(truth["perplexity"]), "measured", "", words.PERPLEXITY
-            )
-        with second:
-            shell.figure("Size, stored sparsely", words.size(truth["bytes"]), "measured", "", words.SIZE)
+    measurements = queries.measurements(model, smap)
+    current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
+    forecast, measured = current.forecast, current.measured
+    if measured:
+        perplexity, size, band, share = measured["perplexity"], measured["bytes"], "", ""
     else:
-        seen = Forecaster(smap, services.calibration(smap, known)).forecast(plan)
-        band = f"{words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)}"
-        with first:
-            shell.figure("Perplexity", words.perplexity(seen.perplexity), "forecast", band, words.PERPLEXITY)
-        with second:
-            gone = f"{words.percent(seen.sparsity)} of prunable weights gone"
-            shell.figure("Size, stored sparsely", words.size(seen.bytes), "forecast", gone, words.SIZE)
+        perplexity, size = forecast.perplexity, forecast.bytes
+        band = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
+        share = f"{format.percent(forecast.sparsity)} of prunable weights gone"
+    source = "measured" if measured else "forecast"
+    left, right = st.columns(2)
+    with left:
+        page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
+    with right:
+        page_frame.figure("Size, stored sparsely", format.size(size), source, share, labels.SIZE)
 
 
-def _written(model: services.Info) -> None:
+def _written(model: queries.Info) -> None:
     """Models that were written from this one, newest first."""
-    found = services.exports(model)
-    if not found:
+    exports = queries.exports(model)
+    if not exports:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.header("Written models", anchor=False, width="content")
-        shell.link("runs", "Compare or delete them")
-    for value in found:
+        page_frame.link("runs", "Compare or delete them")
+    for value in exports:
         with st.container(border=True):
-            _one(value)
+            _card(value)
 
 
-def _one(value: dict[str, Any]) -> None:
+def _card(value: dict[str, Any]) -> None:
     verified = (
         ":green-badge[:material/check: loaded again, equal]"
         if value.get("verified")
         else ":red-badge[not verified]"
     )
     folder = Path(value["out"])
-    gone = "" if folder.exists() else " :orange-badge[moved or deleted since]"
-    st.markdown(f"**{folder.name}** {verified}{gone}")
+    missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
+    st.markdown(f"**{folder.name}** {verified}{missing}")
     st.markdown(
-        f":green-badge[measured] perplexity {words.perplexity(value['perplexity'])} · "
-        f"KL {words.kl(value['kl'])} nats per token · same next word {words.percent(value['agreement'])} · "
-        f"{words.size(value['bytes'])} on disk · {words.size(value['sparse_bytes'])} stored sparsely"
+        f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
+        f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "
+        f"{format.size(value['bytes'])} on disk · {format.size(value['sparse_bytes'])} stored sparsely"
     )
     st.code(str(folder), language=None)

@@ -8,11 +8,10 @@ import streamlit as st
 
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 DTYPES = {
     "float32": "float32 (exact)",
@@ -22,7 +21,7 @@ DTYPES = {
 DEVICES = {"auto": "Best available", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
 
 
-def chooser(model: services.Info | None, busy: bool) -> None:
+def chooser(model: queries.Info | None, busy: bool) -> None:
     """Choosing a model: open and with all its parts before one is loaded, folded away after."""
     if model is None:
         with st.container(border=True):
@@ -37,7 +36,7 @@ def chooser(model: services.Info | None, busy: bool) -> None:
 
 
 def _choose(busy: bool) -> None:
-    choice = state.current()
+    choice = session.current()
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Start with the demo", anchor=False)
@@ -64,16 +63,16 @@ def _choose(busy: bool) -> None:
 
 
 def _load_demo() -> None:
-    state.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
-    shell.act(lambda: services.submit(services.request("inspect")))
+    session.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
+    page_frame.on_click(lambda: requests.submit(requests.request("inspect")))
 
 
 def _take_reference() -> None:
-    state.choose_model(model=st.session_state["reference"].strip())
+    session.choose_model(model=st.session_state["reference"].strip())
 
 
 def _take_options() -> None:
-    state.choose_model(
+    session.choose_model(
         dtype=st.session_state["dtype"],
         device=st.session_state["device"],
         data=st.session_state["data"].strip() or "demo",
@@ -82,7 +81,7 @@ def _take_options() -> None:
     )
 
 
-def _options(choice: state.Choice) -> None:
+def _options(choice: session.Choice) -> None:
     with st.expander("Options", icon=":material/settings:"):
         left, right = st.columns(2)
         left.selectbox(
@@ -108,57 +107,62 @@ def _options(choice: state.Choice) -> None:
             on_change=_take_options,
             help="demo (shipped with Prunescope), wikitext, or the path of a text, JSONL or parquet file.",
         )
-        st.toggle(
-            "Run code that comes with the model",
-            choice.trust_remote_code,
-            key="trust",
-            on_change=_take_options,
+        _trust(choice)
+
+
+def _trust(choice: session.Choice) -> None:
+    """What may run while a model is loaded, each with its warning."""
+    st.toggle(
+        "Run code that comes with the model",
+        choice.trust_remote_code,
+        key="trust",
+        on_change=_take_options,
+    )
+    if choice.trust_remote_code:
+        st.warning(
+            "The model's own Python code will run on this machine with your rights. "
+            "Only do this for authors you trust.",
+            icon=":material/warning:",
         )
-        if choice.trust_remote_code:
-            st.warning(
-                "The model's own Python code will run on this machine with your rights. "
-                "Only do this for authors you trust.",
-                icon=":material/warning:",
-            )
-        st.toggle("Allow pickle files", choice.allow_pickle, key="pickle", on_change=_take_options)
-        if choice.allow_pickle:
-            st.warning(
-                "A pickle file can run any program while it is read. Safetensors and GGUF files cannot.",
-                icon=":material/warning:",
-            )
+    st.toggle("Allow pickle files", choice.allow_pickle, key="pickle", on_change=_take_options)
+    if choice.allow_pickle:
+        st.warning(
+            "A pickle file can run any program while it is read. Safetensors and GGUF files cannot.",
+            icon=":material/warning:",
+        )
 
 
-def _check(choice: state.Choice, busy: bool) -> None:
+def _check(choice: session.Choice, busy: bool) -> None:
     """What the chosen model needs, before anything is loaded."""
     st.subheader("Before loading", anchor=False)
-    with shell.told():
+    with page_frame.user_errors():
         with st.spinner("Looking at the model …"):
-            seen = services.look(choice.model or "demo", choice.dtype)
-        _facts(seen)
+            preview = queries.cached_preview(choice.model or "demo", choice.dtype)
+        _facts(preview)
         if not choice.model:
             return
-        wanted = services.request("inspect")
+        request = requests.request("inspect")
         st.button(
             f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
             type="primary",
             icon=":material/download:",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
-        shell.command(wanted)
+        page_frame.command(request)
 
 
-def _facts(seen: Preview) -> None:
-    rows: dict[str, str] = {"Model": seen.reference, "Architecture": seen.architecture}
-    if seen.parameters:
-        rows["Parameters"] = words.count(seen.parameters)
-    if seen.bytes_on_disk:
-        rows["On disk" if seen.local else "Download"] = words.size(seen.bytes_on_disk)
-    rows["Memory needed"] = words.size(seen.memory_needed)
-    rows["Memory free"] = words.size(seen.memory_available)
+def _facts(preview: Preview) -> None:
+    rows: dict[str, str] = {"Model": preview.reference, "Architecture": preview.architecture}
+    if preview.parameters:
+        rows["Parameters"] = format.count(preview.parameters)
+    if preview.bytes_on_disk:
+        rows["On disk" if preview.local else "Download"] = format.size(preview.bytes_on_disk)
+    rows["Memory needed"] = format.size(preview.memory_needed)
+    rows["Memory free"] = format.size(preview.memory_available)
     st.table(rows, border="horizontal", hide_header=True)
-    if seen.fits:
+    if preview.fits:
         st.badge("Fits into memory", icon=":material/check:", color="green")
     else:
         st.warning(
@@ -166,18 +170,18 @@ def _facts(seen: Preview) -> None:
             "or take a smaller model.",
             icon=":material/memory_alt:",
         )
-    if seen.warning:
-        st.warning(seen.warning, icon=":material/warning:")
+    if preview.warning:
+        st.warning(preview.warning, icon=":material/warning:")
 
 
-def made_of(model: services.Info) -> None:
+def made_of(model: queries.Info) -> None:
     """A picture of where the parameters are."""
     st.header("What it is made of", anchor=False)
     prunable = sum(model.parameters.values())
     whole = int(model.facts["parameters"])
     st.caption(
         f"{model.facts['architecture']}: {model.layers} layers with {len(model.kinds)} groups each. "
-        f"{words.percent(prunable / whole)} of its {words.count(whole)} parameters are in groups "
+        f"{format.percent(prunable / whole)} of its {format.count(whole)} parameters are in groups "
         "that can be pruned."
     )
     by_kind = {kind: sum(n for (_, k), n in model.parameters.items() if k == kind) for kind in KINDS}
@@ -196,71 +200,71 @@ def made_of(model: services.Info) -> None:
     )
 
 
-def baseline(model: services.Info, busy: bool) -> None:
+def baseline(model: queries.Info, busy: bool) -> None:
     """How good the unpruned model is: measured figures, or the button that measures them."""
     st.header("How good it is now", anchor=False)
-    found = services.baseline(model)
-    wanted = services.request("baseline", data=state.current().data)
-    if found is None:
+    figures = queries.baseline(model)
+    request = requests.request("baseline", data=session.current().data)
+    if figures is None:
         st.write(
             "Measure the unpruned model once, on real text and on questions with known answers. "
             "Everything later is compared with it."
         )
-        _measure_button(wanted, busy, "Measure the baseline", "primary")
+        _measure_button(request, busy, "Measure the baseline", "primary")
         return
-    _figures(found)
-    if found.get("probes"):
+    _figures(figures)
+    if figures.get("probes"):
         st.subheader("Questions answered right, by capability", anchor=False)
         st.plotly_chart(
-            charts.abilities([("Unpruned", found["probes"])]),
+            charts.abilities([("Unpruned", figures["probes"])]),
             key="abilities",
             config=charts.BARE,
             alt="Share of questions answered right for each capability",
         )
-    _measure_button(wanted, busy, "Measure again", "secondary")
+    _measure_button(request, busy, "Measure again", "secondary")
 
 
-def _measure_button(wanted: dict[str, Any], busy: bool, label: str, kind: str) -> None:
+def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
     left, right = st.columns([1, 4])
     left.button(
         label,
         type="primary" if kind == "primary" else "secondary",
         icon=":material/straighten:",
         disabled=busy,
-        on_click=shell.act,
-        args=(lambda: services.submit(wanted),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request),),
     )
     with right:
-        shell.command(wanted)
+        page_frame.command(request)
 
 
-def _figures(found: dict[str, Any]) -> None:
+def _figures(figures: dict[str, Any]) -> None:
     cells = [
-        ("Perplexity", words.perplexity(found["perplexity"]), "lower is better", words.PERPLEXITY),
-        ("Right next word", words.percent(found["accuracy"]), "first guess", words.ACCURACY),
+        ("Perplexity", format.perplexity(figures["perplexity"]), "lower is better", labels.PERPLEXITY),
+        ("Right next word", format.percent(figures["accuracy"]), "first guess", labels.ACCURACY),
         (
             "Weights",
-            words.size(found["bytes"]),
+            format.size(figures["bytes"]),
             "as loaded",
             "Bytes of all weights in the loaded number format.",
         ),
     ]
     # The figures may be of another device, and then its times are left out.
-    if "prefill_ms" in found:
+    if "prefill_ms" in figures:
         cells += [
-            ("Reading a prompt", words.milliseconds(found["prefill_ms"]), "this machine", words.PREFILL),
-            ("Each further word", words.milliseconds(found["decode_ms"]), "this machine", words.DECODE),
+            ("Reading a prompt", format.milliseconds(figures["prefill_ms"]), "this machine", labels.PREFILL),
+            ("Each further word", format.milliseconds(figures["decode_ms"]), "this machine", labels.DECODE),
         ]
-    if found.get("probe_accuracy") is not None:
-        share = words.percent(found["probe_accuracy"])
+    if figures.get("probe_accuracy") is not None:
+        share = format.percent(figures["probe_accuracy"])
         cells.append(
             (
                 "Questions right",
                 share,
                 "overall",
-                words.QUESTIONS,
+                labels.QUESTIONS,
             )
         )
     for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
-            shell.figure(label, value, "measured", note, help)
+            page_frame.figure(label, value, "measured", note, help)

@@ -9,12 +9,10 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.checkpoint import demo_folder
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import jobs as jobs_view
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
-from pruning.workspace.results import about, inspected, latest_subject, ready_map
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.workspace.runs import ENDED_BADLY, models
 from pruning.workspace.store import WAITING, Job
 
@@ -42,17 +40,17 @@ def pitch() -> None:
 
 def demo() -> None:
     """One button that ends at the demo model's map, and how far it is."""
-    seen = [job.id for job in _at_work()]
+    before = [job.id for job in _at_work()]
 
-    @st.fragment(run_every=jobs_view.BUSY if seen else jobs_view.IDLE)
+    @st.fragment(run_every=jobs.RUNNING if before else jobs.IDLE)
     def watch() -> None:
-        shell.complaint()
+        page_frame.callback_error()
         # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
         if st.session_state.pop("demo_opening", False):
-            st.switch_page(shell.PAGES["sensitivity"].script)
+            st.switch_page(page_frame.PAGES["sensitivity"].script)
         _stop_what_cannot_work()
         work = _at_work()
-        if [job.id for job in work] != seen:
+        if [job.id for job in work] != before:
             st.rerun()
         with st.container(border=True, key="demo"):
             left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
@@ -62,15 +60,15 @@ def demo() -> None:
                 _steps(work)
 
     watch()
-    if not seen:
-        jobs_view.ended(CHAIN)
+    if not before:
+        jobs.ended(CHAIN)
 
 
 def _at_work() -> list[Job]:
     """Waiting and running jobs that make the demo model ready, whoever asked for them."""
     return [
         job
-        for job in services.waiting_jobs()
+        for job in requests.waiting_jobs()
         if job.request["model"]["reference"] == "demo" and job.request["task"] in CHAIN
     ]
 
@@ -78,7 +76,7 @@ def _at_work() -> list[Job]:
 def _offer(work: list[Job]) -> None:
     """What the demo is, and the page's one button."""
     st.subheader("Try it on the demo model", anchor=False)
-    if ready_map(services.store(), "demo"):
+    if queries.done_with_defaults("demo")["map"]:
         st.write("SmolLM2, a small chat model with 135 million parameters. Its map is ready.")
         st.button(
             "Open the demo's map",
@@ -101,45 +99,36 @@ def _offer(work: list[Job]) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="demo_start",
-            on_click=shell.act,
+            on_click=page_frame.on_click,
             args=(_start,),
         )
 
 
 def _open() -> None:
-    state.choose_model(**_demo_choice())
+    session.choose_model(**_demo_choice())
     st.session_state["demo_opening"] = True
 
 
 def _demo_choice() -> dict[str, Any]:
     """What the demo's map is about: the defaults, whatever the session had chosen before."""
-    default = replace(state.Choice(), model="demo")
+    default = replace(session.Choice(), model="demo")
     names = ("model", "dtype", "trust_remote_code", "allow_pickle", "data", "criterion")
     return {name: getattr(default, name) for name in names}
 
 
 def _start() -> None:
     """Queue what is missing of the chain, in order."""
-    state.choose_model(**_demo_choice())
-    missing = [task for task in CHAIN if not _is_made(task)]
+    session.choose_model(**_demo_choice())
+    done = queries.done_with_defaults("demo")
+    missing = [task for task in CHAIN if not done[task]]
     arguments = {
         "inspect": {},
         "map": {"criterion": "fisher", "data": "demo"},
         "baseline": {"data": "demo"},
     }
     st.session_state["demo_chain"] = [
-        services.submit(services.request(task, **arguments[task])) for task in missing
+        requests.submit(requests.request(task, **arguments[task])) for task in missing
     ]
-
-
-def _is_made(task: str) -> bool:
-    store = services.store()
-    facts = inspected(store, "demo")
-    if task == "inspect" or facts is None:
-        return facts is not None
-    if task == "map":
-        return ready_map(store, "demo") is not None
-    return bool(about(store, "baseline", latest_subject(store, facts["fingerprint"], "demo")))
 
 
 def _stop() -> None:
@@ -148,48 +137,51 @@ def _stop() -> None:
 
 def _stop_what_cannot_work() -> None:
     """Where a step failed, those behind it would only fail again."""
-    chain = [services.store().job(job_id) for job_id in st.session_state.get("demo_chain", [])]
+    chain = [queries.store().job(job_id) for job_id in st.session_state.get("demo_chain", [])]
     if any(job.state in ENDED_BADLY for job in chain):
         _drop([job for job in chain if job.state in WAITING])
         del st.session_state["demo_chain"]
 
 
-def _drop(jobs: list[Job]) -> None:
+def _drop(dropped: list[Job]) -> None:
     """Cancel jobs that nobody needs to hear of again; the last first, so that none begins meanwhile."""
-    for job in reversed(jobs):
-        shell.act(lambda job_id=job.id: runner().cancel(job_id))  # type: ignore[misc]
+    for job in reversed(dropped):
+        page_frame.on_click(lambda job_id=job.id: runner().cancel(job_id))  # type: ignore[misc]
         st.session_state.pop(f"job_{job.request['task']}", None)
 
 
 def _steps(work: list[Job]) -> None:
     """The three steps, each with its sign, and the progress of the one that runs."""
     running = next((job for job in work if job.state == "running"), None)
+    done = queries.done_with_defaults("demo")
     for task, label in STEPS.items():
         if running and running.request["task"] == task:
             st.markdown(f":material/pending: **{label}**")
-        elif _is_made(task):
+        elif done[task]:
             st.markdown(f":green[:material/check_circle:] {label}")
         else:
             st.markdown(f":gray[:material/radio_button_unchecked: {label}]")
     if work:
-        jobs_view.progress(running or work[0], services.waiting_jobs())
+        jobs.progress(running or work[0], requests.waiting_jobs())
 
 
 def go_on() -> None:
     """Go on with the session's model, or with one that was used before."""
-    choice = state.current()
+    choice = session.current()
     recent = [
-        m for m in models(services.store()) if (m["reference"], m["dtype"]) != (choice.model, choice.dtype)
+        m for m in models(queries.store()) if (m["reference"], m["dtype"]) != (choice.model, choice.dtype)
     ]
-    here = services.info()
+    here = queries.info()
     if not recent and here is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="go_on"):
         st.markdown("Go on with", width="content")
         if here is not None:
-            shell.link(next_step(), f"{words.short(choice.model)} · {shell.PAGES[next_step()].title}")
+            page_frame.link(
+                next_step(), f"{format.short(choice.model)} · {page_frame.PAGES[next_step()].title}"
+            )
         for model in recent[:RECENT]:
-            name = words.short(model["reference"])
+            name = format.short(model["reference"])
             if st.button(
                 name,
                 type="tertiary",
@@ -197,40 +189,40 @@ def go_on() -> None:
                 icon_position="right",
                 key=f"go_on_{model['fingerprint']}_{model['dtype']}",
             ):
-                state.choose_model(
+                session.choose_model(
                     model=model["reference"],
                     dtype=model["dtype"],
                     trust_remote_code=False,
                     allow_pickle=False,
                 )
-                st.switch_page(shell.PAGES[next_step()].script)
+                st.switch_page(page_frame.PAGES[next_step()].script)
 
 
 def next_step() -> str:
     """The first step of the road that is not done; the last where all are."""
-    done = shell.done_steps()
-    return next((name for name in shell.ROAD if not done[name]), shell.ROAD[-1])
+    done = page_frame.done_steps()
+    return next((name for name in page_frame.ROAD if not done[name]), page_frame.ROAD[-1])
 
 
 def road() -> None:
     """The four steps: what each is for, which are done, which comes next."""
     st.header("The road", anchor=False)
-    done, following = shell.done_steps(), next_step()
-    for column, name in zip(st.columns(len(shell.ROAD)), shell.ROAD, strict=True):
+    done, following = page_frame.done_steps(), next_step()
+    for column, name in zip(st.columns(len(page_frame.ROAD)), page_frame.ROAD, strict=True):
         comes_next = name == following and not done[name]
         key = "road_next" if comes_next else f"road_{name}"
         with column, st.container(border=True, height="stretch", key=key, vertical_alignment="distribute"):
             sign = ":green-badge[:material/check: done]" if done[name] else ""
             sign = ":blue-badge[next]" if comes_next else sign
-            st.markdown(f"**{shell.PAGES[name].title}** {sign}\n\n{ROAD[name]}")
-            shell.link(name, f"Open {shell.PAGES[name].title.split()[-1]}")
+            st.markdown(f"**{page_frame.PAGES[name].title}** {sign}\n\n{ROAD[name]}")
+            page_frame.link(name, f"Open {page_frame.PAGES[name].title.split()[-1]}")
 
 
 def glossary() -> None:
     """The words that matter, in two columns."""
     st.header("Ten words that matter", anchor=False)
-    entries = list(words.GLOSSARY.items())
+    entries = list(labels.GLOSSARY.items())
     half = (len(entries) + 1) // 2
     for column, part in zip(st.columns(2, gap="large"), (entries[:half], entries[half:]), strict=True):
         with column:
-            shell.glossary(dict(part))
+            page_frame.glossary(dict(part))

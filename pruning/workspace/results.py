@@ -102,9 +102,9 @@ def latency(store: Store, fingerprint: str, dtype: str, device: str) -> dict[str
 def baseline(store: Store, subject: Subject | None, device: str) -> dict[str, Any] | None:
     """The dense model's figures on the text; without its times where they are another device's."""
     rows = about(store, "baseline", subject)
-    own = [row for row in rows if row["value"].get("device") == device]
-    if own:
-        return own[0]["value"]
+    here = [row for row in rows if row["value"].get("device") == device]
+    if here:
+        return here[0]["value"]
     return {name: value for name, value in rows[0]["value"].items() if name not in TIMES} if rows else None
 
 
@@ -137,7 +137,7 @@ def unit_map(store: Store, subject: Subject, structure: str) -> dict[str, Any] |
 
 
 def capability_map(store: Store, smap: SensitivityMap, needed: Collection[str] = ()) -> CapabilityMap | None:
-    """What capabilities lean on; of several the map with most capabilities, then levels, then the newest.
+    """The capability map; of several the one with most capabilities, then levels, then the newest.
 
     None where it was not worked out for all that are `needed`.
     """
@@ -161,7 +161,7 @@ def outlier_shares(store: Store, smap: SensitivityMap) -> dict[int, float] | Non
 def of_map(
     store: Store, kind: str, smap: SensitivityMap, criterion: str | None = None
 ) -> list[dict[str, Any]]:
-    """Values of a kind with the map's criterion (or another that leans on it) and structure, newest first.
+    """Values of a kind with the map's criterion (or another that it prices) and structure, newest first.
 
     What was made with another structure, scope or pattern than the map prices is another matter.
     """

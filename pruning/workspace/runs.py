@@ -10,7 +10,8 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import DEFAULT, names
-from pruning.workspace.store import WAITING, Job, Store, canonical
+from pruning.workspace.keys import canonical
+from pruning.workspace.store import WAITING, Job, Store
 
 RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
 ENDED_BADLY = ("failed", "cancelled")
@@ -62,12 +63,12 @@ def models(store: Store) -> list[dict[str, Any]]:
 
 def runs(store: Store) -> list[Run]:
     """Everything that was made in the workspace, and every job that failed or was cancelled, newest first."""
-    known = _names(store)
+    names = _names(store)
     notes = {_digest(row["key"]): row["value"]["text"] for row in store.find("note")}
-    found = [_result(row, known) for kind in RESULTS for row in store.find(kind)]
-    found += [_sweep(rows, known) for rows in _sweeps(store)]
-    found += [_job(job) for job in store.jobs(ENDED_BADLY, limit=200)]
-    noted = [replace(run, note=notes.get(run.id, "")) for run in found]
+    entries = [_result(row, names) for kind in RESULTS for row in store.find(kind)]
+    entries += [_sweep(rows, names) for rows in _sweeps(store)]
+    entries += [_job(job) for job in store.jobs(ENDED_BADLY, limit=200)]
+    noted = [replace(run, note=notes.get(run.id, "")) for run in entries]
     return sorted(noted, key=lambda run: run.made, reverse=True)
 
 
@@ -80,10 +81,10 @@ def _names(store: Store) -> dict[str, tuple[str, str]]:
     return named
 
 
-def _result(row: dict[str, Any], known: dict[str, tuple[str, str]]) -> Run:
+def _result(row: dict[str, Any], names: dict[str, tuple[str, str]]) -> Run:
     kind, key, value = row["kind"], row["key"], row["value"]
     recipe = value.get("recipe") or {}
-    named = known.get(key["fingerprint"])
+    named = names.get(key["fingerprint"])
     reference, dtype = named or ((recipe.get("model") or {}).get("reference"), "float32")
     return Run(
         kind=kind,
@@ -112,9 +113,9 @@ def _sweep_key(key: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in key.items() if name not in ("layer", "kind", "level")}
 
 
-def _sweep(rows: list[dict[str, Any]], known: dict[str, tuple[str, str]]) -> Run:
+def _sweep(rows: list[dict[str, Any]], names: dict[str, tuple[str, str]]) -> Run:
     key = _sweep_key(rows[0]["key"])
-    reference, dtype = known.get(key["fingerprint"], (None, "float32"))
+    reference, dtype = names.get(key["fingerprint"], (None, "float32"))
     points = [row["value"] for row in rows]
     made = max(row["created"] for row in rows)
     about = (key["criterion"], key["data"], (), made, {"points": points}, "", _options(key))
@@ -174,13 +175,13 @@ def files(store: Store, run: Run) -> list[Path]:
     Statistics and gradients go with the last map of their model and text; collecting them takes a pass.
     """
     if run.kind == "map":
-        wanted = [store.file("map", run.key, ".json")]
+        paths = [store.file("map", run.key, ".json")]
         same = {"fingerprint": run.key["fingerprint"], "data_fingerprint": run.value["data_fingerprint"]}
         of_model = store.find("map", fingerprint=run.key["fingerprint"])
         stamps = [row["value"]["data_fingerprint"] for row in of_model]
         if stamps.count(run.value["data_fingerprint"]) == 1:
-            wanted += [store.file(kind, same, ".safetensors") for kind in ("statistics", "gradients")]
-        return [path for path in wanted if path.exists()]
+            paths += [store.file(kind, same, ".safetensors") for kind in ("statistics", "gradients")]
+        return [path for path in paths if path.exists()]
     if run.kind == "recovery":
         weights, halfway = (store.file("recovery", run.key, end) for end in (".safetensors", ".resume.pt"))
         return [path for path in (weights, halfway) if path.exists()]
@@ -238,8 +239,8 @@ def _user(store: Store, run: Run) -> Job | None:
 def _about(store: Store, job: Job, run: Run) -> bool:
     """Whether a job may be about the run's model; one that nobody has looked at may be any."""
     reference = job.request["model"]["reference"]
-    known = {m["fingerprint"] for m in models(store) if m["reference"] == reference}
-    return not known or run.key["fingerprint"] in known
+    fingerprints = {m["fingerprint"] for m in models(store) if m["reference"] == reference}
+    return not fingerprints or run.key["fingerprint"] in fingerprints
 
 
 def _reads(job: Job, folder: Path) -> bool:

@@ -1,15 +1,12 @@
 """Results and jobs in the workspace: one SQLite database and a folder of files, shared by many processes."""
 
-import hashlib
 import json
-import math
-import numbers
 import os
 import re
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +16,12 @@ import psutil
 
 from pruning.errors import PruningError
 from pruning.workspace import database
+from pruning.workspace.keys import canonical, digest, plain_name
 
 INTERRUPTED = "interrupted: the dashboard was stopped"
 WAITING = ("queued", "running")
 
 _JOB_FIELDS = ("state", "done", "total", "note", "started", "finished", "seconds_left", "result", "error")
-_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,6 @@ def workspace() -> Path:
     return Path(named).expanduser().resolve() if named else Path(platformdirs.user_data_dir("prunescope"))
 
 
-def canonical(key: Mapping[str, Any]) -> str:
-    """The same text for the same key: sorted, compact, numbers rounded to 6 digits, 1.0 written as 1."""
-    return json.dumps(_plain(key), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 class Store:
     """The workspace. Safe to share between threads, and to open from several processes.
 
@@ -75,20 +67,20 @@ class Store:
 
     def put(self, kind: str, key: dict[str, Any], value: dict[str, Any]) -> int:
         """Keep `value` under (kind, key), in place of what was there, and return the row's id."""
-        text = canonical(key)
         with database.opened(self._path, write=True) as connection:
             row = connection.execute(
                 "INSERT INTO results (kind, hash, key, value, created) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (kind, hash) DO UPDATE SET value = excluded.value, created = excluded.created "
                 "RETURNING id",
-                (kind, _hash(text), text, json.dumps(value), time.time()),
+                (kind, digest(key), canonical(key), json.dumps(value), time.time()),
             ).fetchone()
         return int(row["id"])
 
     def get(self, kind: str, key: dict[str, Any]) -> dict[str, Any] | None:
+        """What is kept under (kind, key), or None."""
         with database.opened(self._path) as connection:
             row = connection.execute(
-                "SELECT value FROM results WHERE kind = ? AND hash = ?", (kind, _hash(canonical(key)))
+                "SELECT value FROM results WHERE kind = ? AND hash = ?", (kind, digest(key))
             ).fetchone()
         return json.loads(row["value"]) if row else None
 
@@ -124,10 +116,10 @@ class Store:
     def remove(self, kind: str, key: dict[str, Any]) -> bool:
         """Forget what is kept under (kind, key); False if there is nothing."""
         with database.opened(self._path, write=True) as connection:
-            gone = connection.execute(
-                "DELETE FROM results WHERE kind = ? AND hash = ?", (kind, _hash(canonical(key)))
+            deleted = connection.execute(
+                "DELETE FROM results WHERE kind = ? AND hash = ?", (kind, digest(key))
             ).rowcount
-        return gone == 1
+        return deleted == 1
 
     # Files
 
@@ -137,7 +129,7 @@ class Store:
             raise PruningError(f"A file of kind {kind!r} with the ending {suffix!r} cannot be kept.")
         folder = self.root / "files" / kind
         _make_folder(folder)
-        return folder / (_hash(canonical(key)) + suffix)
+        return folder / (digest(key) + suffix)
 
     def exports(self) -> Path:
         """The folder for written models."""
@@ -150,9 +142,9 @@ class Store:
 
         Raises PruningError unless both are plain names, so that what users type stays in the workspace.
         """
-        parent = self.root / _plain_name(folder)
+        parent = self.root / plain_name(folder)
         _make_folder(parent)
-        path = parent / _plain_name(name)
+        path = parent / plain_name(name)
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise PruningError(f"{name!r} leads out of the workspace. Choose another name.")
         return path
@@ -160,10 +152,12 @@ class Store:
     # Jobs
 
     def add_runner(self, runner: str, pid: int, started: float) -> None:
+        """Register a process that runs jobs; `started` is when it was, in seconds since the epoch."""
         with database.opened(self._path, write=True) as connection:
             connection.execute("INSERT INTO runners VALUES (?, ?, ?)", (runner, pid, started))
 
     def remove_runner(self, runner: str) -> None:
+        """Forget a process that ran jobs."""
         with database.opened(self._path, write=True) as connection:
             connection.execute("DELETE FROM runners WHERE id = ?", (runner,))
 
@@ -180,6 +174,7 @@ class Store:
             ).rowcount
 
     def add_job(self, request: dict[str, Any], runner: str) -> int:
+        """Queue a request for a runner, and return the job's id."""
         device = str((request.get("model") or {}).get("device") or "auto")
         with database.opened(self._path, write=True) as connection:
             row = connection.execute(
@@ -209,6 +204,7 @@ class Store:
         return changed == 1
 
     def update_job(self, job_id: int, **fields: Any) -> None:
+        """Write some of a job's fields: its state, progress, times, result or error."""
         unknown = set(fields) - set(_JOB_FIELDS)
         if unknown:
             raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
@@ -219,6 +215,7 @@ class Store:
             connection.execute(f"UPDATE jobs SET {changes} WHERE id = :id", fields | {"id": job_id})
 
     def job(self, job_id: int) -> Job:
+        """The job; PruningError where there is none."""
         with database.opened(self._path) as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if row is None:
@@ -237,10 +234,10 @@ class Store:
     def remove_job(self, job_id: int) -> bool:
         """Forget a job that has ended; False if there is none or it has not."""
         with database.opened(self._path, write=True) as connection:
-            gone = connection.execute(
+            deleted = connection.execute(
                 "DELETE FROM jobs WHERE id = ? AND state NOT IN (?, ?)", (job_id, *WAITING)
             ).rowcount
-        return gone == 1
+        return deleted == 1
 
 
 def _where(fields: Mapping[str, Any]) -> tuple[str, list[Any]]:
@@ -249,29 +246,6 @@ def _where(fields: Mapping[str, Any]) -> tuple[str, list[Any]]:
     for name, value in fields.items():
         values += [f'$."{name}"', canonical({"field": value})]
     return " AND json_extract(key, ?) IS json_extract(?, '$.field')" * len(fields), values
-
-
-def _plain(value: Any) -> Any:
-    """JSON with one spelling for equal values; numpy's numbers count as numbers."""
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        number = float(value)
-        if not math.isfinite(number):
-            raise ValueError("a key needs finite numbers")
-        rounded = round(number, 6)
-        return int(rounded) if rounded.is_integer() else rounded
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
-    raise TypeError(f"a key cannot hold {type(value).__name__}")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _job(row: sqlite3.Row) -> Job:
@@ -291,17 +265,6 @@ def _alive(pid: int, started: float) -> bool:
         return True
     except psutil.Error:
         return False
-
-
-def _plain_name(name: str) -> str:
-    printable = name.isprintable() and not set(name) & set('/\\:*?"<>|')
-    tidy = name == name.strip() and not name.startswith(".") and not name.endswith(".")
-    if not (name and printable and tidy and len(name.encode()) <= 150) or _WINDOWS_DEVICE.fullmatch(name):
-        raise PruningError(
-            f"{name!r} cannot be a file name. Use up to 150 letters, digits, spaces, dots, dashes or "
-            "underscores, without a slash, and with no dot at the beginning or end."
-        )
-    return name
 
 
 def _make_folder(folder: Path) -> None:

@@ -10,10 +10,20 @@ from pruning.benchmarks import forecast as bench_forecast
 from pruning.benchmarks import map as bench
 from pruning.benchmarks import methods as bench_masks
 from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.benchmarks.tables import NOTHING, TABLES
 from pruning.engine.models.load import fingerprint, load
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.tasks import Session
 from pruning.workspace.store import Store
+
+
+def written(name: str, result: dict) -> str:
+    """The bench's tables; no key that they ask for may be missing from what the bench returned."""
+    text = "\n".join(TABLES[name](result))
+    values = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ")]
+    assert values
+    assert NOTHING not in values
+    return text
 
 
 def test_spearman_is_the_rank_correlation() -> None:
@@ -46,6 +56,7 @@ def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_p
     assert found["measured_points"] == 15
     for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):
         assert -1 <= found[name] <= 1
+    assert f"| {found['dense_forwards']:.1f} | at most 10 |" in written("map", found)
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
@@ -55,6 +66,7 @@ def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: P
     kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
     assert all(kl > 0 for kl in kls)
     assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
+    assert f"| our best | {found['best_kl']:.3f} |" in written("masks", found)
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
@@ -74,5 +86,8 @@ def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     assert found["coverage_80"] == pytest.approx(np.mean(inside))
     assert {kind: own["recipes"] for kind, own in found["kinds"].items()} == dict.fromkeys(
         ("by kind", "some groups", "ramp", "mixed", "solved"), 2
+    )
+    assert f"| neurons | 5 | {100 * found['criteria']['neurons']['median_error']:.1f} % |" in written(
+        "forecast", found
     )
     assert fingerprint(loaded.model) == loaded.fingerprint

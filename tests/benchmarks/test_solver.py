@@ -20,6 +20,7 @@ from pruning.tasks import Session
 from pruning.tasks.optimize import unit_choices_for
 from pruning.tasks.sensitivity import outliers
 from pruning.workspace.store import Store
+from tests.benchmarks.test_bench import written
 from tests.support.tiny import LAYERS
 
 
@@ -58,7 +59,9 @@ def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Pat
     ours = {row["case"]: row["kl"] for row in rows if row["method"] == "ours"}
     beaten = all(row["kl"] >= ours[row["case"]] for row in rows)
     assert found["ours_best_everywhere"] == beaten
+    kls = {row["method"]: row["kl"] for row in rows if row["case"].startswith("neurons")}
     assert found["gap_to_bound"] == 0
+    assert f"| neurons 25% | {kls['uniform']:.4f} | {kls['owl']:.4f} |" in written("solver", found)
     assert outliers(session)["layers"] == list(range(LAYERS))
     assert unit_choices_for(session, "heads").groups[0] == (0, "heads")
 

@@ -62,17 +62,16 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
     table = synthetic.sensitivity_map()
     rng = np.random.default_rng(1)
     learnt = Forecaster.fitted(table, [(parse_settings(["all=0.3"], table.groups), 0.4)]).fit
-    for calibration in (prior(), Forecaster.prior(table).fit, learnt):
-        data = json.loads(json.dumps(table_data(table, calibration, Marks())))
+    for fit in (prior(), Forecaster.prior(table).fit, learnt):
+        forecaster = Forecaster(table, fit)
+        data = json.loads(json.dumps(table_data(forecaster, Marks())))
         plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
         plans += [rng.uniform(0, 0.95, 150).round(3) * (rng.uniform(size=150) > 0.4) for _ in range(30)]
         plans.append(np.where(np.arange(150) == 7, 0.5, 0.0))
         given = {"table": data, "plans": [plan.tolist() for plan in plans]}
         seen = compute("given.plans.map((levels) => forecast(given.table, levels))", given)
         for plan, ours in zip(plans, seen, strict=True):
-            true = Forecaster(table, calibration).forecast(
-                {g: float(v) for g, v in zip(table.groups, plan, strict=True) if v}
-            )
+            true = forecaster.forecast({g: float(v) for g, v in zip(table.groups, plan, strict=True) if v})
             for name, value in {
                 "kl": true.kl,
                 "klLow": true.kl_low,
@@ -92,7 +91,7 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
 
 def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
     table = synthetic.sensitivity_map()
-    data = json.loads(json.dumps(table_data(table, prior(), Marks())))
+    data = json.loads(json.dumps(table_data(Forecaster.prior(table), Marks())))
     zeros = [0.0] * len(table.groups)
     for index, name in enumerate(PRESETS):
         for level in (0.0, 0.3, 0.8):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruning.model_files.checkpoint import demo_folder
-from pruning.ui.shared import page as shell
+from pruning.ui.shared import page as page_frame
 from tests.e2e.browser import settle
 
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ def test_every_page_stands_in_the_navigation_and_the_words_are_at_hand(page: Pag
     page.goto("/model")
     settle(page)
     frame = page.get_by_test_id("stHeader")
-    for place in shell.PAGES.values():
+    for place in page_frame.PAGES.values():
         entry = frame.get_by_role("link", name=place.title)
         expect(entry).to_be_visible()
         box = entry.bounding_box()

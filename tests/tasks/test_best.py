@@ -8,7 +8,7 @@ from pruning.benchmarks import methods as bench_units
 from pruning.engine.architecture.units import find_units
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import unit_cost_curves
+from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings, sparsity
@@ -16,6 +16,7 @@ from pruning.tasks import TASKS, Session
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied
 from pruning.workspace.store import Store
+from tests.benchmarks.test_bench import written
 from tests.support.tiny import HEADS, INNER, LAYERS, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("dense_again")
@@ -49,7 +50,7 @@ def test_curves_rise_from_nothing(session: Session, loaded: Loaded) -> None:
     known = criterion_inputs(session.statistics)
     windows = torch.randint(3, VOCABULARY, (8, 64), generator=torch.Generator().manual_seed(0))
     for kind, most in (("neurons", round(0.7 * INNER)), ("heads", HEADS - 1), ("kv_groups", 1)):
-        found = unit_cost_curves(loaded.model, loaded.groups, units, kind, known, windows)
+        found = unit_cost_curves(loaded.model, loaded.groups, UnitKind(units, kind), known, windows)
         assert sorted(found) == list(range(LAYERS))
         for costs in found.values():
             assert len(costs) == most + 1
@@ -102,6 +103,7 @@ def test_the_best_layers_are_those_that_do_least_damage(session: Session) -> Non
 def test_the_bench_prints_ratios_of_its_rows(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_units, "SHARES", {"neurons": 0.2, "heads": 0.25})
     found = bench_units.bench_structured(session)
+    assert "| fisher, refitted | " in written("structured", found)
     kls = {(row["structure"], row["method"]): row["kl"] for row in found["rows"]}
     assert len(kls) == 10
     assert found["neurons_ratio"] == kls["neurons", "best"] / kls["neurons", "wanda"]

@@ -2,11 +2,10 @@
 
 import pytest
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def test_the_next_step_is_the_main_action_once_the_model_is_measured(open_page: Open, store: Store) -> None:
@@ -25,9 +24,9 @@ def test_a_folded_chooser_asks_nobody_about_the_model(
     open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    look = services.look
+    look = queries.cached_preview
     monkeypatch.setattr(
-        services, "look", lambda reference, dtype: looked.append(reference) or look("demo", dtype)
+        queries, "cached_preview", lambda reference, dtype: looked.append(reference) or look("demo", dtype)
     )
     synthetic.put_model(store, "someone/model")
     app = open_page("model", model="someone/model")

@@ -8,22 +8,11 @@ from streamlit.testing.v1 import AppTest
 from pruning.engine.criteria import CRITERIA
 from pruning.errors import PruningError
 from pruning.planning.recipe.recipe import Recipe
-from pruning.ui.data import queries as services
-from pruning.ui.text import format as words
+from pruning.ui.data import queries
+from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-
-
-def text_of(app: AppTest) -> str:
-    """Everything that the page says."""
-    said = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.error, *app.warning]
-    return "\n".join(str(element.value) for element in said)
-
-
-def metric(app: AppTest, label: str) -> str:
-    return next(element.value for element in app.metric if element.label == label)
-
+from tests.ui.conftest import Open, metric, text_of
 
 # ---- empty states -----------------------------------------------------------------------------------
 
@@ -115,7 +104,7 @@ def test_sensitivity_says_what_is_wrong_with_layers(open_page: Open, store: Stor
 
 def released(app: AppTest, levels: list[float], locks: tuple[str, ...] = (), number: int = 1) -> None:
     """As if the desk in the browser had let go with these levels."""
-    app.session_state["desk"] = {"release": {"number": number, "levels": levels, "locks": list(locks)}}
+    app.session_state["desk"] = {"events": [{"number": number, "levels": levels, "locks": list(locks)}]}
     app.run()
 
 
@@ -241,7 +230,7 @@ def test_a_refused_job_is_explained(open_page: Open, store: Store, monkeypatch: 
     def refuse(request: dict) -> int:
         raise PruningError("The dashboard is stopping. Start it again.")
 
-    monkeypatch.setattr(services.runner(), "submit", refuse)
+    monkeypatch.setattr(queries.runner(), "submit", refuse)
     next(b for b in app.button if b.label == "Measure the baseline").click().run()
     assert not app.exception
     assert app.error[0].value == "The dashboard is stopping. Start it again."
@@ -291,4 +280,4 @@ def test_cancelling_the_job_of_another_dashboard_is_explained(open_page: Open, s
 
 
 def test_every_criterion_has_words() -> None:
-    assert set(words.CRITERION) == set(CRITERIA)
+    assert set(labels.CRITERION) == set(CRITERIA)

@@ -6,12 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.jobs import runner
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def request(task: str, reference: str = "demo") -> dict:
@@ -29,9 +28,9 @@ def test_an_empty_workspace_offers_the_demo_and_the_first_step(open_page: Open) 
     assert "**1 Model** :blue-badge[next]" in said
     assert "done]" not in said
     assert "Go on with" not in said
-    for word, meaning in words.GLOSSARY.items():
+    for word, meaning in labels.GLOSSARY.items():
         assert f"**{word}**  \n{meaning}" in said
-    assert len(words.GLOSSARY) == 10
+    assert len(labels.GLOSSARY) == 10
 
 
 def test_one_press_asks_for_everything_the_demo_needs(open_page: Open, asked: list[dict]) -> None:
@@ -146,5 +145,5 @@ def test_go_on_with_a_model_used_before(open_page: Open, store: Store) -> None:
 
 def test_the_words_are_within_reach_on_every_page(open_page: Open, store: Store) -> None:
     synthetic.put_all(store)
-    for page in shell.PAGES:
-        assert f"**Perplexity**  \n{words.PERPLEXITY}" in text_of(open_page(page, model="demo")), page
+    for page in page_frame.PAGES:
+        assert f"**Perplexity**  \n{labels.PERPLEXITY}" in text_of(open_page(page, model="demo")), page

@@ -23,8 +23,12 @@ def hidden_states(model: nn.Module, ids: torch.Tensor) -> torch.Tensor:
 def head_of(model: nn.Module) -> Head:
     """The step from hidden states [..., hidden] to logits [..., vocabulary].
 
-    Checked against the model's own logits on four tokens; raises PruningError when a family does
-    something to its logits that is not understood here.
+    Checked against the model's own logits on four tokens.
+
+    Raises
+    ------
+    PruningError
+        When a family does something to its logits that is not understood here.
     """
     embedding = model.get_output_embeddings()  # type: ignore[operator]
     config: Any = model.config.get_text_config()  # type: ignore[union-attr, operator]
@@ -96,7 +100,10 @@ def batches_like(values: torch.Tensor, windows: torch.Tensor) -> Iterator[torch.
 
 @contextmanager
 def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[None]:
-    """While open, the model passes over the decoder layers before `layer` and feeds it `inputs`."""
+    """While open, the model skips the layers before `layer`, which it feeds `inputs` [n, length, hidden].
+
+    Closing restores it.
+    """
     modules = [module for _, module in decoder_layers(model)]
 
     def replace(_: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -114,7 +121,7 @@ def starting_at(model: nn.Module, layer: int, inputs: torch.Tensor) -> Iterator[
 
 @contextmanager
 def skipping_layers(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
-    """While open, these decoder layers do nothing."""
+    """While open, these decoder layers do nothing; closing restores them."""
     modules = decoder_layers(model)
     skipped = [modules[layer][1] for layer in layers]
     try:

@@ -28,6 +28,7 @@ class Call:
 
 
 def is_linear(module: nn.Module) -> bool:
+    """Whether the module is a matrix product; GPT-2's Conv1D is one, with its weight transposed."""
     return isinstance(module, (nn.Linear, Conv1D))
 
 
@@ -35,7 +36,11 @@ def is_linear(module: nn.Module) -> bool:
 def watched(
     model: nn.Module, layers: list[tuple[str, nn.Module]]
 ) -> Iterator[tuple[dict[str, list[Call]], dict[str, tuple[tuple, dict]]]]:
-    """Records, per layer name, the calls of linear modules in order and the arguments of the layer itself."""
+    """While open, record what passes through the layers; closing takes the hooks off again.
+
+    Yields two records by layer name: the calls of its linear modules in order, and the arguments of the layer
+    itself. Dropout is off while open.
+    """
     calls: dict[str, list[Call]] = {name: [] for name, _ in layers}
     arguments: dict[str, tuple[tuple, dict]] = {}
     training = [module for module in model.modules() if module.training]
@@ -66,6 +71,7 @@ def _noting(calls: list[Call], name: str) -> Callable[[nn.Module, tuple, torch.T
 
 
 def run_few_tokens(model: nn.Module) -> None:
+    """`TRACE_TOKENS` tokens through the model's layers, without gradients."""
     base: Any = model.base_model
     device = next(model.parameters()).device
     with torch.no_grad():
@@ -74,6 +80,7 @@ def run_few_tokens(model: nn.Module) -> None:
 
 @contextmanager
 def forward_replaced(module: nn.Module, forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
+    """While open, the module computes `forward` instead; closing restores what it was."""
     before = module.__dict__.get("forward")
     module.forward = forward
     try:

@@ -68,17 +68,22 @@ def sparsegpt(
             watch = {group.kind: model.get_submodule(group.parts[0].module) for group in in_plan}
             inputs = windows_pass.record(index, states, watch)[1].inputs if in_plan else {}
             for group in in_plan:
-                given = inputs.pop(group.kind)
-                choose, step = choice(levels[group.key], options, part_rows(model, group))
-                weights[group.key], pruned[group.key] = obs_prune(
-                    group_weight(model, group), mean_product(given, given), choose, step
-                )
-                saved += put_weight(model, group, weights[group.key])
+                weight, mask = _prune(model, group, inputs.pop(group.kind), levels[group.key], options)
+                saved += put_weight(model, group, weight)
+                weights[group.key], pruned[group.key] = weight, mask
             states = windows_pass.step(index, states)
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
     return WeightChange(pruned, weights)
+
+
+def _prune(
+    model: nn.Module, group: GroupInfo, inputs: Sequence[torch.Tensor], level: float, options: MaskOptions
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A group's new weight and its mask, from its inputs [tokens, in] batch after batch."""
+    choose, step = choice(level, options, part_rows(model, group))
+    return obs_prune(group_weight(model, group), mean_product(inputs, inputs), choose, step)
 
 
 def check(options: MaskOptions) -> None:

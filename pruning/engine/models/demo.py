@@ -15,7 +15,8 @@ from typing import Any
 from pruning.engine.models.gguf_convert import RECORD, being_made, convert
 from pruning.errors import PruningError
 from pruning.model_files import hub
-from pruning.model_files.checkpoint import demo_folder, gguf_header, read_folder
+from pruning.model_files.checkpoint import demo_folder, read_folder
+from pruning.model_files.gguf_header import gguf_header
 from pruning.progress import Progress, silent
 
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -15,7 +15,8 @@ from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
 
 from pruning.errors import Cancelled, PruningError
-from pruning.model_files.checkpoint import Gguf, cache_folder, gguf_header
+from pruning.model_files.checkpoint import cache_folder
+from pruning.model_files.gguf_header import Gguf, gguf_header
 from pruning.progress import Progress, silent
 
 RECORD = "prunescope.json"

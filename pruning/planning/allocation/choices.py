@@ -1,4 +1,4 @@
-"""What a solver may choose from: for each group its levels, what each costs and saves. Numpy only."""
+"""The choice table of a multiple-choice knapsack: each group's levels, what each costs and saves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ import numpy as np
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, saved_by
 from pruning.planning.cost.storage import bitmask_bytes
-from pruning.planning.forecast.capability_map import CapabilityMap, weights_of
+from pruning.planning.forecast.capability_map import CapabilityMap, cost_weights
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import costs_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -18,13 +18,14 @@ from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, parse_layers
 STEP = 0.01
 GRID = tuple(round(n * STEP, 6) for n in range(round(MAX_LEVEL / STEP) + 1))
 NEAR = 1e-9
+UNIT_STEPS = 64  # at most so many levels of a layer's units
 
 
 @dataclass(frozen=True, eq=False)
 class ChoiceTable:
     """Levels for every group, `levels` [groups, columns] rising from left to right, and their `costs`.
 
-    `saved`: by name of a quantity ("parameters", "bytes" on disk, for whole units "memory", bytes that the
+    `saved`: by name of a quantity ("parameters", "bytes" on disk, of whole units "memory", bytes that the
     weights take in a running program; a latency table adds its own) what each level takes off it [groups,
     columns]; `dense` is the dense model's total of each. `allowed` bool [groups, columns]: what may be
     chosen. `fixed` bool [groups]: locked and protected groups, which no reach narrows.
@@ -69,7 +70,7 @@ class ChoiceTable:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the user holds fast: `locks` are groups at their level, `protect` layers that stay ("0-1,29").
+    """Constraints on levels: `locks` are groups at their level, `protect` layers that stay dense ("0-1,29").
 
     `floor` and `ceiling`: the least and the most level of single groups; those not named have 0 and 0.95.
     """
@@ -170,19 +171,19 @@ def with_capability_weights(
     fit's weights of groups hold for every text.
     """
     smap, aim = forecaster.smap, choices.costs.copy()
-    for name, weight in weights_of(smap, capabilities, values).items():
+    for name, weight in cost_weights(smap, capabilities, values).items():
         aim += weight * _priced(capabilities.as_map(smap, name), choices.levels, forecaster.weights)
     return replace(choices, aim=aim)
 
 
-def with_latency(menu: ChoiceTable, table: LatencyTable) -> ChoiceTable:
-    """The same menu of whole units with the milliseconds that they save, by a table that was measured."""
-    saved, dense = dict(menu.saved), dict(menu.dense)
-    kinds = [kind for _, kind in menu.groups]
+def with_latency(choices: ChoiceTable, latency: LatencyTable) -> ChoiceTable:
+    """The same choices of structured units with the milliseconds that they save, by measured times."""
+    saved, dense = dict(choices.saved), dict(choices.dense)
+    kinds = [kind for _, kind in choices.groups]
     for mode in MODES:
-        rows = [saved_by(table, kind, own, mode) for kind, own in zip(kinds, menu.levels, strict=True)]
-        saved[f"{mode}_ms"], dense[f"{mode}_ms"] = np.stack(rows), table.dense[mode]
-    return replace(menu, saved=saved, dense=dense)
+        rows = [saved_by(latency, kind, row, mode) for kind, row in zip(kinds, choices.levels, strict=True)]
+        saved[f"{mode}_ms"], dense[f"{mode}_ms"] = np.stack(rows), latency.dense[mode]
+    return replace(choices, saved=saved, dense=dense)
 
 
 def unit_choices(
@@ -192,17 +193,56 @@ def unit_choices(
     weights: Mapping[int, int],
     dense: Mapping[str, float],
     bounds: Bounds | None = None,
-    steps: int = 64,
 ) -> ChoiceTable:
-    """What whole units cost: by layer Σ cost of 0, 1, 2, … units, in steps of 1/`steps` of a layer's.
+    """What structured pruning of one kind of unit costs, in steps of 1/`UNIT_STEPS` of a layer's units.
 
-    `totals` are units by layer, `weights` the weights of one unit. `dense` as of a map. Units leave the file
-    altogether, so what they save in bytes, on disk and in memory, is their weights'.
+    Parameters
+    ----------
+    costs
+        By layer, Σ cost of pruning 0, 1, 2, … units, in nats per token before κ.
+    totals, weights
+        By layer, how many units there are, and how many weights one of them has.
+    kind
+        The kind of unit, such as "neurons".
+    dense
+        The dense model's figures, as a sensitivity map has them.
+    bounds
+        Locked and protected layers, floors and ceilings.
+
+    Returns
+    -------
+    The choices. Units leave the file altogether, so what they save in bytes, on disk and in memory, is their
+    weights'.
+
+    Raises
+    ------
+    PruningError
+        Where the bounds leave a layer no level.
     """
-    layers = sorted(costs)
-    groups = tuple((layer, kind) for layer in layers)
+    groups = tuple((layer, kind) for layer in sorted(costs))
     least, most, fixed = (bounds or Bounds()).levels(groups)
-    step = {layer: max(1, totals[layer] // steps) for layer in layers}
+    grid, priced = _unit_grid(costs, totals, least, fixed)
+    size = np.array([[weights[layer] * totals[layer]] for layer, _ in groups], dtype=float)
+    allowed = np.isfinite(priced) & (_allowed(groups, grid, least, most, fixed) | fixed[:, None])
+    pruned_bytes, dense_bytes = grid * size * dense["weight_bytes"], float(dense["bytes"])
+    return ChoiceTable(
+        groups=groups,
+        levels=grid,
+        costs=np.where(np.isfinite(priced), priced, np.nanmax(priced[np.isfinite(priced)])),
+        saved={"parameters": grid * size, "bytes": pruned_bytes, "memory": pruned_bytes},
+        dense={"parameters": float(dense["parameters"]), "bytes": dense_bytes, "memory": dense_bytes},
+        weights=size[:, 0],
+        allowed=allowed,
+        fixed=fixed,
+    )
+
+
+def _unit_grid(
+    costs: Mapping[int, np.ndarray], totals: Mapping[int, int], least: np.ndarray, fixed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Levels and costs of whole numbers of units, both [layers, columns]; inf where there is none."""
+    layers = sorted(costs)
+    step = {layer: max(1, totals[layer] // UNIT_STEPS) for layer in layers}
     columns = max((len(costs[layer]) - 1) // step[layer] for layer in layers) + 1
     grid, priced = np.zeros((len(layers), columns)), np.full((len(layers), columns), np.inf)
     for row, layer in enumerate(layers):
@@ -212,23 +252,7 @@ def unit_choices(
         # Layers with fewer steps end in columns that may not be chosen.
         grid[row] = np.pad(units, (0, columns - len(units)), "edge") / totals[layer]
         priced[row, : len(units)] = costs[layer][units]
-    size = np.array([[weights[layer] * totals[layer]] for layer in layers], dtype=float)
-    allowed = np.isfinite(priced) & (_allowed(groups, grid, least, most, fixed) | fixed[:, None])
-    gone = grid * size * dense["weight_bytes"]
-    return ChoiceTable(
-        groups=groups,
-        levels=grid,
-        costs=np.where(np.isfinite(priced), priced, np.nanmax(priced[np.isfinite(priced)])),
-        saved={"parameters": grid * size, "bytes": gone, "memory": gone},
-        dense={
-            "parameters": float(dense["parameters"]),
-            "bytes": float(dense["bytes"]),
-            "memory": float(dense["bytes"]),
-        },
-        weights=size[:, 0],
-        allowed=allowed,
-        fixed=fixed,
-    )
+    return grid, priced
 
 
 def _allowed(

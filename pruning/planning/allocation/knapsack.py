@@ -1,9 +1,10 @@
-"""One level for each group, at the least cost, within linear budgets: a multiple-choice knapsack. Numpy only.
+"""The multiple-choice knapsack: one level for each group, at the least cost, within linear budgets.
 
-Two steps. The Lagrange dual gives prices for what is saved, and with them a bound that no choice can beat.
-Every choice lies above that bound by the sum of its groups' *reduced* costs, all of them 0 or more, so a
-search that keeps only sums below a limit holds the optimum as soon as it holds anything; the limit grows
-until it does (after Pisinger 1995, with a limit instead of an expanding core).
+Two steps. The Lagrangian relaxation gives a multiplier for each budget, and with them a bound that no choice
+can beat. Every choice lies above that bound by the sum of its groups' *reduced* costs, all of them 0 or more,
+so a search that keeps only sums below a limit holds the optimum as soon as it holds anything; the limit grows
+until it does (after D. Pisinger, "A minimal algorithm for the multiple-choice knapsack problem", European
+Journal of Operational Research 83, 1995, with a limit instead of an expanding core).
 """
 
 from collections.abc import Sequence
@@ -72,25 +73,25 @@ def cheapest_choice(
     `rough`: a good one will do, in a few milliseconds.
     """
     scaled = [budget.scaled() for budget in budgets]
-    if any(within_reach(one, allowed) < one.needed - TIGHT for one in scaled):
+    if any(within_reach(budget, allowed) < budget.needed - TIGHT for budget in scaled):
         return None
     least = np.where(allowed, costs, np.inf).min(axis=1, keepdims=True)
     unit = float(np.where(allowed, costs - least, 0.0).max(axis=1).sum()) or 1.0
-    own = np.where(allowed, (costs - least) / unit, np.inf)
-    saved = np.stack([one.saved for one in scaled]) if scaled else np.zeros((0, *costs.shape))
-    needed = np.array([one.needed for one in scaled])
+    scaled_costs = np.where(allowed, (costs - least) / unit, np.inf)
+    saved = np.stack([budget.saved for budget in scaled]) if scaled else np.zeros((0, *costs.shape))
+    needed = np.array([budget.needed for budget in scaled])
     for alone in range(len(needed) if len(needed) > 1 else 0):
         # Where the best within one budget meets the others, they do not bind.
         only = slice(alone, alone + 1)
-        prices, bound = best_multipliers(own, saved[only], needed[only])
-        columns, exact = _searched(own, saved[only], needed[only], prices, rough)
+        multipliers, bound = best_multipliers(scaled_costs, saved[only], needed[only])
+        columns, exact = _searched(scaled_costs, saved[only], needed[only], multipliers, rough)
         if (exact or rough) and columns is not None and _met(saved, needed, columns):
             break
     else:
-        prices, bound = best_multipliers(own, saved, needed)
+        multipliers, bound = best_multipliers(scaled_costs, saved, needed)
         if bound > 1.0 + 1e-6:  # above the dearest choice there is: the budgets exclude one another
             return None
-        columns, exact = _searched(own, saved, needed, prices, rough)
+        columns, exact = _searched(scaled_costs, saved, needed, multipliers, rough)
     if columns is None:
         columns, exact = _any(budgets, saved, needed, allowed), False
     if columns is None:
@@ -117,10 +118,8 @@ def _met(saved: np.ndarray, needed: np.ndarray, columns: np.ndarray) -> bool:
 
 @dataclass
 class _States:
-    """Partial choices: what each costs above the start, `over` (its reduced cost) and what it saves [k, n].
-
-    `parent` and `column` say where each came from.
-    """
+    """Partial choices: what each costs above the start, `over` (its reduced cost) and what it saves [k, n];
+    `parent` and `column` say where each came from."""
 
     cost: np.ndarray
     over: np.ndarray
@@ -129,23 +128,45 @@ class _States:
     column: np.ndarray
 
     def taken(self, rows: np.ndarray) -> "_States":
+        """These states alone."""
         return _States(
             self.cost[rows], self.over[rows], self.saved[:, rows], self.parent[rows], self.column[rows]
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Relaxed:
+    """The problem with its budgets priced: `over` [groups, levels] are reduced costs, `base` [groups] the
+    columns where they are 0, `missing` [budgets] what these leave to be saved."""
+
+    costs: np.ndarray
+    saved: np.ndarray
+    over: np.ndarray
+    base: np.ndarray
+    missing: np.ndarray
+    multipliers: np.ndarray
+
+    def core(self, limit: float) -> np.ndarray:
+        """The groups with more than one level below the limit, those whose second level is dearest first."""
+        below = self.over <= limit
+        groups = np.flatnonzero(below.sum(axis=1) > 1)
+        elsewhere = np.arange(self.over.shape[1]) != self.base[:, None]
+        second = np.where(below & elsewhere, self.over, np.inf).min(axis=1)
+        return groups[np.argsort(-second[groups], kind="stable")]
+
+
 def _searched(
-    costs: np.ndarray, saved: np.ndarray, needed: np.ndarray, prices: np.ndarray, rough: bool
+    costs: np.ndarray, saved: np.ndarray, needed: np.ndarray, multipliers: np.ndarray, rough: bool
 ) -> tuple[np.ndarray | None, bool]:
     """The best columns [groups] and whether that is proved; the limit grows until something is found."""
-    worth = costs - np.tensordot(prices, saved, 1)
+    worth = costs - np.tensordot(multipliers, saved, 1)
     base = worth.argmin(axis=1)
     over = worth - worth.min(axis=1, keepdims=True)
     rows = np.arange(len(costs))
     missing = needed - saved[:, rows, base].sum(axis=1)
-    if (missing <= TIGHT).all() and float(prices @ -missing) <= TIGHT * 1e-3:
+    if (missing <= TIGHT).all() and float(multipliers @ -missing) <= TIGHT * 1e-3:
         return base, True
-    known = over[np.isfinite(over) & (over > 0)]
+    positive = over[np.isfinite(over) & (over > 0)]
     best = _repaired(costs, saved, needed, over, base)
     if rough and best is not None:
         return best, False
@@ -153,26 +174,26 @@ def _searched(
     def above(columns: np.ndarray) -> float:
         """How far this choice lies above the bound."""
         spare = saved[:, rows, columns].sum(axis=1) - needed
-        return float(over[rows, columns].sum() + prices @ spare) * (1 + TIGHT) + TIGHT * 1e-6
+        return float(over[rows, columns].sum() + multipliers @ spare) * (1 + TIGHT) + TIGHT * 1e-6
 
     largest = float(over[np.isfinite(over)].max()) * len(costs) + 1.0 if best is None else above(best)
-    start = float(np.quantile(known, 0.02)) / 8 if len(known) else largest
+    start = float(np.quantile(positive, 0.02)) / 8 if len(positive) else largest
     limit = min(max(start, largest / GROWTH**LIMITS), largest)
-    tries = TRIES
+    relaxed, tries = _Relaxed(costs, saved, over, base, missing, multipliers), TRIES
     while True:
-        found, whole = _within(costs, saved, over, base, missing, prices, limit)
-        tries -= not whole
-        if found is None and tries > 0 and limit < largest:
+        columns, complete = _within(relaxed, limit)
+        tries -= not complete
+        if columns is None and tries > 0 and limit < largest:
             limit = min(limit * GROWTH, largest)
             continue
-        if found is not None and (best is None or costs[rows, found].sum() < costs[rows, best].sum()):
-            best = found
-        if found is None or whole:
-            return best, whole
+        if columns is not None and (best is None or costs[rows, columns].sum() < costs[rows, best].sum()):
+            best = columns
+        if columns is None or complete:
+            return best, complete
         # Nothing better lies above what this one costs; with fewer in the way it may be proved.
-        again, whole = _within(costs, saved, over, base, missing, prices, above(found))
-        better = again is not None and costs[rows, again].sum() < costs[rows, found].sum()
-        return (again if better else best), whole
+        again, complete = _within(relaxed, above(columns))
+        better = again is not None and costs[rows, again].sum() < costs[rows, columns].sum()
+        return (again if better else best), complete
 
 
 def _repaired(
@@ -197,56 +218,51 @@ def _repaired(
     return None
 
 
-def _within(
-    costs: np.ndarray,
-    saved: np.ndarray,
-    over: np.ndarray,
-    base: np.ndarray,
-    missing: np.ndarray,
-    prices: np.ndarray,
-    limit: float,
-) -> tuple[np.ndarray | None, bool]:
+def _within(relaxed: _Relaxed, limit: float) -> tuple[np.ndarray | None, bool]:
     """The cheapest columns among those at most `limit` above the bound, and whether none was left out."""
-    rows = np.arange(len(costs))
-    open_ = over <= limit
+    costs, saved, base, missing = relaxed.costs, relaxed.saved, relaxed.base, relaxed.missing
+    rows, below = np.arange(len(costs)), relaxed.over <= limit
     more_cost, more_saved = costs - costs[rows, base][:, None], saved - saved[:, rows, base][:, :, None]
-    core = np.flatnonzero(open_.sum(axis=1) > 1)
-    second = np.where(open_ & (np.arange(over.shape[1]) != base[:, None]), over, np.inf).min(axis=1)
-    core = core[np.argsort(-second[core], kind="stable")]
-    could = np.where(open_, more_saved, -np.inf).max(axis=2)[:, core]
-    must = np.where(open_, more_saved, np.inf).min(axis=2)[:, core]
+    core = relaxed.core(limit)
+    could = np.where(below, more_saved, -np.inf).max(axis=2)[:, core]
+    must = np.where(below, more_saved, np.inf).min(axis=2)[:, core]
     highest = could.sum(axis=1, keepdims=True) - np.cumsum(could, axis=1)
     lowest = must.sum(axis=1, keepdims=True) - np.cumsum(must, axis=1)
-    count = len(missing)
-    nothing = np.zeros(1, dtype=np.int64)
-    states = _States(np.zeros(1), np.zeros(1), np.zeros((count, 1)), nothing, nothing)
-    steps, whole = list[_States](), True
+    count, origin = len(missing), np.zeros(1, dtype=np.int64)
+    states = _States(np.zeros(1), np.zeros(1), np.zeros((count, 1)), origin, origin)
+    steps, complete = list[_States](), True
     for place, group in enumerate(core):
-        options = np.flatnonzero(open_[group])
-        grown = _grown(states, options, more_cost[group], over[group], more_saved[:, group])
+        options = np.flatnonzero(below[group])
+        grown = _grown(states, options, more_cost[group], relaxed.over[group], more_saved[:, group])
         # What is saved beyond the need is worth nothing, whatever the groups to come may give back.
         spare = missing - lowest[:, place]
         np.minimum(grown.saved, spare[:, None], out=grown.saved)
-        beyond = grown.cost - prices @ grown.saved
+        beyond = grown.cost - relaxed.multipliers @ grown.saved
         keep = (beyond <= limit) & (grown.saved + highest[:, place, None] >= missing[:, None] - TIGHT).all(0)
         if not keep.any():
-            return None, whole
-        states = _undominated(grown.taken(np.flatnonzero(keep)), prices)
+            return None, complete
+        states = _undominated(grown.taken(np.flatnonzero(keep)), relaxed.multipliers)
         most = MOST_STATES[count > 1]
         if len(states.cost) > most:
-            whole = False
-            states = states.taken(np.argpartition(states.cost - prices @ states.saved, most)[:most])
+            complete = False
+            states = states.taken(
+                np.argpartition(states.cost - relaxed.multipliers @ states.saved, most)[:most]
+            )
         steps.append(states)
     enough = (states.saved >= missing[:, None] - TIGHT).all(axis=0)
     # What is left over has its price as well; where the core is empty, nothing was held against it yet.
-    if not enough.any() or (not len(core) and float(prices @ -missing) > limit):
-        return None, whole
-    state = int(np.argmin(np.where(enough, states.cost, np.inf)))
+    if not enough.any() or (not len(core) and float(relaxed.multipliers @ -missing) > limit):
+        return None, complete
+    return _traced(base, core, steps, int(np.argmin(np.where(enough, states.cost, np.inf)))), complete
+
+
+def _traced(base: np.ndarray, core: np.ndarray, steps: Sequence[_States], state: int) -> np.ndarray:
+    """The columns [groups] that led to a state of the last step."""
     columns = base.copy()
     for step, group in zip(reversed(steps), reversed(core), strict=True):
         columns[group] = step.column[state]
         state = int(step.parent[state])
-    return columns, whole
+    return columns
 
 
 def _grown(
@@ -263,14 +279,14 @@ def _grown(
     )
 
 
-def _undominated(states: _States, prices: np.ndarray) -> _States:
+def _undominated(states: _States, multipliers: np.ndarray) -> _States:
     """The states without those that cost as much as another or more, and save no more of anything."""
     if len(states.saved) == 1:
         order = np.lexsort((states.cost, -states.saved[0]))
         cost = states.cost[order]
         before = np.concatenate([[np.inf], np.minimum.accumulate(cost)[:-1]])
         return states.taken(order[cost < before - 1e-15])
-    order = np.argsort(states.cost - prices @ states.saved, kind="stable")
+    order = np.argsort(states.cost - multipliers @ states.saved, kind="stable")
     states = states.taken(order)
     keep = np.ones(len(order), dtype=bool)
     for champion in range(min(CHAMPIONS, len(order))):

@@ -40,17 +40,19 @@ class LatencyTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
-        lists = {kind: list(own) for kind, own in self.shares.items()}
-        saved = {mode: {kind: list(own) for kind, own in kinds.items()} for mode, kinds in self.saved.items()}
+        lists = {kind: list(shares) for kind, shares in self.shares.items()}
+        saved = {
+            mode: {kind: list(saved) for kind, saved in kinds.items()} for mode, kinds in self.saved.items()
+        }
         return {**asdict(self), "shares": lists, "saved": saved}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "LatencyTable":
         """Read what `to_dict` made, whatever stands beside it. Raises PruningError when it is no table."""
         try:
-            shares = {kind: tuple(map(float, own)) for kind, own in value["shares"].items()}
+            shares = {kind: tuple(map(float, row)) for kind, row in value["shares"].items()}
             saved = {
-                mode: {kind: tuple(map(float, own)) for kind, own in kinds.items()}
+                mode: {kind: tuple(map(float, row)) for kind, row in kinds.items()}
                 for mode, kinds in value["saved"].items()
             }
             others = {f.name: value[f.name] for f in fields(cls) if f.name not in ("shares", "saved")}
@@ -61,41 +63,41 @@ class LatencyTable:
             ) from None
 
 
-def saved_by(table: LatencyTable, kind: str, levels: np.ndarray, mode: str) -> np.ndarray:
+def saved_by(latency: LatencyTable, kind: str, levels: np.ndarray, mode: str) -> np.ndarray:
     """Milliseconds that a layer saves without the shares `levels` of its units of `kind`; same shape.
 
     Between measured shares a straight line, beyond the last one the line goes on. Raises PruningError for
     a kind that was not measured.
     """
-    if kind not in table.shares:
+    if kind not in latency.shares:
         raise PruningError(
             f"How fast the model is without {kind} was not measured here. Run `prunescope latency MODEL`."
         )
-    shares, saved = np.array(table.shares[kind]), np.array(table.saved[mode][kind])
+    shares, saved = np.array(latency.shares[kind]), np.array(latency.saved[mode][kind])
     levels = np.asarray(levels, dtype=float)
     inside = np.interp(levels, shares, saved)
     slope = (saved[-1] - saved[-2]) / (shares[-1] - shares[-2])
     return inside + np.maximum(levels - shares[-1], 0.0) * slope
 
 
-def milliseconds(table: LatencyTable, plan: Plan, mode: str) -> float:
-    """How long the model takes without the units that the plan removes (the rest of a layer stays).
+def milliseconds(latency: LatencyTable, plan: Plan, mode: str) -> float:
+    """How long the model takes without the units that the plan removes (the rest of a layer is kept).
 
-    What layers save adds up; a layer that goes whole saves nothing else. The plan's levels are shares of
+    What layers save adds up; a layer that is removed saves nothing else. The plan's levels are shares of
     units by (layer, "neurons" | "heads" | "kv_groups" | "layers"). Levels of single weights save nothing:
     dense kernels multiply by zeros as slowly as by anything else.
     """
-    whole = {layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0}
-    total = table.dense[mode] - len(whole) * (table.saved[mode][LAYERS][-1] if whole else 0.0)
-    for kind in {kind for _, kind in plan} & set(table.shares) - {LAYERS}:
-        levels = [level for (layer, own), level in plan.items() if own == kind and layer not in whole]
-        total -= float(saved_by(table, kind, np.array(levels), mode).sum())
+    removed = {layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0}
+    total = latency.dense[mode] - len(removed) * (latency.saved[mode][LAYERS][-1] if removed else 0.0)
+    for kind in {kind for _, kind in plan} & set(latency.shares) - {LAYERS}:
+        levels = [level for (layer, other), level in plan.items() if other == kind and layer not in removed]
+        total -= float(saved_by(latency, kind, np.array(levels), mode).sum())
     return max(total, 0.0)
 
 
-def speedup(table: LatencyTable, plan: Plan, mode: str) -> float:
+def speedup(latency: LatencyTable, plan: Plan, mode: str) -> float:
     """How many times as fast as the dense model the plan's is; 1 = as fast."""
-    return table.dense[mode] / max(milliseconds(table, plan, mode), 1e-9)
+    return latency.dense[mode] / max(milliseconds(latency, plan, mode), 1e-9)
 
 
 def processor() -> str:

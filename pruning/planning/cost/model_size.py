@@ -30,6 +30,7 @@ class Parts:
 
     @property
     def prunable(self) -> int:
+        """Weights of all groups."""
         return sum(rows * columns for rows, columns in self.shapes.values())
 
     @property
@@ -39,6 +40,7 @@ class Parts:
 
     @property
     def parameters(self) -> int:
+        """All weights, prunable or not."""
         return self.prunable + self.embedding + self.own_head + self.rest
 
 
@@ -52,7 +54,7 @@ def parts_of(facts: Mapping[str, Any]) -> Parts:
             "What this model's embeddings take was not counted when it was loaded. Load it again on Model."
         ) from None
     units = facts.get("units") or {}
-    whole = Parts(
+    parts = Parts(
         shapes=shapes,
         embedding=embedding,
         head=head,
@@ -62,27 +64,29 @@ def parts_of(facts: Mapping[str, Any]) -> Parts:
         kv_groups=max(units.get("kv_groups") or [0]),
         weight_bytes=round(facts["bytes"] / facts["parameters"]),
     )
-    return replace(whole, rest=facts["parameters"] - whole.parameters)
+    return replace(parts, rest=facts["parameters"] - parts.parameters)
 
 
 def without(parts: Parts, kind: str, share: float) -> Parts:
     """The parts when the share of every layer's neurons, heads or KV groups is cut out, or of all layers.
 
     Norms and biases are left as they are: they are next to nothing. Keys and values stay with heads that
-    share them, and go with heads that have their own.
+    share them, and are pruned with heads that have their own.
     """
     if kind == "layers":
         layers = sorted({layer for layer, _ in parts.shapes})
         kept = set(layers[: len(layers) - round(share * len(layers))])
-        return replace(parts, shapes={group: own for group, own in parts.shapes.items() if group[0] in kept})
+        return replace(
+            parts, shapes={group: shape for group, shape in parts.shapes.items() if group[0] in kept}
+        )
     return replace(
         parts,
-        shapes={group: _narrower(parts, group[1], own, kind, share) for group, own in parts.shapes.items()},
+        shapes={g: _narrower(parts, g[1], shape, kind, share) for g, shape in parts.shapes.items()},
     )
 
 
 def _narrower(parts: Parts, block: str, shape: tuple[int, int], kind: str, share: float) -> tuple[int, int]:
-    """Rows and columns that stay of one group."""
+    """Rows and columns kept of one group."""
     rows, columns = shape
     if kind == "neurons":
         if block in ("gate", "up"):
@@ -109,6 +113,7 @@ class Size:
 
     @property
     def total(self) -> int:
+        """Bytes of the whole model."""
         return self.groups + self.embedding + self.head + self.rest
 
 
@@ -136,6 +141,6 @@ def sizes(parts: Parts, plan: Plan) -> list[Size]:
     return [Size(form, round(groups), *stay) for form, groups in forms.items()]
 
 
-def smallest(found: Sequence[Size]) -> Size:
+def smallest(sizes: Sequence[Size]) -> Size:
     """The form that takes least room with every weight as it is; 8 bits round them, and do not count."""
-    return min((size for size in found if not size.form.startswith("int8")), key=lambda size: size.total)
+    return min((size for size in sizes if not size.form.startswith("int8")), key=lambda size: size.total)

@@ -1,4 +1,4 @@
-"""How fast a model could be on a device that is not here: a roofline from two published figures. No torch.
+"""How fast a model could be on a device that is not here: a roofline from two published figures.
 
 Williams, Waterman and Patterson, "Roofline: an insightful visual performance model" (2009): work takes at
 least as long as its arithmetic at the device's peak, and as its bytes at the memory's bandwidth.
@@ -49,7 +49,7 @@ class Estimate:
 def devices() -> list[Device]:
     """The devices whose makers' figures are known, from the slowest memory to the fastest."""
     listed = json.loads(asset(DEVICES).read_text(encoding="utf-8"))["devices"]
-    return sorted((Device(**one) for one in listed), key=lambda device: device.bandwidth)
+    return sorted((Device(**entry) for entry in listed), key=lambda device: device.bandwidth)
 
 
 def weights_read(parts: Parts) -> int:
@@ -68,9 +68,9 @@ def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str,
         "prefill": 2 * (tokens * parts.prunable + parts.head),
         "decode": 2 * (parts.prunable + parts.head),
     }
-    found = {}
+    estimates = {}
     for mode in MODES:
         arithmetic, memory = operations[mode] / device.peak(dtype), read / device.bandwidth
         bound = "arithmetic" if arithmetic > memory else "memory"
-        found[mode] = Estimate(1000 * max(arithmetic, memory), bound)
-    return found
+        estimates[mode] = Estimate(1000 * max(arithmetic, memory), bound)
+    return estimates

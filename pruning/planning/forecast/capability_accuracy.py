@@ -1,4 +1,4 @@
-"""The share of questions answered right after pruning, by capability, forecast from the KL. Numpy only."""
+"""Capability accuracy: the share of questions answered right after pruning, forecast from the KL."""
 
 import json
 import math
@@ -11,8 +11,8 @@ import numpy as np
 from pruning.planning.forecast.predict import BAND, Forecast
 from pruning.resources import asset
 
-# What stays of a capability at a KL is exp(-a · KL^b): before anything is measured these two, as if that had
-# been seen in a plan at each of these KLs.
+# What is kept of a capability at a KL is exp(-a · KL^b): before anything is measured these two, as if that
+# had been measured in a plan at each of these KLs.
 PRIOR_A, PRIOR_B = 0.35, 1.0
 PRIOR_AT = (0.1, 0.3, 0.7, 1.5)
 # What the questions' own scatter does not explain, as a standard deviation of the share: before measurements.
@@ -70,46 +70,46 @@ def asked() -> dict[str, Asked]:
     rows = [json.loads(line) for line in lines if line.strip()]
     names = sorted({row["capability"] for row in rows})
     chances = {name: [1 / len(row["choices"]) for row in rows if row["capability"] == name] for name in names}
-    return {name: Asked(len(found), sum(found) / len(found)) for name, found in chances.items()}
+    return {name: Asked(len(each), sum(each) / len(each)) for name, each in chances.items()}
 
 
-def learn(dense: float, questions: Asked, measured: Sequence[tuple[float, float]]) -> AccuracyCurve:
+def fit_curve(dense: float, questions: Asked, measured: Sequence[tuple[float, float]]) -> AccuracyCurve:
     """Fit a and b to measured (KL, share right) pairs and the prior's, by least squares."""
     kls = np.array([*PRIOR_AT, *(kl for kl, _ in measured)])
     prior = AccuracyCurve(dense, questions, PRIOR_A, PRIOR_B, PRIOR_SPREAD, 0)
     shares = np.array([*(prior.at(kl) for kl in PRIOR_AT), *(share for _, share in measured)])
-    stays = np.exp(-A_GRID[:, None, None] * kls ** B_GRID[:, None])
-    told = questions.chance + (dense - questions.chance) * stays
-    a, b = np.unravel_index(((told - shares) ** 2).sum(2).argmin(), told.shape[:2])
-    found = AccuracyCurve(dense, questions, float(A_GRID[a]), float(B_GRID[b]), PRIOR_SPREAD, len(measured))
-    more = sum((share - found.at(kl)) ** 2 - scatter(found, kl) ** 2 for kl, share in measured)
+    kept = np.exp(-A_GRID[:, None, None] * kls ** B_GRID[:, None])
+    forecasts = questions.chance + (dense - questions.chance) * kept
+    a, b = np.unravel_index(((forecasts - shares) ** 2).sum(2).argmin(), forecasts.shape[:2])
+    curve = AccuracyCurve(dense, questions, float(A_GRID[a]), float(B_GRID[b]), PRIOR_SPREAD, len(measured))
+    more = sum((share - curve.at(kl)) ** 2 - scatter(curve, kl) ** 2 for kl, share in measured)
     variance = (len(PRIOR_AT) * PRIOR_SPREAD**2 + more) / (len(PRIOR_AT) + len(measured))
-    return AccuracyCurve(dense, questions, found.a, found.b, math.sqrt(max(0.0, variance)), len(measured))
+    return AccuracyCurve(dense, questions, curve.a, curve.b, math.sqrt(max(0.0, variance)), len(measured))
 
 
-def scatter(ability: AccuracyCurve, kl: float) -> float:
+def scatter(curve: AccuracyCurve, kl: float) -> float:
     """The standard deviation of the share right that comes from so few questions, at this KL.
 
     The dense model answered the very same ones: each answer that is not changed is no longer a matter of
     luck, so that this is 0 where nothing changes, and the binomial error of guessing where all does.
     """
-    changed, chance = ability.changed(kl), ability.asked.chance
+    changed, chance = curve.changed(kl), curve.asked.chance
     lost, won = changed * (1 - chance), changed * chance
-    variance = ability.dense * lost * (1 - lost) + (1 - ability.dense) * won * (1 - won)
-    return math.sqrt(variance / ability.asked.questions)
+    variance = curve.dense * lost * (1 - lost) + (1 - curve.dense) * won * (1 - won)
+    return math.sqrt(variance / curve.asked.questions)
 
 
-def share_right(ability: AccuracyCurve, seen: Forecast) -> Share:
+def share_right(curve: AccuracyCurve, forecast: Forecast) -> Share:
     """The forecast of one capability for a plan.
 
     Its band is the sum in squares of the KL's band, of what the fit leaves unexplained, and of the scatter.
     """
-    value = ability.at(seen.kl)
-    if seen.kl <= 0:
+    value = curve.at(forecast.kl)
+    if forecast.kl <= 0:
         return Share(value, value, value)
-    own = BAND * math.hypot(ability.spread, scatter(ability, seen.kl))
-    worse, better = sorted((ability.at(seen.kl_high), ability.at(seen.kl_low)))
-    low, high = value - math.hypot(value - worse, own), value + math.hypot(better - value, own)
+    unsure = BAND * math.hypot(curve.spread, scatter(curve, forecast.kl))
+    worse, better = sorted((curve.at(forecast.kl_high), curve.at(forecast.kl_low)))
+    low, high = value - math.hypot(value - worse, unsure), value + math.hypot(better - value, unsure)
     return Share(value, max(0.0, low), min(1.0, high))
 
 
@@ -120,9 +120,11 @@ def accuracy_curves(
 ) -> dict[str, AccuracyCurve]:
     """How each capability of the dense model falls: `dense` is its share right by capability, `measured` are
     plans' KL and the same of them. A capability of which nobody knows the questions is left out."""
-    known = asked() if questions is None else questions
+    by_name = asked() if questions is None else questions
     return {
-        name: learn(share, known[name], [(kl, found[name]) for kl, found in measured if name in found])
+        name: fit_curve(
+            share, by_name[name], [(kl, shares[name]) for kl, shares in measured if name in shares]
+        )
         for name, share in sorted(dense.items())
-        if name in known
+        if name in by_name
     }

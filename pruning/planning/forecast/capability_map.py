@@ -1,4 +1,4 @@
-"""What each capability leans on, as data: costs by group and level, shares of them, values. Numpy only."""
+"""The sensitivity of capabilities as data: costs by group and level, shares of them, capability weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ ABILITIES = ("facts", "grammar", "common_sense", "arithmetic", "reading", "code"
 class CapabilityMap:
     """By capability the forecast KL, nats per token of an answer before κ, of each group: [groups, levels].
 
-    Scales differ between capabilities, since some answers are surer than others: compare shares.
+    Scales differ between capabilities, as the model is surer of some answers than of others: compare shares.
     """
 
     levels: tuple[float, ...]
@@ -60,8 +60,8 @@ class CapabilityMap:
                 "What capabilities cost was worked out for other groups than the map has. "
                 "Run `prunescope capabilities` on this model."
             )
-        own = self.costs[name]
-        return replace(smap, levels=self.levels, kronecker=own, token=own)
+        costs = self.costs[name]
+        return replace(smap, levels=self.levels, kronecker=costs, token=costs)
 
 
 def parse_values(texts: Sequence[str]) -> dict[str, float]:
@@ -86,16 +86,18 @@ def check_values(values: Mapping[str, float], names: Sequence[str]) -> None:
         raise PruningError(f'There is no capability "{strange[0]}". Use some of {", ".join(names)}.')
 
 
-def weights_of(smap: SensitivityMap, known: CapabilityMap, values: Mapping[str, float]) -> dict[str, float]:
+def cost_weights(
+    smap: SensitivityMap, capabilities: CapabilityMap, values: Mapping[str, float]
+) -> dict[str, float]:
     """What each capability's costs are multiplied by: at value 1 they count as much as the map's own.
 
     So they do when every group goes to one half: a capability's scale there is made the map's.
     """
-    check_values(values, list(known.costs))
+    check_values(values, list(capabilities.costs))
     half = np.full(len(smap.groups), NORMAL)
-    whole = float(costs_at(smap, half).sum())
+    joint = float(costs_at(smap, half).sum())
     return {
-        name: value * whole / max(float(costs_at(known.as_map(smap, name), half).sum()), 1e-30)
+        name: value * joint / max(float(costs_at(capabilities.as_map(smap, name), half).sum()), 1e-30)
         for name, value in values.items()
         if value > 0
     }

@@ -1,5 +1,5 @@
-"""How far a plan's forecast can be trusted: whether its groups' costs add up, and whether it lies where
-plans were measured. Numpy only."""
+"""Diagnostics of a forecast: additivity (do the groups' costs add up?) and extrapolation (does the plan lie
+where plans were measured?)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -54,8 +54,8 @@ def one_by_one(
     standard deviation of its log.
 
     From the map's single-group costs at the plan's levels, times a factor. `singles` are measured (level, KL)
-    of single groups, which the factor is learnt from; without any it is the prior's κ. What measured plans
-    taught is left out: it is about groups together, and would hide just what is asked for.
+    of single groups, which the factor is fitted to; without any it is the prior's κ. The fit to measured
+    plans is left out: it is about groups together, and would hide just what is asked for.
     """
     costs = costs_at(smap, smap.levels_of(plan), smap.logs[1])
     total = float(costs.sum())
@@ -71,7 +71,7 @@ def _factor(
 ) -> tuple[float, float]:
     """By what single-group costs are multiplied, and the standard deviation of its log: the mean of measured
     groups with a normal prior, each group counted once whatever the number of its levels."""
-    found = []
+    log_ratios = []
     for group, points in singles.items():
         logs = [
             math.log(kl / cost)
@@ -79,22 +79,22 @@ def _factor(
             if kl > 0 and (cost := costs_at(smap, smap.levels_of({group: level}), smap.logs[1]).sum()) > 0
         ]
         if logs:
-            found.append(float(np.mean(logs)))
-    precision = KAPPA_SD**-2 + len(found) * GROUP_SPREAD**-2
+            log_ratios.append(float(np.mean(logs)))
+    precision = KAPPA_SD**-2 + len(log_ratios) * GROUP_SPREAD**-2
     prior = math.log(PRIOR_KAPPA)
-    moved = sum(log - prior for log in found) * GROUP_SPREAD**-2 / precision
+    moved = sum(log - prior for log in log_ratios) * GROUP_SPREAD**-2 / precision
     return math.exp(prior + moved), precision**-0.5
 
 
-def additivity(seen: Forecast, alone: tuple[float, float]) -> Additivity | None:
+def additivity(forecast: Forecast, alone: tuple[float, float]) -> Additivity | None:
     """How far a forecast lies from plain addition; None for a plan that costs nothing.
 
     `alone` is what `one_by_one` gives. Both errors count in full, though some of them are shared: the band is
     rather too wide than too narrow.
     """
-    if seen.kl <= 0 or seen.kl_low <= 0:
+    if forecast.kl <= 0 or forecast.kl_low <= 0:
         return None
-    return _times(seen.kl, math.log(seen.kl / seen.kl_low) / BAND, alone)
+    return _times(forecast.kl, math.log(forecast.kl / forecast.kl_low) / BAND, alone)
 
 
 def measured_additivity(kl: float, alone: tuple[float, float]) -> Additivity | None:

@@ -1,9 +1,13 @@
-"""What measured plans teach about a map: factors of all groups, of a kind and of the depth, and how far to
-trust them.
+"""The fit of forecasts to measured plans: factors of all groups, of a kind and of the depth, with their
+uncertainty.
 
-Numpy only. log KL = log κ + β · log Σ_g w_g · c_g, where c_g is what a plan's group g costs by the map and
+log KL = log κ + β · log Σ_g w_g · c_g, where c_g is what a plan's group g costs by the map and
 log w_g = log w_kind + depth · z, z from −1 in the first layer to 1 in the last: a regression with normal
 priors (MacKay 1992), solved by Gauss-Newton.
+
+References
+----------
+D. J. C. MacKay, "Bayesian Interpolation", Neural Computation 4 (1992).
 """
 
 import math
@@ -12,14 +16,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# The prior, found on the demo model before any calibration; how well it does is in the README.
+# The prior, found on the demo model before any plan was measured; how well it does is in docs/results.md.
 PRIOR_KAPPA = 1.25
 PRIOR_BETA = 1.0
 PRIOR_SPREAD = 0.12  # of what no factor explains, as a standard deviation of log KL
 PRIOR_WEIGHT = 6.0  # as many measurements as the prior of the spread counts for
 KAPPA_SD, BETA_SD, KIND_SD, DEPTH_SD = 0.25, 0.08, 0.3, 0.3
-# Of one kind alone (whole units) none is learnt: what ramps taught of neurons made solved plans 2 % worse.
-UNLEARNT = 1e-3
+# Of one kind alone no depth is fitted: fitted to ramps of neurons it made solved plans 2 % worse.
+FIXED_SD = 1e-3
 # The costs at which β does not matter: where most plans lie that anybody wants.
 PIVOT = 0.3
 ROUNDS = 20
@@ -71,10 +75,20 @@ def prior(kinds: Sequence[str] = ()) -> ForecastFit:
 def fit_parameters(
     kinds: Sequence[str], traits: np.ndarray, costs: np.ndarray, kls: np.ndarray
 ) -> ForecastFit:
-    """The calibration that measured plans give: `costs` [plans, groups], `kls` [plans], both above 0 in sum.
+    """The fit to measured plans; the prior where there are none.
 
-    `traits` [groups, kinds + 1]: 1 in the column of a group's kind, and its z last. The spread pools what
-    stays unexplained with the prior's, as if that had been seen `PRIOR_WEIGHT` times.
+    The spread pools what stays unexplained with the prior's, as if that had been seen `PRIOR_WEIGHT` times.
+
+    Parameters
+    ----------
+    kinds
+        The kinds of the map's groups, in order.
+    traits
+        [groups, kinds + 1]: 1 in the column of a group's kind, and its depth z last.
+    costs
+        [plans, groups], what the map says each group costs in each plan; above 0 in sum.
+    kls
+        [plans], the measured KL in nats per token, above 0.
     """
     if len(kls) == 0:
         return prior(kinds)
@@ -115,7 +129,7 @@ def _residuals(
 
 
 def _precision(kinds: int) -> np.ndarray:
-    depth = DEPTH_SD if kinds > 1 else UNLEARNT
+    depth = DEPTH_SD if kinds > 1 else FIXED_SD
     return np.diag([KAPPA_SD**-2, BETA_SD**-2, *[KIND_SD**-2] * kinds, depth**-2])
 
 

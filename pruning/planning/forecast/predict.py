@@ -18,7 +18,7 @@ __all__ = ["MAX_KL", "Forecast", "ForecastFit", "SensitivityMap", "costs_at"]
 BAND = 1.2816  # the band's half width in standard deviations: eight times in ten, if log errors are normal
 DEPTH = "depth"
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
-# How much of the dense model's choices is kept at a KL: exp(-a · KL^b), fitted on the demo model.
+# How many of the dense model's choices are kept at a KL: exp(-a · KL^b), fitted on the demo model.
 AGREEMENT_FIT = (0.78, 0.6)
 ACCURACY_FIT = (0.33, 1.1)
 # Cross-entropy rises by KL² / (KL + lag): a lightly pruned model is less sure of itself, and where the dense
@@ -32,8 +32,8 @@ ACCURACY_SLACK = 1.05
 class Forecast:
     """What a plan is forecast to do; `_low` and `_high` hold the truth eight times in ten.
 
-    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those that stay; `bytes` is
-    the weights' size with zeros stored sparsely; `sparsity` is the share of prunable weights removed.
+    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `bytes` is
+    the weights' size with zeros stored sparsely; `sparsity` is the share of prunable weights pruned.
     """
 
     kl: float

@@ -1,4 +1,4 @@
-"""The sensitivity map as data: costs of every group and level, as a JSON file. Pure numpy."""
+"""The sensitivity map as data: costs of every group and level, as a JSON file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,9 @@ _LEAST = 1e-12
 def combined(
     groups: Sequence[Group], levels: Sequence[float], kronecker: np.ndarray, token: np.ndarray
 ) -> np.ndarray:
-    """One estimate from two [groups, levels]: their geometric mean, and for qkv the smaller.
+    """One estimate from two [groups, levels], the Kronecker-factored and the sampled quadratic form (token).
+
+    Their geometric mean, and for qkv the smaller.
 
     The softmax bounds what a change of qkv can do and a second-order form does not know it: both overstate
     qkv at high levels. So above `BOUND_FROM` its cost grows at most with the level to the power `BOUND`.
@@ -47,7 +49,7 @@ class SensitivityMap:
     `kronecker` and `token` [groups, levels]: KL in nats per token, before κ, by the two estimators.
     `parameters` [groups]: prunable weights. `dense`: measured figures of the dense model, `perplexity`,
     `accuracy` (next token, 0..1), `bytes` (its file), `parameters` and `weight_bytes` (bytes per weight).
-    `structure`: single weights, or the kind of unit that goes whole; then groups are (layer, that kind), and
+    `structure`: unstructured, or the kind of unit that is pruned; then groups are (layer, that kind), and
     levels are shares of a layer's units.
     """
 
@@ -85,8 +87,8 @@ class SensitivityMap:
     def joint_logs(self) -> np.ndarray:
         """log costs [groups, levels] of groups in a plan of many, made to rise with the level.
 
-        The geometric mean of both estimators for every kind: where all layers lose qkv there is nothing left
-        that bounds the damage, and single-group costs (`cost`) would understate it.
+        The geometric mean of both estimators for every kind: where qkv is pruned in all layers nothing bounds
+        the damage any more, and single-group costs (`cost`) would understate it.
         """
         cost = np.sqrt(np.maximum(self.kronecker, _LEAST) * np.maximum(self.token, _LEAST))
         if self.structure == "unstructured":
@@ -100,7 +102,7 @@ class SensitivityMap:
 
     @cached_property
     def traits(self) -> np.ndarray:
-        """What tells groups apart for a calibration [groups, kinds + 1]: 1 at its kind, and last how deep its
+        """What tells groups apart for a fit [groups, kinds + 1]: 1 at its kind, and last how deep its
         layer is, −1 (the first) to 1 (the last)."""
         ones = np.array([[float(kind == own) for kind in self.kinds] for _, own in self.groups])
         layers = np.array([layer for layer, _ in self.groups], dtype=float)

@@ -1,4 +1,4 @@
-"""What the Model Pruning Guide claims of each technique, ours beside it, and verdicts by rule. No torch.
+"""What the Model Pruning Guide claims of each technique, ours beside it, and verdicts by rule.
 
 Claims are the figures of the guide's table of impacts. A verdict holds a claim against what was measured.
 """
@@ -36,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Technique:
-    """A row: `share` (0..1) of weights or units goes, chosen by `criterion`; `best` is our best recipe.
+    """A row: `share` (0..1) of weights or units is pruned, chosen by `criterion`; `best` is our best recipe.
 
     `beside` names the row of the guide with the same share; a row of the guide's own has a `claim` instead.
     Rows with less `effort` are measured first.
@@ -56,7 +56,7 @@ class Technique:
 
     @property
     def whole(self) -> bool:
-        """Whether units go whole, so that tensors become smaller."""
+        """Whether whole units are pruned, so that tensors become smaller."""
         return self.structure != "unstructured"
 
 
@@ -87,7 +87,7 @@ TECHNIQUES = (
         effort=6,
     ),
 )
-BY_NAME = {one.name: one for one in TECHNIQUES}
+BY_NAME = {technique.name: technique for technique in TECHNIQUES}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def verdict(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Verdic
         return Verdict({}, f"It cannot be done with this model. {row['refused']}")
     if technique.claim is not None:
         return _against(technique.claim, row)
-    other = next((one for one in rows if one["name"] == technique.beside and not one.get("refused")), None)
+    other = next((r for r in rows if r["name"] == technique.beside and not r.get("refused")), None)
     return Verdict({}, _beside(row, other))
 
 
@@ -168,9 +168,9 @@ def _gain(word: str, claimed: float, measured: float, fits: bool) -> str:
 
 
 def _beside(row: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
-    own = f"Perplexity {risen(perplexity_ratio(row))}"
+    rise = f"Perplexity {risen(perplexity_ratio(row))}"
     if other is None:
-        return f"{own}."
+        return f"{rise}."
     less = 1.0 - row["kl"] / other["kl"] if other["kl"] else 0.0
     if abs(less) < 0.02:
         compared = "as much KL as the guide's way"
@@ -178,7 +178,7 @@ def _beside(row: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
         compared = f"{_share(less)} less KL than the guide's way"
     else:
         compared = f"{_share(-less)} more KL than the guide's way"
-    return f"{own}: {compared} with the same share gone."
+    return f"{rise}: {compared} with the same share gone."
 
 
 def _share(value: float) -> str:

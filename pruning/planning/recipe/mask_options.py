@@ -1,4 +1,4 @@
-"""What can be set beside the levels: the structure, scope, protected layers, bounds. No torch.
+"""Mask options: what can be set beside the levels, such as structure, scope, protected layers and bounds.
 
 All of it belongs to the mask and none to a criterion; every criterion can be used with every option.
 """
@@ -14,7 +14,7 @@ from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_level, 
 STRUCTURES = ("unstructured", "n:m", "block", *UNIT_KINDS)
 SCOPES = ("row", "group", "layer", "model")
 POOLED = ("layer", "model")
-# Where one threshold serves several groups, none of them may lose more than this unless `ceiling` says so.
+# Where one threshold serves several groups, none of them is pruned further than this without a `ceiling`.
 POOLED_CEILING = 0.99
 
 
@@ -28,8 +28,9 @@ class MaskOptions:
     or of the whole model; None leaves it to the criterion. `protect`: layers that stay dense, like "0-1,29".
     `floor` and `ceiling`: levels (0..1) that no group which is pruned at all goes under or over.
 
-    The other structures are whole units. `compensate`: what stays of a layer that loses neurons or heads is
-    refitted to make up for them. `round_to`: as many neurons stay as the nearest multiple of this.
+    The other structures are whole units (structured pruning). `compensate`: the weights kept in a layer whose
+    neurons or heads are pruned are fitted to compensate for them (least squares). `round_to`: the number of
+    neurons kept is rounded to the nearest multiple of this.
     """
 
     structure: str = "unstructured"
@@ -44,7 +45,7 @@ class MaskOptions:
 
     @property
     def whole(self) -> bool:
-        """Whether units go whole."""
+        """Whether whole units are pruned (structured pruning)."""
         return self.structure in UNIT_KINDS
 
     def __post_init__(self) -> None:
@@ -127,7 +128,7 @@ def bounds(options: MaskOptions) -> tuple[float, float]:
 
 
 def kept_of(pattern: str) -> tuple[int, int]:
-    """(N, M) of a pattern such as "2:4": N of every M consecutive inputs stay."""
+    """(N, M) of a pattern such as "2:4": N of every M consecutive inputs are kept."""
     kept, colon, of = pattern.partition(":")
     if not (colon and kept.isascii() and of.isascii() and kept.isdigit() and of.isdigit()) or not (
         0 < int(kept) < int(of) <= 1024

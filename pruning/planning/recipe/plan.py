@@ -1,6 +1,6 @@
-"""A plan: the share of weights to remove from each group. Numbers only, no torch.
+"""A plan: the share of weights to prune in each group.
 
-A group is (layer, kind); its level is the share of its weights that goes, 0 (dense) to 0.95. Plans are
+A group is (layer, kind); its level is the share of its weights that is pruned, 0 (dense) to 0.95. Plans are
 written as short settings, `up=0.5` or `down@0-3,7=0.1`, in which a later setting wins over an earlier one.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pruning.errors import PruningError
 
 KINDS = ("qkv", "attn_out", "gate", "up", "down")
-# Units that go whole; a plan holds groups of weights, or one kind of unit in each layer.
+# Units of structured pruning; a plan holds groups of weights, or one kind of unit in each layer.
 UNIT_KINDS = ("neurons", "heads", "kv_groups", "layers")
 MAX_LEVEL = 0.95
 MIN_STEP = 0.001
@@ -72,7 +72,7 @@ def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], li
         default = min(counts, key=lambda level: (-counts[level], level))
         defaults[kind] = default
         for level in sorted(set(counts) - {default}):
-            layers = [layer for layer, own in levels.items() if own == level]
+            layers = [layer for layer, given in levels.items() if given == level]
             exceptions.append((kind, format_layers(layers), level))
     return defaults, exceptions
 
@@ -91,14 +91,14 @@ def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -
         raise PruningError(f'{where}: there is no group "{kind}". Use one of {", ".join(KINDS)}, or all.')
     if kind != "all" and kind not in present:
         raise PruningError(f'{where}: this model has no group "{kind}". It has {", ".join(present)}.')
-    wanted = None if layers is None else parse_layers(layers, where)
+    numbers = None if layers is None else parse_layers(layers, where)
     last = max((layer for layer, _ in groups), default=-1)
-    if wanted is not None and max(wanted) > last:
-        raise PruningError(f"{where}: there is no layer {max(wanted)}. This model's layers are 0 to {last}.")
+    if numbers is not None and max(numbers) > last:
+        raise PruningError(f"{where}: there is no layer {max(numbers)}. This model's layers are 0 to {last}.")
     chosen = [
         (layer, other)
         for layer, other in groups
-        if kind in (other, "all") and (wanted is None or layer in wanted)
+        if kind in (other, "all") and (numbers is None or layer in numbers)
     ]
     if not chosen:
         raise PruningError(f"{where}: no group of this model matches. Name other layers or another group.")
@@ -187,16 +187,16 @@ def format_levels(levels: Sequence[float]) -> str:
 
 
 def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:
-    """The share of all prunable weights that the plan removes, 0..1; `parameters` is weights per group."""
+    """The share of all prunable weights that the plan prunes, 0..1; `parameters` is weights per group."""
     total = sum(parameters.values())
     removed = sum(level * parameters[group] for group, level in plan.items())
     return removed / total if total else 0.0
 
 
 def units_gone(total: int, level: float, round_to: int | None = None) -> int:
-    """How many of a layer's `total` units go at a level (0..1); one at least stays.
+    """How many of a layer's `total` units are pruned at a level (0..1); one at least is kept.
 
-    With `round_to` those that stay are rounded to the nearest multiple of it that is there.
+    With `round_to` the number kept is rounded to the nearest multiple of it that is there.
     """
     kept = max(1, total - round(level * total))
     if round_to and kept < total:

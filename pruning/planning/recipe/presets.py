@@ -1,6 +1,6 @@
-"""Strategies: ready plans around one overall level, with their numbers in view and open to change.
+"""Presets: ready plans around one overall level, with their numbers in view and open to change.
 
-The level of every group is fixed + times × the overall level. Numbers only, no torch.
+The level of every group is fixed + times × the overall level.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Parts = tuple[float, float]
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a strategy; `whole` ones count layers."""
+    """One number of a preset; `whole` ones count layers."""
 
     default: float
     low: float
@@ -119,7 +119,7 @@ def preset_plan(name: str, level: float, groups: Sequence[Group], **numbers: flo
     parts = preset_parts(name, groups, **numbers)
     check_level(level, f'Strategy "{name}"')
     plan = {group: round(min(fixed + times * level, MAX_LEVEL), 6) for group, (fixed, times) in parts.items()}
-    return {group: own for group, own in plan.items() if own > 0.0}
+    return {group: share for group, share in plan.items() if share > 0.0}
 
 
 def parse_preset(text: str, groups: Sequence[Group]) -> Plan:
@@ -142,8 +142,8 @@ def parse_preset(text: str, groups: Sequence[Group]) -> Plan:
 def _check_number(name: str, chosen: Preset, key: str, value: float) -> None:
     number = chosen.numbers.get(key)
     if number is None:
-        known = ", ".join(chosen.numbers) or "none"
-        raise PruningError(f'The strategy "{name}" has no number "{key}". It has {known}.')
+        names = ", ".join(chosen.numbers) or "none"
+        raise PruningError(f'The strategy "{name}" has no number "{key}". It has {names}.')
     if not number.low <= value <= number.high or (number.whole and value != int(value)):
         kind = "a whole number" if number.whole else "a number"
         raise PruningError(f"{key} of {name} should be {kind} from {number.low:g} to {number.high:g}.")

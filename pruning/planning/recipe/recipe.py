@@ -1,6 +1,6 @@
-"""The recipe: a versioned YAML file that says what was removed from which model, and how it was chosen.
+"""The recipe: a versioned YAML file that says what was pruned of which model, and how it was chosen.
 
-No torch here: the names of the criteria are passed in by whoever knows them.
+The names of the criteria are passed in by whoever knows them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -92,11 +92,11 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         try:
-            whole = self.options().whole
+            structured = self.options().whole
             levels = [(entry.kind, entry.level) for entry in self.exceptions]
             for kind, level in [*self.sparsity.items(), *levels]:
                 check_level(level, kind, kind)
-                if (kind in UNIT_KINDS) != whole or (whole and kind != self.structure):
+                if (kind in UNIT_KINDS) != structured or (structured and kind != self.structure):
                     raise PruningError(f"{kind} do not go with the structure {self.structure}")
         except PruningError as error:
             raise ValueError(str(error)) from error
@@ -269,12 +269,12 @@ def _keys(place: Sequence[int | str]) -> list[str]:
 def _doubles(node: yaml.Node | None, path: str = "") -> Iterator[str]:
     """A line for each key written twice; YAML itself would let the last one win in silence."""
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        names: set[str] = set()
         for key, value in node.value:
             name = f"{path}{key.value}"
-            if name in seen:
+            if name in names:
                 yield f"{name}: is written twice"
-            seen.add(name)
+            names.add(name)
             yield from _doubles(value, f"{name}.")
 
 

@@ -1,4 +1,4 @@
-"""How much is gone at which step of training: pure functions. No torch."""
+"""Pruning schedules: how much is pruned at which step of training. Pure functions."""
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Plan
@@ -15,9 +15,13 @@ SCHEDULES = {
 def level_at(schedule: str, step: int, steps: int, final: float, initial: float = 0.0) -> float:
     """The level (0..1) after `step` steps on the way from `initial`, at step 0, to `final`, at `steps`.
 
-    With t = step / steps, linear: initial + (final − initial) · t. Cubic (Zhu & Gupta 2017, eq. 1):
-    final + (initial − final) · (1 − t)³. Exponential: what is left shrinks by the same factor a step. From
+    With t = step / steps, linear: initial + (final − initial) · t. Cubic:
+    final + (initial − final) · (1 − t)³. Exponential: what is kept shrinks by the same factor a step. From
     `steps` on it is exactly `final`, and with "one_shot" always.
+
+    References
+    ----------
+    M. Zhu, S. Gupta, "To prune, or not to prune", arXiv 1710.01878, eq. 1 (cubic).
     """
     if schedule not in SCHEDULES:
         raise PruningError(f'There is no schedule "{schedule}". Use one of {", ".join(SCHEDULES)}.')

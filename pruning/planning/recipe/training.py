@@ -1,4 +1,4 @@
-"""How a pruned model is trained to win its quality back, as a value. No torch."""
+"""Recovery training of a pruned model, as a value."""
 
 import math
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ class Training:
     learning rate rises over `warmup` steps, then falls as a cosine or stays. `clip`: the longest gradient
     (norm). `lora`: the rank of low-rank updates instead of whole weights (0: whole weights). Every
     `evaluate_every` steps quality is looked at, and after `patience` looks without a better one training
-    stops (0: never). `refit` first fits the weights that stay to what the dense groups put out, where all
-    goes at once. `schedule` takes weights away over the first `prune_steps` steps (None: half of them),
-    every `prune_every` steps, instead of all at once. `written`: how many windows of text the dense model
-    writes itself, to learn from beside the user's (None: see `lacking`).
+    stops (0: never). `refit` first fits the weights kept to the outputs of the dense groups, where all are
+    pruned at once. `schedule` prunes weights over the first `prune_steps` steps (None: half of them), every
+    `prune_every` steps, instead of all at once. `written`: how many windows of self-generated text are
+    trained on beside the user's (None: see `lacking`).
     """
 
     steps: int = 200
@@ -55,10 +55,10 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("loss", LOSSES), ("decay", DECAYS), ("schedule", tuple(SCHEDULES))):
-            if getattr(self, name) not in known:
+        for name, choices in (("loss", LOSSES), ("decay", DECAYS), ("schedule", tuple(SCHEDULES))):
+            if getattr(self, name) not in choices:
                 raise PruningError(
-                    f'There is no {name} "{getattr(self, name)}". Use one of {", ".join(known)}.'
+                    f'There is no {name} "{getattr(self, name)}". Use one of {", ".join(choices)}.'
                 )
         if type(self.refit) is not bool:
             raise PruningError(f"The setting refit {self.refit!r} cannot be. Give true or false.")
@@ -84,10 +84,10 @@ class Training:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Training":
         """Training from plain values; PruningError for a name there is none of and a value that cannot be."""
-        known = {field.name for field in fields(cls)}
-        strange = sorted(set(values) - known)
+        names = {field.name for field in fields(cls)}
+        strange = sorted(set(values) - names)
         if strange:
-            raise PruningError(f'Recovery has no setting "{strange[0]}". It has {", ".join(sorted(known))}.')
+            raise PruningError(f'Recovery has no setting "{strange[0]}". It has {", ".join(sorted(names))}.')
         return cls(**values)
 
     def changed(self) -> dict[str, Any]:
@@ -105,15 +105,15 @@ class Training:
             return self.written
         if self.loss != "distill":
             return 0
-        wanted = math.ceil(self.steps * self.batch * self.accumulate / SEEN)
-        return min(MOST_WRITTEN, max(0, wanted - windows))
+        needed = math.ceil(self.steps * self.batch * self.accumulate / SEEN)
+        return min(MOST_WRITTEN, max(0, needed - windows))
 
     def fits_first(self) -> bool:
-        """Whether the weights that stay are fitted before the first step."""
+        """Whether the weights kept are fitted before the first step."""
         return self.refit and self.schedule == ONE_SHOT
 
     def pruned_by(self) -> int:
-        """The step from which on the whole plan is gone; 0 in one shot."""
+        """The step from which on the whole plan is pruned; 0 in one shot."""
         if self.schedule == ONE_SHOT:
             return 0
         return max(1, self.steps // 2) if self.prune_steps is None else self.prune_steps

@@ -8,25 +8,17 @@ import streamlit as st
 
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
-from pruning.ui.compare import token_html as answer_marks
+from pruning.ui.compare import token_html
 from pruning.ui.compare.page import Candidate
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
-READY = {
-    "Sky": "Explain in two sentences why the sky is blue.",
-    "Letter": "Write a short letter to a friend about the first snow of the year.",
-    "Apples": "Anna has 12 apples and gives away 5. How many are left? Show the steps.",
-    "Packing": "List five things to pack for a weekend in the mountains.",
-    "Lighthouse": "Tell a very short story about a lighthouse and a lost boat.",
-}
 LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
 
 
-def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """Ask all plans the same prompts, and read the answers side by side."""
     st.header("What they answer", anchor=False)
     st.write(
@@ -37,29 +29,31 @@ def answers(model: services.Info, smap: SensitivityMap, shown: list[Candidate], 
 
     @st.fragment(run_every=2 if busy else None)
     def draw() -> None:
-        _said(model, smap, shown, busy)
+        _stored_answers(model, smap, shown, busy)
 
     draw()
 
 
-def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
+def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
     with st.container(border=True):
         names = st.pills(
             "Prompts",
-            list(READY),
+            list(labels.READY_PROMPTS),
             selection_mode="multi",
-            default=list(READY)[:2],
+            default=list(labels.READY_PROMPTS)[:2],
             key="ask_ready",
-            persist_state="session",
+            **session.PERSIST,
         )
-        own = st.text_area(
+        typed = st.text_area(
             "Your own prompt",
             key="ask_own",
             height=80,
             placeholder="Anything the model should answer or go on from",
-            persist_state="session",
+            **session.PERSIST,
         )
-        prompts = [READY[name] for name in names or ()] + ([own.strip()] if own.strip() else [])
+        prompts = [labels.READY_PROMPTS[name] for name in names or ()] + (
+            [typed.strip()] if typed.strip() else []
+        )
         length = st.segmented_control(
             "Length of an answer",
             LENGTHS,
@@ -67,9 +61,9 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             required=True,
             format_func=lambda tokens: f"{tokens} tokens",
             key="ask_length",
-            persist_state="session",
+            **session.PERSIST,
         )
-        wanted = _request(model, shown, prompts, int(length or LENGTHS[0]))
+        request = _request(model, shown, prompts, int(length or LENGTHS[0]))
         if st.button(
             f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
             type="primary",
@@ -77,19 +71,19 @@ def _form(model: services.Info, shown: list[Candidate], busy: bool) -> None:
             disabled=busy or not prompts,
             key="ask",
         ):
-            with shell.told():
-                services.submit(wanted)
+            with page_frame.user_errors():
+                requests.submit(request)
                 st.rerun()
         if prompts:
-            shell.command(wanted)
+            page_frame.command(request)
 
 
-def _request(model: services.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
-    choice = state.current()
-    return services.request(
+def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
+    choice = session.current()
+    return requests.request(
         "generate",
         prompts=prompts,
-        plans=[format_settings(one.plan, model.groups) for one in shown],
+        plans=[format_settings(candidate.plan, model.groups) for candidate in shown],
         criterion=choice.criterion,
         data=choice.data,
         max_new_tokens=length,
@@ -100,46 +94,53 @@ def _many(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _said(model: services.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
+def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
     """What is in the workspace for these plans: a tab for each prompt, the newest first."""
-    rows = services.answers(smap)
-    asked = by_prompt(rows, [format_settings(one.plan, model.groups) for one in shown])
+    rows = queries.answers(smap)
+    asked = by_prompt(rows, [format_settings(candidate.plan, model.groups) for candidate in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
-    st.html(answer_marks.legend())
+    st.html(token_html.legend())
     prompts = list(asked)[:SHOWN_PROMPTS]
-    for tab, prompt in zip(st.tabs([words.plain(_short(p)) for p in prompts]), prompts, strict=True):
+    for tab, prompt in zip(st.tabs([format.plain(_short(p)) for p in prompts]), prompts, strict=True):
         with tab:
-            st.markdown(f"**{words.plain(prompt)}**")
-            for one in shown:
-                row = asked[prompt].get(tuple(format_settings(one.plan, model.groups)))
-                _one(one.name, row)
+            st.markdown(f"**{format.plain(prompt)}**")
+            for candidate in shown:
+                row = asked[prompt].get(tuple(format_settings(candidate.plan, model.groups)))
+                _answer(candidate.name, row)
 
 
-def _one(name: str, row: dict[str, Any] | None) -> None:
+def _answer(name: str, row: dict[str, Any] | None) -> None:
     with st.container(border=True):
         if row is None:
-            st.markdown(f"**{words.plain(name)}** · :gray-badge[not asked this yet]")
+            st.markdown(f"**{format.plain(name)}** · :gray-badge[not asked this yet]")
             return
-        st.markdown(f"**{words.plain(name)}** · {answer_marks.summary(row)}")
-        st.html(answer_marks.answer(row, name))
+        st.markdown(f"**{format.plain(name)}** · {token_html.summary(row)}")
+        st.html(token_html.answer(row, name))
 
 
 def by_prompt(
     rows: list[dict[str, Any]], plans: list[list[str]]
 ) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
-    """Answers of these plans by prompt and plan, of each prompt those of the length asked for last.
+    """Answers of these plans by prompt and settings, of each prompt those of the length asked for last.
 
-    `rows` come newest first; answers of two lengths cannot be laid side by side.
+    Answers of two lengths cannot be laid side by side.
+
+    Parameters
+    ----------
+    rows
+        Values of the task `generate`, newest first.
+    plans
+        Settings of each plan.
     """
-    found: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+    latest: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
     length: dict[str, int] = {}
     for row in rows:
         prompt, settings = row["prompt"], row["settings"]
         if settings in plans and length.setdefault(prompt, row["max_new_tokens"]) == row["max_new_tokens"]:
-            found.setdefault(prompt, {})[tuple(settings)] = row
-    return found
+            latest.setdefault(prompt, {})[tuple(settings)] = row
+    return latest
 
 
 def _short(prompt: str) -> str:

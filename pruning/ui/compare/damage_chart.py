@@ -11,13 +11,13 @@ from plotly.subplots import make_subplots
 
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 ACROSS = 3
 
 
 def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
-    """Forecast damage by layer of several plans. `plans` are (name, KL in nats per token [groups])."""
+    """Forecast damage by layer of several plans, each (name, KL in nats per token [groups])."""
     across = 2 if len(plans) in (2, 4) else min(ACROSS, len(plans))
     down = -(-len(plans) // across)
     layers = sorted({layer for layer, _ in groups})
@@ -37,11 +37,11 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
                 figure.add_bar(
                     x=layers,
                     y=[share.get(layer, 0.0) for layer in layers],
-                    name=words.kind(kind),
+                    name=labels.kind(kind),
                     legendgroup=kind,
                     showlegend=number == 0,
                     marker_color=charts.COLOUR[kind],
-                    hovertemplate=f"{escape(name)}<br>{words.group('%{x}', kind)}"
+                    hovertemplate=f"{escape(name)}<br>{labels.group('%{x}', kind)}"
                     "<br>forecast %{y:.3g} nats/token<extra></extra>",
                     row=number // across + 1,
                     col=number % across + 1,
@@ -58,7 +58,7 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
 
 
 def heaviest(groups: Sequence[Group], costs: np.ndarray) -> str:
-    """Which layer carries most of the damage, in words."""
+    """Which layer carries most of the damage, in words. `costs` are KL in nats per token [groups]."""
     whole = float(costs.sum())
     if whole <= 0:
         return "no damage"
@@ -66,4 +66,4 @@ def heaviest(groups: Sequence[Group], costs: np.ndarray) -> str:
     for (layer, _), cost in zip(groups, costs, strict=True):
         by_layer[layer] = by_layer.get(layer, 0.0) + float(cost)
     worst = max(by_layer, key=by_layer.__getitem__)
-    return f"{words.percent(by_layer[worst] / whole)} of it in layer {worst}"
+    return f"{format.percent(by_layer[worst] / whole)} of it in layer {worst}"

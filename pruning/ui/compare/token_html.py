@@ -12,7 +12,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 # Upper ends of the first four steps, in nats; the fifth is open.
 STEPS = (0.05, 0.2, 0.5, 1.0)
@@ -53,7 +53,7 @@ class Token:
 
 def legend() -> str:
     """What the mark and the shades mean."""
-    edges = [words.kl(edge) for edge in STEPS]
+    edges = [format.kl(edge) for edge in STEPS]
     ranges = [f"below {edges[0]}", *(f"{a} – {b}" for a, b in pairwise(edges))]
     ranges.append(f"above {edges[-1]}")
     shades = "".join(f'<span><i class="drift-{step}"></i>{text}</span>' for step, text in enumerate(ranges))
@@ -77,17 +77,29 @@ def answer(row: dict[str, Any], name: str) -> str:
 
 
 def gather(tokens: Sequence[str], kl: Sequence[float] | None, place: int | None, ended: bool) -> list[Token]:
-    """Tokens as they can be drawn: one without text of its own goes with the next, and keeps its figures."""
-    found: list[Token] = []
+    """Tokens as they can be drawn: one without text of its own is joined to the next.
+
+    Parameters
+    ----------
+    tokens
+        Texts of the tokens [tokens].
+    kl
+        KL at each token, nats [tokens]; of joined tokens the largest is taken. None for the pruned answer.
+    place
+        Index of the first token where the two answers differ; None where they are the same.
+    ended
+        Whether the model ended the answer by itself.
+    """
+    drawn: list[Token] = []
     text, most, parts = "", 0.0, False
     for index, piece in enumerate(tokens):
         last = index == len(tokens) - 1
         text, parts = text + piece, parts or index == place
         most = max(most, kl[index] if kl is not None else 0.0)
         if text or last:
-            found.append(Token(text, most if kl is not None else None, parts, last and ended))
+            drawn.append(Token(text, most if kl is not None else None, parts, last and ended))
             text, most, parts = "", 0.0, False
-    return found
+    return drawn
 
 
 def summary(row: dict[str, Any]) -> str:
@@ -98,12 +110,12 @@ def summary(row: dict[str, Any]) -> str:
         if place is None
         else f"leaves the unpruned answer at token **{place + 1}** of {len(kl)}"
     )
-    mean, most = words.kl(sum(kl) / len(kl)), words.kl(max(kl))
-    return f"{where} · :green-badge[measured] KL {mean} nats per token on average, {most} at most"
+    mean, most = format.kl(sum(kl) / len(kl)), format.kl(max(kl))
+    return f"{where} · {labels.MEASURED} KL {mean} nats per token on average, {most} at most"
 
 
 def shade(kl: float) -> int:
-    """The step of the shading, 0 to 4."""
+    """The step of the shading, 0 to 4, of a KL in nats."""
     return sum(kl >= edge for edge in STEPS)
 
 
@@ -118,14 +130,14 @@ def _token(token: Token) -> str:
     if token.kl is not None:
         step = shade(token.kl)
         style = f' class="drift-{step}"' if step else ""
-        text = f'<span{style} title="KL {words.kl(token.kl)} nats">{text}</span>'
+        text = f'<span{style} title="KL {format.kl(token.kl)} nats">{text}</span>'
     return f"<mark>{text}</mark>" if token.parts else text
 
 
 def _numbers(tokens: Sequence[Token]) -> str:
     """The same as a table, for those who cannot see the shading or want the figures."""
     rows = "".join(
-        f"<tr><td>{number}</td><td>{_named(token)}</td><td>{words.kl(token.kl or 0.0)}</td></tr>"
+        f"<tr><td>{number}</td><td>{_named(token)}</td><td>{format.kl(token.kl or 0.0)}</td></tr>"
         for number, token in enumerate(tokens, 1)
     )
     return (

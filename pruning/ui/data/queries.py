@@ -1,8 +1,10 @@
-"""What pages read from the workspace and ask of the runner. No drawing here, and no torch."""
+"""What pages read from the workspace about the session's model. No drawing here, and no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import streamlit as st
@@ -11,63 +13,15 @@ from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
+from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
-from pruning.ui.data import session as state
+from pruning.ui.data import session
 from pruning.workspace import results
-from pruning.workspace.store import WAITING, Job, Store
+from pruning.workspace.store import Store
 
 
 def store() -> Store:
     return runner().store
-
-
-# ---- asking -----------------------------------------------------------------------------------------
-
-
-def request(task: str, **arguments: Any) -> dict[str, Any]:
-    """A request for the runner about the session's model."""
-    choice = state.current()
-    return {
-        "task": task,
-        "model": {
-            "reference": choice.model,
-            "dtype": choice.dtype,
-            "device": choice.device,
-            "trust_remote_code": choice.trust_remote_code,
-            "allow_pickle": choice.allow_pickle,
-        },
-        "arguments": arguments,
-    }
-
-
-def submit(wanted: dict[str, Any]) -> int:
-    """Queue a request, and remember its job as the session's latest of this task."""
-    job_id = runner().submit(wanted)
-    st.session_state[f"job_{wanted['task']}"] = job_id
-    return job_id
-
-
-def waiting_jobs() -> list[Job]:
-    """Queued and running jobs of every session, oldest first."""
-    return list(reversed(store().jobs(WAITING)))
-
-
-def about_model(job: Job) -> bool:
-    """Whether a job is about the session's model."""
-    return bool(job.request["model"]["reference"] == state.current().model)
-
-
-def latest_job(task: str) -> Job | None:
-    """The job of this task that this session asked for last; after a reload the newest one of its model."""
-    job_id = st.session_state.get(f"job_{task}")
-    if job_id is not None:
-        job = store().job(job_id)
-        return job if about_model(job) else None
-    return next((j for j in store().jobs() if j.request["task"] == task and about_model(j)), None)
-
-
-# ---- reading ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -92,14 +46,14 @@ class Info:
 
 
 @st.cache_data(ttl=30, show_spinner=False, max_entries=20)
-def look(reference: str, dtype: str) -> Preview:
+def cached_preview(reference: str, dtype: str) -> Preview:
     """The preview of a model, kept for half a minute so that reruns do not ask the hub again."""
     return preview(reference, dtype)
 
 
 def info() -> Info | None:
     """The session's model as the last inspection found it, or None before the first."""
-    choice = state.current()
+    choice = session.current()
     if not choice.model:
         return None
     facts = results.inspected(store(), choice.model, choice.dtype)
@@ -111,13 +65,13 @@ def info() -> Info | None:
 
 def device(model: Info) -> str:
     """The device that the session computes on, as results name it."""
-    chosen = state.current().device
+    chosen = session.current().device
     return str(model.facts["device"]) if chosen == "auto" else chosen
 
 
 def subject(model: Info) -> results.Subject | None:
     """The session's model with its text as it was met last; None where nothing is about it yet."""
-    return results.latest_subject(store(), model.fingerprint, state.current().data)
+    return results.latest_subject(store(), model.fingerprint, session.current().data)
 
 
 def baseline(model: Info) -> dict[str, Any] | None:
@@ -125,14 +79,14 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return results.baseline(store(), subject(model), device(model))
 
 
-def times(model: Info) -> dict[str, Any] | None:
+def latency(model: Info) -> dict[str, Any] | None:
     """What was timed last of this model, in its number format and on the session's device."""
     return results.latency(store(), model.fingerprint, str(model.facts["dtype"]), device(model))
 
 
-def the_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
+def sensitivity_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
     """The map for a criterion (the session's); of several the one with most levels, then the newest."""
-    row = results.best_map(store(), subject(model), criterion or state.current().criterion)
+    row = results.best_map(store(), subject(model), criterion or session.current().criterion)
     return None if row is None else _map(row["id"], row["created"], row["value"])
 
 
@@ -158,15 +112,15 @@ def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
     ]
 
 
-def measured(plan: Plan, known: list[Measured], groups: list[Group]) -> dict[str, Any] | None:
+def measured(plan: Plan, measurements: Sequence[Measured], groups: list[Group]) -> dict[str, Any] | None:
     """The measured figures of exactly this plan, where there are any."""
     text = ",".join(format_settings(plan, groups))
-    return next((m.figures for m in known if m.settings == text), None)
+    return next((row.figures for row in measurements if row.settings == text), None)
 
 
-def calibration(smap: SensitivityMap, known: list[Measured]) -> ForecastFit:
-    """The calibration that the measured plans of this map give; the stated prior without any."""
-    return Forecaster.fitted(smap, [(m.plan, float(m.figures["kl"])) for m in known if m.plan]).fit
+def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
+    """The map with the fit to its measured plans; with the prior where there are none."""
+    return Forecaster.fitted(smap, [(row.plan, float(row.figures["kl"])) for row in measurements if row.plan])
 
 
 def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
@@ -177,14 +131,49 @@ def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:
     return points
 
 
-def leanings(smap: SensitivityMap) -> CapabilityMap | None:
+def capability_map(smap: SensitivityMap) -> CapabilityMap | None:
     """What capabilities lean on, as far as it was worked out for the map's model, criterion and very text."""
     return results.capability_map(store(), smap)
+
+
+def outlier_shares(smap: SensitivityMap) -> dict[int, float] | None:
+    """The share of outliers of each layer of the map's model on the map's text, where it was counted."""
+    return results.outlier_shares(store(), smap)
 
 
 def answers(smap: SensitivityMap) -> list[dict[str, Any]]:
     """What the dense model and plans of the map's criterion answered, newest first."""
     return results.of_map(store(), "answer", smap)
+
+
+def rows(model: Info, kind: str) -> list[results.Row]:
+    """Rows of a kind that are about the session's model and its text as it is now, newest first."""
+    return results.about(store(), kind, subject(model))
+
+
+def guide_comparison(model: Info) -> list[results.Row]:
+    """Rows of the comparison with the guide, measured on the session's text and device, newest first."""
+    return results.impact(store(), subject(model), device(model))
+
+
+def done_with_defaults(reference: str) -> dict[str, bool]:
+    """Which of the tasks inspect, map and baseline are done for a model with the defaults for all else."""
+    facts = results.inspected(store(), reference)
+    if facts is None:
+        return dict.fromkeys(("inspect", "map", "baseline"), False)
+    about = results.latest_subject(store(), facts["fingerprint"], session.Choice().data)
+    return {
+        "inspect": True,
+        "map": results.ready_map(store(), reference) is not None,
+        "baseline": bool(results.about(store(), "baseline", about)),
+    }
+
+
+def free_export_name(stem: str) -> str:
+    """The first of stem, stem-2, stem-3, … under which no model is written yet."""
+    folder = store().exports()
+    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
+    return next(name for name in names if not (folder / name).exists())
 
 
 def exports(model: Info) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ import pandas as pd
 
 from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.data.results import totals_of
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 CHOSEN = "recovery_chosen"
 RESULT, COURSE = "recovery", "recovery_course"
@@ -62,11 +62,11 @@ class Recovered:
         }
 
 
-def recoveries(model: services.Info) -> list[Recovered]:
+def recoveries(model: queries.Info) -> list[Recovered]:
     """Every recovery of this model on the session's text as it is now, newest first."""
     rows = [
         {**row, "value": {"finished": False, **row["value"]}}
-        for row in results.measured_rows(services.store(), services.subject(model), (RESULT, COURSE))
+        for row in results.measured_rows(queries.store(), queries.subject(model), (RESULT, COURSE))
     ]
     together: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
@@ -81,7 +81,7 @@ def _telling(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return courses[0] if courses and not newest["value"]["finished"] else newest
 
 
-def _recovered(row: Mapping[str, Any], model: services.Info) -> Recovered:
+def _recovered(row: Mapping[str, Any], model: queries.Info) -> Recovered:
     value = row["value"]
     options = {name: value[name] for name in names() if name in value}
     totals = totals_of(model, options.get("structure", "unstructured"))

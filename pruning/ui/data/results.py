@@ -12,10 +12,10 @@ import pandas as pd
 from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.plan import UNIT_KINDS, Group
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, requests
 from pruning.ui.text import methods as method_words
 from pruning.workspace import results as stored
-from pruning.workspace.store import canonical
+from pruning.workspace.keys import canonical
 
 KINDS = ("measure", "measure_recovered")
 CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with
@@ -61,28 +61,28 @@ class Result:
         return {"settings": list(self.settings), "criterion": self.criterion, **self.options, **trained}
 
 
-def totals_of(model: services.Info, structure: str) -> list[int]:
+def totals_of(model: queries.Info, structure: str) -> list[int]:
     """How many units every layer has; nothing where nobody has counted them."""
     if structure == "layers":
         return [1] * model.layers
     return list((model.facts.get("units") or {}).get(structure, ()))
 
 
-def groups_of(model: services.Info, structure: str) -> list[Group]:
+def groups_of(model: queries.Info, structure: str) -> list[Group]:
     """What a plan has levels for: the model's groups, or one kind of unit in each layer."""
     if structure in UNIT_KINDS:
         return [(layer, structure) for layer in range(model.layers)]
     return model.groups
 
 
-def results(model: services.Info) -> list[Result]:
+def results(model: queries.Info) -> list[Result]:
     """What was measured on the session's text as it is now, newest first."""
-    rows = stored.measured_rows(services.store(), services.subject(model), KINDS)
+    rows = stored.measured_rows(queries.store(), queries.subject(model), KINDS)
     best = _found_best()
     return [_result(row, model, best) for row in rows if row["value"]["settings"]]
 
 
-def _result(row: Mapping[str, Any], model: services.Info, best: set[str]) -> Result:
+def _result(row: Mapping[str, Any], model: queries.Info, best: set[str]) -> Result:
     value = row["value"]
     options = MaskOptions.of({name: value[name] for name in names() if name in value}).changed()
     recovery = value.get("recovery")
@@ -104,14 +104,27 @@ def _result(row: Mapping[str, Any], model: services.Info, best: set[str]) -> Res
 
 def _found_best() -> set[str]:
     """What jobs that looked for the best recipe ended with."""
-    done = services.store().jobs(("done",), limit=500)
-    about = (job for job in done if job.request["task"] == "best" and services.about_model(job))
+    done = queries.store().jobs(("done",), limit=500)
+    about = (job for job in done if job.request["task"] == "best" and requests.about_model(job))
     return {_same(job.result) for job in about if job.result}
 
 
 def _same(value: Mapping[str, Any]) -> str:
     """The same text for the same way of pruning."""
     return canonical({name: value[name] for name in ("settings", "criterion", *names()) if name in value})
+
+
+def latest_of(model: queries.Info, task: str, result: Result | None) -> dict[str, Any] | None:
+    """What a task such as `quantize` found last of a result or the dense model, on the text as it is now."""
+    pruning = _pruning(result.arguments() if result else {})
+    return next((row["value"] for row in queries.rows(model, task) if _pruning(row["key"]) == pruning), None)
+
+
+def _pruning(arguments: Mapping[str, Any]) -> str:
+    """The same text for the same pruning; what prunes nothing is all the same."""
+    apart = ("fingerprint", "data", "methods", "thresholds")
+    pruned = {name: value for name, value in arguments.items() if name not in apart}
+    return canonical(pruned if arguments.get("settings") else {})
 
 
 def file_bytes(result: Result) -> int:

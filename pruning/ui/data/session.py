@@ -6,6 +6,7 @@ session key and is written to the address on every run. A new session starts fro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +15,11 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
-KEY = "choice"
+KEY, HISTORY = "choice", "plan_history"
+# A widget with these arguments keeps its value while other pages are shown.
+PERSIST: dict[str, Any] = {"persist_state": "session"}
 MAX_PINS = 6
+MAX_UNDO = 50
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,14 @@ class Choice:
     settings: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
+
+
+@dataclass(frozen=True)
+class History:
+    """The plans before and after the session's own, as settings; the last of each is the next to come."""
+
+    past: tuple[tuple[str, ...], ...] = ()
+    future: tuple[tuple[str, ...], ...] = ()
 
 
 # Trusting remote code and pickle are left out: a link from somebody else must not switch them on.
@@ -126,6 +138,7 @@ def write_address() -> None:
 
 def choose_model(**fields: Any) -> None:
     """Take another model. The plan stays as text and is read against the new model's groups."""
+    st.session_state[HISTORY] = History()
     change(locks=(), **fields)
 
 
@@ -138,13 +151,54 @@ def plan(groups: list[Group]) -> Plan:
 
 
 def set_plan(new: Plan, groups: list[Group]) -> None:
-    """Take a whole new plan."""
-    change(settings=tuple(format_settings(new, groups)))
+    """Take a whole new plan, and remember the one before."""
+    set_settings(format_settings(new, groups))
+
+
+def set_settings(settings: Sequence[str]) -> None:
+    """Take a plan that is settings already, and remember the one before."""
+    before, taken = current().settings, tuple(settings)
+    if taken != before:
+        st.session_state[HISTORY] = History((*history().past, before)[-MAX_UNDO:])
+        change(settings=taken)
 
 
 def set_locks(locks: tuple[str, ...]) -> None:
     """Lock these kinds and layers; what is neither is left out."""
     change(locks=tuple(lock for lock in locks if lock in KINDS or lock.isdigit()))
+
+
+# ---- undo: one history of the plan for all pages ----------------------------------------------------
+
+
+def history() -> History:
+    return st.session_state.get(HISTORY, History())
+
+
+def undo() -> None:
+    """Take back the last change of the plan, whichever page made it."""
+    past, future = history().past, history().future
+    if past:
+        st.session_state[HISTORY] = History(past[:-1], (*future, current().settings))
+        change(settings=past[-1])
+
+
+def redo() -> None:
+    """Take again the change of the plan that was taken back last."""
+    past, future = history().past, history().future
+    if future:
+        st.session_state[HISTORY] = History((*past, current().settings), future[:-1])
+        change(settings=future[-1])
+
+
+def restore_history(past: Sequence[str], future: Sequence[str]) -> None:
+    """Go on with the history that the browser kept over a reload, unless a new one has begun.
+
+    Each plan is one line of text.
+    """
+    if history() == History():
+        plans = [tuple(tuple(split_settings(text)) for text in texts[-MAX_UNDO:]) for texts in (past, future)]
+        st.session_state[HISTORY] = History(*plans)
 
 
 def pin(name: str, settings: str) -> None:

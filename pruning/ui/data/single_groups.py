@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 Alone = Mapping[tuple[Group, float], Forecast]
 ABOUT_EQUAL = 0.1  # a measurement this near its forecast is called equal
@@ -37,14 +37,19 @@ COLUMNS = (
 
 def name_of(smap: SensitivityMap) -> tuple[object, ...]:
     """What tells one map from another: `seconds` differs each time that one is made."""
-    return smap.fingerprint, smap.criterion, smap.data_fingerprint, smap.levels, smap.seconds
+    subject = smap.fingerprint, smap.criterion, smap.data_fingerprint
+    return *subject, len(smap.groups), smap.levels, smap.seconds
 
 
 # A click on the map needs hundreds of these again, and they change only with a measurement.
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={SensitivityMap: name_of})
-def alone(smap: SensitivityMap, calibration: ForecastFit) -> Alone:
+@st.cache_resource(
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs={Forecaster: lambda forecaster: (name_of(forecaster.smap), forecaster.fit)},
+)
+def alone(forecaster: Forecaster) -> Alone:
     """The forecast of every group at every level of the map, that group alone pruned; level 0 included."""
-    return Forecaster(smap, calibration).forecast_alone()
+    return forecaster.forecast_alone()
 
 
 def beside(seen: Forecast, kl: float) -> str:
@@ -57,9 +62,9 @@ def beside(seen: Forecast, kl: float) -> str:
     if ratio >= 2:
         said = f"{ratio:.1f} times its forecast"
     elif ratio > 1:
-        said = f"{words.percent(ratio - 1)} above its forecast"
+        said = f"{format.percent(ratio - 1)} above its forecast"
     else:
-        said = f"{words.percent(1 - ratio)} below its forecast"
+        said = f"{format.percent(1 - ratio)} below its forecast"
     if seen.kl_low <= kl <= seen.kl_high:
         return f"{said}, inside the band"
     return f"{said}, outside the band: trust the measurement"

@@ -1,12 +1,11 @@
-"""What teaches the forecast and how far it can be trusted: the strip that asks for measurements, the meter of
-additivity, and whether a plan lies where others were measured."""
+"""What the forecast is fitted to and how far it can be trusted: the strip that asks for measurements, the
+meter of additivity, and whether a plan lies where others were measured."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from statistics import median
-from typing import Any
 
 import streamlit as st
 
@@ -19,13 +18,13 @@ from pruning.planning.forecast.diagnostics import (
     reach,
 )
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import band_rows as tracks
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import band_rows
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import CurrentPlan
+from pruning.ui.text import format, labels
 from pruning.workspace.store import Job
 
 TASKS = ("measure", "teach")
@@ -40,30 +39,32 @@ WIDEST = 3.0
 # ---- what is still to be measured -------------------------------------------------------------------
 
 
-def newly(model: services.Info | None, smap: SensitivityMap | None) -> Callable[[Job], None]:
+def newly(model: queries.Info | None, smap: SensitivityMap | None) -> Callable[[Job], None]:
     """For the panel of jobs: draws the page anew as soon as a plan more is measured, while others are not."""
-    before = len(services.measurements(model, smap)) if model and smap else 0
+    before = len(queries.measurements(model, smap)) if model and smap else 0
 
     def look(job: Job) -> None:
-        more = model and smap and len(services.measurements(model, smap)) > before
+        more = model and smap and len(queries.measurements(model, smap)) > before
         if more and job.request["task"] == "teach":
             st.rerun()
 
     return look
 
 
-def untaught(model: services.Info, smap: SensitivityMap, known: list[services.Measured]) -> list[Plan]:
-    """The plans from which the forecast would learn most and which are not measured yet."""
+def unmeasured(model: queries.Info, smap: SensitivityMap, measurements: list[queries.Measured]) -> list[Plan]:
+    """The plans that would tell the fit most and that are not measured yet."""
     identity = f"{smap.fingerprint}/{smap.criterion}/{smap.data_fingerprint}/{smap.levels}"
-    have = {one.settings for one in known}
+    measured = {row.settings for row in measurements}
     return [
-        plan for plan in _trials(identity, smap) if ",".join(format_settings(plan, model.groups)) not in have
+        plan
+        for plan in _calibration_plans(identity, smap)
+        if ",".join(format_settings(plan, model.groups)) not in measured
     ]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _trials(identity: str, _table: SensitivityMap) -> list[Plan]:
-    return calibration_plans(_table)
+def _calibration_plans(identity: str, _smap: SensitivityMap) -> list[Plan]:
+    return calibration_plans(_smap)
 
 
 def seconds_each(smap: SensitivityMap) -> float:
@@ -71,8 +72,8 @@ def seconds_each(smap: SensitivityMap) -> float:
     by how long a forward pass took when the map was drawn."""
     timed = [
         (job.finished - job.started) / count
-        for job in services.store().jobs(("done",), limit=200)
-        if job.started and job.finished and (count := _measurements_of(job)) and services.about_model(job)
+        for job in queries.store().jobs(("done",), limit=200)
+        if job.started and job.finished and (count := _measurements_of(job)) and requests.about_model(job)
     ]
     if timed:
         return median(timed[:LATEST])
@@ -87,32 +88,32 @@ def _measurements_of(job: Job) -> int:
 
 
 def strip(
-    model: services.Info,
-    smap: SensitivityMap,
-    known: list[services.Measured],
-    calibration: ForecastFit,
+    model: queries.Info,
+    forecaster: Forecaster,
+    measurements: list[queries.Measured],
     busy: bool,
 ) -> None:
-    """What the forecast has learnt from, and what it would learn most from, with the time that takes."""
-    left = untaught(model, smap, known)
-    said = words.learnt(calibration.measured)
+    """What the forecast is fitted to, and what would tell it most, with the time that takes."""
+    smap = forecaster.smap
+    left = unmeasured(model, smap, measurements)
+    basis = labels.fitted_to(forecaster.fit.measured)
     if not left:
-        st.caption(f":material/school: {said} The plans that teach it most are all measured.")
+        st.caption(f":material/school: {basis} The plans that teach it most are all measured.")
         return
-    choice = state.current()
-    wanted = services.request("teach", criterion=choice.criterion, data=choice.data)
+    choice = session.current()
+    request = requests.request("teach", criterion=choice.criterion, data=choice.data)
     count = "1 measurement" if len(left) == 1 else f"{len(left)} measurements"
     with st.container(border=True, key="teach_strip", gap="small"):
-        told, asked = st.columns([3, 2], vertical_alignment="center", gap="large")
-        told.markdown(said)
-        told.caption(
-            f"{count} would teach it most: about {words.seconds(len(left) * seconds_each(smap))} here. "
+        text, button = st.columns([3, 2], vertical_alignment="center", gap="large")
+        text.markdown(basis)
+        text.caption(
+            f"{count} would teach it most: about {format.seconds(len(left) * seconds_each(smap))} here. "
             "Every plan that you measure teaches it as well, at once."
         )
-        with asked:
-            shell.ask(
+        with button:
+            page_frame.submit_button(
                 "Teach the forecast",
-                wanted,
+                request,
                 icon=":material/school:",
                 key="teach",
                 disabled=busy,
@@ -121,57 +122,54 @@ def strip(
                 "more late or more early, and for each kind of group one that takes most from it. None is "
                 "measured twice.",
             )
-        shell.command(wanted)
+        page_frame.command(request)
 
 
 # ---- how far to trust it ----------------------------------------------------------------------------
 
 
 def meter(
-    smap: SensitivityMap,
-    plan: Plan,
-    seen: Forecast,
-    truth: dict[str, Any] | None,
-    calibration: ForecastFit,
+    forecaster: Forecaster,
+    current: CurrentPlan,
 ) -> None:
     """How far the plan lies from what additivity explains, and from what was measured."""
-    points = services.sweep_points(smap)
-    singles = {group: [(p["level"], p["kl"]) for p in own] for group, own in points.items()}
-    alone = one_by_one(smap, plan, singles)
-    told = additivity(seen, alone)
-    if told is None:
+    points = queries.sweep_points(forecaster.smap)
+    singles = {group: [(p["level"], p["kl"]) for p in rows] for group, rows in points.items()}
+    alone = one_by_one(forecaster.smap, current.plan, singles)
+    expected = additivity(current.forecast, alone)
+    if expected is None:
         return
-    found = measured_additivity(float(truth["kl"]), alone) if truth else None
+    measured = measured_additivity(float(current.measured["kl"]), alone) if current.measured else None
     basis = f"scaled by {len(singles)} measured single groups" if singles else "from the map"
     st.markdown(
-        f"**Do costs add up?** {sentence(found or told)}",
+        f"**Do costs add up?** {sentence(measured or expected)}",
         help="The plan's KL over the sum of what each of its groups would cost alone, "
-        f"KL {words.kl(told.alone)} (forecast, {basis}). The forecast rests on such a sum; far from 1× "
+        f"KL {format.kl(expected.alone)} (forecast, {basis}). The forecast rests on such a sum; far from 1× "
         "groups get into each other's way, and a measurement tells more than it does.",
     )
-    rows = [tracks.Row("Forecast", [_mark(tracks.FORECAST, told)])]
-    rows += [tracks.Row("Measured", [_mark(tracks.MEASURED, found)])] if found else []
+    rows = [band_rows.Row("Forecast", [_mark(band_rows.FORECAST, expected)])]
+    rows += [band_rows.Row("Measured", [_mark(band_rows.MEASURED, measured)])] if measured else []
     ends = [(_place(times), f"{times:g}×") for times in (0.5, 1.0, 2.0)]
-    st.html(tracks.tracks(rows, ends))
-    where = whereabouts(smap, plan, calibration)
+    st.html(band_rows.tracks(rows, ends))
+    where = whereabouts(forecaster, current.plan)
     if where:
         st.caption(where)
 
 
-def sentence(told: Additivity) -> str:
+def sentence(meter: Additivity) -> str:
     """What the meter says, in words."""
-    if told.explained:
+    if meter.explained:
         return "As far as can be told: together the groups cost what they cost one by one."
-    more = "more" if told.times > 1 else "less"
-    return f"Not quite: together the groups cost {more} than one by one, {_times(told.times)}."
+    more = "more" if meter.times > 1 else "less"
+    return f"Not quite: together the groups cost {more} than one by one, {_times(meter.times)}."
 
 
-def whereabouts(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> str:
+def whereabouts(forecaster: Forecaster, plan: Plan) -> str:
     """Whether the plan lies where others were measured; nothing while none was."""
-    there = reach(Forecaster(smap, calibration), plan)
+    there = reach(forecaster, plan)
     if there is None:
         return ""
-    ends = words.kl(there.least), words.kl(there.most)
+    ends = format.kl(there.least), format.kl(there.most)
     measured = f"KL {ends[0]}" if ends[0] == ends[1] else f"KL {ends[0]} to {ends[1]}"
     if there.beyond == 0:
         return f":material/check: It lies within what was measured, plans with a forecast {measured}."
@@ -182,9 +180,9 @@ def whereabouts(smap: SensitivityMap, plan: Plan, calibration: ForecastFit) -> s
     )
 
 
-def _mark(form: str, told: Additivity) -> tracks.Mark:
-    said = f"{_times(told.times)} ({told.low:.2g} – {told.high:.2g})"
-    return tracks.Mark(form, _place(told.times), said, (_place(told.low), _place(told.high)))
+def _mark(form: str, meter: Additivity) -> band_rows.Mark:
+    text = f"{_times(meter.times)} ({meter.low:.2g} – {meter.high:.2g})"
+    return band_rows.Mark(form, _place(meter.times), text, (_place(meter.low), _place(meter.high)))
 
 
 def _times(value: float) -> str:

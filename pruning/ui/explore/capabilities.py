@@ -15,24 +15,24 @@ from pruning.planning.forecast.capability_accuracy import (
     share_right,
 )
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
-from pruning.ui.data import queries as services
-from pruning.ui.shared import band_rows as tracks
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries
+from pruning.ui.shared import band_rows
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.workspace import results
 
 SCALE = ((0.0, "0"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "100 %"))
 
 
-def learnt(model: services.Info, smap: SensitivityMap) -> dict[str, AccuracyCurve] | None:
+def curves(model: queries.Info, smap: SensitivityMap) -> dict[str, AccuracyCurve] | None:
     """How each capability falls with the KL; None where the unpruned model was asked nothing.
 
-    Learnt from every measured plan of this model on this text, whatever chose its weights.
+    Fitted to every measured plan of this model on this text, whatever chose its weights.
     """
-    dense = services.baseline(model)
+    dense = queries.baseline(model)
     if not dense or not dense.get("probes"):
         return None
-    rows = results.measured_rows(services.store(), results.Subject.of_map(smap))
+    rows = results.measured_rows(queries.store(), results.Subject.of_map(smap))
     values = [row["value"] for row in rows]
     measured = [
         (float(value["kl"]), value["probes"]) for value in values if value.get("probes") and value["kl"] > 0
@@ -40,49 +40,56 @@ def learnt(model: services.Info, smap: SensitivityMap) -> dict[str, AccuracyCurv
     return accuracy_curves(dense["probes"], measured)
 
 
-def section(known: dict[str, AccuracyCurve] | None, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
+def section(
+    curves: dict[str, AccuracyCurve] | None, forecast: Forecast, measured: Mapping[str, Any] | None
+) -> None:
     """What the plan does to each capability, in an expander."""
     with st.expander("Questions answered right, by capability", icon=":material/quiz:", key="abilities"):
-        if known is None:
+        if curves is None:
             st.write("The forecast starts from the unpruned model's answers, which are not measured yet.")
-            shell.link("model", "Measure the baseline on Model")
+            page_frame.link("model", "Measure the baseline on Model")
             return
-        found = (truth or {}).get("probes") or {}
+        shares = (measured or {}).get("probes") or {}
         key = [
-            (tracks.UNPRUNED, "unpruned, measured"),
-            (tracks.FORECAST, "this plan, forecast and band"),
+            (band_rows.UNPRUNED, "unpruned, measured"),
+            (band_rows.FORECAST, "this plan, forecast and band"),
         ]
-        key += [(tracks.MEASURED, "this plan, measured")] if found else []
-        rows = [row(name, one, share_right(one, seen), found.get(name)) for name, one in known.items()]
-        st.html(tracks.tracks(rows, SCALE, key))
-        st.caption(_basis(known))
+        key += [(band_rows.MEASURED, "this plan, measured")] if shares else []
+        rows = [
+            row(name, curve, share_right(curve, forecast), shares.get(name)) for name, curve in curves.items()
+        ]
+        st.html(band_rows.tracks(rows, SCALE, key))
+        st.caption(_basis(curves))
 
 
-def row(name: str, one: AccuracyCurve, share: Share, found: float | None) -> tracks.Row:
+def row(name: str, curve: AccuracyCurve, share: Share, measured: float | None) -> band_rows.Row:
     """One capability: the unpruned model, the forecast, and what was measured of the plan."""
-    band = f"{100 * share.low:.0f} – {words.percent(share.high)}"
+    band = f"{100 * share.low:.0f} – {format.percent(share.high)}"
     marks = [
-        tracks.Mark(tracks.UNPRUNED, one.dense, words.percent(one.dense)),
-        tracks.Mark(
-            tracks.FORECAST, share.value, f"{words.percent(share.value)} ({band})", (share.low, share.high)
+        band_rows.Mark(band_rows.UNPRUNED, curve.dense, format.percent(curve.dense)),
+        band_rows.Mark(
+            band_rows.FORECAST,
+            share.value,
+            f"{format.percent(share.value)} ({band})",
+            (share.low, share.high),
         ),
     ]
-    if found is not None:
-        marks.append(tracks.Mark(tracks.MEASURED, found, words.percent(found)))
-    return tracks.Row(name.replace("_", " ").capitalize(), marks)
+    if measured is not None:
+        marks.append(band_rows.Mark(band_rows.MEASURED, measured, format.percent(measured)))
+    return band_rows.Row(labels.capability(name), marks)
 
 
-def _basis(known: Mapping[str, AccuracyCurve]) -> str:
+def _basis(curves: Mapping[str, AccuracyCurve]) -> str:
     """What the forecast rests on."""
-    counts = sorted({asked()[name].questions for name in known})
+    counts = sorted({asked()[name].questions for name in curves})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    chance = words.percent(min(asked()[name].chance for name in known))
-    plans = max((one.measured for one in known.values()), default=0)
-    taught = {0: "", 1: " and one measured plan of this model"}.get(
+    chance = format.percent(min(asked()[name].chance for name in curves))
+    plans = max((curve.measured for curve in curves.values()), default=0)
+    fitted = {0: "", 1: " and one measured plan of this model"}.get(
         plans, f" and {plans} measured plans of this model"
     )
     return (
         f"{many} questions each, of which guessing gets {chance} right. As the KL grows, the forecast falls "
-        f"from the unpruned share to that, as quickly as our prior{taught} {'say' if plans else 'says'}. "
+        f"from the unpruned share to that, as quickly as our prior{fitted} {'say' if plans else 'says'}. "
         "The band holds the KL's own, and the luck of so few questions."
     )

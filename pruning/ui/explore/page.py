@@ -1,133 +1,120 @@
-"""The Explore page: the desk, the truth about its plan, and the plan as text.
+"""The Explore page: the mixer, what is measured of its plan, and the plan as text.
 
-All of it but the desk's table is one fragment: letting go of a fader runs this part alone, not the page.
+All of it but the mixer's table is one fragment: letting go of a fader runs this part alone, not the page.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
-from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.compare import page as compare_view
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.explore import calibration as teaching_view
-from pruning.ui.explore import capabilities as abilities_view
-from pruning.ui.explore import presets as strategy_view
-from pruning.ui.explore.mixer import component as mixing
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.ui.data import queries, requests, session
+from pruning.ui.explore import calibration, capabilities, presets
+from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.pins import pin_button, pinned_forecasts
+from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
 
 
-def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Draw the desk and what stands below it."""
-    known = services.measurements(model, smap)
-    calibration = services.calibration(smap, known)
-    data = table_data(smap, calibration, _marks(model, smap, known, calibration))
-    capable = abilities_view.learnt(model, smap)
+def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
+    """Draw the mixer and what stands below it."""
+    measurements = queries.measurements(model, smap)
+    forecaster = queries.forecaster(smap, measurements)
+    table = table_data(forecaster, _marks(model, measurements, forecaster))
+    curves = capabilities.curves(model, smap)
 
     @st.fragment
     def draw() -> None:
-        with shell.told():
-            _take_release(smap, model)
-        shell.complaint()
-        plan = current_plan(model)
-        seen = Forecaster(smap, calibration).forecast(plan)
-        truth = services.measured(plan, known, model.groups)
-        settings = ",".join(format_settings(plan, model.groups))
-        mixing.desk(
-            table_id=data["id"],
-            levels=smap.levels_of(plan).tolist(),
-            locks=state.current().locks,
-            settings=settings,
+        with page_frame.user_errors():
+            _take_events(smap, model)
+        page_frame.callback_error()
+        current = current_plan(session_plan(model), model, forecaster, measurements)
+        component.mixer(
+            table_id=table["id"],
+            levels=smap.levels_of(current.plan).tolist(),
+            settings=current.text,
             answered=st.session_state.get(ANSWERED, 0),
-            kl=seen.kl,
+            kl=current.forecast.kl,
         )
         left, right = st.columns([2, 3], gap="large")
         with left:
-            _measure(model, plan, busy)
-            st.markdown(verdict(plan, seen, truth))
-            if plan:
-                teaching_view.meter(smap, plan, seen, truth, calibration)
+            _measure(current, busy)
+            st.markdown(verdict(current))
+            if current.plan:
+                calibration.meter(forecaster, current)
         with right:
-            compare_view.pin_button(model, plan)
-            strategy_view.popover(model, plan)
-            _plan_text(model, plan)
-            if plan:
-                abilities_view.section(capable, seen, truth)
+            pin_button(current)
+            presets.popover(model, current.plan)
+            _plan_text(model, current.text)
+            if current.plan:
+                capabilities.section(curves, current.forecast, current.measured)
 
     draw()
-    teaching_view.strip(model, smap, known, calibration, busy)
-    st.caption(f"{words.CRITERION.get(smap.criterion, smap.criterion)}. {words.SPEED}")
-    mixing.send_table(data)
+    calibration.strip(model, forecaster, measurements, busy)
+    st.caption(f"{labels.CRITERION.get(smap.criterion, smap.criterion)}. {labels.SPEED}")
+    component.send_table(table)
 
 
-def _take_release(smap: SensitivityMap, model: services.Info) -> None:
-    """Take what the desk sent since the last run, once."""
-    release = mixing.released()
-    if release is None or release.number == st.session_state.get(ANSWERED):
-        return
-    st.session_state[ANSWERED] = release.number
-    state.set_plan(mixing.plan_of(release.levels, smap.groups), model.groups)
-    state.set_locks(release.locks)
+def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
+    """Do what the mixer asked for since the last run, each once."""
+    for event in component.events(after=st.session_state.get(ANSWERED, 0)):
+        st.session_state[ANSWERED] = event.number
+        if event.step == "undo":
+            session.undo()
+        elif event.step == "redo":
+            session.redo()
+        elif event.levels is not None:
+            session.set_plan(component.plan_of(event.levels, smap.groups), model.groups)
+            session.set_locks(event.locks)
+        else:
+            session.restore_history(event.past, event.future)
 
 
-def current_plan(model: services.Info) -> Plan:
-    """The session's plan; one that does not fit this model is shown as a mistake and taken as empty."""
-    with shell.told():
-        return state.plan(model.groups)
-    return {}
-
-
-def _marks(
-    model: services.Info, smap: SensitivityMap, known: list[services.Measured], calibration: ForecastFit
-) -> Marks:
-    dense = services.baseline(model)
-    unpruned = smap.dense["perplexity"]
+def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
+    dense = queries.baseline(model)
+    unpruned = forecaster.smap.dense["perplexity"]
     return Marks(
-        measured=[(m.plan, m.figures) for m in known],
-        pins=[(name, plan) for name, plan, _ in compare_view.pinned_forecasts(model, smap, calibration)],
+        measured=[(row.plan, row.figures) for row in measurements],
+        pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, forecaster)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
-            for group, points in services.sweep_points(smap).items()
+            for group, points in queries.sweep_points(forecaster.smap).items()
         },
         decode_ms=dense.get("decode_ms") if dense else None,
     )
 
 
-def _measure(model: services.Info, plan: Plan, busy: bool) -> None:
-    choice = state.current()
-    settings = format_settings(plan, model.groups)
-    wanted = services.request("measure", settings=settings, criterion=choice.criterion, data=choice.data)
+def _measure(current: CurrentPlan, busy: bool) -> None:
+    choice = session.current()
+    request = requests.request(
+        "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
+    )
     if st.button(
         "Measure this plan",
         type="primary",
         icon=":material/straighten:",
-        disabled=busy or not plan,
+        disabled=busy or not current.plan,
         key="measure",
         width="stretch",
         help="Prunes in memory, measures on real text and questions, and puts every weight back.",
     ):
-        services.submit(wanted)
+        requests.submit(request)
         st.rerun()
-    if plan:
-        shell.command(wanted)
+    if current.plan:
+        page_frame.command(request)
 
 
-def _plan_text(model: services.Info, plan: Plan) -> None:
+def _plan_text(model: queries.Info, text: str) -> None:
     """The whole plan as text, to read, copy or type; what was taken is what stands there afterwards.
 
     In a form, because the browser would otherwise send the field's old text along with the next release of
     a fader, and the plan would jump back.
     """
-    text = ",".join(format_settings(plan, model.groups))
     key = f"plan_text_{text}"
     with (
         st.expander("The plan as text", icon=":material/notes:", key="plan_as_text"),
@@ -142,20 +129,7 @@ def _plan_text(model: services.Info, plan: Plan) -> None:
         )
         st.form_submit_button(
             "Take this plan",
-            on_click=lambda: shell.act(
-                lambda: state.set_plan(state.parse(st.session_state[key], model.groups), model.groups)
+            on_click=lambda: page_frame.on_click(
+                lambda: session.set_plan(session.parse(st.session_state[key], model.groups), model.groups)
             ),
         )
-
-
-def verdict(plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
-    """The drift from the unpruned model in a sentence, forecast and measured."""
-    if not plan:
-        return "Nothing is removed yet. Move a fader, paint a curve, or take a preset."
-    said = f"KL {words.kl(seen.kl)} ({words.kl(seen.kl_low)} – {words.kl(seen.kl_high)}) nats per token"
-    gone = f"{words.percent(seen.sparsity)} of the prunable weights removed"
-    if truth is None:
-        return f"{gone} · :blue-badge[forecast] {said} · :gray-badge[not measured yet]"
-    inside = "inside" if seen.kl_low <= truth["kl"] <= seen.kl_high else "**outside**"
-    found = f"KL {words.kl(truth['kl'])}, {inside} the band"
-    return f"{gone} · :blue-badge[forecast] {said} · :green-badge[measured] {found}"

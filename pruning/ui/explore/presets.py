@@ -6,20 +6,19 @@ import streamlit as st
 
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings, sparsity
 from pruning.planning.recipe.presets import PRESETS, Number, preset_plan
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import labels
 
 
-def popover(model: services.Info, plan: Plan) -> None:
+def popover(model: queries.Info, plan: Plan) -> None:
     """A strategy, its numbers, the overall level, and what plan that makes."""
     with st.popover("Strategies", icon=":material/auto_awesome:", key="strategies"):
         left, right = st.columns([3, 2], gap="medium")
         name = left.radio(
             "Strategy",
             list(PRESETS),
-            format_func=words.STRATEGY.__getitem__,
+            format_func=labels.STRATEGY.__getitem__,
             captions=[strategy.description for strategy in PRESETS.values()],
             key="strategy",
         )
@@ -30,28 +29,28 @@ def popover(model: services.Info, plan: Plan) -> None:
             )
             chosen = PRESETS[str(name)]
             numbers = {key: _number(str(name), key, number) for key, number in chosen.numbers.items()}
-            with shell.told():
+            with page_frame.user_errors():
                 made = _unlocked(preset_plan(str(name), level / 100, model.groups, **numbers), plan, model)
                 st.code(",".join(format_settings(made, model.groups)) or "nothing removed", wrap_lines=True)
                 st.button(
                     "Use this strategy",
                     type="primary",
                     key="strategy_use",
-                    on_click=state.set_plan,
+                    on_click=session.set_plan,
                     args=(made, model.groups),
                 )
 
 
 def _number(name: str, key: str, number: Number) -> float:
-    label, identity = words.STRATEGY_NUMBER[key], f"strategy_{name}_{key}"
+    label, identity = labels.STRATEGY_NUMBER[key], f"strategy_{name}_{key}"
     if number.whole:
         return st.number_input(label, int(number.low), int(number.high), int(number.default), key=identity)
     return st.number_input(label, number.low, number.high, number.default, 0.05, key=identity)
 
 
-def _unlocked(made: Plan, plan: Plan, model: services.Info) -> Plan:
+def _unlocked(made: Plan, plan: Plan, model: queries.Info) -> Plan:
     """The new plan where nothing is locked, the old one elsewhere."""
-    locks = set(state.current().locks)
+    locks = set(session.current().locks)
     kept = {group for group in model.groups if group[1] in locks or str(group[0]) in locks}
     mixed = {group: (plan if group in kept else made).get(group, 0.0) for group in model.groups}
     return {group: level for group, level in mixed.items() if level > 0}

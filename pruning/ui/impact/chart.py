@@ -9,14 +9,22 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 OURS, GUIDES = "#0072B2", "#D55E00"
 SIDES = ("middle right", "middle left")
 
 
 def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
-    """Measured size in MB against `metric` ("KL" or "Perplexity") on a logarithmic axis."""
+    """Measured size in MB against what it costs, on a logarithmic axis.
+
+    Parameters
+    ----------
+    rows
+        Rows of the task `impact`: bytes, kl in nats per token, perplexity, share pruned 0..1.
+    metric
+        "KL" or "Perplexity".
+    """
     field = "kl" if metric == "KL" else "perplexity"
     dense = rows[0]
     figure = go.Figure()
@@ -27,15 +35,15 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
         ("The guide's", GUIDES, "diamond", False),
         ("Beside the guide's", OURS, "circle", True),
     ):
-        own = [row for row in rows if bool(row["beside"]) == beside]
+        side = [row for row in rows if bool(row["beside"]) == beside]
         figure.add_scatter(
-            x=[row["bytes"] / 1e6 for row in own],
-            y=[row[field] for row in own],
+            x=[row["bytes"] / 1e6 for row in side],
+            y=[row[field] for row in side],
             name=name,
             mode="markers+text",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            text=[f"{row['title']} {words.percent(row['share'])}" for row in own],
-            textposition=[sides[row["name"]] for row in own],
+            text=[f"{row['title']} {format.percent(row['share'])}" for row in side],
+            textposition=[sides[row["name"]] for row in side],
             textfont={"size": 12},
             hovertemplate=f"%{{text}}<br>%{{x:.0f}} MB<br>measured {metric} %{{y:.3g}}<extra></extra>",
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from itertools import count
 from typing import Any
 
 import streamlit as st
@@ -13,46 +11,43 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.impact import chart as impact_chart
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.impact import chart
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import impact as impact_words
-from pruning.workspace import results
 
-BUSY = 2.0
 STEPS = 20
 Rows = dict[str, dict[str, Any]]
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     _ask(model, busy)
 
-    @st.fragment(run_every=BUSY if busy else None)
-    def results() -> None:
-        found = rows(model)
-        if found:
-            verdicts = {name: verdict(row, list(found.values())) for name, row in found.items()}
-            _families(model, found, verdicts, busy)
-            _chart(found)
-            _download(found, verdicts)
+    @st.fragment(run_every=jobs.PARTIAL if busy else None)
+    def draw() -> None:
+        measured = rows(model)
+        if measured:
+            verdicts = {name: verdict(row, list(measured.values())) for name, row in measured.items()}
+            _families(model, measured, verdicts, busy)
+            _chart(measured)
+            _download(measured, verdicts)
 
-    results()
+    draw()
 
 
-def rows(model: services.Info) -> Rows:
+def rows(model: queries.Info) -> Rows:
     """The newest row of each technique on the newest text of this name, in the order they are shown."""
-    found: Rows = {}
-    for row in results.impact(services.store(), services.subject(model), services.device(model)):
-        found.setdefault(row["key"]["name"], row["value"])
-    return {one.name: found[one.name] for one in TECHNIQUES if one.name in found}
+    newest: Rows = {}
+    for row in queries.guide_comparison(model):
+        newest.setdefault(row["key"]["name"], row["value"])
+    return {technique.name: newest[technique.name] for technique in TECHNIQUES if technique.name in newest}
 
 
-def _ask(model: services.Info, busy: bool) -> None:
+def _ask(model: queries.Info, busy: bool) -> None:
     """What will be measured, and the button."""
-    found = rows(model)
+    measured = rows(model)
     with st.container(border=True, key="impact_ask"):
         st.markdown(
             "The *Model Pruning Guide* has a table of techniques with what each is said to gain and to lose. "
@@ -67,31 +62,39 @@ def _ask(model: services.Info, busy: bool) -> None:
             drawn = st.checkbox(
                 "The lottery ticket too",
                 key="impact_lottery",
-                persist_state="session",
+                **session.PERSIST,
                 help=f"It trains four networks for {STEPS} steps each, which takes long without a GPU. "
                 "So few steps tell only roughly what a ticket can do.",
             )
-            wanted = services.request(
-                "impact", data=state.current().data, lottery_steps=STEPS if drawn else 0
+            request = requests.request(
+                "impact", data=session.current().data, lottery_steps=STEPS if drawn else 0
             )
-            missing = [one for one in TECHNIQUES if one.name not in found and (drawn or not one.training)]
+            missing = [
+                technique
+                for technique in TECHNIQUES
+                if technique.name not in measured and (drawn or not technique.training)
+            ]
             st.button(
-                "Measure all" if not found else f"Measure {len(missing)} more" if missing else "All measured",
+                "Measure all"
+                if not measured
+                else f"Measure {len(missing)} more"
+                if missing
+                else "All measured",
                 type="primary",
                 icon=":material/fact_check:",
                 disabled=busy or not missing,
                 key="impact_start",
-                on_click=shell.act,
-                args=(lambda: services.submit(wanted),),
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
             )
             st.caption("Rows appear one by one, and stay. The quick ones come first.", width="content")
-        shell.command(wanted)
+        page_frame.command(request)
 
 
 # ---- the rows ---------------------------------------------------------------------------------------
 
 
-def _families(model: services.Info, found: Rows, verdicts: dict[str, Verdict], busy: bool) -> None:
+def _families(model: queries.Info, measured: Rows, verdicts: dict[str, Verdict], busy: bool) -> None:
     st.header("Claims and measurements", anchor=False)
     st.caption(
         "Size is of all weights in the form that takes least room. Reading (a prompt) "
@@ -99,36 +102,36 @@ def _families(model: services.Info, found: Rows, verdicts: dict[str, Verdict], b
         "**Zeros alone stay at 1.0×, since no kernel uses them.** KL is in nats per token."
     )
     for family in impact_words.families():
-        there = [(one, found[one.name]) for one in family if one.name in found]
-        if there:
-            _family(model, family[0], there, verdicts, busy)
+        pairs = [(technique, measured[technique.name]) for technique in family if technique.name in measured]
+        if pairs:
+            _family(model, family[0], pairs, verdicts, busy)
 
 
 def _family(
-    model: services.Info,
+    model: queries.Info,
     first: Technique,
-    there: list[tuple[Technique, dict[str, Any]]],
+    pairs: list[tuple[Technique, dict[str, Any]]],
     verdicts: dict[str, Verdict],
     busy: bool,
 ) -> None:
     with st.container(border=True, key=f"impact_{first.name}"):
         st.subheader(impact_words.heading(first), anchor=False)
-        table = impact_words.table(there)
+        table = impact_words.table(pairs)
         if len(table):
             alt = f"Claimed and measured: {impact_words.heading(first)}"
             st.table(table, border="horizontal", alt=alt)
         with st.container(gap="xsmall"):
-            for technique, row in there:
+            for technique, row in pairs:
                 said = verdicts[technique.name]
                 marks = impact_words.badges(said)
                 st.markdown(f"**{technique.title}** {marks} :small[{said.text}]")
                 for note in _notes(technique, row):
                     st.caption(note)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            for technique, row in there:
+            for technique, row in pairs:
                 _action(model, technique, row, busy)
-            if first.whole and services.exports(model):
-                shell.link("export", "Written models")
+            if first.whole and queries.exports(model):
+                page_frame.link("export", "Written models")
 
 
 def _notes(technique: Technique, row: dict[str, Any]) -> list[str]:
@@ -139,8 +142,8 @@ def _notes(technique: Technique, row: dict[str, Any]) -> list[str]:
     if "steps" in row:
         notes.append(
             f"Trained for {row['steps']} steps in each of {row['rounds'] + 2} networks, which is few. "
-            f"Perplexity of a random ticket {words.perplexity(row['random_perplexity'])}, of the unpruned "
-            f"model trained as long {words.perplexity(row['trained_perplexity'])}."
+            f"Perplexity of a random ticket {format.perplexity(row['random_perplexity'])}, of the unpruned "
+            f"model trained as long {format.perplexity(row['trained_perplexity'])}."
         )
     if len(row["settings"]) > 1 and row["form"] == "cut":
         notes.append(
@@ -150,7 +153,7 @@ def _notes(technique: Technique, row: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _action(model: services.Info, technique: Technique, row: dict[str, Any], busy: bool) -> None:
+def _action(model: queries.Info, technique: Technique, row: dict[str, Any], busy: bool) -> None:
     """Take the row's plan up on Explore; of whole units, write the model."""
     if row.get("refused") or technique.training:
         return
@@ -158,8 +161,9 @@ def _action(model: services.Info, technique: Technique, row: dict[str, Any], bus
         if st.button(
             f"Explore {technique.title}", icon=":material/tune:", key=f"impact_open_{technique.name}"
         ):
-            state.change(criterion=row["criterion"], settings=tuple(row["settings"]))
-            st.switch_page(shell.PAGES["explore"].script)
+            session.change(criterion=row["criterion"])
+            session.set_settings(row["settings"])
+            st.switch_page(page_frame.PAGES["explore"].script)
         return
     st.button(
         f"Write {technique.title}",
@@ -168,20 +172,18 @@ def _action(model: services.Info, technique: Technique, row: dict[str, Any], bus
         disabled=busy,
         help="Writes the pruned model to the workspace and loads it again. It is listed on Export. "
         + ("Full-size, with zeros." if row.get("not_smaller") else "Its tensors are smaller."),
-        on_click=shell.act,
-        args=(lambda: services.submit(_export(model, technique, row)),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(_export(model, technique, row)),),
     )
 
 
-def _export(model: services.Info, technique: Technique, row: dict[str, Any]) -> dict[str, Any]:
+def _export(model: queries.Info, technique: Technique, row: dict[str, Any]) -> dict[str, Any]:
     """The request that writes the row's model under a free name."""
-    options, choice = MaskOptions.of(row["options"]), state.current()
+    options, choice = MaskOptions.of(row["options"]), session.current()
     groups: list[Group] = [(layer, options.structure) for layer in range(model.layers)]
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", choice.model.rstrip("/").split("/")[-1]).strip("-") or "model"
+    stem = format.file_stem(choice.model)
     stem = f"{stem}-{technique.name.replace('_', '-')}"
-    folder = services.store().exports()
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    name = next(free for free in names if not (folder / free).exists())
+    name = queries.free_export_name(stem)
     recipe = Recipe.from_plan(
         parse_settings(row["settings"], groups),
         groups,
@@ -191,14 +193,14 @@ def _export(model: services.Info, technique: Technique, row: dict[str, Any]) -> 
         options,
     ).with_details(name=name)
     masked = {"masked": True} if row.get("not_smaller") else {}
-    return services.request("export", recipe=recipe.to_dict(), name=name, **masked)
+    return requests.request("export", recipe=recipe.to_dict(), name=name, **masked)
 
 
 # ---- all of them ------------------------------------------------------------------------------------
 
 
-def _chart(found: Rows) -> None:
-    shown = [row for row in found.values() if not row.get("refused")]
+def _chart(measured: Rows) -> None:
+    shown = [row for row in measured.values() if not row.get("refused")]
     if len(shown) < 2:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -206,19 +208,19 @@ def _chart(found: Rows) -> None:
         metric = st.segmented_control(
             "Cost", ["KL", "Perplexity"], default="KL", key="impact_metric", label_visibility="collapsed"
         )
-    st.caption(":green-badge[measured] Lower and further to the left is better.")
+    st.caption(f"{labels.MEASURED} Lower and further to the left is better.")
     st.plotly_chart(
-        impact_chart.costs(shown, metric or "KL"),
+        chart.costs(shown, metric or "KL"),
         key="impact_chart",
         config=charts.BARE,
         alt="Measured size of each technique against what it costs in quality",
     )
 
 
-def _download(found: Rows, verdicts: dict[str, Verdict]) -> None:
+def _download(measured: Rows, verdicts: dict[str, Verdict]) -> None:
     st.download_button(
         "Download as CSV",
-        lambda: impact_words.csv(list(found.values()), verdicts),
+        lambda: impact_words.csv(list(measured.values()), verdicts),
         file_name="impact.csv",
         mime="text/csv",
         icon=":material/download:",

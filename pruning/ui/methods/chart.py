@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from pruning.ui.data.results import Result
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 SYMBOL = {
@@ -25,14 +25,17 @@ TICKS = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
 NAMED = 6  # more names than these would stand on one another
 
 
-def figure(found: Sequence[Result], chosen: str | None) -> go.Figure:
-    """KL against the share removed: a colour for each criterion, a shape for each structure; trained ones
-    are hollow. The points that nothing beats are joined and named."""
+def figure(results: Sequence[Result], chosen: str | None) -> go.Figure:
+    """Measured KL (nats per token) against sparsity (%): a colour for each criterion, a shape for each
+    structure; trained ones are hollow. The points that nothing beats are joined and named.
+
+    `chosen` is the id of the result with a ring around it.
+    """
     drawn = go.Figure()
-    front = frontier(found)
+    front = frontier(results)
     drawn.add_scatter(
-        x=[100 * one.figures["sparsity"] for one in front],
-        y=[one.figures["kl"] for one in front],
+        x=[100 * result.figures["sparsity"] for result in front],
+        y=[result.figures["kl"] for result in front],
         mode="lines",
         line={"color": charts.REST, "width": 1, "dash": "dot"},
         name="Best at their share",
@@ -40,14 +43,18 @@ def figure(found: Sequence[Result], chosen: str | None) -> go.Figure:
         showlegend=len(front) > 1,
     )
     for structure in SYMBOL:
-        for criterion in (*words.CRITERION_NAME, None):
-            own = [one for one in found if one.structure == structure and _criterion(one) == criterion]
-            _add(drawn, structure, criterion, own)
-    few = found if len(found) <= NAMED else front[:: -(-len(front) // NAMED)]
-    named = {one.id for one in few}
-    _label(drawn, [one for one in found if one.id in named or one.id == chosen], chosen)
+        for criterion in (*labels.CRITERION_NAME, None):
+            same = [
+                result
+                for result in results
+                if result.structure == structure and _criterion(result) == criterion
+            ]
+            _add(drawn, structure, criterion, same)
+    few = results if len(results) <= NAMED else front[:: -(-len(front) // NAMED)]
+    named = {result.id for result in few}
+    _label(drawn, [result for result in results if result.id in named or result.id == chosen], chosen)
     drawn.update_xaxes(title="Share of the prunable weights removed (%)", rangemode="tozero")
-    kls = [one.figures["kl"] for one in found if one.figures["kl"] > 0]
+    kls = [result.figures["kl"] for result in results if result.figures["kl"] > 0]
     logarithmic(drawn)
     if kls:
         # Between two ticks, so that few points that lie close still show how high they are.
@@ -68,30 +75,34 @@ def logarithmic(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def frontier(found: Sequence[Result]) -> list[Result]:
-    """The results that no other beats with as large a share (to a thousandth) and less KL, by share."""
+def frontier(results: Sequence[Result]) -> list[Result]:
+    """The Pareto front by sparsity: what none beats with as much sparsity (to a thousandth) and less KL."""
     kept: list[Result] = []
-    for one in sorted(found, key=lambda r: (-round(r.figures["sparsity"], 3), r.figures["kl"])):
-        if not kept or one.figures["kl"] < kept[-1].figures["kl"]:
-            kept.append(one)
+    for result in sorted(results, key=lambda r: (-round(r.figures["sparsity"], 3), r.figures["kl"])):
+        if not kept or result.figures["kl"] < kept[-1].figures["kl"]:
+            kept.append(result)
     return kept[::-1]
 
 
-def _criterion(one: Result) -> str | None:
-    return one.criterion if one.structure != "layers" and one.criterion in words.CRITERION_NAME else None
+def _criterion(result: Result) -> str | None:
+    return (
+        result.criterion
+        if result.structure != "layers" and result.criterion in labels.CRITERION_NAME
+        else None
+    )
 
 
-def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[Result]) -> None:
+def _add(drawn: go.Figure, structure: str, criterion: str | None, same: Sequence[Result]) -> None:
     """The points of one structure and criterion; those that were trained are a trace of their own."""
     shape, name = SYMBOL[structure], method_words.STRUCTURE[structure]
-    name = f"{name} · {words.CRITERION_NAME[criterion]}" if criterion else name
+    name = f"{name} · {labels.CRITERION_NAME[criterion]}" if criterion else name
     for trained in (False, True):
-        shown = [one for one in own if (one.recovery is not None) == trained]
+        shown = [result for result in same if (result.recovery is not None) == trained]
         if not shown:
             continue
         drawn.add_scatter(
-            x=[100 * one.figures["sparsity"] for one in shown],
-            y=[one.figures["kl"] for one in shown],
+            x=[100 * result.figures["sparsity"] for result in shown],
+            y=[result.figures["kl"] for result in shown],
             mode="markers",
             name=f"{name}, trained" if trained else name,
             marker={
@@ -100,7 +111,9 @@ def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[
                 "size": 11,
                 "line": {"width": 2.5 if trained else 0},
             },
-            customdata=[[one.id, one.name, words.perplexity(one.figures["perplexity"])] for one in shown],
+            customdata=[
+                [result.id, result.name, format.perplexity(result.figures["perplexity"])] for result in shown
+            ],
             hovertemplate="<b>%{customdata[1]}</b><br>measured KL %{y:.3g} nats per token<br>%{x:.1f} % "
             "removed<br>perplexity %{customdata[2]}<extra></extra>",
         )
@@ -108,18 +121,18 @@ def _add(drawn: go.Figure, structure: str, criterion: str | None, own: Sequence[
 
 def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None) -> None:
     """Names beside points, each on the side where the chart has room, and a ring around the chosen one."""
-    widest = max((one.figures["sparsity"] for one in named), default=0.0)
+    widest = max((result.figures["sparsity"] for result in named), default=0.0)
     drawn.add_scatter(
-        x=[100 * one.figures["sparsity"] for one in named],
-        y=[one.figures["kl"] for one in named],
+        x=[100 * result.figures["sparsity"] for result in named],
+        y=[result.figures["kl"] for result in named],
         mode="markers+text",
-        text=[f"  {one.name}  " for one in named],
+        text=[f"  {result.name}  " for result in named],
         textposition=[
-            "top left" if one.figures["sparsity"] > 0.6 * widest else "bottom right" for one in named
+            "top left" if result.figures["sparsity"] > 0.6 * widest else "bottom right" for result in named
         ],
         textfont={"size": 12},
         marker={
-            "size": [20 if one.id == chosen else 0.1 for one in named],
+            "size": [20 if result.id == chosen else 0.1 for result in named],
             "symbol": "circle-open",
             "color": charts.HERE,
             "line": {"width": 2},

@@ -8,21 +8,18 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.data.results import Result
+from pruning.ui.data import queries, requests, session
+from pruning.ui.data.results import Result, latest_of
 from pruning.ui.methods.chart import logarithmic
-from pruning.ui.methods.quantize import latest
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
-MEASURED = ":green-badge[measured]"
 NOTHING = 1e-4  # nats per token: no logarithmic axis has a place for 0, and this is as good
 GOOD = 0.9  # a share of next words that stay the same, to name a depth by
 
 
-def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
+def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     """Look at the predictions after every layer of the chosen result, or of the dense model."""
     st.markdown(
         "A word that is easy to guess need not pass all layers. This reads the predictions after every "
@@ -36,25 +33,27 @@ def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
             default="The unpruned model",
             required=True,
             key="exit_of",
-            persist_state="session",
+            **session.PERSIST,
         )
         == "The chosen result"
     )
-    one = chosen if pruned else None
-    arguments: dict[str, Any] = {**(one.arguments() if one else {}), "data": state.current().data}
-    wanted = services.request("early_exit", **arguments)
-    shell.ask("Look after every layer", wanted, icon=":material/logout:", key="exit_start", disabled=busy)
-    st.caption(f"Of: {one.name if one else 'the unpruned model'}.")
-    value = latest(model, "early_exit", one)
+    result = chosen if pruned else None
+    arguments: dict[str, Any] = {**(result.arguments() if result else {}), "data": session.current().data}
+    request = requests.request("early_exit", **arguments)
+    page_frame.submit_button(
+        "Look after every layer", request, icon=":material/logout:", key="exit_start", disabled=busy
+    )
+    st.caption(f"Of: {result.name if result else 'the unpruned model'}.")
+    value = latest_of(model, "early_exit", result)
     if value:
         _charts(value)
-    shell.command(wanted)
+    page_frame.command(request)
 
 
 def _charts(value: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**Every word leaves after the same layer** {MEASURED}")
+        st.markdown(f"**Every word leaves after the same layer** {labels.MEASURED}")
         st.plotly_chart(
             by_depth(value["depths"]),
             key="exit_depths",
@@ -62,14 +61,14 @@ def _charts(value: dict[str, Any]) -> None:
             alt="KL by the number of layers that are used",
         )
     with right:
-        st.markdown(f"**Each word leaves once it is sure** {MEASURED}")
+        st.markdown(f"**Each word leaves once it is sure** {labels.MEASURED}")
         st.plotly_chart(
-            when_sure(value["sure"], value["layers"]),
+            by_confidence(value["sure"], value["layers"]),
             key="exit_sure",
             config=charts.BARE,
             alt="KL against the layers used on average, a point for every threshold",
         )
-    st.markdown(f"{MEASURED} :small[{verdict(value)}]")
+    st.markdown(f"{labels.MEASURED} :small[{verdict(value)}]")
     few = len(_drawn(value["depths"])) < value["layers"]
     hidden = " Where KL is all but 0 no point is drawn." if few else ""
     st.caption(
@@ -84,18 +83,18 @@ def verdict(value: dict[str, Any]) -> str:
     layers = value["layers"]
     deep = next((row["depth"] for row in value["depths"] if row["agreement"] >= GOOD), layers)
     fixed = f"Nine of ten next words are the same from layer {deep} of {layers} on."
-    sure = next((row for row in value["sure"] if row["agreement"] >= GOOD), None)
+    confident = next((row for row in value["sure"] if row["agreement"] >= GOOD), None)
     if value["depths"][-1]["agreement"] < GOOD:
         return (
             f"Even all {layers} layers of the pruned model keep fewer than nine of ten next words the same."
         )
     if deep == layers:
         fixed = f"No layer but the last ({layers}) keeps nine of ten next words the same."
-    if sure is None:
+    if confident is None:
         return fixed
     return (
-        f"{fixed} Leaving at {words.percent(sure['threshold'], 1)} sure keeps as many, with "
-        f"{sure['layers']:.1f} layers on average, at KL {words.kl(sure['kl'])} nats per token."
+        f"{fixed} Leaving at {format.percent(confident['threshold'], 1)} sure keeps as many, with "
+        f"{confident['layers']:.1f} layers on average, at KL {format.kl(confident['kl'])} nats per token."
     )
 
 
@@ -104,7 +103,7 @@ def _drawn(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
-    """KL (nats per token) after each number of layers; what is all but 0 is not drawn."""
+    """KL (nats per token) after each number of layers, [layers] rows; what is all but 0 is not drawn."""
     layers, depths = len(depths), _drawn(depths)
     figure = go.Figure(
         go.Scatter(
@@ -114,7 +113,7 @@ def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
             line={"color": charts.CURVES[0], "width": 1},
             marker={"size": 7},
             customdata=[
-                [words.perplexity(row["perplexity"]), words.percent(row["agreement"])] for row in depths
+                [format.perplexity(row["perplexity"]), format.percent(row["agreement"])] for row in depths
             ],
             hovertemplate="After %{x} layers<br>measured KL %{y:.3g} nats per token<br>perplexity "
             "%{customdata[0]}<br>same next word %{customdata[1]}<extra></extra>",
@@ -124,20 +123,20 @@ def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
     return charts.calm(logarithmic(figure), 320, legend=False)
 
 
-def when_sure(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
-    """KL (nats per token) against the layers used on average, a point for every threshold."""
+def by_confidence(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
+    """KL (nats per token) against the layers used on average, a point for every confidence threshold."""
     rows = _drawn(rows)
     figure = go.Figure(
         go.Scatter(
             x=[row["layers"] for row in rows],
             y=[row["kl"] for row in rows],
             mode="lines+markers+text",
-            text=[words.percent(row["threshold"], 1 if row["threshold"] > 0.99 else 0) for row in rows],
+            text=[format.percent(row["threshold"], 1 if row["threshold"] > 0.99 else 0) for row in rows],
             textposition="top right",
             line={"color": charts.CURVES[2], "width": 1},
             marker={"size": 9},
             customdata=[
-                [words.perplexity(row["perplexity"]), words.percent(row["agreement"])] for row in rows
+                [format.perplexity(row["perplexity"]), format.percent(row["agreement"])] for row in rows
             ],
             hovertemplate="Leaves when %{text} sure<br>%{x:.1f} layers on average<br>measured KL %{y:.3g} "
             "nats per token<br>perplexity %{customdata[0]}<br>same next word %{customdata[1]}<extra></extra>",

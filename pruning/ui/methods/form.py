@@ -1,4 +1,4 @@
-"""The Methods page's form: what goes, how it is chosen, how much of it, and what else can be set."""
+"""The Methods page's form: the structure to prune, the criterion, the sparsity, and what else can be set."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan, format_settings, parse_layers
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.data.results import groups_of, totals_of
 from pruning.ui.methods.preview import preview
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import labels
 from pruning.ui.text import methods as method_words
 
 BEST, NAMED = "best", "named"
 BEST_LABEL = "The best we know: we find out what goes where"
-# These change the weights that stay: none of them can take blocks or units out.
-UPDATES = ("sparsegpt", "corrected")
 COUNTED = ("heads", "kv_groups", "layers")
 USUAL_SHARE = {"unstructured": 50, "block": 20, "neurons": 20}
 ROUND_TO = (None, 8, 32, 64, 128, 256)
-KEPT: dict[str, Any] = {"persist_state": "session"}
 
 
-def form(model: services.Info, busy: bool) -> None:
+def form(model: queries.Info, busy: bool) -> None:
     """The controls on the left; on the right what this does to the model, and the button that measures it."""
     with st.container(border=True, key="method_form"):
         structure = st.segmented_control(
@@ -37,20 +33,20 @@ def form(model: services.Info, busy: bool) -> None:
             required=True,
             format_func=method_words.STRUCTURE.__getitem__,
             key="method_structure",
-            **KEPT,
+            **session.PERSIST,
         )
         st.markdown(f"{method_words.badge(structure)} :small[{method_words.STRUCTURE_HELP[structure]}]")
         left, right = st.columns([3, 2], gap="large")
-        wanted: dict[str, Any] | None = None
-        with left, shell.told():
-            wanted = _request(model, structure)
+        request: dict[str, Any] | None = None
+        with left, page_frame.user_errors():
+            request = _request(model, structure)
         with right:
-            with shell.told():
-                preview(model, wanted)
-            _button(wanted, busy)
+            with page_frame.user_errors():
+                preview(model, request)
+            _button(request, busy)
 
 
-def _request(model: services.Info, structure: str) -> dict[str, Any]:
+def _request(model: queries.Info, structure: str) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be; the controls stay."""
     if structure in ("heads", "kv_groups") and model.facts.get("no_heads"):
         raise PruningError(model.facts["no_heads"])
@@ -61,25 +57,25 @@ def _request(model: services.Info, structure: str) -> dict[str, Any]:
         level = _level(model, structure, how)
     if how == BEST:
         st.caption("The best recipe finds its own levels, and has no other options.")
-        data = {"data": state.current().data}
+        data = {"data": session.current().data}
         kind = {} if structure == "unstructured" else {"structure": structure}
-        return services.request("best", sparsity=_number(level), **kind, **data)
+        return requests.request("best", sparsity=_number(level), **kind, **data)
     options, text = _options(model, structure, how)
     groups = groups_of(model, structure)
     plan: Plan = dict.fromkeys(groups, _number(level))
     if structure == "layers":
         plan = _dropped(model, str(level))
     elif text.strip():
-        plan = state.parse(text, groups)
+        plan = session.parse(text, groups)
     settings = format_settings(plan, groups)
     if not settings:
         raise PruningError("Nothing would go. Give a share above 0.")
     effective(plan, groups, options)
-    return services.request(
+    return requests.request(
         "measure",
         settings=settings,
         criterion="fisher" if structure == "layers" else how,
-        data=state.current().data,
+        data=session.current().data,
         **options.changed(),
     )
 
@@ -89,9 +85,9 @@ def _how(structure: str) -> str:
     if structure == "layers":
         names = {BEST: "The best we know: tried one by one", NAMED: "Those that you name"}
     else:
-        fitting = {n: t for n, t in words.CRITERION.items() if structure in ("unstructured", "n:m")}
-        fitting = fitting or {n: t for n, t in words.CRITERION.items() if n not in UPDATES}
-        names = fitting if structure in ("n:m", "block") else {BEST: BEST_LABEL, **fitting}
+        refused = () if structure in ("unstructured", "n:m") else labels.WITH_WEIGHT_UPDATE
+        criteria = {name: text for name, text in labels.CRITERION.items() if name not in refused}
+        names = criteria if structure in ("n:m", "block") else {BEST: BEST_LABEL, **criteria}
     family = structure if structure in ("n:m", "block", "layers") else structure in UNIT_KINDS
     return st.selectbox(
         "How it is chosen",
@@ -101,20 +97,26 @@ def _how(structure: str) -> str:
         key=f"method_how_{family}",
         help="A criterion scores; what scores lowest goes first. The best we know takes longer: it looks for "
         "the levels of every group or layer as well.",
-        **KEPT,
+        **session.PERSIST,
     )
 
 
-def _level(model: services.Info, structure: str, how: str) -> float | str:
-    """How much goes: a share 0..1, or for layers that are named their numbers as text."""
+def _level(model: queries.Info, structure: str, how: str) -> float | str:
+    """How much is pruned: a sparsity 0..1, or for layers that are named their numbers as text."""
     key = f"method_level_{structure}"
     if structure == "n:m":
-        st.text_input("Pattern", "2:4", key="method_pattern", help="N:M, such as 2:4 or 4:8.", **KEPT)
+        st.text_input(
+            "Pattern", "2:4", key="method_pattern", help="N:M, such as 2:4 or 4:8.", **session.PERSIST
+        )
         kept, of = kept_of(st.session_state["method_pattern"].strip())
         return round(1 - kept / of, 6)
     if how == NAMED:
         return st.text_input(
-            "Layers to drop", placeholder="7,12-13", key=f"{key}_named", help="Like 7,12-13.", **KEPT
+            "Layers to drop",
+            placeholder="7,12-13",
+            key=f"{key}_named",
+            help="Like 7,12-13.",
+            **session.PERSIST,
         )
     totals = totals_of(model, structure) if structure in COUNTED else []
     total = sum(totals) if structure == "layers" else min(totals, default=0)
@@ -126,12 +128,14 @@ def _level(model: services.Info, structure: str, how: str) -> float | str:
         label = f"{unit[0].upper()}{unit[1:]} to remove, {where} {total}"
         usual = max(1, round(0.2 * total))
         # Of another model there may be fewer than the number that stands here: each has a field of its own.
-        count = st.number_input(label, 1, total - 1, usual, 1, key=f"{key}_of_{total}", **KEPT)
+        count = st.number_input(label, 1, total - 1, usual, 1, key=f"{key}_of_{total}", **session.PERSIST)
         return round(count / total, 6)
     most = round(100 * MAX_LEVEL)
     usual = USUAL_SHARE.get(structure, 20)
     what = method_words.UNIT.get(structure, "weights")
-    share = st.slider(f"Share of {what} to remove", 1, most, usual, 1, format="%d %%", key=key, **KEPT)
+    share = st.slider(
+        f"Share of {what} to remove", 1, most, usual, 1, format="%d %%", key=key, **session.PERSIST
+    )
     return share / 100
 
 
@@ -139,7 +143,7 @@ def _number(level: float | str) -> float:
     return 0.0 if isinstance(level, str) else level
 
 
-def _dropped(model: services.Info, text: str) -> Plan:
+def _dropped(model: queries.Info, text: str) -> Plan:
     """The plan that drops the layers named in a text."""
     if not text.strip():
         raise PruningError("Name the layers to drop, like 7,12-13.")
@@ -156,7 +160,7 @@ def _dropped(model: services.Info, text: str) -> Plan:
 # ---- options ----------------------------------------------------------------------------------------
 
 
-def _options(model: services.Info, structure: str, how: str) -> tuple[MaskOptions, str]:
+def _options(model: queries.Info, structure: str, how: str) -> tuple[MaskOptions, str]:
     """What is set beside the level, and levels by group as text where somebody wrote them."""
     if structure == "layers":
         return MaskOptions(structure="layers"), ""
@@ -164,7 +168,9 @@ def _options(model: services.Info, structure: str, how: str) -> tuple[MaskOption
     if structure == "n:m":
         values["pattern"] = st.session_state["method_pattern"].strip()
     if structure == "block":
-        block = st.text_input("Block, rows x columns", "16x16", key="method_block", help="Like 1x64.", **KEPT)
+        block = st.text_input(
+            "Block, rows x columns", "16x16", key="method_block", help="Like 1x64.", **session.PERSIST
+        )
         values["block"] = block.strip()
     with st.expander("Options", icon=":material/tune:", key="method_options"):
         left, right = st.columns(2, gap="medium")
@@ -182,33 +188,33 @@ def _left_options(structure: str, how: str) -> dict[str, Any]:
         key="method_protect",
         placeholder="none",
         help="Like 0-1,29. The first and the last are often delicate.",
-        **KEPT,
+        **session.PERSIST,
     )
-    found: dict[str, Any] = {"protect": text.strip() or None}
+    values: dict[str, Any] = {"protect": text.strip() or None}
     if structure in ("unstructured", "block"):
-        fitting = [scope for scope in method_words.SCOPE if how not in UPDATES or scope not in POOLED]
-        found["scope"] = st.selectbox(
+        refused = POOLED if how in labels.WITH_WEIGHT_UPDATE else ()
+        values["scope"] = st.selectbox(
             "Compared with one another",
-            fitting,
+            [scope for scope in method_words.SCOPE if scope not in refused],
             format_func=method_words.SCOPE.__getitem__,
-            key=f"method_scope_{how in UPDATES}",
+            key=f"method_scope_{how in labels.WITH_WEIGHT_UPDATE}",
             help="Within what the lowest scores are looked for.",
-            **KEPT,
+            **session.PERSIST,
         )
     if structure == "neurons":
-        found["round_to"] = st.selectbox(
+        values["round_to"] = st.selectbox(
             "Round what stays to",
             ROUND_TO,
             format_func=lambda number: f"a multiple of {number}" if number else "nothing, keep the number",
             key="method_round",
             help="Chips like widths that are a multiple of 32 or 64.",
-            **KEPT,
+            **session.PERSIST,
         )
-    return found
+    return values
 
 
 def _right_options(structure: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     if structure in ("unstructured", "block"):
         for name, label in (("floor", "At least (%)"), ("ceiling", "At most (%)")):
             share = st.number_input(
@@ -220,21 +226,21 @@ def _right_options(structure: str) -> dict[str, Any]:
                 key=f"method_{name}",
                 placeholder="not set",
                 help="A bound for the level of every group that is pruned at all.",
-                **KEPT,
+                **session.PERSIST,
             )
-            found[name] = None if share is None else round(share / 100, 6)
+            values[name] = None if share is None else round(share / 100, 6)
     if structure in UNIT_KINDS:
-        found["compensate"] = st.toggle(
+        values["compensate"] = st.toggle(
             "Refit what stays",
             True,
             key="method_compensate",
             help="What stays makes up for what went, by least squares. It takes longer and is worth it.",
-            **KEPT,
+            **session.PERSIST,
         )
-    return found
+    return values
 
 
-def _levels_text(model: services.Info, structure: str) -> str:
+def _levels_text(model: queries.Info, structure: str) -> str:
     """Levels of single groups or layers, instead of one for all."""
     whole = structure in UNIT_KINDS
     example = f"{structure}@0-3=0.1,{structure}@4-29=0.3" if whole else "up=0.5,down@0-3=0.1"
@@ -244,9 +250,9 @@ def _levels_text(model: services.Info, structure: str) -> str:
         key=key,
         placeholder=example,
         help="A later setting wins over an earlier one. What is not named stays dense.",
-        **KEPT,
+        **session.PERSIST,
     )
-    plan = ",".join(state.current().settings)
+    plan = ",".join(session.current().settings)
     if not whole:
         st.button(
             "Use the plan of Explore",
@@ -262,11 +268,11 @@ def _levels_text(model: services.Info, structure: str) -> str:
 # ---- asking -----------------------------------------------------------------------------------------
 
 
-def _button(wanted: dict[str, Any] | None, busy: bool) -> None:
-    best = wanted is not None and wanted["task"] == "best"
-    shell.ask(
+def _button(request: dict[str, Any] | None, busy: bool) -> None:
+    best = request is not None and request["task"] == "best"
+    page_frame.submit_button(
         "Find the best, and measure it" if best else "Measure it",
-        wanted,
+        request,
         type="primary",
         icon=":material/straighten:",
         key="method_measure",
@@ -274,5 +280,5 @@ def _button(wanted: dict[str, Any] | None, busy: bool) -> None:
         width="stretch",
         help="Prunes in memory, measures on real text and questions, and puts every weight back.",
     )
-    if wanted is not None:
-        shell.command(wanted)
+    if request is not None:
+        page_frame.command(request)

@@ -2,91 +2,85 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
 from pruning.ui.data.results import CHOSEN, Result
-from pruning.ui.methods import actions as method_actions
-from pruning.ui.methods import chart as method_chart
-from pruning.ui.methods import early_exit as exit_view
-from pruning.ui.methods import form as method_form
-from pruning.ui.methods import quantize as quantize_view
+from pruning.ui.methods import actions, chart, early_exit, form, quantize
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
 TASKS = ("measure", "best", "export", "quantize", "early_exit")
 NEWEST = "methods_newest"
-MEASURED = ":green-badge[measured]"
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     """Choose and measure; then everything that was measured, and what can be done with one of it."""
-    method_form.form(model, busy)
-    found = method_results.results(model)
+    form.form(model, busy)
+    results = method_results.results(model)
     st.header("All methods on the same axes", anchor=False)
-    if not found:
+    if not results:
         st.caption("Nothing is measured yet. Press the button above, and the first point appears here.")
     else:
-        trained = " Hollow points were trained after pruning." if any(one.recovery for one in found) else ""
-        st.markdown(f"{MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
-    chosen = _chosen(found)
-    if found:
-        _chart(found, chosen)
-        _table(model, found)
-    st.header("Go on with one of them" if found else "More to find out", anchor=False)
-    if found:
-        chosen = _choose(found)
-        method_actions.actions(model, chosen, busy)
+        trained = (
+            " Hollow points were trained after pruning." if any(result.recovery for result in results) else ""
+        )
+        st.markdown(f"{labels.MEASURED} :small[{method_words.SAME_SHARE}{trained}]")
+    chosen = _chosen(results)
+    if results:
+        _chart(results, chosen)
+        _table(model, results)
+    st.header("Go on with one of them" if results else "More to find out", anchor=False)
+    if results:
+        chosen = _choose(results)
+        actions.actions(model, chosen, busy)
     # Known to Python, or a job that ends would show the first one again.
     first, second = st.tabs(["Quantize", "Early exit"], key="methods_then", on_change="rerun")
     with first:
-        quantize_view.section(model, chosen, busy)
+        quantize.section(model, chosen, busy)
     with second:
-        exit_view.section(model, chosen, busy)
+        early_exit.section(model, chosen, busy)
 
 
-def _chosen(found: Sequence[Result]) -> Result | None:
+def _chosen(results: Sequence[Result]) -> Result | None:
     """The result to go on with: what was chosen, or the newest whenever there is a new one."""
-    if not found:
+    if not results:
         return None
-    ids = [one.id for one in found]
+    ids = [result.id for result in results]
     if st.session_state.get(NEWEST) != ids[0] or st.session_state.get(CHOSEN) not in ids:
         if NEWEST in st.session_state or st.session_state.get(CHOSEN) not in ids:
             st.session_state[CHOSEN] = ids[0]
         st.session_state[NEWEST] = ids[0]
-    return found[ids.index(st.session_state[CHOSEN])]
+    return results[ids.index(st.session_state[CHOSEN])]
 
 
-def _choose(found: Sequence[Result]) -> Result:
-    names = {one.id: one for one in found}
+def _choose(results: Sequence[Result]) -> Result:
+    names = {result.id: result for result in results}
     chosen = st.selectbox(
         "Result",
         list(names),
         format_func=lambda key: _title(names[key]),
         key=CHOSEN,
         help="Also by a click on a point of the chart.",
-        persist_state="session",
+        **session.PERSIST,
     )
     return names[chosen]
 
 
-def _title(one: Result) -> str:
-    return (
-        f"{one.name} · {words.percent(one.figures['sparsity'], 1)} removed · KL {words.kl(one.figures['kl'])}"
-    )
+def _title(result: Result) -> str:
+    figures = result.figures
+    return f"{result.name} · {format.percent(figures['sparsity'], 1)} removed · KL {format.kl(figures['kl'])}"
 
 
-def _chart(found: Sequence[Result], chosen: Result | None) -> None:
+def _chart(results: Sequence[Result], chosen: Result | None) -> None:
     st.plotly_chart(
-        method_chart.figure(found, chosen.id if chosen else None),
+        chart.figure(results, chosen.id if chosen else None),
         key="methods_chart",
         on_select=_take_point,
         selection_mode="points",
@@ -102,10 +96,10 @@ def _take_point() -> None:
         st.session_state[CHOSEN] = ids[0]
 
 
-def _table(model: services.Info, found: Sequence[Result]) -> None:
-    frame, dense = method_results.frame(found), services.baseline(model)
+def _table(model: queries.Info, results: Sequence[Result]) -> None:
+    frame, dense = method_results.frame(results), queries.baseline(model)
     unpruned = (
-        f" Unpruned: perplexity {words.perplexity(dense['perplexity'])}, {words.size(dense['bytes'])}."
+        f" Unpruned: perplexity {format.perplexity(dense['perplexity'])}, {format.size(dense['bytes'])}."
         if dense
         else ""
     )
@@ -134,18 +128,17 @@ def _table(model: services.Info, found: Sequence[Result]) -> None:
 
 
 def _columns() -> dict[str, Any]:
-    number, kl = st.column_config.NumberColumn, f"{words.KL} In nats per token."
+    number, kl = st.column_config.NumberColumn, f"{labels.KL} In nats per token."
     return {
         "method": st.column_config.TextColumn("Method", width="large"),
-        "removed_percent": number("Removed", format="%.1f %%", help=words.SPARSITY),
+        "removed_percent": number("Removed", format="%.1f %%", help=labels.SPARSITY),
         "measured_kl_nats_per_token": number("KL", format="%.4f", help=kl),
-        "measured_perplexity": number("Perplexity", format="%.2f", help=words.PERPLEXITY),
-        "same_next_word_percent": number("Same next word", format="%.1f %%", help=words.AGREEMENT),
-        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=words.SIZE),
+        "measured_perplexity": number("Perplexity", format="%.2f", help=labels.PERPLEXITY),
+        "same_next_word_percent": number("Same next word", format="%.1f %%", help=labels.AGREEMENT),
+        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=labels.SIZE),
         "bytes_ordinary_file": number("Ordinary file", format="%.0f MB", help="As an export writes it."),
     }
 
 
 def _file_part() -> str:
-    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
-    return model or "model"
+    return format.file_stem(session.current().model)

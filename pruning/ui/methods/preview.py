@@ -1,4 +1,4 @@
-"""What a way of pruning would leave of the model, counted before anything is done."""
+"""What a way of pruning would keep of the model, counted before anything is done."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import streamlit as st
 
 from pruning.planning.recipe.mask_options import MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, session
 from pruning.ui.data.results import groups_of, totals_of
-from pruning.ui.speed import page as speed_view
-from pruning.ui.text import format as words
+from pruning.ui.shared.speed import speed_line
+from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
 
 
-def preview(model: services.Info, wanted: dict[str, Any] | None) -> None:
-    """What would stay, counted: exact for units, and the share asked for of weights."""
-    if wanted is None:
+def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
+    """What would be kept, counted: exact for units, and the sparsity asked for of weights."""
+    if request is None:
         st.caption("Mend what is said on the left, and what would stay is told here.")
         return
-    arguments = wanted["arguments"]
+    arguments = request["arguments"]
     structure = arguments.get("structure", "unstructured")
-    if wanted["task"] == "best":
+    if request["task"] == "best":
         what = method_words.UNIT.get(structure, "prunable weights")
         st.markdown(
-            f"**About {words.percent(arguments['sparsity'])} of the {what}** go, where it hurts least."
+            f"**About {format.percent(arguments['sparsity'])} of the {what}** go, where it hurts least."
         )
         if structure in UNIT_KINDS and structure != "layers":
             st.caption(
@@ -38,16 +37,16 @@ def preview(model: services.Info, wanted: dict[str, Any] | None) -> None:
         {n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")}
     )
     groups = groups_of(model, structure)
-    plan = effective(state.parse(",".join(arguments["settings"]), groups), groups, options)
+    plan = effective(session.parse(",".join(arguments["settings"]), groups), groups, options)
     if structure in UNIT_KINDS:
-        _units_that_stay(model, plan, options)
+        _kept_units(model, plan, options)
     else:
         share = sparsity(plan, model.parameters)
-        said = words.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
+        said = format.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
         st.markdown(f"**{said} of the prunable weights** go.")
 
 
-def _units_that_stay(model: services.Info, plan: Plan, options: MaskOptions) -> None:
+def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
     structure = options.structure
     totals = totals_of(model, structure)
     if not totals:
@@ -62,10 +61,10 @@ def _units_that_stay(model: services.Info, plan: Plan, options: MaskOptions) -> 
     st.markdown(method_words.stays(kept, totals, structure))
     hint = _not_smaller(model, kept, totals, structure)
     if hint is None:
-        gone = {
+        pruned = {
             (n, structure): 1 - stay / total for n, (stay, total) in enumerate(zip(kept, totals, strict=True))
         }
-        speed_view.line(model, gone)
+        speed_line(model, pruned)
     if structure == "layers":
         return
     asked = [total - units_gone(total, plan.get((n, structure), 0.0)) for n, total in enumerate(totals)]
@@ -77,7 +76,7 @@ def _units_that_stay(model: services.Info, plan: Plan, options: MaskOptions) -> 
         st.caption(f":material/info: {hint}")
 
 
-def _not_smaller(model: services.Info, kept: list[int], totals: list[int], structure: str) -> str | None:
+def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], structure: str) -> str | None:
     """Why this can be measured but not written smaller, as far as numbers tell."""
     if structure == "layers":
         return None

@@ -8,26 +8,22 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.data.results import Result
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
-from pruning.workspace import results
-from pruning.workspace.store import canonical
+from pruning.ui.data import queries, requests, session
+from pruning.ui.data.results import Result, latest_of
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
-MEASURED = ":green-badge[measured]"
 
 
-def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
+def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     """Store the weights of the chosen result, and the dense model's, as 8-bit integers, and measure each."""
     st.markdown(
         "Weights as 8-bit integers take a quarter of the room of 32-bit numbers. Pruning first and "
         "quantizing then can be done together; this says what each step costs."
     )
-    arguments: dict[str, Any] = {**(chosen.arguments() if chosen else {}), "data": state.current().data}
-    wanted = services.request("quantize", **arguments)
+    arguments: dict[str, Any] = {**(chosen.arguments() if chosen else {}), "data": session.current().data}
+    request = requests.request("quantize", **arguments)
     there = find_spec("torchao") is not None
     if not there:
         st.info(
@@ -35,52 +31,38 @@ def section(model: services.Info, chosen: Result | None, busy: bool) -> None:
             "`pip install 'prunescope[quantize]'`, and start the dashboard again.",
             icon=":material/info:",
         )
-    shell.ask(
+    page_frame.submit_button(
         "Quantize, and measure each step",
-        wanted,
+        request,
         icon=":material/compress:",
         key="quantize_start",
         disabled=busy or not there,
     )
     st.caption(f"Of: {chosen.name if chosen else 'the unpruned model'}.")
-    value = latest(model, "quantize", chosen)
+    value = latest_of(model, "quantize", chosen)
     if value:
         _table(value)
     if there:
-        shell.command(wanted)
-
-
-def latest(model: services.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
-    """The newest stored result of a kind that is about the chosen result, or about the dense model."""
-    rows = results.about(services.store(), kind, services.subject(model))
-    wanted = _about(chosen.arguments() if chosen else {})
-    return next((row["value"] for row in rows if _about(row["key"]) == wanted), None)
-
-
-def _about(arguments: dict[str, Any]) -> str:
-    """The same text for the same pruning; what prunes nothing is all the same."""
-    apart = ("fingerprint", "data", "methods", "thresholds")
-    settings = arguments.get("settings")
-    return canonical({k: v for k, v in arguments.items() if k not in apart} if settings else {})
+        page_frame.command(request)
 
 
 def _table(value: dict[str, Any]) -> None:
     rows = [
         {
             "What": _name(row),
-            f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
-            f"KL, nats per token {MEASURED}": words.kl(row["kl"]),
-            f"Same next word {MEASURED}": words.percent(row["agreement"], 1),
-            f"Ordinary file {MEASURED}": words.size(row["file_bytes"]),
-            f"Stored sparsely {MEASURED}": words.size(row["bytes"]),
+            f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
+            f"KL, nats per token {labels.MEASURED}": format.kl(row["kl"]),
+            f"Same next word {labels.MEASURED}": format.percent(row["agreement"], 1),
+            f"Ordinary file {labels.MEASURED}": format.size(row["file_bytes"]),
+            f"Stored sparsely {labels.MEASURED}": format.size(row["bytes"]),
         }
         for row in value["rows"]
     ]
     st.table(pd.DataFrame(rows).set_index("What"), border="horizontal", alt="Quality and size of every step")
     last = min(value["rows"], key=lambda row: row["bytes"])
-    share = words.percent(last["bytes"] / value["rows"][0]["bytes"])
-    said = f"Smallest: {_name(last).lower()}, {share} of the unpruned size, at KL {words.kl(last['kl'])}."
-    st.markdown(f"{MEASURED} :small[{said}]")
+    share = format.percent(last["bytes"] / value["rows"][0]["bytes"])
+    said = f"Smallest: {_name(last).lower()}, {share} of the unpruned size, at KL {format.kl(last['kl'])}."
+    st.markdown(f"{labels.MEASURED} :small[{said}]")
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import streamlit as st
 
-from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-
-PAST, FUTURE = "optimize_past", "optimize_future"
-KEPT = 50
+from pruning.ui.data import requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import CurrentPlan
 
 
-def side(model: services.Info, plan: Plan, busy: bool) -> None:
-    """The buttons beside the board; `plan` is the one that was found, empty where there is none."""
-    settings = format_settings(plan, model.groups)
-    mine = tuple(settings) == state.current().settings
+def side(found: CurrentPlan | None, busy: bool) -> None:
+    """The buttons beside the board; None where no plan was found."""
+    settings = found.settings if found else ()
+    mine = settings == session.current().settings
     st.button(
-        "This is your plan" if mine and plan else "Use this plan",
+        "This is your plan" if mine and settings else "Use this plan",
         type="primary",
         icon=":material/check:",
         key="optimize_use",
         width="stretch",
-        disabled=not plan or mine,
-        on_click=take,
+        disabled=not settings or mine,
+        on_click=session.set_settings,
         args=(settings,),
         help="Makes it your plan, on Explore and on every page. No weight changes yet.",
     )
     with st.container(horizontal=True):
-        _step("Undo", "undo", PAST, FUTURE)
-        _step("Redo", "redo", FUTURE, PAST)
-    choice = state.current()
-    wanted = services.request("measure", settings=settings, criterion=choice.criterion, data=choice.data)
-    shell.ask(
+        _step("Undo", "undo", session.undo, not session.history().past)
+        _step("Redo", "redo", session.redo, not session.history().future)
+    choice = session.current()
+    request = requests.request(
+        "measure", settings=list(settings), criterion=choice.criterion, data=choice.data
+    )
+    page_frame.submit_button(
         "Measure it",
-        wanted if plan else None,
+        request if settings else None,
         icon=":material/straighten:",
         key="optimize_measure",
         width="stretch",
@@ -46,27 +44,12 @@ def side(model: services.Info, plan: Plan, busy: bool) -> None:
     )
 
 
-def _step(label: str, icon: str, source: str, target: str) -> None:
+def _step(label: str, icon: str, step: Callable[[], None], disabled: bool) -> None:
     st.button(
         label,
         icon=f":material/{icon}:",
         key=f"optimize_{icon}",
         width="stretch",
-        disabled=not st.session_state.get(source),
-        on_click=_move,
-        args=(source, target),
+        disabled=disabled,
+        on_click=step,
     )
-
-
-def take(settings: Sequence[str]) -> None:
-    """Make this the session's plan, and remember the one before."""
-    st.session_state[PAST] = [*st.session_state.get(PAST, []), state.current().settings][-KEPT:]
-    st.session_state[FUTURE] = []
-    state.change(settings=tuple(settings))
-
-
-def _move(source: str, target: str) -> None:
-    steps = list(st.session_state[source])
-    st.session_state[target] = [*st.session_state.get(target, []), state.current().settings]
-    state.change(settings=steps.pop())
-    st.session_state[source] = steps

@@ -1,4 +1,4 @@
-"""What the Optimize page tells an engineer of the plan it found: the solver's proof, and every figure."""
+"""What stands beside a found plan: the solver's proof, every figure, and what there is to say of speed."""
 
 from __future__ import annotations
 
@@ -10,35 +10,54 @@ import streamlit as st
 
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution
-from pruning.planning.forecast.predict import Forecast
+from pruning.planning.bisection import bisection
+from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
+from pruning.planning.recipe.plan import MAX_LEVEL
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import CurrentPlan
+from pruning.ui.text import format, labels
+
+TIMES = "optimize_times"
+UNIT = "neurons"
+READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 
 
-def details(menu: ChoiceTable, solved: Solution, seen: Forecast, truth: Mapping[str, Any] | None) -> None:
+def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
-    counted = "" if menu.aim is None else ", what matters to you counted in"
+    forecast, measured = current.forecast, current.measured
+    counted = "" if choices.aim is None else ", what matters to you counted in"
     proof = (
         f"It is proved: no other plan within this reach costs less{counted}."
-        if solved.gap == 0
-        else f"No other plan within this reach is better by more than {100 * solved.gap:.2g} %{counted}."
+        if solution.gap == 0
+        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{counted}."
     )
     st.markdown(
-        f"Solved in **{solved.milliseconds:.0f} ms** over {len(menu.groups)} groups × "
-        f"{menu.levels.shape[1]} levels. {proof} Levels lie within {100 * solved.reach:.0f} "
+        f"Solved in **{solution.milliseconds:.0f} ms** over {len(choices.groups)} groups × "
+        f"{choices.levels.shape[1]} levels. {proof} Levels lie within {100 * solution.reach:.0f} "
         "percentage points of the whole's sparsity: where single groups go much further, costs stop "
         "adding up."
     )
     rows = [
-        ("Σ cost, before calibration", f"{solved.cost:.6g}", "–"),
-        ("KL, nats per token", f"{seen.kl:.4g} ({seen.kl_low:.4g} – {seen.kl_high:.4g})", _of(truth, "kl")),
+        ("Σ cost, before calibration", f"{solution.cost:.6g}", "–"),
+        (
+            "KL, nats per token",
+            f"{forecast.kl:.4g} ({forecast.kl_low:.4g} – {forecast.kl_high:.4g})",
+            _of(measured, "kl"),
+        ),
         (
             "Perplexity",
-            f"{seen.perplexity:.4g} ({seen.perplexity_low:.4g} – {seen.perplexity_high:.4g})",
-            _of(truth, "perplexity"),
+            f"{forecast.perplexity:.4g} ({forecast.perplexity_low:.4g} – {forecast.perplexity_high:.4g})",
+            _of(measured, "perplexity"),
         ),
-        ("Same next word", f"{100 * seen.agreement:.1f} %", _of(truth, "agreement")),
-        ("Bytes, zeros stored sparsely", f"{seen.bytes:,}", f"{truth['bytes']:,}" if truth else "–"),
-        ("Parameters that stay", f"{seen.parameters:,}", "–"),
-        ("Sparsity", f"{100 * seen.sparsity:.3f} %", _of(truth, "sparsity")),
+        ("Same next word", f"{100 * forecast.agreement:.1f} %", _of(measured, "agreement")),
+        (
+            "Bytes, zeros stored sparsely",
+            f"{forecast.bytes:,}",
+            f"{measured['bytes']:,}" if measured else "–",
+        ),
+        ("Parameters that stay", f"{forecast.parameters:,}", "–"),
+        ("Sparsity", f"{100 * forecast.sparsity:.3f} %", _of(measured, "sparsity")),
     ]
     st.table(
         pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
@@ -47,8 +66,62 @@ def details(menu: ChoiceTable, solved: Solution, seen: Forecast, truth: Mapping[
     )
 
 
-def _of(truth: Mapping[str, Any] | None, name: str) -> str:
-    if truth is None or name not in truth:
+def _of(measured: Mapping[str, Any] | None, name: str) -> str:
+    if measured is None or name not in measured:
         return "–"
-    value = truth[name]
+    value = measured[name]
     return f"{100 * value:.1f} %" if name in ("agreement", "sparsity") else f"{value:.4g}"
+
+
+# ---- speed: zeros bring none, whole units do, by what was measured here -----------------------------
+
+
+def speed(model: queries.Info, busy: bool) -> None:
+    """How many whole units a speed takes, and where to remove them."""
+    st.markdown(
+        "Zeros alone make nothing faster: the speed stays **1.0×** with any plan of this page. Whole "
+        "neurons, heads or layers bring speed, once they are cut out."
+    )
+    st.session_state.setdefault(TIMES, 1.4)
+    table = measured_table(model)
+    if table is None:
+        request = requests.request("latency")
+        st.caption("How much faster is not known yet: this model was not timed on this machine.")
+        page_frame.submit_button(
+            "Time this model",
+            request,
+            icon=":material/timer:",
+            key="optimize_time",
+            disabled=busy,
+            width="stretch",
+        )
+        page_frame.command(request)
+    else:
+        times = st.number_input(
+            "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", **session.PERSIST
+        )
+        for mode in MODES:
+            st.markdown(needed(table, model.layers, float(times), mode))
+        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {table.threads} threads.")
+    page_frame.link("methods", "Whole units on Methods")
+
+
+def measured_table(model: queries.Info) -> LatencyTable | None:
+    """The newest times of this model on the session's device, measured by `prunescope latency`."""
+    value = queries.latency(model)
+    return None if value is None else LatencyTable.from_dict(value)
+
+
+def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:
+    """In a sentence, the share of neurons that must go from every layer for this speed."""
+
+    def at(share: float) -> float:
+        return speedup(table, {(layer, UNIT): share for layer in range(layers)}, mode)
+
+    what = f"{labels.FORECAST} {READING[mode].capitalize()} **{times:.2f}×** as fast"
+    if UNIT not in table.shares:
+        return f"{what}: this model's neurons were not timed."
+    if at(MAX_LEVEL) < times:
+        return f"{what}: more than neurons can bring, which is {at(MAX_LEVEL):.2f}× at the most."
+    _, share = bisection(lambda share: at(share) >= times, 0.0, MAX_LEVEL, rounds=30)
+    return f"{what} without about {format.percent(share)} of the neurons of every layer."

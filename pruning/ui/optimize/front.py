@@ -1,4 +1,4 @@
-"""What the Optimize page shows, as plain data: the best plans over the whole range, rivals, marks."""
+"""What the Optimize page's chart shows, as plain data: best plans over the whole range, baselines, marks."""
 
 from __future__ import annotations
 
@@ -12,128 +12,133 @@ import numpy as np
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.allocation import baselines as rivals
-from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices
+from pruning.planning.allocation import baselines
+from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices, with_capability_weights
 from pruning.planning.allocation.solver import front
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, ForecastFit, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
-from pruning.ui.optimize.capability_weights import Minded, with_values
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.optimize.capability_weights import CapabilityWeights
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 POINTS = 40
-RIVAL_SHARES = tuple(round(0.1 * step, 1) for step in range(1, 10))
-PRESETS = ("guide", "protect_ends")  # ready strategies on the chart
+BASELINE_SHARES = tuple(round(0.1 * step, 1) for step in range(1, 10))
+PRESETS = ("guide", "protect_ends")  # presets on the chart
 NAMES = {
     "uniform": "Uniform",
     "owl": "OWL",
     "greedy": "Greedy",
-    **{name: words.STRATEGY[name] for name in PRESETS},
+    **{name: labels.STRATEGY[name] for name in PRESETS},
 }
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A plan that has a place on the chart: what it is called, and its forecast."""
+class ChartPoint:
+    """A plan that has a place on the chart: what it is called, and its forecast.
 
+    `kind` is "baseline", "measured", "pin" or "plan"; `measured` are its measured figures, where there are
+    any.
+    """
+
+    kind: str
     id: str
     name: str
     plan: Plan
-    seen: Forecast
+    forecast: Forecast
+    measured: Mapping[str, Any] | None = None
 
 
-def menu_of(
-    smap: SensitivityMap,
-    calibration: ForecastFit,
-    bounds: Bounds | None = None,
-    minded: Minded | None = None,
+def choices_of(
+    forecaster: Forecaster, bounds: Bounds | None = None, weights: CapabilityWeights | None = None
 ) -> ChoiceTable:
-    """What the solver chooses from: the map's costs with what was learnt of each group, and what matters."""
-    menu = map_choices(Forecaster(smap, calibration), bounds)
-    return with_values(menu, smap, calibration, minded)
+    """What the solver chooses from: the map's costs by the fit, with the capability weights in its aim."""
+    choices = map_choices(forecaster, bounds)
+    if weights is None:
+        return choices
+    return with_capability_weights(choices, forecaster, weights.capabilities, weights.values)
 
 
 # The underscored arguments are not part of a cache's key: the texts before them stand for them.
 
 
 def best_plans(
-    smap: SensitivityMap, calibration: ForecastFit, bounds: Bounds, minded: Minded | None = None
+    forecaster: Forecaster, bounds: Bounds, weights: CapabilityWeights | None = None
 ) -> list[Plan]:
-    """The plans of least forecast damage within the bounds, from the least to the most that can go."""
-    held = _frozen(bounds) + (minded.stamp if minded else "")
-    return _best_plans(_identity(smap, calibration), held, smap, calibration, bounds, minded)
+    """The plans of least forecast damage within the bounds, from the least to the most that can be pruned."""
+    asked = _stamp(bounds) + (weights.stamp if weights else "")
+    return _best_plans(_identity(forecaster), asked, forecaster, bounds, weights)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Finding the best plan for every budget …")
 def _best_plans(
     identity: str,
-    held: str,
-    _table: SensitivityMap,
-    _calibration: ForecastFit,
+    asked: str,
+    _forecaster: Forecaster,
     _bounds: Bounds,
-    _minded: Minded | None,
+    _weights: CapabilityWeights | None,
 ) -> list[Plan]:
-    menu = menu_of(_table, _calibration, _bounds, _minded)
+    choices = choices_of(_forecaster, _bounds, _weights)
     # First what floors and locks ask for and no more, which is nothing where there are none.
-    return [menu.plan(menu.allowed.argmax(axis=1)), *(found.plan for found in front(menu, POINTS))]
+    least = choices.plan(choices.allowed.argmax(axis=1))
+    return [least, *(solution.plan for solution in front(choices, POINTS))]
 
 
-def rival_plans(
-    smap: SensitivityMap, calibration: ForecastFit, outliers: Mapping[int, float] | None
-) -> dict[str, list[Plan]]:
-    """What others would remove at `RIVAL_SHARES`, by name; they know of no locks, floors or ceilings."""
-    told = json.dumps(sorted(outliers.items())) if outliers else ""
-    return _rival_plans(_identity(smap, calibration), told, smap, calibration, outliers)
+def baseline_plans(forecaster: Forecaster, outliers: Mapping[int, float] | None) -> dict[str, list[Plan]]:
+    """What baselines prune at `BASELINE_SHARES`, by name; they know of no locks, floors or ceilings."""
+    counted = json.dumps(sorted(outliers.items())) if outliers else ""
+    return _baseline_plans(_identity(forecaster), counted, forecaster, outliers)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Asking other methods …")
-def _rival_plans(
+def _baseline_plans(
     identity: str,
-    told: str,
-    _table: SensitivityMap,
-    _calibration: ForecastFit,
+    counted: str,
+    _forecaster: Forecaster,
     _outliers: Mapping[int, float] | None,
 ) -> dict[str, list[Plan]]:
-    menu = menu_of(_table, _calibration)
-    found: dict[str, list[Plan]] = {name: [] for name in NAMES}
-    for share in RIVAL_SHARES:
-        for name, rival in rivals.BASELINES.items():
-            found[name].append(rival(menu, share))
+    choices = choices_of(_forecaster)
+    plans: dict[str, list[Plan]] = {name: [] for name in NAMES}
+    for share in BASELINE_SHARES:
+        for name, baseline in baselines.BASELINES.items():
+            plans[name].append(baseline(choices, share))
         for name in PRESETS:
-            plan = rivals.preset(menu, share, name)
+            plan = baselines.preset(choices, share, name)
             if plan is not None:
-                found[name].append(plan)
+                plans[name].append(plan)
         if _outliers is not None:
-            found["owl"].append(rivals.owl(menu, share, _outliers))
-    return {name: plans for name, plans in found.items() if plans}
+            plans["owl"].append(baselines.owl(choices, share, _outliers))
+    return {name: made for name, made in plans.items() if made}
 
 
-def _identity(smap: SensitivityMap, calibration: ForecastFit) -> str:
-    told = [*smap.groups, *smap.levels, *smap.parameters.tolist(), *Forecaster(smap, calibration).weights]
-    return hashlib.sha256(smap.cost.tobytes() + json.dumps(told).encode()).hexdigest()
+def _identity(forecaster: Forecaster) -> str:
+    smap = forecaster.smap
+    content = [*smap.groups, *smap.levels, *smap.parameters.tolist(), *forecaster.weights]
+    return hashlib.sha256(smap.cost.tobytes() + json.dumps(content).encode()).hexdigest()
 
 
-def _frozen(bounds: Bounds) -> str:
-    parts = [sorted(one.items()) for one in (bounds.locks, bounds.floor, bounds.ceiling)]
+def _stamp(bounds: Bounds) -> str:
+    parts = [sorted(levels.items()) for levels in (bounds.locks, bounds.floor, bounds.ceiling)]
     return json.dumps([*parts, bounds.protect])
 
 
-def shown(
-    smap: SensitivityMap, calibration: ForecastFit, others: Mapping[str, Sequence[Plan]]
-) -> dict[str, list[Shown]]:
-    """Rival plans with their forecasts, by rival."""
-    return {
-        name: [
-            Shown(f"{name}:{index}", f"{NAMES[name]}, {words.percent(seen.sparsity)}", plan, seen)
-            for index, plan in enumerate(plans)
-            for seen in [Forecaster(smap, calibration).forecast(plan)]
-        ]
-        for name, plans in others.items()
-    }
+def baseline_points(
+    forecaster: Forecaster, plans: Mapping[str, Sequence[Plan]]
+) -> dict[str, list[ChartPoint]]:
+    """The baselines' plans with their forecasts, by baseline."""
+    points: dict[str, list[ChartPoint]] = {name: [] for name in plans}
+    for name, made in plans.items():
+        for index, plan in enumerate(made):
+            forecast = forecaster.forecast(plan)
+            label = f"{NAMES[name]}, {format.percent(forecast.sparsity)}"
+            points[name].append(ChartPoint("baseline", f"{name}:{index}", label, plan, forecast))
+    return points
 
 
 def share_of(smap: SensitivityMap, plan: Plan) -> float:
-    """The share of the prunable weights that a plan removes; 0 for a plan of another model."""
+    """The share of the prunable weights that a plan prunes; 0 for a plan of another model."""
     try:
         smap.levels_of(plan)
     except PruningError:
@@ -141,64 +146,79 @@ def share_of(smap: SensitivityMap, plan: Plan) -> float:
     return sparsity(plan, dict(zip(smap.groups, smap.parameters.tolist(), strict=True)))
 
 
+# ---- OWL's curve goes by outliers, which a job counts -----------------------------------------------
+
+
+def ask_for_outliers(smap: SensitivityMap, busy: bool) -> None:
+    """The button that counts outliers, where they are not counted yet."""
+    if queries.outlier_shares(smap) is not None:
+        return
+    with st.popover("Add OWL's curve", icon=":material/add_chart:", key="optimize_owl"):
+        st.write(
+            "OWL takes less from layers with more outliers. To count them, the model reads the "
+            "calibration text once."
+        )
+        request = requests.request("outliers", data=session.current().data)
+        page_frame.submit_button("Count them", request, key="optimize_count", disabled=busy)
+        page_frame.command(request)
+
+
 # ---- for the browser --------------------------------------------------------------------------------
 
 
 def board_data(
-    smap: SensitivityMap,
-    calibration: ForecastFit,
+    forecaster: Forecaster,
     plans: Sequence[Plan],
-    others: Mapping[str, Sequence[Shown]],
-    marks: Sequence[tuple[str, Shown, Mapping[str, Any] | None]],
+    baselines: Mapping[str, Sequence[ChartPoint]],
+    marks: Sequence[ChartPoint],
     fixed: Sequence[bool],
 ) -> dict[str, Any]:
-    """Everything on the board that does not move with the slider; `id` changes when anything in it does.
-
-    `marks` are (what: "measured" or "pin" or "plan", the plan, its measured figures or None).
-    """
+    """Everything on the board that does not move with the slider; `id` changes when anything in it does."""
+    smap = forecaster.smap
     value = {
         "layers": 1 + max(layer for layer, _ in smap.groups),
         "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
-        "labels": {kind: words.kind(kind) for kind in KINDS},
-        "short": words.SHORT_KIND,
+        "labels": {kind: labels.kind(kind) for kind in KINDS},
+        "short": labels.SHORT_KIND,
         "groups": [list(group) for group in smap.groups],
-        "fixed": [bool(one) for one in fixed],
+        "fixed": [bool(held) for held in fixed],
         "most": MAX_LEVEL,
         "dense": {"perplexity": smap.dense["perplexity"], "bytes": smap.dense["bytes"]},
-        "front": [place(smap, plan, Forecaster(smap, calibration).forecast(plan)) for plan in plans],
+        "front": [place(forecaster, plan) for plan in plans],
         "rivals": [
-            {"key": name, "name": NAMES[name], "points": [_point(one) for one in own]}
-            for name, own in others.items()
+            {"key": name, "name": NAMES[name], "points": [_point(point) for point in points]}
+            for name, points in baselines.items()
         ],
-        "marks": [_mark(what, one, truth) for what, one, truth in marks],
-        "help": {"perplexity": words.PERPLEXITY, "kl": words.KL, "size": words.SIZE},
+        "marks": [_mark(point) for point in marks],
+        "help": {"perplexity": labels.PERPLEXITY, "kl": labels.KL, "size": labels.SIZE},
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
 
 
-def place(smap: SensitivityMap, plan: Plan, seen: Forecast) -> dict[str, Any]:
+def place(forecaster: Forecaster, plan: Plan) -> dict[str, Any]:
     """A plan's forecast figures, and its levels in thousandths."""
-    levels = np.rint(1000 * smap.levels_of(plan)).astype(int)
-    return {**_figures(seen), "levels": levels.tolist()}
+    levels = np.rint(1000 * forecaster.smap.levels_of(plan)).astype(int)
+    return {**_figures(forecaster.forecast(plan)), "levels": levels.tolist()}
 
 
-def _figures(seen: Forecast) -> dict[str, float]:
+def _figures(forecast: Forecast) -> dict[str, float]:
     return {
-        "share": round(seen.sparsity, 6),
-        "bytes": seen.bytes,
-        "kl": seen.kl,
-        "klLow": seen.kl_low,
-        "klHigh": seen.kl_high,
-        "perplexity": seen.perplexity,
-        "perplexityLow": seen.perplexity_low,
-        "perplexityHigh": seen.perplexity_high,
+        "share": round(forecast.sparsity, 6),
+        "bytes": forecast.bytes,
+        "kl": forecast.kl,
+        "klLow": forecast.kl_low,
+        "klHigh": forecast.kl_high,
+        "perplexity": forecast.perplexity,
+        "perplexityLow": forecast.perplexity_low,
+        "perplexityHigh": forecast.perplexity_high,
     }
 
 
-def _point(one: Shown) -> dict[str, Any]:
-    return {"id": one.id, "name": one.name, **_figures(one.seen)}
+def _point(point: ChartPoint) -> dict[str, Any]:
+    return {"id": point.id, "name": point.name, **_figures(point.forecast)}
 
 
-def _mark(what: str, one: Shown, truth: Mapping[str, Any] | None) -> dict[str, Any]:
-    measured = {name: truth[name] for name in ("kl", "perplexity", "bytes")} if truth else {}
-    return {**_point(one), **measured, "what": what, "measured": truth is not None}
+def _mark(point: ChartPoint) -> dict[str, Any]:
+    figures = point.measured
+    measured = {name: figures[name] for name in ("kl", "perplexity", "bytes")} if figures else {}
+    return {**_point(point), **measured, "what": point.kind, "measured": figures is not None}

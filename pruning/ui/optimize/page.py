@@ -15,50 +15,70 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution, Target, solve
+from pruning.planning.forecast.fit import ForecastFit
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.compare import page as compare_view
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.explore import page as explore_view
-from pruning.ui.optimize import apply as optimize_apply
-from pruning.ui.optimize import capability_weights as optimize_values
-from pruning.ui.optimize import details as optimize_details
-from pruning.ui.optimize import front as optimize_data
-from pruning.ui.optimize import outliers as optimize_owl
-from pruning.ui.optimize import speed as optimize_speed
-from pruning.ui.optimize import targets as optimize_wants
+from pruning.ui.data import queries, requests, session
+from pruning.ui.optimize import apply, capability_weights, details, front, targets
 from pruning.ui.optimize.budget import component as budget
-from pruning.ui.optimize.capability_weights import Minded
-from pruning.ui.optimize.front import Shown
-from pruning.ui.optimize.targets import Held
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.optimize.capability_weights import CapabilityWeights
+from pruning.ui.optimize.front import ChartPoint
+from pruning.ui.optimize.targets import Constraints
+from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.pins import pin_button, pinned_forecasts
+from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
 ANSWERED, POINT, FOUND = "budget_answered", "optimize_point", "optimize_found"
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
-    """What is asked for: the targets, what is held, what matters most, and the menu that leaves."""
+class Inputs:
+    """What a run reads of the session's model before anything is asked of the solver."""
+
+    model: queries.Info
+    forecaster: Forecaster
+    measurements: list[queries.Measured]
+    plan: Plan
+
+    @property
+    def smap(self) -> SensitivityMap:
+        return self.forecaster.smap
+
+    def current(self, plan: Plan) -> CurrentPlan:
+        return current_plan(plan, self.model, self.forecaster, self.measurements)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is asked of the solver: the targets, the constraints, what matters most, and the choices left."""
 
     targets: list[Target]
-    held: Held
-    minded: Minded | None
-    menu: ChoiceTable
+    constraints: Constraints
+    weights: CapabilityWeights | None
+    choices: ChoiceTable
 
 
-def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A problem with its solution; without one where the targets cannot be met."""
+
+    problem: Problem | None
+    solution: Solution | None
+    current: CurrentPlan | None
+
+
+def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the board with what is beside and below it."""
 
     @st.fragment
     def draw() -> None:
-        known = services.measurements(model, smap)
-        calibration = services.calibration(smap, known)
-        plan = explore_view.current_plan(model)
-        optimize_wants.begin(optimize_data.share_of(smap, plan))
+        measurements = queries.measurements(model, smap)
+        forecaster = queries.forecaster(smap, measurements)
+        inputs = Inputs(model, forecaster, measurements, session_plan(model))
+        targets.begin(front.share_of(smap, inputs.plan))
         _take_sent()
         board, side = st.columns([3, 1], gap="large")
         # What is typed beside the board is read before the board is drawn, and mistakes stand over it.
@@ -69,16 +89,17 @@ def page(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
         with places[1]:
             _wishes(model, smap, busy)
         with above:
-            wanted, solved = _find(model, smap, calibration, plan)
-        shown = _board(model, smap, calibration, known, wanted, solved, below, plan)
-        with places[0]:
-            optimize_apply.side(model, solved.plan if solved else {}, busy)
+            answer = _solved(inputs)
         with below:
-            _under(model, smap, calibration, known, wanted, solved)
-            _open_a_point(shown, model, smap, busy)
+            points = _board(inputs, answer)
+        with places[0]:
+            apply.side(answer.current, busy)
+        with below:
+            _under(answer, forecaster)
+            _open_a_point(points, model, smap, busy)
 
     draw()
-    st.caption(words.learnt(services.calibration(smap, services.measurements(model, smap)).measured))
+    st.caption(labels.fitted_to(queries.forecaster(smap, queries.measurements(model, smap)).fit.measured))
 
 
 def _take_sent() -> None:
@@ -88,52 +109,47 @@ def _take_sent() -> None:
         return
     st.session_state[ANSWERED] = message.number
     if message.share is not None:
-        optimize_wants.only_share(round(100 * message.share, 1))
+        targets.only_share(round(100 * message.share, 1))
     if message.point is not None:
         st.session_state[POINT] = message.point
 
 
-def _wishes(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def _wishes(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
-        optimize_wants.wishes(smap)
+        targets.fields(smap)
     with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
-        optimize_wants.stays(model)
+        targets.constraint_fields(model)
     with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
-        optimize_values.section(smap, busy)
+        capability_weights.section(smap, busy)
     with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
-        optimize_speed.section(model, busy)
+        details.speed(model, busy)
 
 
-def _find(
-    model: services.Info, smap: SensitivityMap, calibration: ForecastFit, plan: Plan
-) -> tuple[Wanted | None, Solution | None]:
+def _solved(inputs: Inputs) -> Answer:
     """The best plan for what the fields say; what cannot be is said where this is called."""
-    wanted = None
+    problem, smap = None, inputs.smap
     try:
-        held = optimize_wants.held(model.groups, plan)
-        targets = optimize_wants.targets(smap)
-        minded = optimize_values.minded(smap)
-        menu = optimize_data.menu_of(smap, calibration, held.bounds, minded)
-        wanted = Wanted(targets, held, minded, menu)
-        stamp = minded.stamp if minded else ""
-        asked = (smap.fingerprint, smap.criterion, smap.data_fingerprint, targets, held, stamp)
-        return wanted, _kept(asked, calibration, lambda: _solve(wanted, smap, calibration))
+        constraints = targets.constraints(inputs.model.groups, inputs.plan)
+        asked_for = targets.targets(smap)
+        weights = capability_weights.chosen(smap)
+        choices = front.choices_of(inputs.forecaster, constraints.bounds, weights)
+        problem = Problem(asked_for, constraints, weights, choices)
+        stamp = weights.stamp if weights else ""
+        asked = (smap.fingerprint, smap.criterion, smap.data_fingerprint, asked_for, constraints, stamp)
+        solution = _kept(asked, inputs.forecaster.fit, lambda: solve(choices, asked_for, inputs.forecaster))
+        return Answer(problem, solution, inputs.current(solution.plan))
     except PruningError as error:
-        optimize_wants.mistake(error, smap)
-        return wanted, None
+        targets.mistake(error, smap)
+        return Answer(problem, None, None)
 
 
-def _solve(wanted: Wanted, smap: SensitivityMap, calibration: ForecastFit) -> Solution:
-    return solve(wanted.menu, wanted.targets, Forecaster(smap, calibration))
-
-
-def _kept(asked: tuple[Any, ...], calibration: ForecastFit, find: Callable[[], Solution]) -> Solution:
-    """What was found for these wishes before. A plan that is measured teaches the forecast, and must not be
+def _kept(asked: tuple[Any, ...], fit: ForecastFit, find: Callable[[], Solution]) -> Solution:
+    """What was found for these targets before. A plan that is measured changes the fit, and must not be
     replaced by another at that very moment: it stays until it is asked for anew."""
     before = st.session_state.get(FOUND)
     if before is None or before[0] != asked:
-        before = st.session_state[FOUND] = (asked, calibration, find())
-    if before[1] != calibration:
+        before = st.session_state[FOUND] = (asked, fit, find())
+    if before[1] != fit:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(":material/school: The forecast has learnt since this plan was found.")
             st.button("Find it anew", key="optimize_again", on_click=_forget)
@@ -144,62 +160,44 @@ def _forget() -> None:
     st.session_state.pop(FOUND, None)
 
 
-def _board(
-    model: services.Info,
-    smap: SensitivityMap,
-    calibration: ForecastFit,
-    known: list[services.Measured],
-    wanted: Wanted | None,
-    solved: Solution | None,
-    place: Any,
-    plan: Plan,
-) -> dict[str, Shown]:
+def _board(inputs: Inputs, answer: Answer) -> dict[str, ChartPoint]:
     """The board, and every plan on it that can be opened, by id."""
-    with place:
-        held = wanted.held.bounds if wanted else optimize_wants.NOTHING_HELD
-        menu = wanted.menu if wanted else optimize_data.menu_of(smap, calibration)
-        rivals = optimize_data.shown(
-            smap, calibration, optimize_data.rival_plans(smap, calibration, optimize_owl.outliers(smap))
-        )
-        marks = _marks(model, smap, calibration, known, plan)
-        data = optimize_data.board_data(
-            smap,
-            calibration,
-            optimize_data.best_plans(smap, calibration, held, wanted.minded if wanted else None),
-            rivals,
-            marks,
-            menu.fixed.tolist(),
-        )
-        here = None
-        if solved:
-            here = optimize_data.place(smap, solved.plan, Forecaster(smap, calibration).forecast(solved.plan))
-        share = here["share"] if here else (st.session_state[optimize_wants.SHARE] or 0.0) / 100
-        budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
-    every = [one for own in rivals.values() for one in own] + [one for _, one, _ in marks]
-    return {one.id: one for one in every}
+    forecaster, problem = inputs.forecaster, answer.problem
+    bounds = problem.constraints.bounds if problem else targets.NO_BOUNDS
+    choices = problem.choices if problem else front.choices_of(forecaster)
+    plans = front.baseline_plans(forecaster, queries.outlier_shares(inputs.smap))
+    baselines, marks = front.baseline_points(forecaster, plans), _marks(inputs)
+    data = front.board_data(
+        forecaster,
+        front.best_plans(forecaster, bounds, problem.weights if problem else None),
+        baselines,
+        marks,
+        choices.fixed.tolist(),
+    )
+    here = front.place(forecaster, answer.solution.plan) if answer.solution else None
+    share = here["share"] if here else (st.session_state[targets.SHARE] or 0.0) / 100
+    budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
+    every = [point for points in baselines.values() for point in points] + marks
+    return {point.id: point for point in every}
 
 
-def _marks(
-    model: services.Info,
-    smap: SensitivityMap,
-    calibration: ForecastFit,
-    known: list[services.Measured],
-    plan: Plan,
-) -> list[tuple[str, Shown, Mapping[str, Any] | None]]:
+def _marks(inputs: Inputs) -> list[ChartPoint]:
     """Measured plans, pins and the session's own plan, each with what was measured of it."""
-    marks: list[tuple[str, Shown, Mapping[str, Any] | None]] = []
-    for one in known:
-        if one.plan:
-            seen = Forecaster(smap, calibration).forecast(one.plan)
-            name = f"Measured, {words.percent(seen.sparsity, 1)} ({_short(one.settings)})"
-            marks.append(("measured", Shown(f"measured:{one.settings}", name, one.plan, seen), one.figures))
-    for name, pinned, seen in compare_view.pinned_forecasts(model, smap, calibration):
-        truth = services.measured(pinned, known, model.groups)
-        marks.append(("pin", Shown(f"pin:{name}", f"Pinned: {name}", pinned, seen), truth))
-    if plan:
-        seen = Forecaster(smap, calibration).forecast(plan)
-        truth = services.measured(plan, known, model.groups)
-        marks.append(("plan", Shown("plan", "Your plan", plan, seen), truth))
+    forecaster, marks = inputs.forecaster, []
+    for row in inputs.measurements:
+        if row.plan:
+            forecast = forecaster.forecast(row.plan)
+            name = f"Measured, {format.percent(forecast.sparsity, 1)} ({_short(row.settings)})"
+            identity = f"measured:{row.settings}"
+            marks.append(ChartPoint("measured", identity, name, row.plan, forecast, row.figures))
+    for name, pinned, forecast in pinned_forecasts(inputs.model, forecaster):
+        figures = queries.measured(pinned, inputs.measurements, inputs.model.groups)
+        marks.append(ChartPoint("pin", f"pin:{name}", f"Pinned: {name}", pinned, forecast, figures))
+    if inputs.plan:
+        current = inputs.current(inputs.plan)
+        marks.append(
+            ChartPoint("plan", "plan", "Your plan", current.plan, current.forecast, current.measured)
+        )
     return marks
 
 
@@ -207,62 +205,59 @@ def _short(settings: str) -> str:
     return settings if len(settings) <= 28 else f"{settings[:27]}…"
 
 
-def _under(
-    model: services.Info,
-    smap: SensitivityMap,
-    calibration: ForecastFit,
-    known: list[services.Measured],
-    wanted: Wanted | None,
-    solved: Solution | None,
-) -> None:
+def _under(answer: Answer, forecaster: Forecaster) -> None:
     """Below the board: forecast beside measured, the pin, the command, details."""
-    if wanted is None or solved is None:
+    problem, solution, current = answer.problem, answer.solution, answer.current
+    if problem is None or solution is None or current is None:
         return
-    seen = Forecaster(smap, calibration).forecast(solved.plan)
-    truth = services.measured(solved.plan, known, model.groups)
-    if solved.plan:
-        st.markdown(explore_view.verdict(solved.plan, seen, truth))
-        if wanted.minded:
-            about = wanted.menu, wanted.targets, solved, smap, calibration
-            st.markdown(optimize_values.told(wanted.minded, *about))
-        compare_view.pin_button(model, solved.plan)
+    if current.plan:
+        st.markdown(verdict(current))
+        if problem.weights:
+            st.markdown(
+                capability_weights.verdict(
+                    problem.weights, problem.choices, problem.targets, solution, forecaster
+                )
+            )
+        pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    shell.command(_request(wanted))
+    page_frame.command(_request(problem))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
-        optimize_details.details(wanted.menu, solved, seen, truth)
+        details.details(problem.choices, solution, current)
 
 
-def _request(wanted: Wanted) -> dict[str, Any]:
-    choice, held = state.current(), wanted.held
-    return services.request(
+def _request(problem: Problem) -> dict[str, Any]:
+    choice, constraints = session.current(), problem.constraints
+    return requests.request(
         "solve",
-        targets=[[target.name, target.value] for target in wanted.targets],
+        targets=[[target.name, target.value] for target in problem.targets],
         criterion=choice.criterion,
         data=choice.data,
-        locks=held.locks,
-        protect=held.bounds.protect,
-        floors=held.floors,
-        ceilings=held.ceilings,
-        **({"values": wanted.minded.values} if wanted.minded else {}),
+        locks=constraints.locks,
+        protect=constraints.bounds.protect,
+        floors=constraints.floors,
+        ceilings=constraints.ceilings,
+        **({"values": problem.weights.values} if problem.weights else {}),
     )
 
 
-def _open_a_point(shown: Mapping[str, Shown], model: services.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Any rival, measured or pinned plan of the chart, to open on Explore."""
-    if st.session_state.get(POINT) not in shown:
+def _open_a_point(
+    points: Mapping[str, ChartPoint], model: queries.Info, smap: SensitivityMap, busy: bool
+) -> None:
+    """Any baseline, measured or pinned plan of the chart, to open on Explore."""
+    if st.session_state.get(POINT) not in points:
         st.session_state.pop(POINT, None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Another point of the chart",
-            list(shown),
+            list(points),
             index=None,
-            format_func=lambda key: shown[key].name,
+            format_func=lambda key: points[key].name,
             key=POINT,
             placeholder="click on it, or choose it here",
             width=380,
         )
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
-            optimize_apply.take(format_settings(shown[str(chosen)].plan, model.groups))
-            st.switch_page(shell.PAGES["explore"].script)
-        optimize_owl.ask(smap, busy)
+            session.set_settings(format_settings(points[str(chosen)].plan, model.groups))
+            st.switch_page(page_frame.PAGES["explore"].script)
+        front.ask_for_outliers(smap, busy)

@@ -1,7 +1,7 @@
-"""What the Optimize page is asked for: targets in the user's units, what must stay, and what the solver said.
+"""What the Optimize page is asked for: targets in the user's units, constraints, and what the solver said.
 
-Every wish is a field with a session key of its own that outlives a visit of another page; an empty field is
-no wish. Nothing here solves or draws a figure.
+Every target is a field with a session key of its own that outlives a visit of another page; an empty field
+is no target. Nothing here solves or draws a figure.
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Infeasible, Target
 from pruning.planning.forecast.predict import SensitivityMap, loss_at
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, session
+from pruning.ui.text import format, labels
 
 FIRST = 50.0  # percent, on the first visit without a plan
 SHARE, MEGABYTES, MILLIONS, DRIFT, WORSE = (
     f"optimize_{name}" for name in ("share", "megabytes", "millions", "kl", "worse")
 )
 PROTECT, RANGE, FLOORS, CEILINGS = (f"optimize_{name}" for name in ("protect", "range", "floors", "ceilings"))
-NOTHING_HELD = Bounds()
+NO_BOUNDS = Bounds()
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the user holds fast, and the same in the words of the command."""
+class Constraints:
+    """What the solver may not touch or exceed, and the same in the words of the command."""
 
     bounds: Bounds
     locks: list[str] = field(default_factory=list)
@@ -59,21 +58,21 @@ def only_share(percent: float) -> None:
 def targets(smap: SensitivityMap) -> list[Target]:
     """The filled fields as the solver's targets."""
     dense = smap.dense["perplexity"]
-    told = (
+    fields = (
         ("sparsity", SHARE, lambda percent: percent / 100),
         ("bytes", MEGABYTES, lambda megabytes: megabytes * 1e6),
         ("parameters", MILLIONS, lambda millions: millions * 1e6),
         ("kl", DRIFT, float),
         ("perplexity", WORSE, lambda percent: dense * (1 + percent / 100)),
     )
-    values = [(name, st.session_state.get(key), read) for name, key, read in told]
-    found = [Target(name, read(value)) for name, value, read in values if value is not None]
-    if not found:
+    values = [(name, st.session_state.get(key), read) for name, key, read in fields]
+    asked = [Target(name, read(value)) for name, value, read in values if value is not None]
+    if not asked:
         raise PruningError("Say what is wanted: fill in at least one of the fields.")
-    return found
+    return asked
 
 
-def wishes(smap: SensitivityMap) -> None:
+def fields(smap: SensitivityMap) -> None:
     """The fields of all targets."""
     dense = smap.dense
     st.caption("Leave empty what does not matter. All that is filled in holds together.")
@@ -82,22 +81,22 @@ def wishes(smap: SensitivityMap) -> None:
         MEGABYTES,
         "Size at most (MB)",
         10.0,
-        f"{words.SIZE} Unpruned: {words.size(dense['bytes'])}.",
+        f"{labels.SIZE} Unpruned: {format.size(dense['bytes'])}.",
     )
     _number(
         MILLIONS,
         "Parameters at most (millions)",
         5.0,
-        f"Weights that are not zero, embeddings included. Unpruned: {words.count(dense['parameters'])}.",
+        f"Weights that are not zero, embeddings included. Unpruned: {format.count(dense['parameters'])}.",
     )
     _number(
         WORSE,
         "Perplexity at most this much worse (%)",
         1.0,
-        f"Beside the unpruned model's {words.perplexity(dense['perplexity'])}, on the same text. The middle "
+        f"Beside the unpruned model's {format.perplexity(dense['perplexity'])}, on the same text. The middle "
         "of the forecast is held to it; the band says how far the truth may lie.",
     )
-    _number(DRIFT, "KL at most (nats per token)", 0.05, words.KL)
+    _number(DRIFT, "KL at most (nats per token)", 0.05, labels.KL)
     st.caption("With a limit of quality alone, as much goes as it allows.")
 
 
@@ -111,34 +110,34 @@ def _number(key: str, label: str, step: float, help: str) -> None:
         key=key,
         help=help,
         placeholder="any",
-        persist_state="session",
+        **session.PERSIST,
     )
 
 
-# ---- what must stay ---------------------------------------------------------------------------------
+# ---- constraints ------------------------------------------------------------------------------------
 
 
-def stays(model: services.Info) -> None:
-    """The fields of what the solver may not touch. Locks are the desk's own."""
+def constraint_fields(model: queries.Info) -> None:
+    """The fields of what the solver may not touch. Locks are the mixer's own."""
     names = [*model.kinds, *(str(layer) for layer in range(model.layers))]
-    locks = state.current().locks
+    locks = session.current().locks
     key = f"optimize_locks_{','.join(locks)}"
     st.multiselect(
         "Locked as in your plan",
         names,
         [lock for lock in locks if lock in names],
-        format_func=lambda name: f"Layer {name}" if name.isdigit() else words.kind(name),
+        format_func=lambda name: f"Layer {name}" if name.isdigit() else labels.kind(name),
         key=key,
         placeholder="nothing",
         help="The same locks as on Explore. What is locked keeps the level that it has in your plan.",
-        on_change=lambda: state.set_locks(tuple(st.session_state[key])),
+        on_change=lambda: session.set_locks(tuple(st.session_state[key])),
     )
     st.text_input(
         "Protected layers",
         key=PROTECT,
         placeholder="0-1,29",
         help="They lose nothing at all.",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.slider(
         "Levels between",
@@ -147,44 +146,44 @@ def stays(model: services.Info) -> None:
         key=RANGE,
         format="%d %%",
         help="No group goes under or over. A floor above 0 % prunes every group that is not held.",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.text_input(
         "Own floors",
         key=FLOORS,
         placeholder="up=0.2",
         help="For a kind, or a kind in some layers: up=0.2,down@0-3=0.1",
-        persist_state="session",
+        **session.PERSIST,
     )
     st.text_input(
         "Own ceilings",
         key=CEILINGS,
         placeholder="qkv=0.5",
         help="For a kind, or a kind in some layers: qkv=0.5,down@0-3=0.3",
-        persist_state="session",
+        **session.PERSIST,
     )
 
 
-def held(groups: Sequence[Group], plan: Plan) -> Held:
+def constraints(groups: Sequence[Group], plan: Plan) -> Constraints:
     """The bounds that the fields and the session's locks make. PruningError for what cannot be read."""
-    locks = set(state.current().locks)
+    locks = set(session.current().locks)
     locked = {g: plan.get(g, 0.0) for g in groups if g[1] in locks or str(g[0]) in locks}
     low, high = (percent / 100 for percent in st.session_state[RANGE])
-    own_floors = state.split_settings(st.session_state[FLOORS])
-    own_ceilings = state.split_settings(st.session_state[CEILINGS])
+    typed_floors = session.split_settings(st.session_state[FLOORS])
+    typed_ceilings = session.split_settings(st.session_state[CEILINGS])
     floor = dict.fromkeys(groups, low) if low > 0 else {}
     ceiling = dict.fromkeys(groups, high) if high < MAX_LEVEL else {}
     bounds = Bounds(
         locks=locked,
         protect=st.session_state[PROTECT].strip() or None,
-        floor=floor | named_levels(own_floors, groups),
-        ceiling=ceiling | named_levels(own_ceilings, groups),
+        floor=floor | named_levels(typed_floors, groups),
+        ceiling=ceiling | named_levels(typed_ceilings, groups),
     )
-    return Held(
+    return Constraints(
         bounds,
         locks=_lock_words(locked),
-        floors=[*([format_level(low)] if low > 0 else []), *own_floors],
-        ceilings=[*([format_level(high)] if high < MAX_LEVEL else []), *own_ceilings],
+        floors=[*([format_level(low)] if low > 0 else []), *typed_floors],
+        ceilings=[*([format_level(high)] if high < MAX_LEVEL else []), *typed_ceilings],
     )
 
 
@@ -193,7 +192,9 @@ def _lock_words(locked: Mapping[Group, float]) -> list[str]:
     layers: dict[tuple[str, float], list[int]] = {}
     for (layer, kind), level in locked.items():
         layers.setdefault((kind, level), []).append(layer)
-    return [f"{kind}@{format_layers(own)}={format_level(level)}" for (kind, level), own in layers.items()]
+    return [
+        f"{kind}@{format_layers(numbers)}={format_level(level)}" for (kind, level), numbers in layers.items()
+    ]
 
 
 # ---- what the solver said ---------------------------------------------------------------------------
@@ -210,12 +211,12 @@ def in_units(target: Target, smap: SensitivityMap) -> str:
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
     dense = smap.dense["perplexity"]
     if name == "perplexity":
-        return f"a perplexity of {words.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
+        return f"a perplexity of {format.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
     return f"KL {value:g} (perplexity {_percent_up(100 * math.expm1(loss_at(value)))} % worse)"
 
 
 def _percent_up(value: float) -> str:
-    """Rounded up, or a wish for just this would be refused again."""
+    """Rounded up, or a target of just this would be refused again."""
     return f"{math.ceil(value * 10) / 10:g}" if value < 100 else f"{math.ceil(value):,}"
 
 

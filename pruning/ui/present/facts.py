@@ -9,7 +9,7 @@ from typing import Any
 from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
 from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
@@ -26,35 +26,54 @@ class Assumptions:
     memory: float = 4.0
 
 
-def facts(
-    model: str,
-    smap: SensitivityMap,
-    plan: Plan,
-    seen: Forecast,
-    truth: dict[str, Any] | None,
-    supposed: Assumptions,
-    answer: dict[str, Any] | None,
-) -> Facts:
-    """What can be said of a plan: from its measurement (`truth`) where there is one, else its forecast.
+@dataclass(frozen=True)
+class Results:
+    """What there is about a plan: its forecast; its figures as the task `measure` gives them, and an answer
+    with and without it as the task `generate` gives it, where there are any."""
 
-    `model` is a reference; of a folder only the name is told, since the file may go to strangers.
+    forecast: Forecast
+    measured: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+
+
+def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assumptions: Assumptions) -> Facts:
+    """What can be said of a plan: from its measurement where there is one, else from its forecast.
+
+    Parameters
+    ----------
+    model
+        Reference of the model; of a folder only the name is told, since the file may go to strangers.
+    smap
+        The map that the forecast comes from; its dense figures are those before pruning.
+    plan
+        Sparsity of each group, 0..1.
+    results
+        Figures of the plan, in bytes, shares 0..1 and perplexity.
+    assumptions
+        What only the user can know; 0 leaves one out.
+
+    Returns
+    -------
+    Facts
+        Texts for readers, each figure marked as measured or forecast.
     """
-    before, after = float(smap.dense["bytes"]), float(truth["bytes"] if truth else seen.bytes)
+    forecast, truth, answer = results.forecast, results.measured, results.answer
+    before, after = float(smap.dense["bytes"]), float(truth["bytes"] if truth else forecast.bytes)
     source = "measured" if truth else "forecast"
     name = short_name(model)
     return Facts(
-        title=supposed.title.strip() or f"A smaller {name}",
+        title=assumptions.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
-        figures=(_smaller(after / before, source), _speed(), _same_word(seen, truth)),
-        before=words.size(before),
-        after=words.size(after),
+        figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
+        before=format.size(before),
+        after=format.size(after),
         share=after / before,
         source=source,
         parts=_parts(smap, plan),
-        meanings=_meanings(before, after, supposed),
-        assumptions=_assumed(before, supposed),
+        meanings=_meanings(before, after, assumptions),
+        assumptions=_assumed(before, assumptions),
         spoken=spoken(answer) if answer else None,
-        record=_record(name, smap, plan, seen, truth),
+        record=_record(name, smap, plan, forecast, truth),
     )
 
 
@@ -64,14 +83,14 @@ def short_name(reference: str) -> str:
 
 
 def _smaller(share: float, source: str) -> Figure:
-    gone = 1 - share
-    value = "under 1 %" if 0 < gone < 0.005 else words.percent(gone)
-    known = (
+    pruned = 1 - share
+    value = "under 1 %" if 0 < pruned < 0.005 else format.percent(pruned)
+    basis = (
         "Counted in the pruned model."
         if source == "measured"
         else "Counted from the plan, so there is no range."
     )
-    return Figure(value, "smaller, stored without the zeros", source, known)
+    return Figure(value, "smaller, stored without the zeros", source, basis)
 
 
 def _speed() -> Figure:
@@ -84,14 +103,14 @@ def _speed() -> Figure:
     )
 
 
-def _same_word(seen: Forecast, truth: dict[str, Any] | None) -> Figure:
+def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
         tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
         return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
-    low, high = _in_100(seen.agreement_low), _in_100(seen.agreement_high)
-    known = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
-    return Figure(_in_100(seen.agreement), says, "forecast", known)
+    low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
+    basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
+    return Figure(_in_100(forecast.agreement), says, "forecast", basis)
 
 
 def _in_100(share: float) -> str:
@@ -112,22 +131,22 @@ def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
 # ---- money and devices ------------------------------------------------------------------------------
 
 
-def _meanings(before: float, after: float, supposed: Assumptions) -> tuple[Meaning, ...]:
-    found = []
-    if supposed.price > 0 and supposed.copies > 0:
-        found.append(_money(before - after, supposed))
-    if supposed.memory > 0:
-        found.append(_devices(before, after, supposed.memory))
-    return tuple(found)
+def _meanings(before: float, after: float, assumptions: Assumptions) -> tuple[Meaning, ...]:
+    meanings = []
+    if assumptions.price > 0 and assumptions.copies > 0:
+        meanings.append(_money(before - after, assumptions))
+    if assumptions.memory > 0:
+        meanings.append(_devices(before, after, assumptions.memory))
+    return tuple(meanings)
 
 
-def _money(saved: float, supposed: Assumptions) -> Meaning:
-    month = saved / 1e9 * supposed.price * supposed.copies
-    total = _price(month, supposed.currency)
+def _money(saved: float, assumptions: Assumptions) -> Meaning:
+    month = saved / 1e9 * assumptions.price * assumptions.copies
+    total = _price(month, assumptions.currency)
     return Meaning(
         f"{total} less a month for memory",
-        f"{_gb(saved)} less a copy × {_copies(supposed.copies)} × "
-        f"{_price(supposed.price, supposed.currency)} a GB and month = about {total} a month",
+        f"{_gb(saved)} less a copy × {_copies(assumptions.copies)} × "
+        f"{_price(assumptions.price, assumptions.currency)} a GB and month = about {total} a month",
     )
 
 
@@ -142,19 +161,19 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     return Meaning(f"{_copies(new)} fit{'s' if new == 1 else ''} into one device, {than_before}", line)
 
 
-def _assumed(before: float, supposed: Assumptions) -> tuple[str, ...]:
-    found = []
-    if supposed.price > 0 and supposed.copies > 0:
-        found.append(f"{_price(supposed.price, supposed.currency)} a month for one GB of memory")
-        found.append(f"{_copies(supposed.copies)} of the model are running")
-    if supposed.memory > 0:
-        found.append(f"{supposed.memory:g} GB of memory are free on a device")
-    if found:
-        found.append(
+def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
+    lines = []
+    if assumptions.price > 0 and assumptions.copies > 0:
+        lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
+        lines.append(f"{_copies(assumptions.copies)} of the model are running")
+    if assumptions.memory > 0:
+        lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
+    if lines:
+        lines.append(
             "The software reads a model stored without its zeros; in an ordinary file it stays at "
-            f"{words.size(before)}"
+            f"{format.size(before)}"
         )
-    return tuple(found)
+    return tuple(lines)
 
 
 def _gb(size: float) -> str:
@@ -190,18 +209,17 @@ def _whole(answer: dict[str, Any], name: str) -> str:
     return text if answer[f"{name}_ended"] else f"{text} …"
 
 
-def _record(name: str, smap: SensitivityMap, plan: Plan, seen: Forecast, truth: dict[str, Any] | None) -> str:
-    dense = words.perplexity(smap.dense["perplexity"])
+def _record(
+    name: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, truth: dict[str, Any] | None
+) -> str:
+    dense = format.perplexity(smap.dense["perplexity"])
     kind = "measured" if truth else "forecast"
-    figure = truth["perplexity"] if truth else seen.perplexity
-    band = (
-        ""
-        if truth
-        else f" ({words.perplexity(seen.perplexity_low)} – {words.perplexity(seen.perplexity_high)})"
-    )
+    figure = truth["perplexity"] if truth else forecast.perplexity
+    low, high = forecast.perplexity_low, forecast.perplexity_high
+    band = "" if truth else f" ({format.perplexity(low)} – {format.perplexity(high)})"
     settings = ", ".join(format_settings(plan, smap.groups))
     return (
         f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
-        f"{smap.criterion}. {words.percent(seen.sparsity)} of the prunable weights are zero. Perplexity "
-        f"{dense} before (measured), {words.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
+        f"{smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are zero. Perplexity "
+        f"{dense} before (measured), {format.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-KEPT, GONE = "#0072B2", 0.3
+KEPT, PRUNED = "#0072B2", 0.3
 CELL, HIGH, GAP = 12, 20, 3
 
 
@@ -22,7 +22,7 @@ class Figure:
     value: str
     says: str
     source: str
-    known: str
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Part:
-    """One kind of part of the model, and the share of it that goes in each layer, 0..1."""
+    """One kind of part of the model, and its sparsity in each layer, 0..1."""
 
     reads: bool
     levels: tuple[float, ...]
@@ -146,7 +146,7 @@ def _figure(figure: Figure) -> str:
     return (
         f'<div class="card"><p class="value">{escape(figure.value)}</p>'
         f'<p class="says">{escape(figure.says)}</p>'
-        f'<p class="small">{_mark(figure.source)} {escape(figure.known)}</p></div>'
+        f'<p class="small">{_mark(figure.source)} {escape(figure.basis)}</p></div>'
     )
 
 
@@ -164,7 +164,7 @@ def _picture(facts: Facts, rank: int) -> str:
         ("Parts that work on each word by itself", [p for p in facts.parts if not p.reads]),
     )
     drawn = "".join(
-        f'<figure><figcaption class="small">{text}</figcaption>{_image(grid(parts), _told(parts))}</figure>'
+        f'<figure><figcaption class="small">{text}</figcaption>{_image(grid(parts), _alt(parts))}</figure>'
         for text, parts in groups
         if parts
     )
@@ -180,12 +180,12 @@ def _picture(facts: Facts, rank: int) -> str:
     )
 
 
-def _image(svg: str, told: str) -> str:
+def _image(svg: str, alt: str) -> str:
     data = b64encode(svg.encode()).decode()
-    return f'<img alt="{escape(told)}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}">'
 
 
-def _told(parts: Sequence[Part]) -> str:
+def _alt(parts: Sequence[Part]) -> str:
     levels = [level for part in parts for level in part.levels]
     low, high = round(100 * min(levels)), round(100 * max(levels))
     share = f"{low} %" if low == high else f"{low} to {high} %"
@@ -193,20 +193,20 @@ def _told(parts: Sequence[Part]) -> str:
 
 
 def grid(parts: Sequence[Part]) -> str:
-    """Boxes, a column a layer and a row a part; the faded upper share of a box is what goes. No text."""
+    """Boxes, a column a layer and a row a part; the faded upper share of a box is pruned. No text."""
     boxes = []
     for row, part in enumerate(parts):
         for layer, level in enumerate(part.levels):
-            x, y, gone = layer * (CELL + GAP), row * (HIGH + GAP), HIGH * level
-            boxes.append(_box(x, y, CELL, HIGH, GONE))
-            boxes.append(_box(x, y + gone, CELL, HIGH - gone, 1.0))
+            x, y, pruned = layer * (CELL + GAP), row * (HIGH + GAP), HIGH * level
+            boxes.append(_box(x, y, CELL, HIGH, PRUNED))
+            boxes.append(_box(x, y + pruned, CELL, HIGH - pruned, 1.0))
     wide, high = len(parts[0].levels) * (CELL + GAP) - GAP, len(parts) * (HIGH + GAP) - GAP
     return _svg(wide, high, "".join(boxes))
 
 
 def bar(share: float) -> str:
-    """A bar of which `share` stays; the rest is faded."""
-    return _svg(1000, 24, _box(0, 0, 1000, 24, GONE) + _box(0, 0, 1000 * share, 24, 1.0), stretch=True)
+    """A bar of which `share` (0..1) is kept; the rest is faded."""
+    return _svg(1000, 24, _box(0, 0, 1000, 24, PRUNED) + _box(0, 0, 1000 * share, 24, 1.0), stretch=True)
 
 
 def _box(x: float, y: float, wide: float, high: float, opacity: float) -> str:
@@ -227,14 +227,15 @@ def _meaning(facts: Facts, rank: int) -> str:
     if not facts.meanings:
         return ""
     cards = "".join(
-        f'<div class="card"><p><b>{escape(one.result)}</b></p><p class="small">{escape(one.sum)}</p></div>'
-        for one in facts.meanings
+        f'<div class="card"><p><b>{escape(meaning.result)}</b></p>'
+        f'<p class="small">{escape(meaning.sum)}</p></div>'
+        for meaning in facts.meanings
     )
-    told = "".join(f"<li>{escape(text)}</li>" for text in facts.assumptions)
+    items = "".join(f"<li>{escape(text)}</li>" for text in facts.assumptions)
     return (
         f'<section>{_heading("What that could mean", rank)}<div class="two">{cards}</div>'
         f'<p class="small" style="margin-top: 0.8rem">{_mark(facts.source)} The size is {facts.source}. '
-        f'Everything else is assumed:</p><ul class="small">{told}</ul></section>'
+        f'Everything else is assumed:</p><ul class="small">{items}</ul></section>'
     )
 
 

@@ -11,26 +11,41 @@ from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.schedules import plan_at, prunes_at
 from pruning.planning.recipe.training import Training
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format
 
 PRUNED, RECOVERED, DENSE = charts.HERE, "#009E73", charts.REST
 
 
-def gone_by_step(training: Training, plan: Plan, parameters: Mapping[Group, int]) -> list[float]:
-    """The share of all groups' weights that is gone during each step, 0..1, [steps + 1]."""
-    whole = sum(parameters.values())
-    final = sum(level * parameters[group] for group, level in plan.items()) / whole
-    shares, now = [], final if training.pruned_by() == 0 else 0.0
+def pruned_by_step(training: Training, plan: Plan, parameters: Mapping[Group, int]) -> list[float]:
+    """The sparsity of all groups together during each training step.
+
+    Parameters
+    ----------
+    training
+        Its schedule says at which steps what is pruned.
+    plan
+        Final sparsity of each group, 0..1.
+    parameters
+        Weights of each group.
+
+    Returns
+    -------
+    list of float
+        Sparsity 0..1 [steps + 1].
+    """
+    total = sum(parameters.values())
+    final = sum(level * parameters[group] for group, level in plan.items()) / total
+    shares, share = [], final if training.pruned_by() == 0 else 0.0
     for step in range(training.steps + 1):
         if prunes_at(training.schedule, step, training.pruned_by(), training.prune_every):
             levels = plan_at(training.schedule, step, training.pruned_by(), plan)
-            now = sum(level * parameters[group] for group, level in levels.items()) / whole
-        shares.append(now)
+            share = sum(level * parameters[group] for group, level in levels.items()) / total
+        shares.append(share)
     return shares
 
 
 def schedule(shares: Sequence[float]) -> go.Figure:
-    """The share of weights that is gone (0..1) during each step."""
+    """The sparsity (0..1) during each step."""
     figure = go.Figure(
         go.Scatter(
             x=list(range(len(shares))),
@@ -47,7 +62,7 @@ def schedule(shares: Sequence[float]) -> go.Figure:
 
 
 def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
-    """The loss of each step. `rows`: {step, loss}."""
+    """The loss of each step, nats per token. `rows`: {step, loss}."""
     figure = go.Figure(
         go.Scatter(
             x=[row["step"] for row in rows],
@@ -63,10 +78,19 @@ def losses(rows: Sequence[Mapping[str, float]], steps: int) -> go.Figure:
     return charts.calm(figure, 260, legend=False)
 
 
-def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
-    """KL on text kept back, at each look. `rows`: {step, kl, perplexity, agreement, accuracy}.
+def evaluations(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> go.Figure:
+    """KL on held-out text at each evaluation; a star marks the best step.
 
-    Where there are two looks at step 0, weights were fitted between them.
+    Where there are two evaluations at step 0, weights were fitted between them.
+
+    Parameters
+    ----------
+    rows
+        {step, kl in nats per token, perplexity, agreement and accuracy 0..1}.
+    steps
+        Steps of the whole training.
+    best
+        The step whose weights were kept; None where there is none.
     """
     starred = max((place for place, row in enumerate(rows) if row["step"] == best), default=None)
     figure = go.Figure(
@@ -80,7 +104,7 @@ def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> 
                 "symbol": ["star" if place == starred else "circle" for place in range(len(rows))],
             },
             customdata=[
-                [words.perplexity(row["perplexity"]), words.percent(row["agreement"], 1)] for row in rows
+                [format.perplexity(row["perplexity"]), format.percent(row["agreement"], 1)] for row in rows
             ],
             hovertemplate="Step %{x}<br>KL %{y:.3g} nats per token<br>perplexity %{customdata[0]}<br>"
             "same next word %{customdata[1]}<extra></extra>",
@@ -91,8 +115,8 @@ def looks(rows: Sequence[Mapping[str, float]], steps: int, best: int | None) -> 
     return charts.calm(figure, 260, legend=False)
 
 
-def won_back(value: Mapping[str, Any]) -> go.Figure:
-    """KL unpruned, pruned and recovered as bars."""
+def three_models(value: Mapping[str, Any]) -> go.Figure:
+    """KL (nats per token) of the unpruned, the pruned and the recovered model as bars."""
     rows = [("Unpruned", value["dense"], DENSE), ("Pruned", value["pruned"], PRUNED)]
     rows = [row for row in [*rows, ("Recovered", value["recovered"], RECOVERED)] if row[1]]
     highest = max(figures["kl"] for _, figures, _ in rows)
@@ -102,7 +126,7 @@ def won_back(value: Mapping[str, Any]) -> go.Figure:
             y=[name for name, _, _ in rows],
             orientation="h",
             marker_color=[colour for _, _, colour in rows],
-            text=[words.kl(figures["kl"]) for _, figures, _ in rows],
+            text=[format.kl(figures["kl"]) for _, figures, _ in rows],
             textposition="outside",
             cliponaxis=False,
             hoverinfo="skip",
@@ -113,8 +137,11 @@ def won_back(value: Mapping[str, Any]) -> go.Figure:
     return charts.calm(figure, 190, legend=False)
 
 
-def ladder(rows: Sequence[Mapping[str, Any]], budget: Mapping[str, float | None]) -> go.Figure:
-    """KL or, where only perplexity has a budget, perplexity, at each level; the budget as a line."""
+def progressive(rows: Sequence[Mapping[str, Any]], budget: Mapping[str, float | None]) -> go.Figure:
+    """KL (nats per token) or, where only perplexity has a budget, perplexity at each sparsity level (0..1).
+
+    The budget is a line.
+    """
     name = "kl" if budget["kl"] is not None else "perplexity"
     limit = budget[name]
     spoken = "KL (nats per token)" if name == "kl" else "perplexity"

@@ -1,4 +1,4 @@
-"""The Recover page's form: what to train, how, when weights go, how long it takes, and the button."""
+"""The Recover page's form: what to train, how, when weights are pruned, how long it takes, and the button."""
 
 from __future__ import annotations
 
@@ -12,28 +12,25 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan, format_settings, parse_settings, sparsity
 from pruning.planning.recipe.schedules import ONE_SHOT, SCHEDULES
 from pruning.planning.recipe.training import LOSSES, Training
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
-from pruning.ui.recover import charts as recover_chart
-from pruning.ui.recover import training_options as training_details
+from pruning.ui.recover import charts as recover_charts
+from pruning.ui.recover import training_options
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import recovery as recover_words
 
 EXPLORE = "explore"
 MOVEMENT = "movement"
-KEPT: dict[str, Any] = {"persist_state": "session"}
 
 
-def form(model: services.Info, busy: bool) -> None:
+def form(model: queries.Info, busy: bool) -> None:
     """The controls on the left; on the right what they mean, and the button."""
     sources = _sources(model)
     if not sources:
-        shell.empty(
+        page_frame.empty(
             "Nothing is pruned yet",
             "Set a plan on Explore, or measure a method on Methods. Then it can be trained here.",
             "explore",
@@ -42,38 +39,38 @@ def form(model: services.Info, busy: bool) -> None:
         return
     with st.container(border=True, key="recover_form"):
         left, right = st.columns([3, 2], gap="large")
-        wanted: dict[str, Any] | None = None
-        with left, shell.told():
+        request: dict[str, Any] | None = None
+        with left, page_frame.user_errors():
             source = _source(sources)
-            wanted = _request(source)
+            request = _request(source)
         with right:
-            if wanted is not None:
-                _preview(model, wanted, source)
-            _button(model, wanted, busy)
+            if request is not None:
+                _preview(model, request, source)
+            _button(model, request, busy)
 
 
 # ---- what -------------------------------------------------------------------------------------------
 
 
-def _sources(model: services.Info) -> dict[str, tuple[str, dict[str, Any], float]]:
-    """What can be trained, by id: its title, the arguments that prune it, and the share that goes."""
-    found: dict[str, tuple[str, dict[str, Any], float]] = {}
-    choice, plan = state.current(), _explored(model)
+def _sources(model: queries.Info) -> dict[str, tuple[str, dict[str, Any], float]]:
+    """What can be trained, by id: its title, the arguments that prune it, and its sparsity."""
+    sources: dict[str, tuple[str, dict[str, Any], float]] = {}
+    choice, plan = session.current(), _explored(model)
     if plan:
         settings = format_settings(plan, model.groups)
         said = method_words.method(choice.criterion, settings, {})
         arguments = {"settings": settings, "criterion": choice.criterion}
-        found[EXPLORE] = f"The plan of Explore: {said}", arguments, sparsity(plan, model.parameters)
-    for one in method_results.results(model):
-        if one.recovery is None:
-            title = f"{one.name} · KL {words.kl(one.figures['kl'])}"
-            found[one.id] = title, one.arguments(), one.figures["sparsity"]
-    return found
+        sources[EXPLORE] = f"The plan of Explore: {said}", arguments, sparsity(plan, model.parameters)
+    for result in method_results.results(model):
+        if result.recovery is None:
+            title = f"{result.name} · KL {format.kl(result.figures['kl'])}"
+            sources[result.id] = title, result.arguments(), result.figures["sparsity"]
+    return sources
 
 
-def _explored(model: services.Info) -> Plan:
-    with shell.told():
-        return state.plan(model.groups)
+def _explored(model: queries.Info) -> Plan:
+    with page_frame.user_errors():
+        return session.plan(model.groups)
     return {}
 
 
@@ -84,7 +81,7 @@ def _source(sources: dict[str, tuple[str, dict[str, Any], float]]) -> tuple[dict
         format_func=lambda key: sources[key][0],
         key="recover_source",
         help="The plan of Explore, or anything that was measured of this model.",
-        **KEPT,
+        **session.PERSIST,
     )
     return sources[chosen][1], sources[chosen][2]
 
@@ -101,7 +98,7 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     schedule, more = _schedule(pruned["criterion"], options, steps)
     choosing, fitting = st.container(), st.container()
     with st.expander("More settings", icon=":material/tune:", key="recover_more"):
-        more |= training_details.details(steps)
+        more |= training_options.details(steps)
     if schedule != ONE_SHOT and options.structure == "unstructured" and not more["lora"]:
         with choosing:
             pruned["criterion"] = _chosen_by(pruned["criterion"])
@@ -110,7 +107,7 @@ def _request(source: tuple[dict[str, Any], float]) -> dict[str, Any]:
     asked = {"loss": loss, "steps": steps, "schedule": schedule, "written": written, "refit": refit}
     training = Training.of({**asked, **more})
     recover_words.check_lora(training.lora, find_spec("peft") is not None)
-    return services.request("recover", **pruned, data=state.current().data, recovery=training.changed())
+    return requests.request("recover", **pruned, data=session.current().data, recovery=training.changed())
 
 
 def _loss_and_steps() -> tuple[str, int]:
@@ -122,7 +119,7 @@ def _loss_and_steps() -> tuple[str, int]:
             required=True,
             format_func=recover_words.LOSS.__getitem__,
             key="recover_loss",
-            **KEPT,
+            **session.PERSIST,
         )
         steps = st.number_input(
             "Steps",
@@ -133,7 +130,7 @@ def _loss_and_steps() -> tuple[str, int]:
             key="recover_steps",
             width=180,
             help="Each learns from one batch of text.",
-            **KEPT,
+            **session.PERSIST,
         )
     st.caption(recover_words.LOSS_HELP[loss])
     return loss, steps
@@ -150,13 +147,13 @@ def _written(loss: str) -> int | None:
         help="A model that is trained on a little text again and again learns that text by heart, and gets "
         "no better at other text. So the unpruned model first writes more: it begins with words of yours and "
         "goes on by itself. That can take minutes before the first step. What was written is kept.",
-        **KEPT,
+        **session.PERSIST,
     )
     return None if allowed else 0
 
 
 def _refit() -> bool:
-    """Whether training begins with a fit of the weights that stay."""
+    """Whether training begins with a least-squares fit of the kept weights."""
     return st.toggle(
         "First fit the weights that stay",
         True,
@@ -165,12 +162,12 @@ def _refit() -> bool:
         "stay are moved, layer by layer, so that each layer comes as near as it can to what it computed "
         "before. On the demo model that wins back more than the training after it, in a third of the time. "
         "Where it does not help, on text that is kept back for that, it is undone.",
-        **KEPT,
+        **session.PERSIST,
     )
 
 
 def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, dict[str, Any]]:
-    """When weights go, and until which step."""
+    """When weights are pruned, and until which step."""
     refused = recover_words.why_at_once(criterion, options)
     if refused is None and steps < 2:
         refused = "One step is too few to take weights away little by little."
@@ -182,7 +179,7 @@ def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, di
         disabled=refused is not None,
         format_func=recover_words.SCHEDULE.__getitem__,
         key="recover_schedule",
-        **KEPT,
+        **session.PERSIST,
     )
     if refused is not None:
         st.caption(f":material/info: {refused}")
@@ -192,17 +189,22 @@ def _schedule(criterion: str, options: MaskOptions, steps: int) -> tuple[str, di
         return schedule, {}
     left, right = st.columns(2)
     last = left.number_input(
-        "All gone by step", 1, steps - 1, max(1, steps // 2), key=f"recover_by_{steps}", **KEPT
+        "All gone by step", 1, steps - 1, max(1, steps // 2), key=f"recover_by_{steps}", **session.PERSIST
     )
     every = right.number_input(
-        "Steps between prunings", 1, steps, max(1, min(10, steps // 10)), key=f"recover_each_{steps}", **KEPT
+        "Steps between prunings",
+        1,
+        steps,
+        max(1, min(10, steps // 10)),
+        key=f"recover_each_{steps}",
+        **session.PERSIST,
     )
     return schedule, {"prune_steps": None if last == max(1, steps // 2) else last, "prune_every": every}
 
 
 def _chosen_by(criterion: str) -> str:
-    """The criterion, or for what goes little by little how training moves the weights."""
-    names = {criterion: words.CRITERION.get(criterion, criterion)}
+    """The criterion, or for gradual pruning how training moves the weights."""
+    names = {criterion: labels.CRITERION.get(criterion, criterion)}
     names[MOVEMENT] = "Movement: how training moves a weight towards zero"
     return st.selectbox(
         "Weights are chosen by",
@@ -210,62 +212,62 @@ def _chosen_by(criterion: str) -> str:
         format_func=names.__getitem__,
         key=f"recover_criterion_{criterion}",
         help="Movement can only choose while training goes on, so it needs a schedule.",
-        **KEPT,
+        **session.PERSIST,
     )
 
 
 # ---- what it means ----------------------------------------------------------------------------------
 
 
-def _preview(model: services.Info, wanted: dict[str, Any], source: tuple[dict[str, Any], float]) -> None:
-    """A picture of how much is gone at which step, and how long it takes."""
-    arguments = wanted["arguments"]
+def _preview(model: queries.Info, request: dict[str, Any], source: tuple[dict[str, Any], float]) -> None:
+    """A picture of how much is pruned at which step."""
+    arguments = request["arguments"]
     training = Training.of(arguments["recovery"])
     shares = [source[1]] * (training.steps + 1)
     if training.schedule != ONE_SHOT:
         plan = parse_settings(arguments["settings"], model.groups)
-        shares = recover_chart.gone_by_step(training, plan, model.parameters)
+        shares = recover_charts.pruned_by_step(training, plan, model.parameters)
     st.markdown(":small[**How much is gone at which step**]")
     st.plotly_chart(
-        recover_chart.schedule(shares),
+        recover_charts.schedule(shares),
         key="recover_picture",
         config=charts.BARE,
         alt="Share of weights that is gone at each training step",
     )
 
 
-def _button(model: services.Info, wanted: dict[str, Any] | None, busy: bool) -> None:
+def _button(model: queries.Info, request: dict[str, Any] | None, busy: bool) -> None:
     label, done = "Train it", False
-    if wanted is not None:
-        found = recoveries.recoveries(model)
-        there = recoveries.same_as(wanted["arguments"], found)
-        training = Training.of(wanted["arguments"]["recovery"])
+    if request is not None:
+        recovered = recoveries.recoveries(model)
+        recovery = recoveries.same_as(request["arguments"], recovered)
+        training = Training.of(request["arguments"]["recovery"])
         left = training.steps
-        if there is not None and there.finished:
+        if recovery is not None and recovery.finished:
             label, done = "Trained already, see below", True
-        elif there is not None and there.goes_on_from:
-            label, left = f"Go on from step {there.goes_on_from}", training.steps - there.goes_on_from
+        elif recovery is not None and recovery.goes_on_from:
+            label, left = f"Go on from step {recovery.goes_on_from}", training.steps - recovery.goes_on_from
         if not done:
-            before = recoveries.seconds_before(found, training) if left == training.steps else None
-            known = recoveries.seconds_a_step(found, training)
-            st.markdown(f":small[{recover_words.estimate(left, known, before)}]")
+            before = recoveries.seconds_before(recovered, training) if left == training.steps else None
+            pace = recoveries.seconds_a_step(recovered, training)
+            st.markdown(f":small[{recover_words.estimate(left, pace, before)}]")
     st.button(
         label,
         type="primary",
         icon=":material/healing:",
         key="recover_start",
-        disabled=busy or done or wanted is None,
+        disabled=busy or done or request is None,
         width="stretch",
-        on_click=shell.act,
-        args=(lambda: services.submit(wanted or {}),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request or {}),),
     )
-    if wanted is not None:
-        shell.command(wanted)
+    if request is not None:
+        page_frame.command(request)
 
 
-def plan_of_explore(model: services.Info) -> list[str]:
+def plan_of_explore(model: queries.Info) -> list[str]:
     """The session's plan as settings; raises PruningError where there is none."""
-    settings = format_settings(state.plan(model.groups), model.groups)
+    settings = format_settings(session.plan(model.groups), model.groups)
     if not settings:
         raise PruningError("Nothing is set on Explore yet.")
     return settings

@@ -11,115 +11,124 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.planning.recipe.plan import MAX_LEVEL, format_level
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
-from pruning.ui.data import session as state
-from pruning.ui.recover import form as recover_form
-from pruning.ui.recover import training_options as training_details
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, recoveries, requests, session
+from pruning.ui.recover import form, training_options
+from pruning.ui.shared import jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import results
-from pruning.workspace.store import WAITING
 
-KEPT: dict[str, Any] = {"persist_state": "session"}
-BUSY = 2.0
-MEASURED = ":green-badge[measured]"
+BEFORE, EARLY = "Before training", "Early in training"
+EVERYWHERE, EXPLORE = "The same share everywhere", "The plan of Explore"
+SHOWN = 3
 
 
-def section(model: services.Info, busy: bool) -> None:
+def section(model: queries.Info, busy: bool) -> None:
     """Choose a ticket and how its rounds train; what is measured appears as it comes."""
     st.markdown(
         "Is there a small network inside this one that learns as well as the whole? Each round trains, "
         "removes the smallest weights, and puts the others back to where they were early on. A random "
         "ticket of the same size is the control: only what beats it has won."
     )
-    wanted: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
     with st.container(border=True, key="ticket_form"):
-        with shell.told():
-            wanted = _request(model)
+        with page_frame.user_errors():
+            request = _request(model)
         st.button(
             "Draw the ticket",
             type="primary",
             icon=":material/confirmation_number:",
             key="ticket_start",
-            disabled=busy or wanted is None,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted or {}),),
+            disabled=busy or request is None,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request or {}),),
         )
-        if wanted is not None:
-            shell.command(wanted)
+        if request is not None:
+            page_frame.command(request)
 
-    @st.fragment(run_every=BUSY if busy else None)
-    def results() -> None:
+    @st.fragment(run_every=jobs.PARTIAL if busy else None)
+    def draw() -> None:
         drawn = _drawn_so_far()
         if drawn:
-            st.markdown(f"**So far** {MEASURED}")
+            st.markdown(f"**So far** {labels.MEASURED}")
             st.table(frame(drawn), border="horizontal", alt="What was drawn so far")
-        for row in tickets(model)[:3]:
+        for row in queries.rows(model, "lottery")[:SHOWN]:
             _ticket(row["value"])
 
-    results()
+    draw()
 
 
-def _request(model: services.Info) -> dict[str, Any]:
+def _request(model: queries.Info) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be."""
-    columns = st.columns(4, vertical_alignment="bottom")
-    of_explore = (
-        columns[0].selectbox(
-            "What goes", ["The same share everywhere", "The plan of Explore"], **KEPT, key="ticket_of"
-        )
-        == "The plan of Explore"
+    first, second, third, fourth = st.columns(4, vertical_alignment="bottom")
+    settings = _settings(model, first, second)
+    rounds = third.number_input(
+        "Rounds",
+        1,
+        20,
+        3,
+        key="ticket_rounds",
+        help="Each removes the same share of what is left.",
+        **session.PERSIST,
     )
-    share = columns[1].number_input(
+    steps = fourth.number_input(
+        "Steps of each training", 2, 100_000, 100, 10, key="ticket_steps", **session.PERSIST
+    )
+    rewind = _rewind(steps)
+    with st.expander("More settings", icon=":material/tune:", key="ticket_more"):
+        details = training_options.details(steps, "ticket", whole=True)
+    training = Training.of({"loss": "task", "steps": steps, **details})
+    total = (rounds + 2) * steps
+    pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, pace)}]")
+    recovery = {name: value for name, value in training.changed().items() if name != "loss"}
+    return requests.request(
+        "lottery",
+        settings=settings,
+        rounds=rounds,
+        rewind=rewind,
+        data=session.current().data,
+        recovery=recovery,
+    )
+
+
+def _settings(model: queries.Info, left: Any, right: Any) -> list[str]:
+    """What the ticket prunes, as settings; raises PruningError for the plan of Explore where it is empty."""
+    source = left.selectbox("What goes", [EVERYWHERE, EXPLORE], **session.PERSIST, key="ticket_of")
+    share = right.number_input(
         "Share that goes (%)",
         1,
         round(100 * MAX_LEVEL),
         80,
         5,
         key="ticket_share",
-        disabled=of_explore,
-        **KEPT,
+        disabled=source == EXPLORE,
+        **session.PERSIST,
     )
-    settings = recover_form.plan_of_explore(model) if of_explore else [f"all={format_level(share / 100)}"]
-    rounds = columns[2].number_input(
-        "Rounds", 1, 20, 3, key="ticket_rounds", help="Each removes the same share of what is left.", **KEPT
-    )
-    steps = columns[3].number_input("Steps of each training", 2, 100_000, 100, 10, key="ticket_steps", **KEPT)
-    early = st.segmented_control(
+    return form.plan_of_explore(model) if source == EXPLORE else [f"all={format_level(share / 100)}"]
+
+
+def _rewind(steps: int) -> int:
+    """The step whose weights each round begins with; 0: the pretrained ones."""
+    when = st.segmented_control(
         "Weights go back to",
-        ["Before training", "Early in training"],
-        default="Before training",
+        [BEFORE, EARLY],
+        default=BEFORE,
         required=True,
         key="ticket_rewind",
         help="Frankle and Carbin 2019; and early checkpoints, which large models need, 2020.",
-        **KEPT,
+        **session.PERSIST,
     )
-    rewind = 0
-    if early == "Early in training":
-        rewind = st.number_input(
-            "Step to go back to",
-            1,
-            steps - 1,
-            max(1, steps // 10),
-            key=f"ticket_rewind_{steps}",
-            width=200,
-            **KEPT,
-        )
-    with st.expander("More settings", icon=":material/tune:", key="ticket_more"):
-        details = training_details.details(steps, "ticket", whole=True)
-    training = Training.of({"loss": "task", "steps": steps, **details})
-    total = (rounds + 2) * steps
-    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, known)}]")
-    recovery = {name: value for name, value in training.changed().items() if name != "loss"}
-    return services.request(
-        "lottery",
-        settings=settings,
-        rounds=rounds,
-        rewind=rewind,
-        data=state.current().data,
-        recovery=recovery,
+    if when == BEFORE:
+        return 0
+    return st.number_input(
+        "Step to go back to",
+        1,
+        steps - 1,
+        max(1, steps // 10),
+        key=f"ticket_rewind_{steps}",
+        width=200,
+        **session.PERSIST,
     )
 
 
@@ -128,23 +137,18 @@ def _request(model: services.Info) -> dict[str, Any]:
 
 def _drawn_so_far() -> dict[str, dict[str, float]]:
     """What a running lottery has measured, by name."""
-    for job in services.store().jobs(WAITING):
-        if job.request["task"] == "lottery" and services.about_model(job):
-            told = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
-            return {draw["name"]: draw for draw in told}
+    for job in requests.waiting_jobs():
+        if job.request["task"] == "lottery" and requests.about_model(job):
+            draws = [partial["draw"] for partial in runner().partials(job.id) if "draw" in partial]
+            return {draw["name"]: draw for draw in draws}
     return {}
-
-
-def tickets(model: services.Info) -> list[dict[str, Any]]:
-    """Stored lotteries of this model on the session's text as it is now, newest first."""
-    return results.about(services.store(), "lottery", services.subject(model))
 
 
 def _ticket(value: Mapping[str, Any]) -> None:
     training = Training.of(value["recovery"])
     back = "where they were before training" if value["rewind"] == 0 else f"those of step {value['rewind']}"
     with st.container(border=True):
-        st.markdown(f"{MEASURED} {recover_words.ticket_verdict(value)}")
+        st.markdown(f"{labels.MEASURED} {recover_words.ticket_verdict(value)}")
         st.table(
             frame({name: value[name] for name in recover_words.DRAW}),
             border="horizontal",
@@ -158,14 +162,20 @@ def _ticket(value: Mapping[str, Any]) -> None:
 
 
 def frame(draws: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """Networks that were measured, as a table to read."""
+    """Networks that were measured, as a table to read, a row each.
+
+    Parameters
+    ----------
+    draws
+        By name: {kl: nats per token to the unpruned model, perplexity, accuracy: share 0..1}.
+    """
     return pd.DataFrame(
         [
             {
                 "Network": recover_words.DRAW.get(name, name.capitalize()),
-                f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
-                f"Right next word {MEASURED}": words.percent(row["accuracy"], 1),
-                f"KL to the unpruned model, nats per token {MEASURED}": words.kl(row["kl"]),
+                f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
+                f"Right next word {labels.MEASURED}": format.percent(row["accuracy"], 1),
+                f"KL to the unpruned model, nats per token {labels.MEASURED}": format.kl(row["kl"]),
             }
             for name, row in draws.items()
         ]

@@ -1,4 +1,4 @@
-"""The Recover page: training with its course, its result and all there are; ladders and tickets as tabs."""
+"""The Recover page: training, its result and all there are; progressive pruning and tickets as tabs."""
 
 from __future__ import annotations
 
@@ -6,144 +6,137 @@ import time
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests
 from pruning.ui.data.recoveries import Recovered
-from pruning.ui.recover import charts as recover_chart
-from pruning.ui.recover import form as recover_form
-from pruning.ui.recover import lottery as ticket_view
-from pruning.ui.recover import progressive as ladder_view
-from pruning.ui.recover import result as recover_result
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.recover import charts as recover_charts
+from pruning.ui.recover import form, lottery, progressive, result
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace.store import WAITING
 
 TASKS = ("recover", "progressive", "lottery", "measure", "export")
-BUSY = 3.0
 # Nobody can see from here whether the command line trains; it tells at least this often, in seconds.
 ELSEWHERE = 60.0
 
 
-def page(model: services.Info, busy: bool) -> None:
+def page(model: queries.Info, busy: bool) -> None:
     """The three ways to train, a tab each."""
     first, second, third = st.tabs(["Recover", "Progressive", "Lottery ticket"], key="recover_tabs")
     with first:
         _recover(model, busy)
     with second:
-        ladder_view.section(model, busy)
+        progressive.section(model, busy)
     with third:
-        ticket_view.section(model, busy)
+        lottery.section(model, busy)
 
 
-def _recover(model: services.Info, busy: bool) -> None:
-    recover_form.form(model, busy)
+def _recover(model: queries.Info, busy: bool) -> None:
+    form.form(model, busy)
     if busy:
-        st.fragment(_courses, run_every=BUSY)(model, busy)
+        st.fragment(_unfinished, run_every=jobs.CURVES)(model, busy)
     else:
-        _courses(model, busy)
-    recover_result.results(model, [one for one in recoveries.recoveries(model) if one.finished], busy)
-    recover_result.table(recoveries.recoveries(model))
+        _unfinished(model, busy)
+    result.results(model, [recovery for recovery in recoveries.recoveries(model) if recovery.finished], busy)
+    result.table(recoveries.recoveries(model))
 
 
-def _courses(model: services.Info, busy: bool) -> None:
+def _unfinished(model: queries.Info, busy: bool) -> None:
     """What is under way, and what was stopped."""
-    found = recoveries.recoveries(model)
-    running = under_way(found)
+    recovered = recoveries.recoveries(model)
+    running = under_way(recovered)
     if running is not None:
-        _course(running, "Training now", None)
-    for one in found:
-        if not one.finished and (running is None or one.id != running.id):
-            _course(one, "Stopped", busy)
+        _progress(running, "Training now", None)
+    for recovery in recovered:
+        if not recovery.finished and (running is None or recovery.id != running.id):
+            _progress(recovery, "Stopped", busy)
 
 
-def under_way(found: list[Recovered]) -> Recovered | None:
+def under_way(recovered: list[Recovered]) -> Recovered | None:
     """The recovery that a running job trains: the one that was heard of last, since that job began."""
     began = [
         job.started
-        for job in services.store().jobs(WAITING)
-        if job.request["task"] in ("recover", "progressive") and services.about_model(job) and job.started
+        for job in requests.waiting_jobs()
+        if job.request["task"] in ("recover", "progressive") and requests.about_model(job) and job.started
     ]
-    heard = [one for one in found if not one.finished and "told" in one.value]
-    latest = max(heard, key=lambda one: one.value["told"], default=None)
+    heard = [recovery for recovery in recovered if not recovery.finished and "told" in recovery.value]
+    latest = max(heard, key=lambda recovery: recovery.value["told"], default=None)
     return latest if began and latest is not None and latest.value["told"] >= min(began) else None
 
 
-def _course(one: Recovered, title: str, busy: bool | None) -> None:
+def _progress(recovery: Recovered, title: str, busy: bool | None) -> None:
     """How a recovery goes, or went until it was stopped; `busy` is None for one under way."""
-    training, value = one.training, one.value
-    with st.container(border=True, key=f"course_{one.id}"):
-        st.markdown(f"**{title}: {one.name}**")
+    training, value = recovery.training, recovery.value
+    with st.container(border=True, key=f"course_{recovery.id}"):
+        st.markdown(f"**{title}: {recovery.name}**")
         if busy is None:
             st.progress(
                 min(1.0, value["steps"] / training.steps), f"Step {value['steps']} of {training.steps}"
             )
         else:
-            st.markdown(
-                f":orange-badge[stopped] {recover_words.standing(value, training.steps, one.goes_on_from)}"
-            )
+            standing = recover_words.standing(value, training.steps, recovery.goes_on_from)
+            st.markdown(f":orange-badge[stopped] {standing}")
         gradual = training.pruned_by() > 0
         st.markdown(recover_words.so_far(value["looks"], value["best_step"], gradual))
         if fit := recover_words.fit(value):
             st.markdown(fit)
-        _curves(one)
+        _curves(recovery)
         if busy is None:
             st.caption("The best weights are kept as they come. Cancel keeps them, and where training is.")
         else:
-            _go_on(one, busy)
+            _go_on(recovery, busy)
 
 
-def _curves(one: Recovered) -> None:
-    value, steps = one.value, one.training.steps
+def _curves(recovery: Recovered) -> None:
+    value, steps = recovery.value, recovery.training.steps
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(":small[**Loss on the text that is learnt from**] :green-badge[measured]")
+        st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         if value["losses"]:
             st.plotly_chart(
-                recover_chart.losses(value["losses"], steps),
-                key=f"losses_{one.id}",
+                recover_charts.losses(value["losses"], steps),
+                key=f"losses_{recovery.id}",
                 config=charts.BARE,
                 alt="Loss of each training step",
             )
         else:
             st.caption("The first step is still to come.")
     with right:
-        st.markdown(":small[**KL on text kept back from training**] :green-badge[measured]")
+        st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         if value["looks"]:
             st.plotly_chart(
-                recover_chart.looks(value["looks"], steps, value["best_step"]),
-                key=f"looks_{one.id}",
+                recover_charts.evaluations(value["looks"], steps, value["best_step"]),
+                key=f"looks_{recovery.id}",
                 config=charts.BARE,
                 alt="KL on text kept back, at each look; a star marks the best",
             )
 
 
-def _go_on(one: Recovered, busy: bool) -> None:
-    wanted = services.request("recover", **one.arguments())
-    silent = time.time() - one.value.get("told", 0.0)
+def _go_on(recovery: Recovered, busy: bool) -> None:
+    request = requests.request("recover", **recovery.arguments())
+    silent = time.time() - recovery.value.get("told", 0.0)
     if silent < ELSEWHERE:
         st.caption(
-            f":material/info: It was heard of {words.seconds(silent)} ago. If the command line is training "
+            f":material/info: It was heard of {format.seconds(silent)} ago. If the command line is training "
             "it now, leave it alone."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Go on from step {one.goes_on_from}" if one.goes_on_from else "Start again",
+            f"Go on from step {recovery.goes_on_from}" if recovery.goes_on_from else "Start again",
             type="primary",
             icon=":material/play_arrow:",
-            key=f"go_on_{one.id}",
+            key=f"go_on_{recovery.id}",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
         st.button(
             "Throw it away",
             icon=":material/delete:",
             type="tertiary",
-            key=f"throw_{one.id}",
+            key=f"throw_{recovery.id}",
             disabled=busy,
             help="Takes the half-done training and its files out of the workspace.",
-            on_click=shell.act,
-            args=(lambda: recover_result.throw_away(one),),
+            on_click=page_frame.on_click,
+            args=(lambda: result.throw_away(recovery),),
         )

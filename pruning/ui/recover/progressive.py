@@ -11,148 +11,145 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import check_level, parse_levels
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
-from pruning.ui.data import session as state
-from pruning.ui.recover import charts as recover_chart
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, recoveries, requests, session
+from pruning.ui.recover import charts as recover_charts
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import results
-from pruning.workspace.store import canonical
-
-KEPT: dict[str, Any] = {"persist_state": "session"}
-BUSY = 2.0
-MEASURED = ":green-badge[measured]"
+from pruning.workspace.keys import canonical
 
 
-def section(model: services.Info, busy: bool) -> None:
-    """Choose a ladder and its budget; its table and chart fill as levels are done."""
+def section(model: queries.Info, busy: bool) -> None:
+    """Choose levels and a budget; the table and the chart fill as levels are done."""
     st.markdown(
         "How far can this model go? All groups are pruned to one level after another, each from the unpruned "
         "model, and measured, until quality leaves a budget."
     )
-    wanted: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
     with st.container(border=True, key="ladder_form"):
-        with shell.told():
-            wanted = _request(model)
+        with page_frame.user_errors():
+            request = _request(model)
         st.button(
             "Climb the ladder",
             type="primary",
             icon=":material/stairs:",
             key="ladder_start",
-            disabled=busy or wanted is None,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted or {}),),
+            disabled=busy or request is None,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request or {}),),
         )
-        if wanted is not None:
-            shell.command(wanted)
+        if request is not None:
+            page_frame.command(request)
 
-    @st.fragment(run_every=BUSY if busy else None)
-    def results() -> None:
-        row = shown(model, wanted)
+    @st.fragment(run_every=jobs.PARTIAL if busy else None)
+    def draw() -> None:
+        row = _matching(model, request)
         if row is not None:
-            _ladder(row)
+            _result(row)
 
-    results()
+    draw()
 
 
-def _request(model: services.Info) -> dict[str, Any]:
+def _request(model: queries.Info) -> dict[str, Any]:
     """The request that the controls make. Raises PruningError for what cannot be."""
     columns = st.columns(4, vertical_alignment="bottom")
-    usual = list(words.CRITERION)
+    usual = list(labels.CRITERION)
     criterion = columns[0].selectbox(
         "Criterion",
         usual,
-        index=usual.index(state.current().criterion) if state.current().criterion in usual else 0,
-        format_func=words.CRITERION_NAME.__getitem__,
+        index=usual.index(session.current().criterion) if session.current().criterion in usual else 0,
+        format_func=labels.CRITERION_NAME.__getitem__,
         key="ladder_criterion",
-        **KEPT,
+        **session.PERSIST,
     )
-    metric = columns[1].selectbox("Budget for", ["KL", "Perplexity"], key="ladder_metric", **KEPT)
+    metric = columns[1].selectbox("Budget for", ["KL", "Perplexity"], key="ladder_metric", **session.PERSIST)
     most = _most(model, metric, columns[2])
     text = columns[3].text_input(
-        "Levels", "0.1:0.9:0.1", key="ladder_levels", help="First:last:step, or a list like 0.3,0.5.", **KEPT
+        "Levels",
+        "0.1:0.9:0.1",
+        key="ladder_levels",
+        help="First:last:step, or a list like 0.3,0.5.",
+        **session.PERSIST,
     )
     levels = [check_level(level, "Levels") for level in parse_levels(text)]
     if not any(levels):
         raise PruningError("A ladder needs levels above 0, such as 0.1:0.9:0.1.")
     budget = {"max_kl" if metric == "KL" else "max_perplexity": most}
-    return services.request(
+    return requests.request(
         "progressive",
         levels=levels,
         criterion=criterion,
-        data=state.current().data,
+        data=session.current().data,
         **budget,
         **_recovery(model),
     )
 
 
-def _most(model: services.Info, metric: str, place: Any) -> float:
+def _most(model: queries.Info, metric: str, place: Any) -> float:
     if metric == "KL":
-        label, value, step, help = "At most (nats per token)", 0.3, 0.05, words.KL
+        label, value, step, help = "At most (nats per token)", 0.3, 0.05, labels.KL
     else:
-        dense = services.baseline(model)
+        dense = queries.baseline(model)
         value = round(1.2 * dense["perplexity"], 1) if dense else 30.0
-        label, step, help = "At most", 1.0, words.PERPLEXITY
-    most = place.number_input(label, 0.001, 1e6, value, step, key=f"ladder_most_{metric}", help=help, **KEPT)
+        label, step, help = "At most", 1.0, labels.PERPLEXITY
+    most = place.number_input(
+        label, 0.001, 1e6, value, step, key=f"ladder_most_{metric}", help=help, **session.PERSIST
+    )
     return float(most)
 
 
-def _recovery(model: services.Info) -> dict[str, Any]:
-    """How a level that goes over is trained, where that is wished for."""
+def _recovery(model: queries.Info) -> dict[str, Any]:
+    """How a level over the budget is trained, where that is asked for."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if not st.toggle(
             "Train a level that goes over",
             key="ladder_recover",
             help="It counts as it is after training, so the ladder goes further; it takes much longer.",
-            **KEPT,
+            **session.PERSIST,
         ):
             return {}
-        steps = st.number_input("Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **KEPT)
+        steps = st.number_input(
+            "Steps", 1, 100_000, 100, 10, key="ladder_steps", width=160, **session.PERSIST
+        )
     training = Training.of({"steps": steps, "warmup": min(10, max(1, steps // 4)) if steps > 1 else 0})
-    known = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, known)}]")
+    pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
+    st.markdown(f":small[**Training one level.** {recover_words.estimate(steps, pace)}]")
     return {"recovery": training.changed()}
 
 
 # ---- results ----------------------------------------------------------------------------------------
 
 
-def ladders(model: services.Info) -> list[dict[str, Any]]:
-    """Stored ladders of this model on the session's text as it is now, newest first."""
-    return results.about(services.store(), "ladder", services.subject(model))
-
-
-def shown(model: services.Info, wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The ladder that the controls ask for; where there is none, the newest."""
-    rows = ladders(model)
-    if wanted is not None:
-        asked = wanted["arguments"]
-        about = {
+def _matching(model: queries.Info, request: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The row of the progressive pruning that the controls ask for; where there is none, the newest."""
+    rows = queries.rows(model, "ladder")
+    if request is not None:
+        asked = request["arguments"]
+        fields = {
             "levels": asked["levels"],
             "criterion": asked["criterion"],
             "kl": asked.get("max_kl"),
             "perplexity": asked.get("max_perplexity"),
             "recovery": asked.get("recovery"),
         }
-        text = canonical(about)
-        same = (row for row in rows if canonical({name: row["key"][name] for name in about}) == text)
+        text = canonical(fields)
+        same = (row for row in rows if canonical({name: row["key"][name] for name in fields}) == text)
         return next(same, rows[0] if rows else None)
     return rows[0] if rows else None
 
 
-def _ladder(row: dict[str, Any]) -> None:
+def _result(row: dict[str, Any]) -> None:
+    """How far the levels went, as a chart and a table."""
     value, key = row["value"], row["key"]
     st.subheader(
-        f"{words.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
+        f"{labels.CRITERION_NAME.get(key['criterion'], key['criterion'])}, level by level", anchor=False
     )
-    st.markdown(f"{MEASURED} {recover_words.ladder_end(value)}")
+    st.markdown(f"{labels.MEASURED} {recover_words.ladder_end(value)}")
     left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(
-            recover_chart.ladder(value["rows"], value["budget"]),
+            recover_charts.progressive(value["rows"], value["budget"]),
             key="ladder_chart",
             config=charts.BARE,
             alt="Measured quality at each level of the ladder, with the budget as a line",
@@ -163,15 +160,22 @@ def _ladder(row: dict[str, Any]) -> None:
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The levels of a ladder as a table to read."""
+    """The measured levels of a progressive pruning as a table to read, a row each.
+
+    Parameters
+    ----------
+    rows
+        {level and agreement: shares 0..1, kl: nats per token, perplexity, recovered: whether it was trained,
+        won_back: the share of the KL that training recovered}.
+    """
     return pd.DataFrame(
         [
             {
-                "Gone": words.percent(row["level"]),
-                f"KL {MEASURED}": words.kl(row["kl"]),
-                f"Perplexity {MEASURED}": words.perplexity(row["perplexity"]),
-                f"Same next word {MEASURED}": words.percent(row["agreement"], 1),
-                "Trained": f"yes, {words.percent(row['won_back'])} won back" if row["recovered"] else "no",
+                "Gone": format.percent(row["level"]),
+                f"KL {labels.MEASURED}": format.kl(row["kl"]),
+                f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
+                f"Same next word {labels.MEASURED}": format.percent(row["agreement"], 1),
+                "Trained": f"yes, {format.percent(row['won_back'])} won back" if row["recovered"] else "no",
             }
             for row in rows
         ]

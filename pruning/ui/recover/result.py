@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -14,75 +12,72 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
 from pruning.ui.data.recoveries import Recovered
-from pruning.ui.recover import charts as recover_chart
+from pruning.ui.recover import charts as recover_charts
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 
 CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
-MEASURED = ":green-badge[measured]"
 
 
-def results(model: services.Info, found: Sequence[Recovered], busy: bool) -> None:
+def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> None:
     """One finished recovery with its figures, and what can be done with it."""
-    if not found:
+    if not recovered:
         return
     st.header("What training won back", anchor=False)
-    one = _choose(found)
+    recovery = _choose(recovered)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.markdown(f"{MEASURED} {recover_words.verdict(one.value)}")
-        _figures(one)
+        st.markdown(f"{labels.MEASURED} {recover_words.verdict(recovery.value)}")
+        _figures(recovery)
     with right:
         st.plotly_chart(
-            recover_chart.won_back(one.value),
+            recover_charts.three_models(recovery.value),
             key="recovery_bars",
             config=charts.BARE,
             alt="KL of the unpruned, the pruned and the recovered model",
         )
     with st.expander("How training went", icon=":material/show_chart:", key="recovery_course"):
-        _course(one)
+        _training_log(recovery)
     left, right = st.columns(2, gap="large")
-    with left, shell.told():
-        _export(model, one, busy)
+    with left, page_frame.user_errors():
+        _export(model, recovery, busy)
     with right:
-        _measure(one, busy)
+        _measure(recovery, busy)
 
 
-def _choose(found: Sequence[Recovered]) -> Recovered:
+def _choose(recovered: Sequence[Recovered]) -> Recovered:
     """The recovery to show: what was chosen, or the newest whenever there is a new one."""
-    names = {one.id: one for one in found}
-    overtaken = st.session_state.get(NEWEST, found[0].id) != found[0].id
+    names = {recovery.id: recovery for recovery in recovered}
+    overtaken = st.session_state.get(NEWEST, recovered[0].id) != recovered[0].id
     if overtaken or st.session_state.get(CHOSEN) not in names:
-        st.session_state[CHOSEN] = found[0].id
-    st.session_state[NEWEST] = found[0].id
+        st.session_state[CHOSEN] = recovered[0].id
+    st.session_state[NEWEST] = recovered[0].id
     return names[
         st.selectbox(
             "Recovery",
             list(names),
             format_func=lambda key: names[key].name,
             key=CHOSEN,
-            persist_state="session",
+            **session.PERSIST,
         )
     ]
 
 
-def _figures(one: Recovered) -> None:
-    value = one.value
+def _figures(recovery: Recovered) -> None:
+    value = recovery.value
     rows = [
         {
             "Model": name,
-            f"KL, nats per token {MEASURED}": words.kl(figures["kl"]),
-            f"Perplexity {MEASURED}": words.perplexity(figures["perplexity"]),
-            f"Right next word {MEASURED}": words.percent(figures["accuracy"], 1),
-            f"Same next word {MEASURED}": words.percent(figures["agreement"], 1),
+            f"KL, nats per token {labels.MEASURED}": format.kl(figures["kl"]),
+            f"Perplexity {labels.MEASURED}": format.perplexity(figures["perplexity"]),
+            f"Right next word {labels.MEASURED}": format.percent(figures["accuracy"], 1),
+            f"Same next word {labels.MEASURED}": format.percent(figures["agreement"], 1),
         }
         for name, figures in (
             ("Unpruned", value["dense"]),
@@ -93,29 +88,29 @@ def _figures(one: Recovered) -> None:
     ]
     st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Quality before and after")
     st.caption(
-        f"On {value['tokens']:,} tokens that training never saw. {words.percent(value['sparsity'], 1)} of "
+        f"On {value['tokens']:,} tokens that training never saw. {format.percent(value['sparsity'], 1)} of "
         f"the prunable weights are gone. Best weights: step {value['best_step']} of {value['steps']}"
         f"{', when it stopped by itself' if value['stopped_early'] else ''}."
     )
 
 
-def _course(one: Recovered) -> None:
-    value, steps = one.value, one.training.steps
+def _training_log(recovery: Recovered) -> None:
+    value, steps = recovery.value, recovery.training.steps
     if fit := recover_words.fit(value):
         st.markdown(fit)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f":small[**Loss on the text that is learnt from**] {MEASURED}")
+        st.markdown(f":small[**Loss on the text that is learnt from**] {labels.MEASURED}")
         st.plotly_chart(
-            recover_chart.losses(value["losses"], steps),
+            recover_charts.losses(value["losses"], steps),
             key="result_losses",
             config=charts.BARE,
             alt="Loss of each training step",
         )
     with right:
-        st.markdown(f":small[**KL on text kept back from training**] {MEASURED}")
+        st.markdown(f":small[**KL on text kept back from training**] {labels.MEASURED}")
         st.plotly_chart(
-            recover_chart.looks(value["looks"], steps, value["best_step"]),
+            recover_charts.evaluations(value["looks"], steps, value["best_step"]),
             key="result_looks",
             config=charts.BARE,
             alt="KL on text kept back, at each look; a star marks the best",
@@ -125,88 +120,86 @@ def _course(one: Recovered) -> None:
 # ---- ways on ----------------------------------------------------------------------------------------
 
 
-def _export(model: services.Info, one: Recovered, busy: bool) -> None:
+def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     st.markdown("**Write the recovered model to disk**")
-    suggested = _free_name(one)
+    suggested = _free_name(recovery)
     name = st.text_input("Name", suggested, key=f"recovered_name_{suggested}").strip()
-    masked = one.options.whole and st.toggle(
+    masked = recovery.options.whole and st.toggle(
         "Full-size, with zeros",
-        key=f"recovered_masked_{one.id}",
+        key=f"recovered_masked_{recovery.id}",
         help="Off: a smaller folder, where every layer lost as much. On: as large as before.",
     )
-    taken = services.store().child("exports", name).exists()
-    arguments: dict[str, Any] = {"recipe": _recipe(model, one, name).to_dict(), "name": name}
-    wanted = services.request("export", **arguments, **({"masked": True} if masked else {}))
+    taken = queries.store().child("exports", name).exists()
+    arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
+    request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
     st.button(
         "Write the model",
         icon=":material/save:",
         key="recovered_export",
         disabled=busy or taken,
-        on_click=shell.act,
-        args=(lambda: services.submit(wanted),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request),),
     )
-    there = services.store().exports() / name
-    st.caption(f"{there} is there already. Choose another name." if taken else f"Goes to {there}")
-    shell.command(wanted)
+    folder = queries.store().exports() / name
+    st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
+    page_frame.command(request)
 
 
-def _measure(one: Recovered, busy: bool) -> None:
+def _measure(recovery: Recovered, busy: bool) -> None:
     st.markdown("**Set it beside other methods**")
-    wanted = services.request("measure", **one.arguments())
+    request = requests.request("measure", **recovery.arguments())
     st.button(
         "Measure it with questions",
         icon=":material/straighten:",
         key="recovered_measure",
         disabled=busy,
-        on_click=shell.act,
-        args=(lambda: services.submit(wanted),),
+        on_click=page_frame.on_click,
+        args=(lambda: requests.submit(request),),
     )
     st.caption("Then it is a point on Methods, with the questions it answers right.")
-    shell.link("methods", "All methods on the same axes")
+    page_frame.link("methods", "All methods on the same axes")
 
 
-def _free_name(one: Recovered) -> str:
+def _free_name(recovery: Recovered) -> str:
     """A name that says what it is, and that is free."""
-    model = re.sub(r"[^A-Za-z0-9_-]+", "-", state.current().model.rstrip("/").split("/")[-1]).strip("-")
-    stem = f"{model or 'model'}-recovered-{round(100 * one.value['sparsity'])}"
-    folder = services.store().exports()
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    return next(free for free in names if not (folder / free).exists())
+    model = format.file_stem(session.current().model)
+    stem = f"{model}-recovered-{round(100 * recovery.value['sparsity'])}"
+    return queries.free_export_name(stem)
 
 
-def _recipe(model: services.Info, one: Recovered, name: str) -> Recipe:
-    groups = method_results.groups_of(model, one.options.structure)
+def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:
+    groups = method_results.groups_of(model, recovery.options.structure)
     return Recipe.from_plan(
-        parse_settings(one.value["settings"], groups),
+        parse_settings(recovery.value["settings"], groups),
         groups,
-        ModelEntry(reference=state.current().model, fingerprint=model.fingerprint),
-        DataEntry(name=one.key["data"], fingerprint=one.key["data_fingerprint"]),
-        one.value["criterion"],
-        one.options,
-    ).with_details(name=name or None, recovery=one.value["recovery"])
+        ModelEntry(reference=session.current().model, fingerprint=model.fingerprint),
+        DataEntry(name=recovery.key["data"], fingerprint=recovery.key["data_fingerprint"]),
+        recovery.value["criterion"],
+        recovery.options,
+    ).with_details(name=name or None, recovery=recovery.value["recovery"])
 
 
-def throw_away(one: Recovered) -> None:
+def throw_away(recovery: Recovered) -> None:
     """Take a half-done recovery and its files out of the workspace. Raises PruningError while it trains."""
-    store = services.store()
-    runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == one.key]
+    store = queries.store()
+    runs = [run for run in stored_runs.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
-        store.put(recoveries.RESULT, one.key, one.value)
-        runs = [run for run in library.runs(store) if run.kind == "recovery" and run.key == one.key]
+        store.put(recoveries.RESULT, recovery.key, recovery.value)
+        runs = [run for run in stored_runs.runs(store) if run.kind == "recovery" and run.key == recovery.key]
     if not runs:
         raise PruningError("This recovery is no longer in the workspace.")
-    library.delete(store, runs[0])
+    stored_runs.delete(store, runs[0])
 
 
 # ---- all of them ------------------------------------------------------------------------------------
 
 
-def table(found: Sequence[Recovered]) -> None:
+def table(recovered: Sequence[Recovered]) -> None:
     """Every recovery of the model, newest first, to read and to take away."""
-    if not found:
+    if not recovered:
         return
     st.header("All recoveries of this model", anchor=False)
-    frame = recoveries.frame(found)
+    frame = recoveries.frame(recovered)
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     left.caption("Newest first. Every figure is measured, on text that training never saw.")
     right.download_button(
@@ -229,10 +222,10 @@ def _columns() -> dict[str, Any]:
     return {
         "what": text("Recovery", width="large"),
         "state": text("State"),
-        "kl_pruned_nats_per_token": number("KL pruned", format="%.4f", help=words.KL),
-        "kl_recovered_nats_per_token": number("KL recovered", format="%.4f", help=words.KL),
+        "kl_pruned_nats_per_token": number("KL pruned", format="%.4f", help=labels.KL),
+        "kl_recovered_nats_per_token": number("KL recovered", format="%.4f", help=labels.KL),
         "won_back_percent": number("Won back", format="%.0f %%", help="Share of the KL that pruning cost."),
-        "perplexity_recovered": number("Perplexity", format="%.2f", help=words.PERPLEXITY),
-        "accuracy_recovered_percent": number("Right next word", format="%.1f %%", help=words.ACCURACY),
+        "perplexity_recovered": number("Perplexity", format="%.2f", help=labels.PERPLEXITY),
+        "accuracy_recovered_percent": number("Right next word", format="%.1f %%", help=labels.ACCURACY),
         "when": st.column_config.DatetimeColumn("When", format="D MMM, HH:mm"),
     }

@@ -7,14 +7,12 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.data import recoveries
+from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 from pruning.ui.text import runs as run_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
@@ -50,7 +48,7 @@ def open_button(run: Run) -> None:
             st.session_state["chosen_groups"] = sorted(spots)
         if run.options:
             st.session_state[SHOWN[_page_of(run) or ""]] = run.id
-        st.switch_page(shell.PAGES[_page_of(run) or "start"].script)
+        st.switch_page(page_frame.PAGES[_page_of(run) or "start"].script)
 
 
 def _page_of(run: Run) -> str | None:
@@ -63,30 +61,30 @@ def _page_of(run: Run) -> str | None:
 def take(run: Run) -> None:
     """Make the run's model, criterion, text and plan the session's own."""
     chosen = _choice(run)
-    if (run.reference, run.dtype) == (state.current().model, state.current().dtype):
-        state.change(**chosen)
+    if (run.reference, run.dtype) == (session.current().model, session.current().dtype):
+        session.change(**chosen)
     else:
-        state.choose_model(trust_remote_code=False, allow_pickle=False, **chosen)
+        session.choose_model(trust_remote_code=False, allow_pickle=False, **chosen)
 
 
 def _choice(run: Run) -> dict[str, Any]:
     # What was made with options is no plan for Explore; the session's own stays.
     plan = {"settings": run.settings} if run.settings and not run.options else {}
     about = {"data": run.data}
-    if run.criterion in words.CRITERION:  # that of a map: not what is learnt while training
+    if run.criterion in labels.CRITERION:  # that of a map: not what is learnt while training
         about["criterion"] = run.criterion
     return {"model": run.reference or "", "dtype": run.dtype, **about, **plan}
 
 
 def pin(run: Run) -> None:
     """Put a run's plan aside under its note, or as its settings say; one that is pinned already stays."""
-    settings, kept = ",".join(run.settings), state.current().pins
+    settings, kept = ",".join(run.settings), session.current().pins
     if any(pin.settings == settings for pin in kept):
         return
     text = (run.note or run_words.plan(run.settings)).splitlines()[0]
     name = text if len(text) <= NAME else f"{text[: NAME - 1]}…"
     same = sum(pin.name.startswith(name) for pin in kept)
-    state.pin(f"{name} ({same + 1})" if same else name, settings)
+    session.pin(f"{name} ({same + 1})" if same else name, settings)
 
 
 def menu(run: Run, busy: bool) -> None:
@@ -97,7 +95,7 @@ def menu(run: Run, busy: bool) -> None:
         key=f"note_{run.id}",
         height=80,
         placeholder="What this was for, or what you saw",
-        on_change=lambda: library.annotate(services.store(), run, st.session_state[f"note_{run.id}"]),
+        on_change=lambda: stored_runs.annotate(queries.store(), run, st.session_state[f"note_{run.id}"]),
     )
     _duplicate(run, busy)
     if plan_is_whole(run):
@@ -123,21 +121,21 @@ def _duplicate(run: Run, busy: bool) -> None:
             width="stretch",
             help="Takes the plan to Explore to change it there. This one is pinned beside it.",
         ):
-            with shell.told():
+            with page_frame.user_errors():
                 take(run)
                 pin(run)
-                st.switch_page(shell.PAGES["explore"].script)
+                st.switch_page(page_frame.PAGES["explore"].script)
         return
-    wanted = _request(run)
-    if wanted is not None:
+    request = _request(run)
+    if request is not None:
         st.button(
             "Do it again",
             icon=":material/replay:",
             key=f"duplicate_{run.id}",
             width="stretch",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
 
 
@@ -151,7 +149,7 @@ def _request(run: Run) -> dict[str, Any] | None:
     }
     if run.kind not in arguments or run.reference is None:
         return None
-    model = {"reference": run.reference, "dtype": run.dtype, "device": state.current().device}
+    model = {"reference": run.reference, "dtype": run.dtype, "device": session.current().device}
     return {"task": run.kind, "model": model, "arguments": arguments[run.kind]}
 
 
@@ -159,13 +157,13 @@ def _address(run: Run) -> str:
     """The address that opens Explore with the run's plan."""
     here = urlsplit(st.context.url or "")
     server = f"{here.scheme}://{here.netloc}" if here.netloc else ""
-    return f"{server}/explore?{urlencode(state.to_address(state.Choice(**_choice(run))), doseq=True)}"
+    return f"{server}/explore?{urlencode(session.to_address(session.Choice(**_choice(run))), doseq=True)}"
 
 
 def ask_about_deleting(runs: list[Run]) -> None:
-    wanted = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
-    if wanted is not None:
-        _confirm(wanted)
+    doomed = next((run for run in runs if run.id == st.session_state.get("runs_deleting")), None)
+    if doomed is not None:
+        _confirm(doomed)
 
 
 def _settled() -> None:
@@ -174,28 +172,30 @@ def _settled() -> None:
 
 def _delete(run: Run) -> None:
     _settled()
-    library.delete(services.store(), run)
+    stored_runs.delete(queries.store(), run)
 
 
 @st.dialog("Delete this run?", on_dismiss=_settled)
 def _confirm(run: Run) -> None:
-    store = services.store()
+    store = queries.store()
     st.markdown(f"**{run_words.title(run)}**, {run_words.when(run.made)}")
-    going = library.files(store, run)
+    going = stored_runs.files(store, run)
     if going:
         st.write("These go from the disk as well:")
-        st.code("\n".join(f"{words.size(library.size_of(path))}  {path}" for path in going), language=None)
+        st.code(
+            "\n".join(f"{format.size(stored_runs.size_of(path))}  {path}" for path in going), language=None
+        )
     elif run.kind == "export":
         st.write(f"Its folder {run.value['out']} is not in the workspace and stays as it is.")
     st.caption("This cannot be undone.")
     with st.container(horizontal=True):
-        gone = st.button(
+        confirmed = st.button(
             "Delete",
             type="primary",
             icon=":material/delete:",
             key="delete_yes",
-            on_click=shell.act,
+            on_click=page_frame.on_click,
             args=(lambda: _delete(run),),
         )
-        if gone or st.button("Keep it", key="delete_no", on_click=_settled):
+        if confirmed or st.button("Keep it", key="delete_no", on_click=_settled):
             st.rerun()

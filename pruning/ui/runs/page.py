@@ -6,12 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from pruning.ui.data import queries as services
-from pruning.ui.runs import actions as run_actions
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, session
+from pruning.ui.runs import actions
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format
 from pruning.ui.text import runs as run_words
-from pruning.workspace import runs as library
+from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
 
 STEP = 12
@@ -19,9 +19,9 @@ STEP = 12
 
 def page(busy: bool) -> None:
     """The list of runs; where there is none, where to begin."""
-    runs = library.runs(services.store())
+    runs = stored_runs.runs(queries.store())
     if not runs:
-        shell.empty(
+        page_frame.empty(
             "Nothing here yet",
             "Every map, sweep, measurement and written model is listed here as soon as it is made.",
             "start",
@@ -30,7 +30,7 @@ def page(busy: bool) -> None:
         return
     shown = _filter(runs)
     _compare(runs)
-    run_actions.ask_about_deleting(runs)
+    actions.ask_about_deleting(runs)
     limit = st.session_state.get("runs_limit", STEP)
     for run in shown[:limit]:
         _card(run, busy)
@@ -54,7 +54,7 @@ def _filter(runs: list[Run]) -> list[Run]:
         selection_mode="multi",
         format_func=lambda kind: f"{run_words.KIND[kind]} · {sum(run.kind == kind for run in runs)}",
         key="runs_kinds",
-        persist_state="session",
+        **session.PERSIST,
     )
     names = sorted({run.reference for run in runs if run.reference})
     chosen = right.selectbox(
@@ -62,9 +62,9 @@ def _filter(runs: list[Run]) -> list[Run]:
         names,
         index=None,
         placeholder="Every model",
-        format_func=words.short,
+        format_func=format.short,
         key="runs_model",
-        persist_state="session",
+        **session.PERSIST,
     )
     return [
         run
@@ -99,11 +99,11 @@ def _pin_and_go(ticked: list[Run]) -> None:
             icon=":material/error:",
         )
         return
-    with shell.told():
-        run_actions.take(ticked[0])
+    with page_frame.user_errors():
+        actions.take(ticked[0])
         for run in ticked:
-            run_actions.pin(run)
-        st.switch_page(shell.PAGES["compare"].script)
+            actions.pin(run)
+        st.switch_page(page_frame.PAGES["compare"].script)
 
 
 # ---- one run ----------------------------------------------------------------------------------------
@@ -113,26 +113,26 @@ def _card(run: Run, busy: bool) -> None:
     with st.container(border=True, key=f"run_{run.id}"):
         tick, left, middle, right = st.columns([0.35, 7.2, 2, 1.9], vertical_alignment="center")
         with tick:
-            if run.kind in ("measure", "export") and run_actions.plan_is_whole(run):
+            if run.kind in ("measure", "export") and actions.plan_is_whole(run):
                 said = f"Compare {run_words.title(run)}"
                 st.checkbox(said, key=f"pick_{run.id}", label_visibility="collapsed")
         with left.container(gap="xsmall"):
             _lines(run)
         middle.caption(f"{run_words.when(run.made)}  \n{run_words.about(run)}")
         with right.container(horizontal=True, horizontal_alignment="right", gap="small"):
-            run_actions.open_button(run)
+            actions.open_button(run)
             more = st.popover("More", key=f"more_{run.id}", on_change="rerun")
             if more.open:
                 with more:
-                    run_actions.menu(run, busy)
+                    actions.menu(run, busy)
 
 
 def _lines(run: Run) -> None:
     """Kind and title, figures, note."""
     badge = f":gray-badge[:material/{run_words.ICON[run.kind]}: {run_words.KIND[run.kind]}]"
-    gone = run.kind == "export" and not Path(run.value["out"]).exists()
-    lost = " :orange-badge[moved or deleted since]" if gone else ""
-    st.markdown(f"**{run_words.title(run)}** {badge}{lost}")
+    missing = run.kind == "export" and not Path(run.value["out"]).exists()
+    note = " :orange-badge[moved or deleted since]" if missing else ""
+    st.markdown(f"**{run_words.title(run)}** {badge}{note}")
     if run.kind in ("export", "job") and run.settings:
         st.caption(run_words.described(run))
     st.markdown(f":small[{run_words.figures(run)}]")
@@ -145,15 +145,15 @@ def _lines(run: Run) -> None:
 
 def storage() -> None:
     """What the workspace takes, by kind, and where it is."""
-    store = services.store()
-    seen = library.storage(store)
+    store = queries.store()
+    disk = stored_runs.storage(store)
     st.header("Storage", anchor=False)
     cells = [
-        ("Database", seen.database, "results, notes, jobs"),
-        ("Statistics and maps", seen.maps, "made again when needed"),
-        ("Written models", seen.exports, "exports"),
+        ("Database", disk.database, "results, notes, jobs"),
+        ("Statistics and maps", disk.maps, "made again when needed"),
+        ("Written models", disk.exports, "exports"),
     ]
     for column, (label, taken, note) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
-            shell.figure(label, words.size(taken), "measured", note)
+            page_frame.figure(label, format.size(taken), "measured", note)
     st.caption(f"The workspace is {store.root}.")

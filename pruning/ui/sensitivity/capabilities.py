@@ -9,12 +9,11 @@ import streamlit as st
 from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, CapabilityMap
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import capability_chart
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 PARTICULAR = 5
 ACROSS = 2
@@ -26,21 +25,15 @@ def section(smap: SensitivityMap, busy: bool) -> None:
 
     @st.fragment
     def draw() -> None:
-        known = services.leanings(smap)
+        capabilities = queries.capability_map(smap)
         st.subheader("What each ability leans on", anchor=False)
-        missing = [name for name in ABILITIES if known is None or name not in known.costs]
+        missing = [name for name in ABILITIES if capabilities is None or name not in capabilities.costs]
         if missing:
             _ask(missing, busy)
-        if known is not None:
-            _pictures(known)
+        if capabilities is not None:
+            _pictures(capabilities)
 
     draw()
-
-
-def request() -> dict[str, object]:
-    """What works it out for the session's criterion and text."""
-    choice = state.current()
-    return services.request("capabilities", criterion=choice.criterion, data=choice.data)
 
 
 def _ask(missing: Sequence[str], busy: bool) -> None:
@@ -52,23 +45,23 @@ def _ask(missing: Sequence[str], busy: bool) -> None:
         )
         label = "Find out"
     else:
-        names = ", ".join(capability_chart.title(name).lower() for name in missing)
+        names = ", ".join(labels.capability(name).lower() for name in missing)
         st.write(f"Not worked out yet: {names}. What is there is kept.")
         label = "Work out the rest"
-    wanted = request()
-    shell.ask(label, wanted, icon=":material/psychology:", key="find_leanings", disabled=busy)
-    shell.command(wanted)
+    wish = requests.capability_map_request()
+    page_frame.submit_button(label, wish, icon=":material/psychology:", key="find_leanings", disabled=busy)
+    page_frame.command(wish)
 
 
-def _pictures(known: CapabilityMap) -> None:
+def _pictures(capabilities: CapabilityMap) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         level = st.select_slider(
             "If this share of every group went",
-            known.levels,
-            value=min(known.levels, key=lambda level: abs(level - NORMAL)),
-            format_func=words.percent,
+            capabilities.levels,
+            value=min(capabilities.levels, key=lambda level: abs(level - NORMAL)),
+            format_func=format.percent,
             key="lean_level",
-            persist_state="session",
+            **session.PERSIST,
             width=320,
         )
         way = st.segmented_control(
@@ -77,49 +70,54 @@ def _pictures(known: CapabilityMap) -> None:
             default=WAYS[0],
             required=True,
             key="lean_way",
-            persist_state="session",
+            **session.PERSIST,
             help="Beside the others: how many times as large a group's share of this ability's loss is as of "
             "the other abilities'. On its own: the share itself.",
         )
     st.markdown(
-        f"**Where {words.percent(level)} less hurts each ability** :blue-badge[forecast] "
+        f"**Where {format.percent(level)} less hurts each ability** {labels.FORECAST} "
         ":small[Every picture shares out the whole loss of one ability, 100 %, over all groups.]"
     )
     st.html(capability_chart.key(way or WAYS[0]))
-    names = list(known.costs)
+    names = list(capabilities.costs)
     for first in range(0, len(names), ACROSS):
         for place, name in zip(st.columns(ACROSS, gap="large"), names[first : first + ACROSS], strict=False):
             with place:
-                _picture(known, name, float(level), way or WAYS[0])
+                _picture(capabilities, name, float(level), way or WAYS[0])
 
 
-def _picture(known: CapabilityMap, name: str, level: float, way: str) -> None:
-    particular = known.particular(name, level, PARTICULAR)
-    title = capability_chart.title(name)
+def _picture(capabilities: CapabilityMap, name: str, level: float, way: str) -> None:
+    particular = capabilities.particular(name, level, PARTICULAR)
+    title = labels.capability(name)
     st.markdown(f"**{title}**")
     st.plotly_chart(
         capability_chart.leaning(
-            known.groups, known.shares(name, level), known.others(name, level), way, particular
+            capabilities.groups,
+            capabilities.shares(name, level),
+            capabilities.others(name, level),
+            way,
+            particular,
         ),
         key=f"leaning_{name}",
         config=charts.BARE,
         alt=f"Heat map of what {title.lower()} leans on, layers to the right and groups downwards",
     )
-    st.markdown(f":small[{sentence(known, name, level)}]")
+    st.markdown(f":small[{sentence(capabilities, name, level)}]")
 
 
-def sentence(known: CapabilityMap, name: str, level: float) -> str:
+def sentence(capabilities: CapabilityMap, name: str, level: float) -> str:
     """The groups that a capability leans on particularly, and how much of its loss they are."""
-    particular = known.particular(name, level, PARTICULAR)
+    particular = capabilities.particular(name, level, PARTICULAR)
     if not particular:
         return "It leans on the same groups as the others."
-    rows = [known.groups.index(group) for group in particular]
-    own, other = (
-        float(shares[rows].sum()) for shares in (known.shares(name, level), known.others(name, level))
+    rows = [capabilities.groups.index(group) for group in particular]
+    share, other = (
+        float(shares[rows].sum())
+        for shares in (capabilities.shares(name, level), capabilities.others(name, level))
     )
     return (
-        f"More than the others it leans on {places(particular)}. There lie {words.percent(own)} of its loss, "
-        f"and {words.percent(other)} of the others'."
+        f"More than the others it leans on {places(particular)}. "
+        f"There lie {format.percent(share)} of its loss, and {format.percent(other)} of the others'."
     )
 
 
@@ -128,8 +126,8 @@ def places(groups: Sequence[Group]) -> str:
     by_kind: dict[str, list[int]] = {}
     for layer, kind in groups:
         by_kind.setdefault(kind, []).append(layer)
-    told = [
-        f"**{words.kind(kind)}** in layer{'s' if len(layers) > 1 else ''} {words.layers(sorted(layers))}"
+    parts = [
+        f"**{labels.kind(kind)}** in layer{'s' if len(layers) > 1 else ''} {format.layers(sorted(layers))}"
         for kind, layers in by_kind.items()
     ]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -11,7 +11,7 @@ from plotly.colors import get_colorscale
 
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 BESIDE, ALONE = "Beside the others", "On its own"
 # Beyond this many times the others' share, or under one in so many, colours do not tell any further.
@@ -26,10 +26,23 @@ def leaning(
     way: str = BESIDE,
     outlined: Sequence[Group] = (),
 ) -> go.Figure:
-    """Every group's share of what a capability loses. `shares` and `others` [groups] add up to 1 each.
+    """Every group's share of what a capability loses, as a heat map: layers to the right, kinds down.
 
-    Colour is logarithmic. Beside the `others`: how many times their mean share it is, grey = alike and
+    Colour is logarithmic. Beside the others: how many times their mean share it is, grey = alike and
     brighter = more. On its own: the share itself.
+
+    Parameters
+    ----------
+    groups
+        The map's groups [groups].
+    shares
+        Share of the capability's loss in each group [groups], adding up to 1.
+    others
+        Mean share of the other capabilities' loss [groups], adding up to 1.
+    way
+        `BESIDE` or `ALONE`.
+    outlined
+        Groups with a frame.
     """
     layers = sorted({layer for layer, _ in groups})
     kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
@@ -57,37 +70,39 @@ def leaning(
         )
     )
     for layer, kind in outlined:
-        row = kinds.index(kind)
-        figure.add_shape(
-            type="rect",
-            x0=layer - 0.5,
-            x1=layer + 0.5,
-            y0=row - 0.5,
-            y1=row + 0.5,
-            line={"color": charts.HERE, "width": 2.5},
-        )
+        _frame(figure, layer, kinds.index(kind))
+    _axes(figure, layers, kinds)
+    return charts.calm(figure, 64 + 21 * len(kinds), legend=False)
+
+
+def _frame(figure: go.Figure, layer: int, row: int) -> None:
+    figure.add_shape(
+        type="rect",
+        x0=layer - 0.5,
+        x1=layer + 0.5,
+        y0=row - 0.5,
+        y1=row + 0.5,
+        line={"color": charts.HERE, "width": 2.5},
+    )
+
+
+def _axes(figure: go.Figure, layers: Sequence[int], kinds: Sequence[str]) -> None:
     edges = [min(layers) - 0.55, max(layers) + 0.55]
     figure.update_xaxes(
         title="Layer", dtick=2 * charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
     )
     figure.update_yaxes(
         tickvals=list(range(len(kinds))),
-        ticktext=[words.SHORT_KIND.get(kind, kind) for kind in kinds],
+        ticktext=[labels.SHORT_KIND.get(kind, kind) for kind in kinds],
         range=[len(kinds) - 0.45, -0.55],
         showgrid=False,
         zeroline=False,
     )
-    return charts.calm(figure, 64 + 21 * len(kinds), legend=False)
 
 
 def _said(group: Group, share: float, other: float) -> str:
-    times = f"{share / max(other, 1e-12):.2g} times the others' {words.percent(other, 1)}"
-    return f"{words.group(*group)}<br>forecast {words.percent(share, 1)} of what is lost<br>{times}"
-
-
-def title(name: str) -> str:
-    """A capability's name: "common_sense" → "Common sense"."""
-    return name.replace("_", " ").capitalize()
+    times = f"{share / max(other, 1e-12):.2g} times the others' {format.percent(other, 1)}"
+    return f"{labels.group(*group)}<br>forecast {format.percent(share, 1)} of what is lost<br>{times}"
 
 
 def key(way: str) -> str:
@@ -97,8 +112,8 @@ def key(way: str) -> str:
         ("a quarter of the others' share, or less", f"{MOST_TIMES:g} times it, or more")
         if way == BESIDE
         else (
-            f"{words.percent(LEAST_SHARE)} of what is lost, or less",
-            f"{words.percent(MOST_SHARE)}, or more",
+            f"{format.percent(LEAST_SHARE)} of what is lost, or less",
+            f"{format.percent(MOST_SHARE)}, or more",
         )
     )
     filled = f"border-radius:0.2rem;background:linear-gradient(to right, {colours})"

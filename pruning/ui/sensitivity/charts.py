@@ -1,12 +1,11 @@
-"""The Sensitivity page's figures, from data alone: heat map, curves of single groups, criteria side by side.
-
-A line's name stands at its right end instead of in a legend.
-"""
+"""The Sensitivity page's figures: heat map, curves of single groups, criteria; lines named at their end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,45 +13,55 @@ import plotly.graph_objects as go
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
 from pruning.ui.shared.charts import Line, Points
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 METRICS = ("KL", "Perplexity")
-# Below this a cost is as good as none, and gets the darkest colour.
+# Costs below this are drawn as none, in the darkest colour.
 LEAST = {"KL": 1e-6, "Perplexity": 0.01}
 CRITERIA_HEIGHT, CURVES_HEIGHT = 320, 440
 LINE_OF_TEXT = 17  # pixels
 DECADES = 4  # a logarithmic axis shows no more than this, so that no line is flattened
 
 
-def heat(
-    groups: Sequence[Group],
-    values: Sequence[float],
-    metric: str = "KL",
-    selected: Sequence[Group] = (),
-    bands: Sequence[tuple[float, float]] = (),
-    measured: Mapping[Group, float] | None = None,
-    box: bool = False,
-) -> go.Figure:
-    """Forecast cost of every group at one level: KL in nats per token, or how many percent perplexity rises.
+@dataclass(frozen=True)
+class Cell:
+    """What a group costs at one level: forecast with its band, and measured where it was."""
 
-    Layers run to the right, kinds down; colour is logarithmic, brighter = more sensitive. A nearly
-    transparent marker lies on every cell, because clicks on a heat map itself do not reach Python; it
-    becomes the outline of a `selected` cell. Streamlit sends clicks or boxes, one of the two: `box` says
-    which.
+    forecast: float
+    band: tuple[float, float] | None = None
+    measured: float | None = None
+
+
+def heat(
+    cells: Mapping[Group, Cell], metric: str = "KL", selected: Sequence[Group] = (), box: bool = False
+) -> go.Figure:
+    """Forecast cost of every group at one level, layers to the right and kinds down.
+
+    Colour is logarithmic, brighter = more sensitive. A nearly transparent marker lies on every cell, because
+    clicks on a heat map itself do not reach Python; it becomes the outline of a selected cell.
+
+    Parameters
+    ----------
+    cells
+        Cost of each group: KL in nats per token, or how many percent perplexity rises.
+    metric
+        "KL" or "Perplexity".
+    selected
+        Groups with an outline.
+    box
+        Whether a drawn box is sent instead of clicks: Streamlit sends one of the two.
     """
-    layers = sorted({layer for layer, _ in groups})
-    kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
-    value = {group: float(v) for group, v in zip(groups, values, strict=True)}
+    layers = sorted({layer for layer, _ in cells})
+    kinds = [kind for kind in KINDS if any(name == kind for _, name in cells)]
+    value = {group: cell.forecast for group, cell in cells.items()}
     floor = LEAST[metric]
     grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
     # One group that costs next to nothing must not use up the colours of all others.
     low, high = float(np.nanpercentile(grid, 3)), float(np.nanmax(grid))
-    steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
-    ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
     figure = go.Figure(
         go.Heatmap(
             x=layers,
-            y=[words.kind(kind) for kind in kinds],
+            y=[labels.kind(kind) for kind in kinds],
             z=grid,
             zmin=low,
             zmax=max(high, low + 0.1),
@@ -60,17 +69,10 @@ def heat(
             xgap=2 if len(layers) <= 40 else 1,
             ygap=2,
             hoverinfo="skip",
-            colorbar={
-                "title": {"text": _unit(metric), "side": "right"},
-                "thickness": 10,
-                "outlinewidth": 0,
-                "tickvals": ticks,
-                "ticktext": [_tick_text(float(f"{10**t:.1g}"), metric) for t in ticks],
-            },
+            colorbar=_colour_bar(low, high, metric),
         )
     )
-    texts = _cell_texts(value, bands, metric, measured or {})
-    _touch(figure, list(value), texts, selected)
+    _touch(figure, list(cells), [_cell_text(group, cell, metric) for group, cell in cells.items()], selected)
     edges = [min(layers) - 0.5, max(layers) + 0.5]
     figure.update_xaxes(
         title="Layer", dtick=charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
@@ -82,6 +84,19 @@ def heat(
     )
 
 
+def _colour_bar(low: float, high: float, metric: str) -> dict[str, Any]:
+    """Ticks at round costs between 10^low and 10^high."""
+    steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
+    ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
+    return {
+        "title": {"text": _unit(metric), "side": "right"},
+        "thickness": 10,
+        "outlinewidth": 0,
+        "tickvals": ticks,
+        "ticktext": [_tick_text(float(f"{10**t:.1g}"), metric) for t in ticks],
+    }
+
+
 def _touch(
     figure: go.Figure, cells: Sequence[Group], texts: Sequence[str], selected: Sequence[Group]
 ) -> None:
@@ -90,7 +105,7 @@ def _touch(
     size = min(25, max(8, 720 // len({layer for layer, _ in cells})))
     figure.add_scatter(
         x=[layer for layer, _ in cells],
-        y=[words.kind(kind) for _, kind in cells],
+        y=[labels.kind(kind) for _, kind in cells],
         mode="markers",
         marker={
             "symbol": "square-open",
@@ -121,9 +136,9 @@ def curves(
     _draw(figure, lines, measured, colour)
     if mark is not None:
         figure.add_vline(x=100 * mark, line_width=1, line_dash="dot", line_color=charts.REST)
-    seen = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
-    high = max([*seen, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
-    low = 0.0 if metric == "KL" else min(seen, default=0.0) - 0.04 * (high - min(seen, default=0.0))
+    values = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
+    high = max([*values, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
+    low = 0.0 if metric == "KL" else min(values, default=0.0) - 0.04 * (high - min(values, default=0.0))
     figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 92], dtick=10)
     figure.update_yaxes(title=_axis(metric), range=[low, high])
     charts.calm(figure, CURVES_HEIGHT, legend=False)
@@ -139,7 +154,7 @@ def criteria(
     `dense` is the unpruned model's perplexity.
     """
     figure = go.Figure()
-    colour = {words.CRITERION_NAME[key]: shade for key, shade in charts.CRITERION_COLOUR.items()}
+    colour = {labels.CRITERION_NAME[key]: shade for key, shade in charts.CRITERION_COLOUR.items()}
     _draw(figure, lines, measured, colour)
     low, high = _span(lines, metric, dense)
     log = high / low > 3
@@ -271,21 +286,13 @@ def _tick_text(value: float, metric: str) -> str:
     return f"{value:g}" if metric == "KL" else f"+{value:g} %"
 
 
-def _cell_texts(
-    value: Mapping[Group, float],
-    bands: Sequence[tuple[float, float]],
-    metric: str,
-    measured: Mapping[Group, float],
-) -> list[str]:
+def _cell_text(group: Group, cell: Cell, metric: str) -> str:
     """What a cell says when it is pointed at: the forecast with its band, and what was measured."""
 
     def amount(*numbers: float) -> str:
-        said = [words.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
-        band = f" ({said[1]} – {said[2]})" if len(said) > 1 else ""
-        return f"KL {said[0]}{band} nats/token" if metric == "KL" else f"perplexity {said[0]}{band}"
+        texts = [format.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
+        band = f" ({texts[1]} – {texts[2]})" if len(texts) > 1 else ""
+        return f"KL {texts[0]}{band} nats/token" if metric == "KL" else f"perplexity {texts[0]}{band}"
 
-    texts = []
-    for index, (group, forecast) in enumerate(value.items()):
-        text = f"{words.group(*group)}<br>forecast {amount(forecast, *(bands[index] if bands else ()))}"
-        texts.append(text + (f"<br>measured {amount(measured[group])}" if group in measured else ""))
-    return texts
+    text = f"{labels.group(*group)}<br>forecast {amount(cell.forecast, *(cell.band or ()))}"
+    return text if cell.measured is None else f"{text}<br>measured {amount(cell.measured)}"

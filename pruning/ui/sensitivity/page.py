@@ -6,27 +6,25 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.predict import Forecast, SensitivityMap
 from pruning.planning.recipe.plan import Group
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.data import single_groups
+from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
 from pruning.ui.sensitivity import charts as sensitivity_charts
-from pruning.ui.sensitivity import criteria as criteria_view
-from pruning.ui.sensitivity import sweep as sweep_form
+from pruning.ui.sensitivity import criteria, sweep
+from pruning.ui.sensitivity.charts import Cell
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 MAX_CURVES = 6
 WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
 Points = dict[Group, list[dict[str, Any]]]
 
 
-def criterion(model: services.Info, smap: SensitivityMap | None, busy: bool) -> None:
+def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> None:
     """The criterion, and the button that draws its map where there is none yet."""
-    wanted = services.request("map", criterion=state.current().criterion, data=state.current().data)
+    request = requests.request("map", criterion=session.current().criterion, data=session.current().data)
     if smap is not None:
         return
     with st.container(border=True):
@@ -43,39 +41,39 @@ def criterion(model: services.Info, smap: SensitivityMap | None, busy: bool) -> 
             type="primary",
             icon=":material/grid_on:",
             disabled=busy,
-            on_click=shell.act,
-            args=(lambda: services.submit(wanted),),
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
         )
-        shell.command(wanted)
+        page_frame.command(request)
 
 
 def _criterion_box() -> None:
-    names = list(words.CRITERION)
-    chosen = state.current().criterion
+    names = list(labels.CRITERION)
+    chosen = session.current().criterion
     if chosen not in names:
         st.error(f'There is no criterion "{chosen}". Choose one of {", ".join(names)}.')
     st.selectbox(
         "How weights are chosen",
         names,
         index=names.index(chosen) if chosen in names else None,
-        format_func=words.CRITERION.__getitem__,
+        format_func=labels.CRITERION.__getitem__,
         key="criterion",
-        on_change=lambda: state.change(criterion=st.session_state["criterion"]),
+        on_change=lambda: session.change(criterion=st.session_state["criterion"]),
         help="A criterion scores each weight; the lowest scores go first.",
     )
 
 
-def board(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
+def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
-    running = any(job.request["task"] == "sweep" for job in services.waiting_jobs())
+    running = any(job.request["task"] == "sweep" for job in requests.waiting_jobs())
 
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
-        if state.current().criterion != smap.criterion:
+        if session.current().criterion != smap.criterion:
             st.rerun()  # another criterion has another map: the whole page draws it
-        known = services.measurements(model, smap)
-        single = single_groups.alone(smap, services.calibration(smap, known))
-        points = services.sweep_points(smap)
+        measurements = queries.measurements(model, smap)
+        single = single_groups.alone(queries.forecaster(smap, measurements))
+        points = queries.sweep_points(smap)
         level, metric = _controls(smap)
         costs = [single[group, level].kl for group in smap.groups]
         ends = [smap.groups[costs.index(worst(costs))] for worst in (max, min)]
@@ -87,8 +85,8 @@ def board(model: services.Info, smap: SensitivityMap, busy: bool) -> None:
             _curves(smap, single, points, chosen, level, metric)
         with right:
             _extremes(smap, single, ends, level)
-            sweep_form.form(model, smap, chosen, busy)
-        criteria_view.section(model, picked or ends[:1], level, metric, busy)
+            sweep.form(model, smap, chosen, busy)
+        criteria.section(model, picked or ends[:1], level, metric, busy)
 
     draw()
 
@@ -102,9 +100,9 @@ def _controls(smap: SensitivityMap) -> tuple[float, str]:
         "If this share of one group went",
         levels,
         value=min(levels, key=lambda v: abs(v - 0.5)),
-        format_func=words.percent,
+        format_func=format.percent,
         key="heat_level",
-        persist_state="session",
+        **session.PERSIST,
     )
     metric = right.segmented_control(
         "Show",
@@ -112,8 +110,8 @@ def _controls(smap: SensitivityMap) -> tuple[float, str]:
         default="KL",
         required=True,
         key="heat_metric",
-        persist_state="session",
-        help=f"KL: {words.KL} Perplexity: {words.PERPLEXITY}",
+        **session.PERSIST,
+        help=f"KL: {labels.KL} Perplexity: {labels.PERPLEXITY}",
     )
     return float(level), metric or "KL"
 
@@ -125,7 +123,7 @@ def _heat(
     outline with a click, and another figure would make it draw the chart anew."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**Forecast cost of removing {words.percent(level)} of one group** :blue-badge[forecast]",
+            f"**Forecast cost of removing {format.percent(level)} of one group** {labels.FORECAST}",
             width="content",
         )
         way = st.segmented_control(
@@ -134,37 +132,47 @@ def _heat(
             default="Click",
             required=True,
             key="heat_way",
-            persist_state="session",
+            **session.PERSIST,
             label_visibility="collapsed",
             format_func=WAYS.__getitem__,
         )
-    dense = smap.dense["perplexity"]
-
-    def shown(kl: float, perplexity: float) -> float:
-        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
-
-    seen = [single[group, level] for group in smap.groups]
-    values = [shown(one.kl, one.perplexity) for one in seen]
-    bands = [(shown(f.kl_low, f.perplexity_low), shown(f.kl_high, f.perplexity_high)) for f in seen]
-    measured = {
-        group: shown(point["kl"], point["perplexity"])
-        for group, own in points.items()
-        for point in own
-        if abs(point["level"] - level) < 1e-6
-    }
-    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, values, measured)
+    cells = _cells(smap, single, points, level, metric)
+    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, cells)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
     marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        sensitivity_charts.heat(smap.groups, values, metric, marked, bands, measured, way == "Box"),
+        sensitivity_charts.heat(cells, metric, marked, way == "Box"),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
         config=charts.BARE,
         alt="Heat map of forecast cost, layers to the right and groups downwards",
     )
+
+
+def _cells(
+    smap: SensitivityMap, single: Alone, points: Points, level: float, metric: str
+) -> dict[Group, Cell]:
+    """The cost of every group at a level: KL in nats per token, or how many percent perplexity rises."""
+    dense = smap.dense["perplexity"]
+
+    def cost(kl: float, perplexity: float) -> float:
+        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
+
+    measured = {
+        group: cost(point["kl"], point["perplexity"])
+        for group, of_group in points.items()
+        for point in of_group
+        if abs(point["level"] - level) < 1e-6
+    }
+    cells = {}
+    for group in smap.groups:
+        alone = single[group, level]
+        band = cost(alone.kl_low, alone.perplexity_low), cost(alone.kl_high, alone.perplexity_high)
+        cells[group] = Cell(cost(alone.kl, alone.perplexity), band, measured.get(group))
+    return cells
 
 
 def _take_selection() -> None:
@@ -181,7 +189,7 @@ def _curves(
     lines = [_line(smap, group, single, metric) for group in shown]
     field = "kl" if metric == "KL" else "perplexity"
     measured = [
-        charts.Points(words.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
+        charts.Points(labels.group(*g), [p["level"] for p in points[g]], [p[field] for p in points[g]])
         for g in shown
         if g in points
     ]
@@ -205,38 +213,48 @@ def _curves(
 
 def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
     levels = [0.0, *map(float, smap.levels)]
-    seen = [single[group, level] for level in levels]
+    forecasts = [single[group, level] for level in levels]
     if metric == "KL":
-        y, low, high = [f.kl for f in seen], [f.kl_low for f in seen], [f.kl_high for f in seen]
+        y, low, high = (
+            [f.kl for f in forecasts],
+            [f.kl_low for f in forecasts],
+            [f.kl_high for f in forecasts],
+        )
     else:
-        y = [f.perplexity for f in seen]
-        low, high = [f.perplexity_low for f in seen], [f.perplexity_high for f in seen]
-    return charts.Line(words.group(*group), levels, y, low, high)
+        y = [f.perplexity for f in forecasts]
+        low, high = [f.perplexity_low for f in forecasts], [f.perplexity_high for f in forecasts]
+    return charts.Line(labels.group(*group), levels, y, low, high)
 
 
 def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: float) -> str:
     """The measured point nearest to the level beside its forecast, in a sentence."""
     point = min(points, key=lambda point: abs(point["level"] - level))
-    found = round(float(point["level"]), 6)
-    seen = single.get((group, found))
-    where = f"{words.group(*group)} at {words.percent(found)}"
-    said = f"{where}: :green-badge[measured] KL {words.kl(point['kl'])}"
-    if seen is None:
+    at = round(float(point["level"]), 6)
+    forecast = single.get((group, at))
+    where = f"{labels.group(*group)} at {format.percent(at)}"
+    said = f"{where}: {labels.MEASURED} KL {format.kl(point['kl'])}"
+    if forecast is None:
         return f":small[{said}]"
-    band = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
-    return f":small[{said}, {single_groups.beside(seen, point['kl'])}] :blue-badge[forecast] :small[{band}]"
+    ratio = single_groups.beside(forecast, point["kl"])
+    return f":small[{said}, {ratio}] {labels.FORECAST} :small[{_kl_band(forecast)}]"
 
 
 def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
     """The most sensitive and the most robust group in a sentence each."""
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
     for badge, group in zip(badges, ends, strict=True):
-        seen = single[group, level]
-        dense = smap.dense["perplexity"]
-        least, most = (words.percent(v / dense - 1) for v in (seen.perplexity_low, seen.perplexity_high))
-        kl = f"{words.kl(seen.kl)} ({words.kl(seen.kl_low)}\u00a0–\u00a0{words.kl(seen.kl_high)})"
+        forecast, dense = single[group, level], smap.dense["perplexity"]
+        rise = format.more(forecast.perplexity / dense - 1)
+        bounds = forecast.perplexity_low, forecast.perplexity_high
+        least, most = (format.percent(bound / dense - 1) for bound in bounds)
         st.markdown(
-            f"{badge} **{words.group(*group)}**  \n"
-            f"{words.percent(level)} costs {words.more(seen.perplexity / dense - 1)} ({least} – {most})  \n"
-            f":blue-badge[forecast] :small[KL {kl}]"
+            f"{badge} **{labels.group(*group)}**  \n"
+            f"{format.percent(level)} costs {rise} ({least} – {most})  \n"
+            f"{labels.FORECAST} :small[KL {_kl_band(forecast)}]"
         )
+
+
+def _kl_band(forecast: Forecast) -> str:
+    return (
+        f"{format.kl(forecast.kl)} ({format.kl(forecast.kl_low)}\u00a0–\u00a0{format.kl(forecast.kl_high)})"
+    )

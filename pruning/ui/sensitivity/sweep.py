@@ -9,13 +9,12 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import Group, format_layers, parse_layers
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format, labels
 
 
-def form(model: services.Info, smap: SensitivityMap, chosen: list[Group], busy: bool) -> None:
+def form(model: queries.Info, smap: SensitivityMap, chosen: list[Group], busy: bool) -> None:
     """Measure single groups for real: each point prunes one group, measures, and puts everything back."""
     with st.container(border=True):
         st.markdown("**Measure these for real**")
@@ -32,7 +31,7 @@ def form(model: services.Info, smap: SensitivityMap, chosen: list[Group], busy: 
             model.kinds,
             selection_mode="multi",
             default=[k for k in model.kinds if any(k == kind for _, kind in chosen)],
-            format_func=words.kind,
+            format_func=labels.kind,
             key=f"sweep_kinds_{tag}",
         )
         levels = st.pills(
@@ -40,19 +39,19 @@ def form(model: services.Info, smap: SensitivityMap, chosen: list[Group], busy: 
             [float(v) for v in smap.levels],
             selection_mode="multi",
             default=[v for v in map(float, smap.levels) if round(v, 2) in (0.3, 0.5, 0.7)],
-            format_func=words.percent,
+            format_func=format.percent,
             key="sweep_levels",
         )
-        with shell.told():
+        with page_frame.user_errors():
             _button(model, text, list(kinds or []), list(levels or []), busy)
 
 
-def _button(model: services.Info, text: str, kinds: list[str], levels: list[float], busy: bool) -> None:
+def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float], busy: bool) -> None:
     layers = parse_layers(text)
     if layers[-1] >= model.layers:
         raise PruningError(f"There is no layer {layers[-1]}; the last one is {model.layers - 1}.")
-    choice = state.current()
-    wanted: dict[str, Any] = services.request(
+    choice = session.current()
+    request: dict[str, Any] = requests.request(
         "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
     )
     count = len(layers) * len(kinds) * len(levels)
@@ -62,7 +61,7 @@ def _button(model: services.Info, text: str, kinds: list[str], levels: list[floa
         disabled=busy or count == 0,
         key="sweep_start",
     ):
-        services.submit(wanted)
+        requests.submit(request)
         st.rerun()
     if count:
-        shell.command(wanted)
+        page_frame.command(request)

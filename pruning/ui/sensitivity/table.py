@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import streamlit as st
 
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.data import single_groups
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, session, single_groups
+from pruning.ui.text import format, labels
 
 HEIGHT = 390
 PERPLEXITIES = ("forecast_perplexity", "forecast_perplexity_low", "forecast_perplexity_high")
 
 
-def section(model: services.Info, smap: SensitivityMap) -> None:
+def section(model: queries.Info, smap: SensitivityMap) -> None:
     """The table of all groups and levels; a click on a column's head sorts by it."""
-    calibration = services.calibration(smap, services.measurements(model, smap))
-    single = single_groups.alone(smap, calibration)
-    frame = single_groups.frame(smap, single, services.sweep_points(smap))
+    forecaster = queries.forecaster(smap, queries.measurements(model, smap))
+    single = single_groups.alone(forecaster)
+    frame = single_groups.frame(smap, single, queries.sweep_points(smap))
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:
         st.subheader("Every group and level", anchor=False)
@@ -40,7 +37,7 @@ def section(model: services.Info, smap: SensitivityMap) -> None:
     )
     dense = smap.dense["perplexity"]
     shown = frame.assign(
-        group=frame["group"].map(words.kind),
+        group=frame["group"].map(labels.kind),
         **{name: 100 * (frame[name] / dense - 1) for name in PERPLEXITIES},
     ).drop(columns="measured_perplexity")
     st.dataframe(
@@ -50,7 +47,7 @@ def section(model: services.Info, smap: SensitivityMap) -> None:
 
 def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
-    kl, band = f"{words.KL} In nats per token.", f"{words.BAND} KL in nats per token."
+    kl, band = f"{labels.KL} In nats per token.", f"{labels.BAND} KL in nats per token."
     return {
         "layer": number("Layer", width="small"),
         "group": st.column_config.TextColumn("Group"),
@@ -58,9 +55,9 @@ def _columns() -> dict[str, Any]:
         "forecast_kl_nats_per_token": number("KL, forecast", format="%.4f", help=kl),
         "forecast_kl_low_nats_per_token": number("from", format="%.4f", help=band),
         "forecast_kl_high_nats_per_token": number("to", format="%.4f", help=band),
-        "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=words.PERPLEXITY),
-        "forecast_perplexity_low": number("from", format="+%.2f %%", help=words.BAND),
-        "forecast_perplexity_high": number("to", format="+%.2f %%", help=words.BAND),
+        "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=labels.PERPLEXITY),
+        "forecast_perplexity_low": number("from", format="+%.2f %%", help=labels.BAND),
+        "forecast_perplexity_high": number("to", format="+%.2f %%", help=labels.BAND),
         "measured_kl_nats_per_token": number("KL, measured", format="%.4f", help=kl),
         "estimators_apart_factor": number(
             "Estimates part by",
@@ -71,5 +68,5 @@ def _columns() -> dict[str, Any]:
 
 
 def _file_name(smap: SensitivityMap) -> str:
-    model = re.sub(r"[^A-Za-z0-9]+", "-", state.current().model.rstrip("/").rsplit("/", 1)[-1]).strip("-")
-    return f"sensitivity-{model or 'model'}-{smap.criterion}.csv"
+    model = format.file_stem(session.current().model)
+    return f"sensitivity-{model}-{smap.criterion}.csv"

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pruning.planning.recipe.plan import KINDS, Group
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 COLOUR = {"qkv": "#0072B2", "attn_out": "#56B4E9", "gate": "#E69F00", "up": "#CC79A7", "down": "#009E73"}
 REST = "#9AA5B1"
@@ -69,9 +69,9 @@ def composition(parts: Sequence[tuple[int, str, int]]) -> go.Figure:
             figure.add_bar(
                 x=layers,
                 y=[sizes[layer] / 1e6 for layer in layers],
-                name=words.kind(kind),
+                name=labels.kind(kind),
                 marker_color=COLOUR[kind],
-                hovertemplate=f"{words.group('%{x}', kind)}<br>%{{y:.3g}} M parameters<extra></extra>",
+                hovertemplate=f"{labels.group('%{x}', kind)}<br>%{{y:.3g}} M parameters<extra></extra>",
             )
     figure.update_layout(barmode="stack", bargap=0.15, showlegend=False)
     figure.update_xaxes(title="Layer", dtick=tick(len(layers)))
@@ -81,7 +81,7 @@ def composition(parts: Sequence[tuple[int, str, int]]) -> go.Figure:
 
 def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
     """Where a model's parameters are: one bar for each kind, and one for what is never pruned."""
-    rows = [(words.kind(kind), parameters[kind], COLOUR[kind]) for kind in KINDS if parameters.get(kind)]
+    rows = [(labels.kind(kind), parameters[kind], COLOUR[kind]) for kind in KINDS if parameters.get(kind)]
     rows.append(("Embeddings, norms, rest", rest, REST))
     whole = sum(row[1] for row in rows)
     figure = go.Figure(
@@ -90,7 +90,7 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
             y=[row[0] for row in rows],
             orientation="h",
             marker_color=[row[2] for row in rows],
-            text=[f"{words.count(row[1])} · {words.percent(row[1] / whole)}" for row in rows],
+            text=[f"{format.count(row[1])} · {format.percent(row[1] / whole)}" for row in rows],
             textposition="outside",
             cliponaxis=False,
             hoverinfo="skip",
@@ -111,9 +111,10 @@ def damage(groups: Sequence[Group], costs: np.ndarray) -> go.Figure:
             figure.add_bar(
                 x=layers,
                 y=[share.get(layer, 0.0) for layer in layers],
-                name=words.kind(kind),
+                name=labels.kind(kind),
                 marker_color=COLOUR[kind],
-                hovertemplate=f"{words.group('%{x}', kind)}<br>forecast %{{y:.3g}} nats/token<extra></extra>",
+                hovertemplate=f"{labels.group('%{x}', kind)}<br>"
+                "forecast %{y:.3g} nats/token<extra></extra>",
             )
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_xaxes(title="Layer", dtick=tick(len(layers)))
@@ -128,7 +129,7 @@ def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
     for (name, shares), colour in zip(rows, (REST, HERE, *CURVES), strict=False):
         figure.add_bar(
             x=[100 * shares.get(capability, 0.0) for capability in names],
-            y=[capability.replace("_", " ").capitalize() for capability in names],
+            y=[labels.capability(capability) for capability in names],
             name=name,
             orientation="h",
             marker_color=colour,

@@ -14,13 +14,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from pruning.jobs import runner
-from pruning.ui.data import queries as services
-from pruning.ui.shared import page as shell
-from pruning.ui.text import format as words
+from pruning.ui.data import requests
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format
 from pruning.workspace import task_registry
 from pruning.workspace.store import Job
 
-BUSY, IDLE = 1.0, 5.0
+# Seconds between two looks: at running jobs, at none, at what a job has found so far, at its curves.
+RUNNING, IDLE, PARTIAL, CURVES = 1.0, 5.0, 2.0, 3.0
 
 
 def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) -> bool:
@@ -28,13 +29,13 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
 
     `extra(job)` draws below a running job, inside the polled part.
     """
-    seen = [job.id for job in services.waiting_jobs()]
-    busy = any(_mine(job, tasks) for job in services.waiting_jobs())
+    seen = [job.id for job in requests.waiting_jobs()]
+    busy = any(_mine(job, tasks) for job in requests.waiting_jobs())
 
-    @st.fragment(run_every=BUSY if seen else IDLE)
+    @st.fragment(run_every=RUNNING if seen else IDLE)
     def watch() -> None:
-        shell.complaint()
-        waiting = services.waiting_jobs()
+        page_frame.callback_error()
+        waiting = requests.waiting_jobs()
         if [job.id for job in waiting] != seen:
             st.rerun()
         for job in waiting:
@@ -57,7 +58,7 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
 
 
 def _mine(job: Job, tasks: tuple[str, ...]) -> bool:
-    return job.request["task"] in tasks and services.about_model(job)
+    return job.request["task"] in tasks and requests.about_model(job)
 
 
 def _running(job: Job, waiting: list[Job]) -> None:
@@ -88,24 +89,24 @@ def progress(job: Job, waiting: list[Job]) -> None:
 
 
 def _cancel(job_id: int) -> None:
-    shell.act(lambda: runner().cancel(job_id))
+    page_frame.on_click(lambda: runner().cancel(job_id))
 
 
 def _status(job: Job, share: float) -> str:
-    parts = [words.percent(share)]
+    parts = [format.percent(share)]
     if job.note:
         parts.append(job.note)
     if job.seconds_left is not None:
-        parts.append(f"about {words.seconds(job.seconds_left)} left")
+        parts.append(f"about {format.seconds(job.seconds_left)} left")
     elif job.started:
-        parts.append(f"{words.seconds(time.time() - job.started)} so far")
+        parts.append(f"{format.seconds(time.time() - job.started)} so far")
     return " · ".join(parts)
 
 
 def _elsewhere(others: list[Job]) -> None:
     job = others[0]
     task = job.request["task"]
-    begun = words.percent(job.done / job.total) if job.total else "starting"
+    begun = format.percent(job.done / job.total) if job.total else "starting"
     share = "waiting" if job.state == "queued" else begun
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
@@ -117,7 +118,7 @@ def _elsewhere(others: list[Job]) -> None:
 def ended(tasks: tuple[str, ...]) -> None:
     """How the session's own last jobs of these tasks ended, where they did not end well."""
     for task in tasks:
-        job = services.latest_job(task) if f"job_{task}" in st.session_state else None
+        job = requests.latest_job(task) if f"job_{task}" in st.session_state else None
         if job is not None and job.state == "failed":
             st.error(f"{task_registry.title(task)} failed. {job.error or ''}", icon=":material/error:")
         elif job is not None and job.state == "cancelled":

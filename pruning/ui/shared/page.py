@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
+from pruning.planning.forecast.predict import SensitivityMap
 from pruning.resources import asset
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
-from pruning.ui.shared import preload as warm
-from pruning.ui.text import format as words
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import preload
+from pruning.ui.text import format, labels
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def route() -> None:
     st.set_page_config(page_title="Prunescope", page_icon=str(asset("icon.svg")), layout="wide")
     st.logo(str(asset("logo.svg")), size="large")
     st.html(Path(__file__).with_name("page.css"))
-    state.current()
+    session.current()
     # Moving between pages empties the address.
-    state.write_address()
+    session.write_address()
     done = done_steps()
     chosen = st.navigation([_page(name, done.get(name, False)) for name in PAGES], position="top")
     token = _routed.set(True)
@@ -66,7 +66,7 @@ def route() -> None:
         chosen.run()
     finally:
         _routed.reset(token)
-        warm.server()
+        preload.server()
 
 
 def begin() -> None:
@@ -101,7 +101,7 @@ def link(name: str, label: str) -> None:
 def heading(
     title: str,
     line: str,
-    model: services.Info | None,
+    model: queries.Info | None,
     next_page: str | None = None,
     next_label: str = "",
     main: bool = False,
@@ -116,15 +116,15 @@ def heading(
         st.caption(line)
     with right.container(horizontal_alignment="right", gap="xxsmall"):
         if model:
-            facts, name = model.facts, words.short(state.current().model)
+            facts, name = model.facts, format.short(session.current().model)
             st.caption(
-                f":material/deployed_code: {name} · {words.count(facts['parameters'])} parameters · "
+                f":material/deployed_code: {name} · {format.count(facts['parameters'])} parameters · "
                 f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
                 text_alignment="right",
             )
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
             with st.popover("Words", icon=":material/menu_book:", type="tertiary", key="glossary"):
-                glossary(words.GLOSSARY)
+                glossary(labels.GLOSSARY)
             if next_page and not main:
                 link(next_page, next_label)
             elif next_page and st.button(
@@ -144,7 +144,7 @@ def glossary(entries: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def user_errors() -> Iterator[None]:
     """Show a user's mistake where it happened; the page goes on after it."""
     try:
         yield
@@ -152,7 +152,7 @@ def told() -> Iterator[None]:
         st.error(str(error), icon=":material/error:")
 
 
-def act(action: Callable[[], Any]) -> None:
+def on_click(action: Callable[[], Any]) -> None:
     """Do what a button asks for, as its callback; a PruningError is shown on the run that follows."""
     try:
         action()
@@ -160,37 +160,52 @@ def act(action: Callable[[], Any]) -> None:
         st.session_state["complaint"] = str(error)
 
 
-def ask(label: str, wanted: dict[str, Any] | None, **looks: Any) -> None:
+def submit_button(label: str, request: dict[str, Any] | None, **looks: Any) -> None:
     """A button that queues a request; without one it cannot be pressed.
 
     The request is taken in the run that the press begins: a callback would hold that of the run before,
     which a quick hand may have changed meanwhile.
     """
-    looks["disabled"] = wanted is None or looks.get("disabled", False)
-    if st.button(label, **looks) and wanted is not None:
-        with told():
-            services.submit(wanted)
+    looks["disabled"] = request is None or looks.get("disabled", False)
+    if st.button(label, **looks) and request is not None:
+        with user_errors():
+            requests.submit(request)
             st.rerun()
 
 
-def complaint() -> None:
+def callback_error() -> None:
     """Show what went wrong in a callback, once."""
     text = st.session_state.pop("complaint", None)
     if text:
         st.error(text, icon=":material/error:")
 
 
-def needs_model() -> services.Info | None:
+def require_model() -> queries.Info | None:
     """The session's model; where there is none, say what to do."""
-    found = services.info()
-    if found is None:
+    model = queries.info()
+    if model is None:
         empty(
             "No model yet",
             "Load a model first. The demo model takes under a minute.",
             "model",
             "Choose a model",
         )
-    return found
+    return model
+
+
+def require_map(smap: SensitivityMap | None, basis: str) -> TypeGuard[SensitivityMap]:
+    """Whether the model has a sensitivity map; where it has none, say what rests on it and what to do.
+
+    `basis` begins the sentence: "The solver works on".
+    """
+    if smap is None:
+        empty(
+            "No map yet",
+            f"{basis} a sensitivity map, and this model has none for this criterion.",
+            "sensitivity",
+            "Draw the map",
+        )
+    return smap is not None
 
 
 def empty(title: str, text: str, page: str, label: str) -> None:
@@ -201,17 +216,17 @@ def empty(title: str, text: str, page: str, label: str) -> None:
         link(page, label)
 
 
-def command(wanted: dict[str, Any]) -> None:
+def command(request: dict[str, Any]) -> None:
     """The command that does the same as the button beside it."""
     with st.expander("The same as a command", icon=":material/terminal:"):
-        st.code(command_line(wanted), language="bash", wrap_lines=True)
+        st.code(command_line(request), language="bash", wrap_lines=True)
 
 
 def figure(
     label: str, value: str, source: str, note: str = "", help: str | None = None, border: bool = True
 ) -> None:
     """One number and where it comes from: `source` is "measured" or "forecast", `note` its band."""
-    badge = ":green-badge[measured]" if source == "measured" else ":blue-badge[forecast]"
+    badge = labels.MEASURED if source == "measured" else labels.FORECAST
     with st.container(border=border, height="stretch", gap="xxsmall"):
         st.metric(label, value, help=help)
         st.markdown(f"{badge} :small[{note}]" if note else badge)
@@ -219,12 +234,12 @@ def figure(
 
 def done_steps() -> dict[str, bool]:
     """Which steps of the road are done for the session's model."""
-    model = services.info()
+    model = queries.info()
     if model is None:
         return dict.fromkeys(ROAD, False)
     return {
         "model": True,
-        "sensitivity": services.the_map(model) is not None,
-        "explore": bool(state.current().settings),
-        "export": bool(services.exports(model)),
+        "sensitivity": queries.sensitivity_map(model) is not None,
+        "explore": bool(session.current().settings),
+        "export": bool(queries.exports(model)),
     }

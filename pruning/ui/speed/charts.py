@@ -1,4 +1,4 @@
-"""The Speed page's charts: measured speed-ups against what is gone, and bytes in every form."""
+"""The Speed page's charts: measured speed-ups against what is pruned, and bytes in every form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ PARTS = (
 
 
 def speedups(table: LatencyTable, mode: str) -> go.Figure:
-    """Speed beside dense against the share of units gone, all layers alike: marks measured, lines between."""
+    """Times as fast as dense against the share of units pruned, all layers alike; marks are measured.
+
+    `mode` is "prefill" or "decode".
+    """
     figure = go.Figure()
     for kind in (kind for kind in UNIT_KINDS if kind in table.shares):
         marks = _marks(table, kind)

@@ -6,26 +6,30 @@ import streamlit as st
 
 from pruning.planning.cost.model_size import Parts, parts_of, without
 from pruning.planning.cost.roofline import Device, devices, estimate
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries, session
+from pruning.ui.text import labels
 from pruning.ui.text import speed as speed_words
 
 TOKENS = 256
 OWN = "Your own"
 
 
-def section(model: services.Info, kind: str | None, share: float, said: str) -> None:
+def section(model: queries.Info, kind: str | None, share: float, said: str) -> None:
     """The unpruned model and the choice on listed devices and one typed in; PruningError for old facts."""
     st.header("On another device", anchor=False)
-    whole = parts_of(model.facts)
-    left = without(whole, kind, share) if kind and share else None
+    dense = parts_of(model.facts)
+    left = without(dense, kind, share) if kind and share else None
     st.markdown(
-        f"{speed_words.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
+        f"{labels.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
         "the least time that the maker's peak figures allow. Writing a word takes the bytes of all weights "
         f"over the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
         "programs take longer. What attention adds, which grows with the text, is not counted.]"
     )
-    own = _own()
-    rows = [_row(one, whole, left, model.facts["dtype"]) for one in (*devices(), *([own] if own else []))]
+    custom = _custom()
+    rows = [
+        _row(device, dense, left, model.facts["dtype"])
+        for device in (*devices(), *([custom] if custom else []))
+    ]
     st.table(rows, border="horizontal", alt="Estimated times on other devices")
     st.caption(
         f"Pruned: {said}, cut out; × is beside unpruned. Set by: what limits reading / writing."
@@ -33,11 +37,11 @@ def section(model: services.Info, kind: str | None, share: float, said: str) -> 
         else "Zeros among single weights change none of these: dense kernels read and multiply them too."
     )
     with st.expander("Where these figures come from", icon=":material/info:"):
-        for one in devices():
-            st.markdown(f"**{one.name}** · {_peaks(one)}  \n:small[{one.source}]")
+        for device in devices():
+            st.markdown(f"**{device.name}** · {_peaks(device)}  \n:small[{device.source}]")
 
 
-def _own() -> Device | None:
+def _custom() -> Device | None:
     """The device whose figures were typed in, once both are there."""
     with st.expander("A device of your own", icon=":material/add:", key="speed_own"):
         left, right = st.columns(2)
@@ -48,7 +52,7 @@ def _own() -> Device | None:
             None,
             key="speed_bandwidth",
             placeholder="such as 60",
-            persist_state="session",
+            **session.PERSIST,
         )
         peak = right.number_input(
             "Peak arithmetic (GFLOPS)",
@@ -58,17 +62,17 @@ def _own() -> Device | None:
             key="speed_peak",
             placeholder="such as 500",
             help="Thousand millions of operations a second, in the number format of the loaded model.",
-            persist_state="session",
+            **session.PERSIST,
         )
     if bandwidth is None or peak is None:
         return None
     return Device(OWN, 1e9 * bandwidth, {"float32": 1e9 * peak})
 
 
-def _row(device: Device, whole: Parts, left: Parts | None, dtype: str) -> dict[str, str]:
-    fits = device.memory is None or whole.weight_bytes * whole.parameters < device.memory
+def _row(device: Device, dense: Parts, left: Parts | None, dtype: str) -> dict[str, str]:
+    fits = device.memory is None or dense.weight_bytes * dense.parameters < device.memory
     small = estimate(device, left, dtype, TOKENS) if left is not None else None
-    return speed_words.device_row(device, estimate(device, whole, dtype, TOKENS), small, fits)
+    return speed_words.device_row(device, estimate(device, dense, dtype, TOKENS), small, fits)
 
 
 def _peaks(device: Device) -> str:

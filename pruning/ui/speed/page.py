@@ -1,4 +1,4 @@
-"""The Speed page's parts: what was timed here, a choice of what goes, and what that makes of it."""
+"""The Speed page's parts: what was timed here, a choice of what is pruned, and what that makes of it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, speedup
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity
-from pruning.ui.data import queries as services
-from pruning.ui.data import session as state
+from pruning.ui.data import queries, requests, session
 from pruning.ui.data.results import totals_of
 from pruning.ui.shared import charts
-from pruning.ui.shared import page as shell
-from pruning.ui.speed import charts as speed_chart
-from pruning.ui.speed import device as device_view
-from pruning.ui.speed import size as size_view
-from pruning.ui.text import format as words
+from pruning.ui.shared import page as page_frame
+from pruning.ui.speed import charts as speed_charts
+from pruning.ui.speed import device, size
+from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import speed as speed_words
 
@@ -29,7 +27,7 @@ LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What goes: `plan` for single weights or whole units. `kind` of unit and its `share`, where units go."""
+    """What is pruned: the plan, for single weights or units; of units also their kind and share, 0..1."""
 
     plan: Plan
     said: str
@@ -37,32 +35,21 @@ class Choice:
     share: float = 0.0
 
 
-def page(model: services.Info, busy: bool) -> None:
-    found = services.times(model)
+def page(model: queries.Info, busy: bool) -> None:
+    times = queries.latency(model)
     table = None
-    with shell.told():
-        table = LatencyTable.from_dict(found) if found else None
+    with page_frame.user_errors():
+        table = LatencyTable.from_dict(times) if times else None
     _timing(table, busy)
-    if found and table:
-        _measured(table, found.get("sparse", []))
+    if times and table:
+        _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
     st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
-    with shell.told():
+    with page_frame.user_errors():
         chosen = _choose(model)
         _forecast(table, chosen)
-        size_view.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
-        device_view.section(model, chosen.kind, chosen.share, chosen.said)
-
-
-def line(model: services.Info, plan: Plan) -> None:
-    """One line for other pages: how much faster a plan for whole units is, or where to time it first."""
-    found = services.times(model)
-    if found is None:
-        shell.link("speed", "Time this model first, to see how much faster that is")
-        return
-    with shell.told():
-        said = speed_words.forecast_line(LatencyTable.from_dict(found), plan)
-        st.markdown(said or "How fast that is was not timed here.")
+        size.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
+        device.section(model, chosen.kind, chosen.share, chosen.said)
 
 
 # ---- this machine -----------------------------------------------------------------------------------
@@ -70,7 +57,7 @@ def line(model: services.Info, plan: Plan) -> None:
 
 def _timing(table: LatencyTable | None, busy: bool) -> None:
     st.header("On this machine", anchor=False)
-    wanted = services.request("latency", **({"again": True} if table else {}))
+    request = requests.request("latency", **({"again": True} if table else {}))
     if table is None:
         st.write(
             "Not timed yet. The model is run unpruned and really narrower, in turns, some minutes in all. "
@@ -78,15 +65,15 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
         )
     else:
         st.markdown(
-            f"{speed_words.MEASURED} :small[{_when(table)} on {words.plain(table.machine)}, "
-            f"{table.threads} threads, {words.plain(table.device)}. Medians; repeated rounds differ by "
-            f"{words.percent(max(table.spread.values()), 1)} (middle half).]"
+            f"{labels.MEASURED} :small[{_when(table)} on {format.plain(table.machine)}, "
+            f"{table.threads} threads, {format.plain(table.device)}. Medians; repeated rounds differ by "
+            f"{format.percent(max(table.spread.values()), 1)} (middle half).]"
         )
     left, right = st.columns([1, 3])
     with left:
-        shell.ask(
+        page_frame.submit_button(
             "Time it again" if table else "Time it on this machine",
-            wanted,
+            request,
             type="secondary" if table else "primary",
             icon=":material/timer:",
             disabled=busy,
@@ -94,7 +81,7 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
             width="stretch",
         )
     with right:
-        shell.command(wanted)
+        page_frame.command(request)
 
 
 def _when(table: LatencyTable) -> str:
@@ -106,17 +93,17 @@ def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
     for column, mode in zip(st.columns(4), MODES, strict=False):
         with column:
             value = speed_words.milliseconds(table.dense[mode])
-            shell.figure(LABEL[mode], value, "measured", notes[mode])
+            page_frame.figure(LABEL[mode], value, "measured", notes[mode])
     st.subheader("What whole units bring", anchor=False)
     st.markdown(
-        f"{speed_words.MEASURED} :small[Marks were timed on models with smaller tensors, every layer alike; "
+        f"{labels.MEASURED} :small[Marks were timed on models with smaller tensors, every layer alike; "
         "lines join them. Layers were timed with half of them gone.]"
     )
     for column, mode in zip(st.columns(2, gap="large"), MODES, strict=True):
         with column:
             st.markdown(f"**{LABEL[mode]}**")
             st.plotly_chart(
-                speed_chart.speedups(table, mode),
+                speed_charts.speedups(table, mode),
                 key=f"speed_{mode}",
                 config=charts.BARE,
                 alt=f"{LABEL[mode]}: times as fast as unpruned against the share of units gone",
@@ -128,7 +115,7 @@ def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
     )
     if sparse:
         st.markdown(
-            f"{speed_words.MEASURED} :small[One layer's matrices in torch's sparse formats, beside dense.]"
+            f"{labels.MEASURED} :small[One layer's matrices in torch's sparse formats, beside dense.]"
         )
         st.table(speed_words.sparse_table(sparse), border="horizontal", alt="Sparse formats, timed")
 
@@ -136,7 +123,7 @@ def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
 # ---- what goes --------------------------------------------------------------------------------------
 
 
-def _choose(model: services.Info) -> Choice:
+def _choose(model: queries.Info) -> Choice:
     """What the controls say. Raises PruningError where the session's plan does not fit this model."""
     kinds = [kind for kind in UNIT_KINDS if totals_of(model, kind)]
     names = {PLAN: "The plan of Explore", **{kind: method_words.STRUCTURE[kind] for kind in kinds}}
@@ -144,30 +131,33 @@ def _choose(model: services.Info) -> Choice:
     kind = left.segmented_control(
         "What goes",
         list(names),
-        default=PLAN if state.current().settings else (kinds[0] if kinds else PLAN),
+        default=PLAN if session.current().settings else (kinds[0] if kinds else PLAN),
         required=True,
         format_func=names.__getitem__,
         key="speed_kind",
-        persist_state="session",
+        **session.PERSIST,
     )
     with right:
         if kind == PLAN:
-            plan = state.plan(model.groups)
+            plan = session.plan(model.groups)
             share = sparsity(plan, model.parameters)
-            st.markdown(f"**{words.percent(share, 1)}** of the prunable weights are zero.")
+            st.markdown(f"**{format.percent(share, 1)}** of the prunable weights are zero.")
             if not plan:
-                shell.link("explore", "Make a plan on Explore")
-            return Choice(plan, f"{words.percent(share, 1)} of single weights zero")
+                page_frame.link("explore", "Make a plan on Explore")
+            return Choice(plan, f"{format.percent(share, 1)} of single weights zero")
         share = _share(model, str(kind))
     return Choice(_unit_plan(model, str(kind), share), _said(str(kind), share), str(kind), share)
 
 
-def _share(model: services.Info, kind: str) -> float:
-    """The share of a kind of unit that goes; of what is counted one by one only what can be cut out."""
+def _share(model: queries.Info, kind: str) -> float:
+    """The share of a kind of unit to prune; of what is counted one by one only what can be cut out."""
     total = model.layers if kind == "layers" else min(totals_of(model, kind))
     if kind == "neurons":
         return (
-            st.slider("Share of neurons", 0, MOST, 20, 5, format="%d %%", key="speed_neurons", **_KEPT) / 100
+            st.slider(
+                "Share of neurons", 0, MOST, 20, 5, format="%d %%", key="speed_neurons", **session.PERSIST
+            )
+            / 100
         )
     groups = min(totals_of(model, "kv_groups") or [1])
     step = groups if kind == "heads" and groups < total else 1
@@ -178,28 +168,25 @@ def _share(model: services.Info, kind: str) -> float:
     # Of another model there may be fewer: each number has a control of its own.
     key = f"speed_{kind}_{total}_{step}"
     counts = list(range(0, total, step))
-    count = st.select_slider(label, counts, counts[max(1, len(counts) // 5)], key=key, **_KEPT)
+    count = st.select_slider(label, counts, counts[max(1, len(counts) // 5)], key=key, **session.PERSIST)
     return float(count) / total
 
 
-_KEPT: dict[str, Any] = {"persist_state": "session"}
-
-
-def _unit_plan(model: services.Info, kind: str, share: float) -> Plan:
+def _unit_plan(model: queries.Info, kind: str, share: float) -> Plan:
     if kind == "layers":
-        gone = round(share * model.layers)
-        return {(layer, kind): 1.0 for layer in range(model.layers - gone, model.layers)}
+        dropped = round(share * model.layers)
+        return {(layer, kind): 1.0 for layer in range(model.layers - dropped, model.layers)}
     return {(layer, kind): share for layer in range(model.layers)} if share else {}
 
 
 def _said(kind: str, share: float) -> str:
-    return f"{words.percent(share)} of {method_words.UNIT[kind]} gone"
+    return f"{format.percent(share)} of {method_words.UNIT[kind]} gone"
 
 
 def _forecast(table: LatencyTable | None, chosen: Choice) -> None:
     """How fast the choice is here, from what was measured."""
     if chosen.kind is None:
-        st.markdown(f"{speed_words.FORECAST} **1.0×** reading and writing, as for any zeros.")
+        st.markdown(f"{labels.FORECAST} **1.0×** reading and writing, as for any zeros.")
         return
     if table is None:
         st.caption("How fast that is here is told once the model has been timed, above.")
@@ -211,8 +198,8 @@ def _forecast(table: LatencyTable | None, chosen: Choice) -> None:
         with column:
             value = speed_words.times(speedup(table, chosen.plan, mode))
             took = speed_words.milliseconds(milliseconds(table, chosen.plan, mode))
-            spread = f"± {words.percent(table.spread[mode], 1)}"
-            shell.figure(LABEL[mode], value, "forecast", f"{took}, {spread}")
+            spread = f"± {format.percent(table.spread[mode], 1)}"
+            page_frame.figure(LABEL[mode], value, "forecast", f"{took}, {spread}")
     st.caption(
         "From what was measured above, once the units are really cut out. Folders with zeros stay 1.0×."
     )

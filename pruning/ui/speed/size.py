@@ -6,11 +6,10 @@ import streamlit as st
 
 from pruning.planning.cost.model_size import Parts, Size, parts_of, sizes, smallest, without
 from pruning.planning.recipe.plan import Plan
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.shared import charts
-from pruning.ui.speed import charts as speed_chart
-from pruning.ui.text import format as words
-from pruning.ui.text import speed as speed_words
+from pruning.ui.speed import charts as speed_charts
+from pruning.ui.text import format, labels
 
 NAME = {
     "ordinary": "Ordinary file",
@@ -29,39 +28,39 @@ WHAT = {
 BESIDE = "Unpruned file"
 
 
-def section(model: services.Info, plan: Plan, kind: str | None, share: float, said: str) -> None:
+def section(model: queries.Info, plan: Plan, kind: str | None, share: float, said: str) -> None:
     """Sizes with the plan for single weights, or without units; PruningError for old facts."""
     st.header("Size", anchor=False)
     parts = parts_of(model.facts)
     dense = sizes(parts, {})[0]
     if kind is None:
-        found = sizes(parts, plan)
+        forms = sizes(parts, plan)
     else:
         # What is cut out leaves no zeros to be stored sparsely.
-        found = [one for one in sizes(without(parts, kind, share), {}) if one.form in ("ordinary", "int8")]
-    best = smallest(found)
+        forms = [size for size in sizes(without(parts, kind, share), {}) if size.form in ("ordinary", "int8")]
+    best = smallest(forms)
     st.markdown(
-        f"{speed_words.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights as "
-        f"they are, the smallest is **{NAME[best.form].lower()}: {words.size(best.total)}**, "
+        f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights as "
+        f"they are, the smallest is **{NAME[best.form].lower()}: {format.size(best.total)}**, "
         f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
     left, right = st.columns([1, 1], gap="large")
-    rows = [(BESIDE, dense), *((NAME[one.form], one) for one in found)]
+    rows = [(BESIDE, dense), *((NAME[size.form], size) for size in forms)]
     left.plotly_chart(
-        speed_chart.forms(rows),
+        speed_charts.forms(rows),
         key="speed_forms",
         config=charts.BARE,
         alt="Megabytes of the weights in each form, split into groups, embeddings and the rest",
     )
     with right:
-        st.table([_row(one, dense) for one in found], border="horizontal", alt="Size in each form")
+        st.table([_row(size, dense) for size in forms], border="horizontal", alt="Size in each form")
     st.markdown(embeddings(parts, best))
 
 
 def _row(size: Size, dense: Size) -> dict[str, str]:
     return {
         "Form": NAME[size.form],
-        "Size": words.size(size.total),
+        "Size": format.size(size.total),
         "Smaller": f"{dense.total / size.total:.2f}×",
         "": WHAT[size.form],
     }
@@ -72,10 +71,10 @@ def embeddings(parts: Parts, best: Size) -> str:
     table, whole = best.embedding, parts.weight_bytes * parts.parameters
     said = (
         f"**Embeddings do not shrink.** They hold a row of numbers for every word: "
-        f"{words.count(parts.embedding)} parameters, {words.size(table)}, "
-        f"{words.percent(table / whole)} of the unpruned file and "
-        f"{words.percent(table / best.total)} of the smallest."
+        f"{format.count(parts.embedding)} parameters, {format.size(table)}, "
+        f"{format.percent(table / whole)} of the unpruned file and "
+        f"{format.percent(table / best.total)} of the smallest."
     )
     if parts.tied:
         return f"{said} The head, which turns the result back into words, is the same table and counts once."
-    return f"{said} The head, which turns the result back into words, takes {words.size(best.head)} more."
+    return f"{said} The head, which turns the result back into words, takes {format.size(best.head)} more."

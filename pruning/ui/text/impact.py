@@ -17,10 +17,10 @@ from pruning.planning.recipe.guide_claims import (
     memory_ratio,
     perplexity_ratio,
 )
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 Row = Mapping[str, Any]
-CLAIMED, MEASURED = ":gray-badge[the guide claims]", ":green-badge[measured]"
+CLAIMED = ":gray-badge[the guide claims]"
 ASPECT = {"memory": "Smaller", "speed": "Faster", "quality": "Quality"}
 FORM = {
     "bitmask": "zeros as one bit each",
@@ -29,7 +29,7 @@ FORM = {
     "cut": "smaller tensors",
 }
 READ = ", ".join(
-    f"“{word}” as a perplexity at most {words.percent(times - 1)} higher" for word, times in READ_AS.items()
+    f"“{word}” as a perplexity at most {format.percent(times - 1)} higher" for word, times in READ_AS.items()
 )
 
 
@@ -43,7 +43,7 @@ def families() -> list[list[Technique]]:
 
 def heading(technique: Technique) -> str:
     """What goes in a family, such as "50 % of the weights"."""
-    share = words.percent(technique.share)
+    share = format.percent(technique.share)
     if technique.training:
         return f"{share} of the weights, after training"
     if technique.structure == "neurons":
@@ -94,14 +94,14 @@ def _claimed(technique: Technique, claim: Claim) -> dict[str, str]:
 def _line(technique: Technique, row: Row) -> dict[str, str]:
     smaller = f":small[{times(memory_ratio(row))} smaller, {FORM[row['form']]}]"
     return {
-        "Technique": f"**{technique.title}** {MEASURED}",
-        "Size": f"{words.size(row['bytes'])} · {smaller}",
+        "Technique": f"**{technique.title}** {labels.MEASURED}",
+        "Size": f"{format.size(row['bytes'])} · {smaller}",
         "Reading": _speed(row, "prefill"),
         "Writing": _speed(row, "decode"),
-        "Perplexity": f"{words.perplexity(row['perplexity'])} :small[({times(perplexity_ratio(row))})]",
-        "KL": words.kl(row["kl"]),
-        "Next word right": words.percent(row["accuracy"]),
-        "Questions right": words.percent(row["probe_accuracy"]) if "probe_accuracy" in row else "–",
+        "Perplexity": f"{format.perplexity(row['perplexity'])} :small[({times(perplexity_ratio(row))})]",
+        "KL": format.kl(row["kl"]),
+        "Next word right": format.percent(row["accuracy"]),
+        "Questions right": format.percent(row["probe_accuracy"]) if "probe_accuracy" in row else "–",
     }
 
 
@@ -109,14 +109,14 @@ def _unpruned(rows: Sequence[Row]) -> dict[str, str]:
     row = rows[0]
     asked = next((one for one in rows if "dense_probe_accuracy" in one), None)
     return {
-        "Technique": f"Unpruned {MEASURED}",
-        "Size": words.size(row["dense_bytes"]),
+        "Technique": f"Unpruned {labels.MEASURED}",
+        "Size": format.size(row["dense_bytes"]),
         "Reading": "1×",
         "Writing": "1×",
-        "Perplexity": words.perplexity(row["dense_perplexity"]),
+        "Perplexity": format.perplexity(row["dense_perplexity"]),
         "KL": "0",
-        "Next word right": words.percent(row["dense_accuracy"]),
-        "Questions right": words.percent(asked["dense_probe_accuracy"]) if asked else "–",
+        "Next word right": format.percent(row["dense_accuracy"]),
+        "Questions right": format.percent(asked["dense_probe_accuracy"]) if asked else "–",
     }
 
 
@@ -132,7 +132,7 @@ def _speed(row: Row, name: str) -> str:
 def times(ratio: float) -> str:
     """A ratio with the figures that matter: 1.04 → "1.0×", 15.23 → "15×"."""
     if ratio >= 1e4:
-        return f"{words.perplexity(ratio)}×"
+        return f"{format.perplexity(ratio)}×"
     return f"{ratio:.1f}×" if ratio < 10 else f"{ratio:,.0f}×"
 
 

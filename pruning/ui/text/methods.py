@@ -8,7 +8,7 @@ from typing import Any
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import UNIT_KINDS, units_gone
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
 STRUCTURE = {
     "unstructured": "Single weights",
@@ -67,7 +67,7 @@ def method(
     chosen = MaskOptions.of(options)
     parts = [_what(chosen, settings, totals)]
     if chosen.structure != "layers":
-        parts.append(words.CRITERION_NAME.get(criterion, criterion))
+        parts.append(labels.CRITERION_NAME.get(criterion, criterion))
     parts += _told(chosen)
     if recovery is not None:
         parts.append(f"trained for {Training.of(recovery).steps} steps")
@@ -86,11 +86,11 @@ def _what(options: MaskOptions, settings: Sequence[str], totals: Sequence[int]) 
             return f"{STRUCTURE[structure]}, more where they cost less"
         if structure != "neurons" and totals and len(set(totals)) == 1:
             return f"{units_gone(totals[0], level)} of {totals[0]} {unit}"
-        return f"{words.percent(level)} of {unit}"
+        return f"{format.percent(level)} of {unit}"
     what = {"n:m": f"{options.pattern}", "block": f"{options.block} blocks"}.get(structure, "weights")
     if level is None:
         return f"{what[0].upper()}{what[1:]}, levels by group"
-    return what if structure == "n:m" else f"{words.percent(level)} of {what}"
+    return what if structure == "n:m" else f"{format.percent(level)} of {what}"
 
 
 def _one_level(settings: Sequence[str]) -> float | None:
@@ -109,9 +109,9 @@ def _told(options: MaskOptions) -> list[str]:
     if options.protect:
         said.append(f"layers {options.protect.replace('-', '–')} protected")
     if options.floor is not None:
-        said.append(f"at least {words.percent(options.floor)}")
+        said.append(f"at least {format.percent(options.floor)}")
     if options.ceiling is not None:
-        said.append(f"at most {words.percent(options.ceiling)}")
+        said.append(f"at most {format.percent(options.ceiling)}")
     if options.round_to:
         said.append(f"multiples of {options.round_to}")
     if not options.compensate:

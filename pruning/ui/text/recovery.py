@@ -9,9 +9,8 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.schedules import ONE_SHOT
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
-MEASURED, FORECAST = ":green-badge[measured]", ":blue-badge[forecast]"
 LOSS = {"distill": "The unpruned model", "task": "The text", "both": "Both"}
 LOSS_HELP = {
     "distill": "It learns to predict what the unpruned model predicts (distillation).",
@@ -25,7 +24,6 @@ LEARNS = {
     "both": "distilled and learnt from the text",
 }
 SCHEDULE = {"one_shot": "At once", "linear": "Linear", "cubic": "Cubic", "exponential": "Exponential"}
-UPDATES = ("sparsegpt", "corrected")
 DRAW = {
     "untrained": "Unpruned, as it is",
     "dense": "Unpruned, trained as long",
@@ -52,8 +50,8 @@ def why_at_once(criterion: str, options: MaskOptions) -> str | None:
     """Why this cannot be taken away little by little, or None."""
     if options.whole:
         return "Whole units go at once."
-    if criterion in UPDATES:
-        return f"{words.CRITERION_NAME[criterion]} changes the weights that stay, so they go at once."
+    if criterion in labels.WITH_WEIGHT_UPDATE:
+        return f"{labels.CRITERION_NAME[criterion]} changes the weights that stay, so they go at once."
     if options.pattern is not None:
         return f"The pattern {options.pattern} is all or nothing, so it goes at once."
     return None
@@ -82,12 +80,12 @@ def estimate(steps: int, known: tuple[float, bool] | None, before: float | None 
         "measured in an earlier training" if alike else "from an earlier training of another kind: roughly"
     )
     said = (
-        f"{FORECAST} about {words.seconds(steps * seconds)}: {_count(steps, 'step')} at {_step(seconds)} "
-        f"each, {source}."
+        f"{labels.FORECAST} about {format.seconds(steps * seconds)}: {_count(steps, 'step')} at "
+        f"{_step(seconds)} each, {source}."
     )
     if before is None:
         return f"{said} What comes before the first step, and measuring, come on top."
-    return f"{said} What comes before the first step took {words.seconds(before)} the last time."
+    return f"{said} What comes before the first step took {format.seconds(before)} the last time."
 
 
 def _step(seconds: float) -> str:
@@ -116,11 +114,11 @@ def so_far(looks: Sequence[Mapping[str, float]], best: int | None, gradual: bool
         return "The first look at quality comes with the first step."
     first, last = looks[0], looks[-1]
     if len(looks) == 1:
-        return f"{MEASURED} KL {words.kl(last['kl'])} nats per token before the first step."
+        return f"{labels.MEASURED} KL {format.kl(last['kl'])} nats per token before the first step."
     start = "before anything went" if gradual else "before training"
     said = (
-        f"{MEASURED} KL {words.kl(last['kl'])} nats per token at step {last['step']:.0f} "
-        f"({words.kl(first['kl'])} {start}), perplexity {words.perplexity(last['perplexity'])}."
+        f"{labels.MEASURED} KL {format.kl(last['kl'])} nats per token at step {last['step']:.0f} "
+        f"({format.kl(first['kl'])} {start}), perplexity {format.perplexity(last['perplexity'])}."
     )
     if best is None:
         return f"{said} Weights count as best once all of the plan is gone."
@@ -134,54 +132,54 @@ def fit(value: Mapping[str, Any]) -> str | None:
         return None
     if not refitted:
         return "Fitting the weights that stay did not help on text kept back, so it was undone."
-    before, after = (words.kl(look["kl"]) for look in value["looks"][:2])
+    before, after = (format.kl(look["kl"]) for look in value["looks"][:2])
     return (
-        f"{MEASURED} Fitting the weights that stay, before the first step, took KL from {before} to {after} "
-        "nats per token on text kept back."
+        f"{labels.MEASURED} Fitting the weights that stay, before the first step, took KL from {before} "
+        f"to {after} nats per token on text kept back."
     )
 
 
 def verdict(value: Mapping[str, Any]) -> str:
     """What training won back, in a sentence or two."""
     before, after, dense = value["pruned"], value["recovered"], value["dense"]
-    ends = f"Perplexity is {words.perplexity(after['perplexity'])}"
-    unpruned = f"unpruned {words.perplexity(dense['perplexity'])}"
+    ends = f"Perplexity is {format.perplexity(after['perplexity'])}"
+    unpruned = f"unpruned {format.perplexity(dense['perplexity'])}"
     if before is None:
         return (
-            f"Training chose what goes while it went. {ends} ({unpruned}), KL {words.kl(after['kl'])} nats "
+            f"Training chose what goes while it went. {ends} ({unpruned}), KL {format.kl(after['kl'])} nats "
             "per token."
         )
     won = value["won_back"]
-    ends += f" ({unpruned}, pruned {words.perplexity(before['perplexity'])})."
+    ends += f" ({unpruned}, pruned {format.perplexity(before['perplexity'])})."
     if won <= 0:
         return (
-            f"**Training won nothing back.** KL was {words.kl(before['kl'])} nats per token before and is "
-            f"{words.kl(after['kl'])} now. {ends} More steps, or a lower learning rate, may help."
+            f"**Training won nothing back.** KL was {format.kl(before['kl'])} nats per token before and is "
+            f"{format.kl(after['kl'])} now. {ends} More steps, or a lower learning rate, may help."
         )
-    return f"**{words.percent(won)} of the KL that pruning cost is won back.** {ends}"
+    return f"**{format.percent(won)} of the KL that pruning cost is won back.** {ends}"
 
 
 def ladder_end(value: Mapping[str, Any]) -> str:
     """Where a ladder stands or stopped, and why."""
     rows, best, budget = value["rows"], value["best"], value["budget"]
-    limits = [f"KL {words.kl(budget['kl'])}"] if budget["kl"] is not None else []
-    limits += [f"perplexity {words.perplexity(budget['perplexity'])}"] if budget["perplexity"] else []
+    limits = [f"KL {format.kl(budget['kl'])}"] if budget["kl"] is not None else []
+    limits += [f"perplexity {format.perplexity(budget['perplexity'])}"] if budget["perplexity"] else []
     limit = " and ".join(limits)
-    reached = "No level" if best is None else f"**{words.percent(best['level'])}**"
+    reached = "No level" if best is None else f"**{format.percent(best['level'])}**"
     if value["ended"] is None:
         return f"{reached} within the budget of {limit} so far; the ladder is not at its end."
     if value["ended"] == "levels":
         return f"{reached} is the last level of the ladder, and still within the budget of {limit}."
     over = rows[-1]
-    found = f"KL {words.kl(over['kl'])}, perplexity {words.perplexity(over['perplexity'])}"
+    found = f"KL {format.kl(over['kl'])}, perplexity {format.perplexity(over['perplexity'])}"
     trained = ", even after training" if over["recovered"] else ""
     if best is None:
         return (
-            f"Not even {words.percent(over['level'])} stays within the budget of {limit}: {found}{trained}."
+            f"Not even {format.percent(over['level'])} stays within the budget of {limit}: {found}{trained}."
         )
     return (
         f"{reached} is the most that stays within the budget of {limit}. It stopped at "
-        f"{words.percent(over['level'])}: {found}{trained}."
+        f"{format.percent(over['level'])}: {found}{trained}."
     )
 
 
@@ -189,11 +187,11 @@ def ticket_verdict(value: Mapping[str, Any]) -> str:
     """Whether the ticket beat chance, in words."""
     ticket, chance, dense = value["ticket"], value["random"], value["dense"]
     figures = (
-        f"After the same training its perplexity is {words.perplexity(ticket['perplexity'])}, that of a "
-        f"random ticket {words.perplexity(chance['perplexity'])}, and that of the unpruned model "
-        f"{words.perplexity(dense['perplexity'])}."
+        f"After the same training its perplexity is {format.perplexity(ticket['perplexity'])}, that of a "
+        f"random ticket {format.perplexity(chance['perplexity'])}, and that of the unpruned model "
+        f"{format.perplexity(dense['perplexity'])}."
     )
-    gone = words.percent(value["sparsity"])
+    gone = format.percent(value["sparsity"])
     if not value["ticket_wins"]:
         return f"**No winning ticket with {gone} gone: chance did as well or better.** {figures}"
     near = ticket["perplexity"] <= 1.05 * dense["perplexity"]

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
-FORECAST, MEASURED = ":blue-badge[forecast]", ":green-badge[measured]"
 KIND = {
     "map": "Map",
     "sweep": "Sweep",
@@ -59,10 +58,10 @@ def described(run: Run) -> str:
 
 def about(run: Run) -> str:
     """Model, criterion, and the text where it is not the usual one."""
-    parts = [words.short(run.reference or "model unknown")]
+    parts = [format.short(run.reference or "model unknown")]
     if run.kind != "baseline":
         parts.append(run.criterion)
-    return " · ".join([*parts, *([words.short(run.data)] if run.data != "demo" else [])])
+    return " · ".join([*parts, *([format.short(run.data)] if run.data != "demo" else [])])
 
 
 def plan(settings: Sequence[str]) -> str:
@@ -73,9 +72,9 @@ def plan(settings: Sequence[str]) -> str:
 def _setting(text: str) -> str:
     target, _, level = text.partition("=")
     kind, _, layers = target.partition("@")
-    name = "All groups" if kind == "all" else words.kind(kind)
+    name = "All groups" if kind == "all" else labels.kind(kind)
     where = f" in layers {layers.replace('-', '–').replace(',', ', ')}" if layers else ""
-    return f"{name} {words.percent(float(level))}{where}"
+    return f"{name} {format.percent(float(level))}{where}"
 
 
 def figures(run: Run) -> str:
@@ -84,17 +83,17 @@ def figures(run: Run) -> str:
     if run.kind == "map":
         points = len(value["groups"]) * len(value["levels"])
         return (
-            f"{FORECAST} {points:,} points, {len(value['groups'])} groups at {len(value['levels'])} levels · "
-            f"{MEASURED} made in {words.seconds(value['seconds'])}, "
+            f"{labels.FORECAST} {points:,} points, {len(value['groups'])} groups at "
+            f"{len(value['levels'])} levels · {labels.MEASURED} made in {format.seconds(value['seconds'])}, "
             f"{value['dense_forwards']:.1f} readings of the text"
         )
     if run.kind == "sweep":
         return _points(value["points"])
     if run.kind == "baseline":
         return (
-            f"{MEASURED} perplexity {words.perplexity(value['perplexity'])} · right next word "
-            f"{words.percent(value['accuracy'])} · {words.size(value['bytes'])} · "
-            f"{words.milliseconds(value['decode_ms'])} for each further word"
+            f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · right next word "
+            f"{format.percent(value['accuracy'])} · {format.size(value['bytes'])} · "
+            f"{format.milliseconds(value['decode_ms'])} for each further word"
         )
     if run.kind == "recovery":
         return _recovered(value)
@@ -102,20 +101,20 @@ def figures(run: Run) -> str:
         return str(value["error"] or "What was finished by then is kept.")
     size = value["sparse_bytes"] if run.kind == "export" else value["bytes"]
     line = (
-        f"{MEASURED} perplexity {words.perplexity(value['perplexity'])} · "
-        f"KL {words.kl(value['kl'])} nats per token · same next word {words.percent(value['agreement'])} · "
-        f"{words.percent(value['sparsity'])} gone · {words.size(size)} stored sparsely"
+        f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
+        f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "
+        f"{format.percent(value['sparsity'])} gone · {format.size(size)} stored sparsely"
     )
-    return f"{line} · {words.size(value['bytes'])} on disk" if run.kind == "export" else line
+    return f"{line} · {format.size(value['bytes'])} on disk" if run.kind == "export" else line
 
 
 def _recovered(value: dict[str, Any]) -> str:
     if not value["finished"]:
         return f"Stopped after {value['steps']} steps. Ask for it again to go on from there."
     before, after = value["pruned"], value["recovered"]
-    said = f"KL {words.kl(after['kl'])} nats per token"
-    said += f" (before training {words.kl(before['kl'])})" if before else ""
-    return f"{MEASURED} {said} · perplexity {words.perplexity(after['perplexity'])}"
+    said = f"KL {format.kl(after['kl'])} nats per token"
+    said += f" (before training {format.kl(before['kl'])})" if before else ""
+    return f"{labels.MEASURED} {said} · perplexity {format.perplexity(after['perplexity'])}"
 
 
 def _points(points: Sequence[dict[str, Any]]) -> str:
@@ -124,8 +123,8 @@ def _points(points: Sequence[dict[str, Any]]) -> str:
     count = f"{len(points):,} point{'s' if len(points) != 1 else ''}"
     where = f"{len(groups)} group{'s' if len(groups) != 1 else ''}"
     return (
-        f"{MEASURED} {count} in {where} · the worst: {words.group(worst['layer'], worst['kind'])} at "
-        f"{words.percent(worst['level'])}, KL {words.kl(worst['kl'])} nats per token"
+        f"{labels.MEASURED} {count} in {where} · the worst: {labels.group(worst['layer'], worst['kind'])} at "
+        f"{format.percent(worst['level'])}, KL {format.kl(worst['kl'])} nats per token"
     )
 
 

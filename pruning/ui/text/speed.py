@@ -8,9 +8,8 @@ from typing import Any
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.cost.roofline import Device, Estimate
 from pruning.planning.recipe.plan import Plan
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 
-MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
 DOING = {"prefill": "Reading", "decode": "Writing"}
 FORMAT = {"csr": "CSR, single zeros by row", "bsr": "BSR, blocks of 16 × 16", "2:4": "2:4, two zeros in four"}
 # Two timings of the same thing differ by as much.
@@ -19,7 +18,7 @@ SAME = 0.05
 
 def milliseconds(value: float) -> str:
     """As on other pages, and with two figures where it is quick: 0.16 → "0.16 ms"."""
-    return f"{value:.2g} ms" if value < 10 else words.milliseconds(value)
+    return f"{value:.2g} ms" if value < 10 else format.milliseconds(value)
 
 
 def times(value: float) -> str:
@@ -37,7 +36,7 @@ def sparse_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [
         {
             "Format": FORMAT.get(row["format"], row["format"]),
-            "Zeros": words.percent(row["level"]),
+            "Zeros": format.percent(row["level"]),
             **{
                 DOING[mode]: "not timed" if row.get("why_not") else judged(float(row[mode])) for mode in MODES
             },
@@ -51,7 +50,7 @@ def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the sparse formats bring, in a sentence."""
     timed = [row for row in rows if not row.get("why_not")]
     found = [
-        f"{row['format'].upper()} at {words.percent(row['level'])} for {DOING[mode].lower()}"
+        f"{row['format'].upper()} at {format.percent(row['level'])} for {DOING[mode].lower()}"
         for row in timed
         for mode in MODES
         if row[mode] > 1 + SAME
@@ -68,7 +67,7 @@ def forecast_line(table: LatencyTable, plan: Plan) -> str | None:
     if not {kind for _, kind in plan} <= set(table.shares):
         return None
     said = [f"**{times(speedup(table, plan, mode))}** {DOING[mode].lower()}" for mode in MODES]
-    return f"{FORECAST} {', '.join(said)} on {table.machine}."
+    return f"{labels.FORECAST} {', '.join(said)} on {table.machine}."
 
 
 def device_row(

@@ -16,7 +16,14 @@ from transformers import (
 )
 from transformers.pytorch_utils import Conv1D
 
-from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, find_groups, weight_view
+from pruning.engine.architecture.groups import (
+    GroupInfo,
+    Part,
+    decoder_layers,
+    find_groups,
+    group_weight,
+    weight_view,
+)
 from pruning.engine.models.load import fingerprint
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, HIDDEN, INNER, LAYERS, tiny_model
@@ -26,7 +33,7 @@ IDS = torch.arange(3, 15).unsqueeze(0)
 
 
 def of(groups: Sequence[GroupInfo], layer: int, kind: str) -> GroupInfo:
-    return next(group for group in groups if (group.layer, group.kind) == (layer, kind))
+    return next(group for group in groups if group.key == (layer, kind))
 
 
 def zero(model: nn.Module, group: GroupInfo) -> None:
@@ -36,10 +43,10 @@ def zero(model: nn.Module, group: GroupInfo) -> None:
 
 def module_inputs(model: nn.Module, names: Sequence[str]) -> dict[str, torch.Tensor]:
     """The last inputs of the named modules, in one forward pass."""
-    seen: dict[str, torch.Tensor] = {}
+    recorded: dict[str, torch.Tensor] = {}
     handles = [
         model.get_submodule(name).register_forward_pre_hook(
-            lambda _, args, name=name: seen.__setitem__(name, args[0].clone())
+            lambda _, args, name=name: recorded.__setitem__(name, args[0].clone())
         )
         for name in names
     ]
@@ -49,7 +56,7 @@ def module_inputs(model: nn.Module, names: Sequence[str]) -> dict[str, torch.Ten
     finally:
         for handle in handles:
             handle.remove()
-    return seen
+    return recorded
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -60,9 +67,7 @@ def test_every_layer_has_its_kinds_in_order(family: str) -> None:
         if family in TWO_MATRIX
         else ["qkv", "attn_out", "gate", "up", "down"]
     )
-    assert [(group.layer, group.kind) for group in groups] == [
-        (i, kind) for i in range(LAYERS) for kind in kinds
-    ]
+    assert [group.key for group in groups] == [(i, kind) for i in range(LAYERS) for kind in kinds]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -254,3 +259,16 @@ def test_a_gate_that_does_nothing_nonlinear_cannot_be_told_apart(llama: PreTrain
         PruningError, match="gate and up cannot be told apart in mlp.gate_proj and mlp.up_proj"
     ):
         find_groups(llama)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "phi3"])
+def test_a_groups_weight_is_a_copy_of_its_parts_one_below_the_other(family: str) -> None:
+    model = tiny_model(family)
+    for group in find_groups(model):
+        weight = group_weight(model, group)
+        assert group.key == group.key
+        assert weight.numel() == group.parameters
+        assert torch.equal(weight, torch.cat([weight_view(model, part) for part in group.parts]))
+        before = weight.clone()
+        weight.zero_()
+        assert torch.equal(group_weight(model, group), before)

@@ -25,14 +25,16 @@ SINGLE_KV = {"gpt2", "opt", "gpt_neox"}
 
 def given_to(model: nn.Module, part: Part) -> torch.Tensor:
     """What the module of `part` is given [tokens, in], in one forward pass."""
-    seen: list[torch.Tensor] = []
-    handle = model.get_submodule(part.module).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    recorded: list[torch.Tensor] = []
+    handle = model.get_submodule(part.module).register_forward_pre_hook(
+        lambda _, args: recorded.append(args[0])
+    )
     try:
         with torch.no_grad():
             model(input_ids=IDS)
     finally:
         handle.remove()
-    return seen[0].flatten(0, -2).clone()
+    return recorded[0].flatten(0, -2).clone()
 
 
 def shift(model: nn.Module, part: Part) -> None:
@@ -43,9 +45,9 @@ def shift(model: nn.Module, part: Part) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_neuron_is_a_column_of_down_and_the_rows_that_reach_it(family: str) -> None:
     model = tiny_model(family)
-    found = find_neurons(model, find_groups(model))
-    assert sorted(found) == list(range(LAYERS))
-    neurons = found[1]
+    by_layer = find_neurons(model, find_groups(model))
+    assert sorted(by_layer) == list(range(LAYERS))
+    neurons = by_layer[1]
     assert neurons.count == INNER
     before = given_to(model, neurons.down)
     for part in neurons.rows:

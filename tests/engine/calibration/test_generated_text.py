@@ -12,8 +12,7 @@ from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.trainer import split
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.training import Training
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.tasks.context import generated_text as writing
 from pruning.tasks.context.generated_text import generated_windows
 from pruning.workspace.store import Store
@@ -58,7 +57,7 @@ def test_what_is_lacking_grows_with_the_training_and_only_where_the_model_is_fol
 
 
 def test_parts_that_were_written_are_kept(
-    loaded: Loaded, store: Store, text: str, windows: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    session: Session, store: Store, text: str, windows: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "PART", 4)
 
@@ -68,9 +67,9 @@ def test_parts_that_were_written_are_kept(
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        generated_windows(loaded, store, text, windows, 10, stop)
+        generated_windows(session.reporting(stop), windows, 10)
     assert len(store.find("written")) == 1
-    found = generated_windows(loaded, store, text, windows, 10, silent)
+    found = generated_windows(session, windows, 10)
     assert found.shape == (10, windows.shape[1])
     assert len(store.find("written")) == 3
 
@@ -78,16 +77,17 @@ def test_parts_that_were_written_are_kept(
         raise AssertionError("written again")
 
     monkeypatch.setattr(writing, "sample_windows", never)
-    assert torch.equal(generated_windows(loaded, store, text, windows, 6, silent), found[:6])
+    assert torch.equal(generated_windows(session, windows, 6), found[:6])
 
 
 def test_recovery_learns_from_it(loaded: Loaded, text: str, tmp_path: Path) -> None:
-    asked = {"settings": ["all=0.5"], "criterion": "magnitude", "data": text}
+    asked = {"settings": ["all=0.5"], "criterion": "magnitude"}
     training = {"steps": 4, "batch": 2, "warmup": 1, "evaluate_every": 4}
     losses = {}
     for count in (0, 64):
         store = Store(tmp_path / str(count))
-        found = TASKS["recover"](loaded, store, silent, **asked, recovery={**training, "written": count})
+        session = Session(loaded, store, text)
+        found = TASKS["recover"](session, **asked, recovery={**training, "written": count})
         losses[count] = [row["loss"] for row in found["losses"]]
         assert len(store.find("written")) == count / 64
     assert losses[0] != losses[64]

@@ -22,13 +22,13 @@ UNSEEN = torch.randint(3, VOCABULARY, (16, 32), generator=torch.Generator().manu
 def test_a_model_comes_nearer_to_the_dense_one(family: str) -> None:
     model: Any = tiny_model(family).eval().requires_grad_(False)
     groups, name = find_groups(model), fingerprint(model)
-    plan = {(group.layer, group.kind): 0.5 for group in groups if group.kind != "up"}
+    plan = {group.key: 0.5 for group in groups if group.kind != "up"}
     removed = plan_masks(model, groups, criterion("magnitude"), plan, criterion_inputs())
     weights = refit_masked(model, groups, removed, WINDOWS)
     assert fingerprint(model) == name
     assert not any(module._forward_hooks for module in model.modules())
     assert weights.keys() == removed.keys()
-    assert not any(bool(weights[key][gone].any()) for key, gone in removed.items())
+    assert not any(bool(weights[key][mask].any()) for key, mask in removed.items())
     dense, errors = run(model, UNSEEN), []
     for change in (WeightChange(removed), WeightChange(removed, weights)):
         with applied_change(model, groups, change):

@@ -28,8 +28,8 @@ def _statistics(out: int, inner: int) -> FisherFactors:
 
 def _all_statistics(model: torch.nn.Module) -> Statistics:
     groups = find_groups(model)
-    known = {(g.layer, g.kind): _statistics(*group_weight(model, g).shape) for g in groups}
-    return Statistics(StatisticsIdentity("model", "data"), 0, known)
+    factors = {g.key: _statistics(*group_weight(model, g).shape) for g in groups}
+    return Statistics(StatisticsIdentity("model", "data"), 0, factors)
 
 
 def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
@@ -46,11 +46,11 @@ def test_l2_differs_from_magnitude_for_blocks_alone() -> None:
 def test_snip_has_one_threshold_and_no_group_dies() -> None:
     model = tiny_model("llama").requires_grad_(False)
     groups = find_groups(model)
-    plan = {(group.layer, group.kind): 0.95 for group in groups}
-    gradients = {(g.layer, g.kind): torch.rand(group_weight(model, g).shape) * 10.0**-g.layer for g in groups}
-    found = plan_masks(model, groups, criterion("snip"), plan, criterion_inputs(gradients=gradients))
-    shares = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
-    total = sum(int(mask.sum()) for mask in found.values()) / sum(mask.numel() for mask in found.values())
+    plan = {group.key: 0.95 for group in groups}
+    gradients = {g.key: torch.rand(group_weight(model, g).shape) * 10.0**-g.layer for g in groups}
+    pruned = plan_masks(model, groups, criterion("snip"), plan, criterion_inputs(gradients=gradients))
+    shares = {key: int(mask.sum()) / mask.numel() for key, mask in pruned.items()}
+    total = sum(int(mask.sum()) for mask in pruned.values()) / sum(mask.numel() for mask in pruned.values())
     assert total == pytest.approx(0.95, abs=1e-4)
     assert max(shares.values()) == pytest.approx(0.99, abs=1e-3)
     assert min(shares.values()) < 0.94
@@ -61,16 +61,16 @@ def test_snip_has_one_threshold_and_no_group_dies() -> None:
 def test_the_lowest_scores_go(name: str, level: float) -> None:
     chosen = criterion(name)
     weight = torch.randn(12, 20, generator=torch.Generator().manual_seed(2))
-    known = _statistics(12, 20)
+    factors = _statistics(12, 20)
     gradients = torch.rand(12, 20, generator=torch.Generator().manual_seed(5))
-    evidence = GroupInputs(known.score_inputs, known.score_outputs, known.input_covariance, gradients)
-    scores = chosen.score(weight, evidence)
+    inputs = GroupInputs(factors.score_inputs, factors.score_outputs, factors.input_covariance, gradients)
+    scores = chosen.score(weight, inputs)
     mask = removed(scores, level, chosen.scope)
     rows = [(scores, mask)] if chosen.scope == "group" else list(zip(scores, mask, strict=True))
-    for values, gone in rows:
-        assert int(gone.sum()) == round(level * values.numel())
-        if gone.any() and not gone.all():
-            assert values[gone].max() <= values[~gone].min()
+    for values, pruned in rows:
+        assert int(pruned.sum()) == round(level * values.numel())
+        if pruned.any() and not pruned.all():
+            assert values[pruned].max() <= values[~pruned].min()
 
 
 @pytest.mark.parametrize("scope", ["group", "row"])
@@ -82,11 +82,11 @@ def test_ties_do_not_take_more_than_the_level(scope: str) -> None:
 def test_a_change_is_undone_bit_for_bit(family: str) -> None:
     model = tiny_model(family).requires_grad_(False)
     groups, before = find_groups(model), {k: v.clone() for k, v in model.state_dict().items()}
-    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    plan = {group.key: 0.5 for group in groups}
     masks = plan_masks(model, groups, criterion("fisher"), plan, criterion_inputs(_all_statistics(model)))
     with applied_change(model, groups, WeightChange(masks)):
         for group in groups:
-            weight, mask = group_weight(model, group), masks[group.layer, group.kind]
+            weight, mask = group_weight(model, group), masks[group.key]
             assert int(mask.sum()) == round(0.5 * mask.numel())
             assert not weight[mask].any()
             assert weight[~mask].all()
@@ -124,17 +124,17 @@ def _two_groups() -> dict[tuple[int, str], torch.Tensor]:
 def test_one_threshold_for_several_groups_takes_what_they_ask_for_together() -> None:
     scores = _two_groups()
     plan = dict.fromkeys(scores, 0.25)
-    found = pooled(scores, plan, (1, 1), 1, 0.0, 1.0)
-    assert [int(mask.sum()) for mask in found.values()] == [10, 0]
-    assert torch.equal(found[0, "up"], scores[0, "up"] <= 10)
+    pruned = pooled(scores, plan, (1, 1), 1, 0.0, 1.0)
+    assert [int(mask.sum()) for mask in pruned.values()] == [10, 0]
+    assert torch.equal(pruned[0, "up"], scores[0, "up"] <= 10)
 
 
 def test_floor_and_ceiling_hold_for_every_group_and_the_total_stays() -> None:
     scores = _two_groups()
-    found = pooled(scores, dict.fromkeys(scores, 0.5), (1, 1), 1, 0.1, 0.6)
-    assert [int(mask.sum()) for mask in found.values()] == [12, 8]
-    found = pooled(scores, dict.fromkeys(scores, 0.3), (1, 1), 1, 0.2, 0.6)
-    assert [int(mask.sum()) for mask in found.values()] == [8, 4]
+    pruned = pooled(scores, dict.fromkeys(scores, 0.5), (1, 1), 1, 0.1, 0.6)
+    assert [int(mask.sum()) for mask in pruned.values()] == [12, 8]
+    pruned = pooled(scores, dict.fromkeys(scores, 0.3), (1, 1), 1, 0.2, 0.6)
+    assert [int(mask.sum()) for mask in pruned.values()] == [8, 4]
     with pytest.raises(PruningError, match=r"floor 0.1 and ceiling 0.6"):
         pooled(scores, dict.fromkeys(scores, 0.7), (1, 1), 1, 0.1, 0.6)
 
@@ -147,13 +147,13 @@ def test_scope_says_what_is_compared(scope: str, expected: int) -> None:
         for group, factor in zip(groups, (1.0, 100.0), strict=True):
             model.get_submodule(group.parts[0].module).weight.mul_(factor)
     plan = {(group.layer, "up"): 0.25 for group in groups}
-    found = plan_masks(
+    pruned = plan_masks(
         model, groups, criterion("magnitude"), plan, criterion_inputs(), MaskOptions(scope=scope)
     )
-    share = {key: int(mask.sum()) / mask.numel() for key, mask in found.items()}
+    share = {key: int(mask.sum()) / mask.numel() for key, mask in pruned.items()}
     assert share[0, "up"] == pytest.approx(expected / 20, abs=0.01)
     if scope == "row":
-        assert {int(row.sum()) for row in found[0, "up"]} == {8}
+        assert {int(row.sum()) for row in pruned[0, "up"]} == {8}
 
 
 @pytest.mark.parametrize("columns", [64, 30, 7])
@@ -162,11 +162,11 @@ def test_n_of_every_m_inputs_stay_everywhere(columns: int, kept: int, of: int) -
     scores = torch.rand(6, columns, generator=torch.Generator().manual_seed(3))
     mask = pattern_mask(scores, kept, of)
     for start in range(0, columns, of):
-        part, own = mask[:, start : start + of], scores[:, start : start + of]
+        part, part_scores = mask[:, start : start + of], scores[:, start : start + of]
         assert ((~part).sum(1) == min(kept, part.shape[1])).all()
-        for gone, values in zip(part, own, strict=True):
-            if gone.any():
-                assert values[gone].max() < values[~gone].min()
+        for pruned, values in zip(part, part_scores, strict=True):
+            if pruned.any():
+                assert values[pruned].max() < values[~pruned].min()
 
 
 def test_a_two_by_two_block_by_hand() -> None:

@@ -31,16 +31,16 @@ def test_every_family_is_pruned_better_than_by_wanda_and_comes_back(family: str)
     groups = find_groups(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     dense = run(model, WINDOWS)
-    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    plan = {group.key: 0.5 for group in groups}
     change = sparsegpt(model, groups, plan, WINDOWS, DEFAULT)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
     for group in groups:
-        gone, new = change.removed[group.layer, group.kind], change.weights[group.layer, group.kind]
-        assert int(gone.sum()) == round(0.5 * gone.numel())
-        assert not new[gone].any()
-    known = criterion_inputs(collect(model, groups, WINDOWS))
-    wanda = WeightChange(plan_masks(model, groups, criterion("wanda"), plan, known))
+        mask, new = change.removed[group.key], change.weights[group.key]
+        assert int(mask.sum()) == round(0.5 * mask.numel())
+        assert not new[mask].any()
+    inputs = criterion_inputs(collect(model, groups, WINDOWS))
+    wanda = WeightChange(plan_masks(model, groups, criterion("wanda"), plan, inputs))
     assert _error(model, change, dense) < 0.9 * _error(model, wanda, dense)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
@@ -48,9 +48,9 @@ def test_every_family_is_pruned_better_than_by_wanda_and_comes_back(family: str)
 def test_a_layer_is_pruned_on_what_the_pruned_layers_before_give_it() -> None:
     model = tiny_model("gpt2").eval().requires_grad_(False)
     groups = find_groups(model)
-    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    plan = {group.key: 0.5 for group in groups}
     change = sparsegpt(model, groups, plan, WINDOWS, DEFAULT)
-    qkv = next(group for group in groups if (group.layer, group.kind) == (2, "qkv"))
+    qkv = next(group for group in groups if group.key == (2, "qkv"))
     earlier = [group for group in groups if group.layer < 2]
     with applied_change(model, earlier, change):
         given = layer_inputs(model, WINDOWS, [2])[0][2]
@@ -74,17 +74,17 @@ def test_queries_keys_and_values_each_lose_the_level() -> None:
     with torch.no_grad():
         model.model.layers[0].self_attn.v_proj.weight.mul_(0.01)
     groups = find_groups(model)
-    qkv = next(group for group in groups if (group.layer, group.kind) == (0, "qkv"))
+    qkv = next(group for group in groups if group.key == (0, "qkv"))
     assert part_rows(model, qkv) == [32, 16, 16]
-    gone = sparsegpt(model, groups, {(0, "qkv"): 0.5}, WINDOWS, DEFAULT).removed[0, "qkv"]
-    assert [float(own.float().mean()) for own in gone.split([32, 16, 16])] == pytest.approx([0.5] * 3)
+    mask = sparsegpt(model, groups, {(0, "qkv"): 0.5}, WINDOWS, DEFAULT).removed[0, "qkv"]
+    assert [float(part.float().mean()) for part in mask.split([32, 16, 16])] == pytest.approx([0.5] * 3)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "phi3"])
 def test_two_of_every_four_inputs_stay(family: str) -> None:
     model = tiny_model(family).eval().requires_grad_(False)
     groups = find_groups(model)
-    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    plan = {group.key: 0.5 for group in groups}
     change = sparsegpt(model, groups, plan, WINDOWS, MaskOptions(structure="n:m", pattern="2:4"))
     for weight in change.weights.values():
         assert ((weight == 0).unflatten(1, (-1, 4)).sum(-1) == 2).all()

@@ -30,14 +30,14 @@ def test_it_stays_nearer_to_the_dense_model_than_sparsegpt(family: str) -> None:
     model = tiny_model(family).eval().requires_grad_(False)
     groups = find_groups(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    plan = {(group.layer, group.kind): 0.5 for group in groups}
+    plan = {group.key: 0.5 for group in groups}
     change = sparsegpt_corrected(model, groups, plan, WINDOWS, DEFAULT)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
     for group in groups:
-        gone, new = change.removed[group.layer, group.kind], change.weights[group.layer, group.kind]
-        assert int(gone.sum()) == round(0.5 * gone.numel())
-        assert not new[gone].any()
+        mask, new = change.removed[group.key], change.weights[group.key]
+        assert int(mask.sum()) == round(0.5 * mask.numel())
+        assert not new[mask].any()
     plain = sparsegpt(model, groups, plan, WINDOWS, DEFAULT)
     assert _error(model, change) < 0.9 * _error(model, plain)
 

@@ -10,8 +10,7 @@ from pruning.engine.calibration.capability_text import CODE
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled
 from pruning.planning.forecast.capability_map import CapabilityMap
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 
 
@@ -24,9 +23,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_costs_are_stored_resumed_and_leave_the_weights(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = {"levels": [0.3, 0.6], "data": text}
+    arguments = {"levels": [0.3, 0.6]}
 
     def stop(done: float, total: float, note: str = "", partial: Any = None) -> None:
         assert 0 <= done <= total
@@ -34,14 +33,14 @@ def test_costs_are_stored_resumed_and_leave_the_weights(
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        TASKS["capabilities"](loaded, store, stop, **arguments)
+        TASKS["capabilities"](session.reporting(stop), **arguments)
     assert fingerprint(loaded.model) == loaded.fingerprint
     [row] = store.find("capabilities", fingerprint=loaded.fingerprint, criterion="fisher", data=text)
     assert list(row["value"]["capabilities"]) == ["facts", "grammar", "common_sense"]
     notes: list[str] = []
     out = tmp_path / "costs.json"
     result = TASKS["capabilities"](
-        loaded, store, lambda _d, _t, note="", _p=None: notes.append(note), out=str(out), **arguments
+        session.reporting(lambda _d, _t, note="", _p=None: notes.append(note)), out=str(out), **arguments
     )
     assert fingerprint(loaded.model) == loaded.fingerprint
     assert {note.partition(" ")[2].removeprefix("about ") for note in notes} == {
@@ -63,6 +62,6 @@ def test_costs_are_stored_resumed_and_leave_the_weights(
         raise AssertionError("a pass was made again")
 
     monkeypatch.setattr("pruning.tasks.capabilities.capability_costs", forbidden)
-    again = TASKS["capabilities"](loaded, store, silent, **arguments)
+    again = TASKS["capabilities"](session, **arguments)
     assert again["capabilities"] == result["capabilities"]
     assert json.loads(Path(again["out"]).read_text())["groups"] == result["groups"]

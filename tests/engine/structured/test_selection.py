@@ -33,7 +33,7 @@ WINDOWS = torch.randint(3, VOCABULARY, (24, 64), generator=torch.Generator().man
 HALF = {"neurons": INNER // 2, "heads": 2, "kv_groups": 1}
 
 
-def known(model: nn.Module) -> tuple[list[GroupInfo], Units, Statistics]:
+def examined(model: nn.Module) -> tuple[list[GroupInfo], Units, Statistics]:
     groups = find_groups(model)
     return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8])
 
@@ -68,44 +68,46 @@ def test_levels_become_counts_and_one_unit_stays() -> None:
 )
 def test_rounding_takes_the_nearest_multiple_and_never_grows(level: float, multiple: int, kept: int) -> None:
     model = tiny_model("llama")
-    found = unit_counts(find_units(model, find_groups(model)), {(0, "neurons"): level}, multiple)
-    assert INNER - found.get((0, "neurons"), 0) == kept
+    pruned = unit_counts(find_units(model, find_groups(model)), {(0, "neurons"): level}, multiple)
+    assert INNER - pruned.get((0, "neurons"), 0) == kept
 
 
 @pytest.mark.parametrize("name", ["fisher", "l2", "magnitude", "wanda", "random"])
 def test_unit_scores_agree_with_the_weights_they_are_made_of(name: str) -> None:
     model = tiny_model("llama")
-    _, units, statistics = known(model)
-    seen, chosen = criterion_inputs(statistics), criterion(name)
+    _, units, statistics = examined(model)
+    inputs, chosen = criterion_inputs(statistics), criterion(name)
     down = weight_view(model, units.neurons[1].down).float()
-    scores = chosen.score(down, seen((1, "down"))).pow(chosen.norm).sum(0)
+    scores = chosen.score(down, inputs((1, "down"))).pow(chosen.norm).sum(0)
     if name in ("l2", "magnitude", "random"):
-        rows = [chosen.score(weight_view(model, part), seen((1, "down"))) for part in units.neurons[1].rows]
+        rows = [chosen.score(weight_view(model, part), inputs((1, "down"))) for part in units.neurons[1].rows]
         scores = scores + sum(part.pow(chosen.norm).sum(1) for part in rows)
-    gone = lowest_units(UnitScorer(model, units, chosen, seen), 1, "neurons", 5)
-    assert set(gone) == set(scores.argsort()[:5].tolist())
+    pruned = lowest_units(UnitScorer(model, units, chosen, inputs), 1, "neurons", 5)
+    assert set(pruned) == set(scores.argsort()[:5].tolist())
 
 
 def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
     model = tiny_model("llama")
-    _, units, statistics = known(model)
-    heads, one = units.heads[2], statistics.groups[2, "attn_out"]
+    _, units, statistics = examined(model)
+    heads, factors = units.heads[2], statistics.groups[2, "attn_out"]
     weight = weight_view(model, heads.out).float()
     costs = []
     for head in range(HEADS):
         change = torch.zeros_like(weight)
         change[:, heads.columns([head])] = weight[:, heads.columns([head])]
-        costs.append(0.5 * float(((change @ one.input_covariance) * change).sum(1) @ one.score_outputs))
-    gone = lowest_units(
+        costs.append(
+            0.5 * float(((change @ factors.input_covariance) * change).sum(1) @ factors.score_outputs)
+        )
+    pruned = lowest_units(
         UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics)), 2, "heads", 1
     )
-    assert gone == (costs.index(min(costs)),)
+    assert pruned == (costs.index(min(costs)),)
 
 
 @pytest.mark.parametrize("compensated", [True, False])
 def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
     model = tiny_model("llama")
-    groups, units, statistics = known(model)
+    groups, units, statistics = examined(model)
     scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
     for count, even in ((2, True), (1, False)):
         number = {(layer, "heads"): count for layer in range(LAYERS)}
@@ -113,27 +115,27 @@ def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
             removal = refit_layerwise(scorer, groups, number, WINDOWS).removal
         else:
             removal = choose_units(scorer, number)
-        for layer, gone in removal.heads.items():
-            lost = {units.heads[layer].group_of[head] for head in gone}
-            assert len(gone) == count
-            assert (len(lost) == 2) is even
+        for layer, pruned in removal.heads.items():
+            losing = {units.heads[layer].group_of[head] for head in pruned}
+            assert len(pruned) == count
+            assert (len(losing) == 2) is even
 
 
 def test_a_kv_group_goes_with_all_its_heads() -> None:
     model = tiny_model("llama")
-    groups, units, statistics = known(model)
+    groups, units, statistics = examined(model)
     number = {(1, "kv_groups"): 1}
     scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
-    found = refit_layerwise(scorer, groups, number, WINDOWS).removal
-    assert len(pruned_groups(units.heads[1], found.heads[1])) == 1
-    assert len(found.heads[1]) == HEADS // 2
+    removal = refit_layerwise(scorer, groups, number, WINDOWS).removal
+    assert len(pruned_groups(units.heads[1], removal.heads[1])) == 1
+    assert len(removal.heads[1]) == HEADS // 2
 
 
 @pytest.mark.parametrize("kind", ["neurons", "heads"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_refitting_helps_and_leaves_the_model_dense(family: str, kind: str) -> None:
     model = tiny_model(family)
-    groups, units, statistics = known(model)
+    groups, units, statistics = examined(model)
     before = fingerprint(model)
     scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
     bare = UnitRemoval(choose_units(scorer, counts(kind)))

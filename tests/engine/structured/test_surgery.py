@@ -50,9 +50,9 @@ def with_biases(family: str) -> nn.Module:
 def refitted(model: nn.Module, units: Units, removal: Removal) -> dict[str, torch.Tensor]:
     """Other weights for the columns that stay."""
     weights = {}
-    for name, gone in pruned_columns(units, removal).items():
+    for name, columns in pruned_columns(units, removal).items():
         weights[name] = 1.1 * weight_view(model, Part(name))
-        weights[name][:, gone] = 0
+        weights[name][:, columns] = 0
     return weights
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_cut_is_refused_before_anything_is_done() -> None:
 
 
 def test_other_logits_are_noticed() -> None:
-    one = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
-    check_same(one, one + 1e-6)
+    values = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    check_same(values, values + 1e-6)
     with pytest.raises(PruningError, match="does not put out"):
-        check_same(one, one + 0.1)
+        check_same(values, values + 0.1)

@@ -19,8 +19,8 @@ from pruning.planning.forecast.capability_map import (
     ABILITIES,
     CapabilityMap,
     check_values,
+    cost_weights,
     parse_values,
-    weights_of,
 )
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import costs_at
@@ -107,7 +107,7 @@ def test_at_one_a_capability_counts_as_much_as_the_map_whatever_its_scale() -> N
     whole = costs_at(TABLE, half).sum()
     louder = replace(KNOWN, costs={**KNOWN.costs, "facts": 50 * KNOWN.costs["facts"]})
     for known in (KNOWN, louder):
-        [(name, weight)] = weights_of(TABLE, known, {"facts": 2.0, "code": 0.0}).items()
+        [(name, weight)] = cost_weights(TABLE, known, {"facts": 2.0, "code": 0.0}).items()
         assert weight * costs_at(known.as_map(TABLE, name), half).sum() == pytest.approx(2 * whole)
     assert (
         solve(with_capability_weights(MENU, Forecaster.prior(TABLE), louder, {"facts": 2}), HALF).plan

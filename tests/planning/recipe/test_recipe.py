@@ -180,6 +180,21 @@ def test_units_go_with_their_structure_alone() -> None:
             Recipe.from_dict({**written, **change})
 
 
+def test_a_criterion_that_there_is_not_is_refused_where_the_names_are_known() -> None:
+    recipe = recipe_of({(0, "up"): 0.5})
+    assert recipe.checked(["magnitude", "fisher"]) == recipe
+    with pytest.raises(PruningError, match='no criterion "fisher"; use one of magnitude'):
+        recipe.checked(["magnitude"])
+
+
+def test_details_are_checked_like_those_of_a_file() -> None:
+    recipe = recipe_of({(0, "up"): 0.5}, name="half", recovery={"steps": 20})
+    assert (recipe.name, recipe.recovery) == ("half", {"steps": 20})
+    assert recipe.with_details(notes="more").name == "half"
+    with pytest.raises(PruningError, match="no setting"):
+        recipe.with_details(recovery={"stops": 20})
+
+
 def test_a_criterions_alias_is_read_and_written_as_the_stored_name():
     text = GOOD.replace("criterion: fisher", "criterion: sparsegpt-ec")
     recipe = Recipe.loads(text, ["fisher", "corrected"])

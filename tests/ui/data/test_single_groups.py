@@ -33,7 +33,7 @@ def test_two_tiny_costs_are_not_compared() -> None:
 
 
 def test_alone_is_the_forecast_of_each_group_by_itself() -> None:
-    single = single_groups.alone(TABLE, Forecaster.prior(TABLE).fit)
+    single = single_groups.alone(Forecaster.prior(TABLE))
     assert len(single) == 15 * 10
     cost = TABLE.cost[TABLE.groups.index((2, "down")), TABLE.levels.index(0.7)]
     assert single[(2, "down"), 0.7].kl == pytest.approx(PRIOR_KAPPA * cost)
@@ -42,7 +42,7 @@ def test_alone_is_the_forecast_of_each_group_by_itself() -> None:
 
 def test_the_table_has_every_group_and_level_and_what_was_measured() -> None:
     points = {(1, "gate"): [{"level": 0.3, "kl": 0.01, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, Forecaster.prior(TABLE).fit), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(Forecaster.prior(TABLE)), points)
     assert tuple(frame.columns) == single_groups.COLUMNS
     assert len(frame) == 15 * 9
     [row] = frame[frame["measured_kl_nats_per_token"].notna()].to_dict("records")
@@ -56,7 +56,7 @@ def test_the_table_has_every_group_and_level_and_what_was_measured() -> None:
 
 def test_a_point_at_a_level_that_the_map_lacks_is_a_row_without_forecast() -> None:
     points = {(1, "gate"): [{"level": 0.55, "kl": 0.02, "perplexity": 34.0}]}
-    frame = single_groups.frame(TABLE, single_groups.alone(TABLE, Forecaster.prior(TABLE).fit), points)
+    frame = single_groups.frame(TABLE, single_groups.alone(Forecaster.prior(TABLE)), points)
     [row] = frame[frame["level_percent"] == 55].to_dict("records")
     assert row["measured_kl_nats_per_token"] == 0.02
     assert row["forecast_kl_nats_per_token"] != row["forecast_kl_nats_per_token"], (

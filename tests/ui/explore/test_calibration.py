@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.recipe.plan import format_settings
-from pruning.ui.data import queries as services
+from pruning.ui.data import queries
 from pruning.ui.explore import calibration as teaching_view
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -87,8 +87,8 @@ def test_a_new_measurement_of_a_running_job_draws_the_page_anew(
     again: list[bool] = []
     monkeypatch.setattr(teaching_view.st, "rerun", lambda: again.append(True))
     table = synthetic.put_map(store)
-    model = services.Info(store.find("inspect")[0]["value"], list(table.groups), {})
-    monkeypatch.setattr(services, "store", lambda: store)
+    model = queries.Info(store.find("inspect")[0]["value"], list(table.groups), {})
+    monkeypatch.setattr(queries, "store", lambda: store)
     look = teaching_view.newly(model, table)
     look(store.job(job))
     assert again == []

@@ -21,9 +21,9 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, parse_settings
-from pruning.ui.data import session as state
-from pruning.ui.optimize import front as optimize_data
-from pruning.ui.optimize import targets as optimize_wants
+from pruning.ui.data import session
+from pruning.ui.optimize import front
+from pruning.ui.optimize import targets as fields
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
@@ -56,7 +56,7 @@ def press(app: AppTest, key: str) -> AppTest:
 
 
 def plan_of(app: AppTest, table: SensitivityMap) -> Plan:
-    return state.parse(app.query_params["plan"], list(table.groups))
+    return session.parse(app.query_params["plan"], list(table.groups))
 
 
 def learnt(store: Store, table: SensitivityMap) -> ForecastFit:
@@ -138,7 +138,7 @@ def test_the_nearest_is_said_in_the_units_of_the_fields() -> None:
         Target("parameters", 30123456): "30.13 M parameters",
         Target("perplexity", 37.18): "a perplexity of 37.2 (10 % worse)",
     }
-    assert {target: optimize_wants.in_units(target, table) for target in targets} == targets
+    assert {target: fields.in_units(target, table) for target in targets} == targets
 
 
 # ---- what must stay ---------------------------------------------------------------------------------
@@ -314,23 +314,23 @@ def test_owl_joins_the_chart_once_its_outliers_are_counted(
 
 def test_the_best_plans_rise_and_beat_uniform_ones() -> None:
     table = sensitivity_map(layers=6)
-    calibration = Forecaster.fitted(table, []).fit
-    plans = optimize_data.best_plans(table, calibration, Bounds())
+    forecaster = Forecaster.prior(table)
+    plans = front.best_plans(forecaster, Bounds())
     assert plans[0] == {}
-    shares = [optimize_data.share_of(table, plan) for plan in plans]
-    assert np.allclose(np.diff(shares), 0.95 / optimize_data.POINTS, atol=0.005)
-    rivals = optimize_data.rival_plans(table, calibration, {layer: 0.01 * layer for layer in range(6)})
-    assert {"uniform", "greedy", "owl", "guide", "protect_ends"} == set(rivals)
-    kls = [Forecaster.prior(table).forecast(plan).kl for plan in plans]
-    for plan in rivals["uniform"]:
-        near = np.interp(optimize_data.share_of(table, plan), shares, kls)
-        assert near < Forecaster.prior(table).forecast(plan).kl
+    shares = [front.share_of(table, plan) for plan in plans]
+    assert np.allclose(np.diff(shares), 0.95 / front.POINTS, atol=0.005)
+    baselines = front.baseline_plans(forecaster, {layer: 0.01 * layer for layer in range(6)})
+    assert {"uniform", "greedy", "owl", "guide", "protect_ends"} == set(baselines)
+    kls = [forecaster.forecast(plan).kl for plan in plans]
+    for plan in baselines["uniform"]:
+        near = np.interp(front.share_of(table, plan), shares, kls)
+        assert near < forecaster.forecast(plan).kl
 
 
 def test_bounds_make_other_plans() -> None:
     table = sensitivity_map(layers=6)
-    calibration = Forecaster.fitted(table, []).fit
+    forecaster = Forecaster.prior(table)
     held = Bounds(locks={(0, "up"): 0.5}, floor=dict.fromkeys(table.groups[5:], 0.2))
-    plans = optimize_data.best_plans(table, calibration, held)
+    plans = front.best_plans(forecaster, held)
     assert all(plan[0, "up"] == 0.5 for plan in plans)
     assert plans[0] == {(0, "up"): 0.5, **dict.fromkeys(table.groups[5:], 0.2)}

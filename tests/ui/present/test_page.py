@@ -13,12 +13,11 @@ from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.ui.present import facts as present_facts
 from pruning.ui.present import html as present_page
 from pruning.ui.present import page as present_view
-from pruning.ui.present.facts import Assumptions
-from pruning.ui.text import format as words
+from pruning.ui.present.facts import Assumptions, Results
+from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def said(html: str) -> str:
@@ -34,9 +33,8 @@ def shown(app) -> str:
 def made(truth: dict | None = None, supposed: Assumptions | None = None, **more) -> present_page.Facts:
     table = synthetic.sensitivity_map()
     plan: Plan = parse_settings(["gate=0.4", "up=0.5"], table.groups)
-    seen = Forecaster.prior(table).forecast(plan)
-    model, answer = more.get("model", "demo"), more.get("answer")
-    return present_facts.facts(model, table, plan, seen, truth, supposed or Assumptions(), answer)
+    results = Results(Forecaster.prior(table).forecast(plan), truth, more.get("answer"))
+    return present_facts.facts(more.get("model", "demo"), table, plan, results, supposed or Assumptions())
 
 
 TRUTH = {"bytes": 376_663_285, "agreement": 0.934, "perplexity": 35.2, "tokens": 4096}
@@ -65,10 +63,10 @@ def test_without_a_plan_the_page_says_where_to_make_one(open_page: Open, store: 
 
 def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, store: Store) -> None:
     table = synthetic.put_all(store)
-    found = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
+    figures = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert f"{round(100 * (1 - found['bytes'] / table.dense['bytes']))} %" in page
-    assert f"{round(100 * found['agreement'])} in 100" in page
+    assert f"{round(100 * (1 - figures['bytes'] / table.dense['bytes']))} %" in page
+    assert f"{round(100 * figures['agreement'])} in 100" in page
     assert page.count("● measured") == 5
     assert page.count("◌ forecast") == 1, "speed was not measured"
 
@@ -133,8 +131,8 @@ def test_an_address_that_makes_no_sense_is_not_believed(value: str) -> None:
 
 
 def test_an_address_is_read_back() -> None:
-    found = present_view.from_address({"title": "T", "price": "2.5", "copies": "3", "currency": "$"})
-    assert found == Assumptions(title="T", price=2.5, copies=3, currency="$")
+    assumptions = present_view.from_address({"title": "T", "price": "2.5", "copies": "3", "currency": "$"})
+    assert assumptions == Assumptions(title="T", price=2.5, copies=3, currency="$")
 
 
 # ---- facts ------------------------------------------------------------------------------------------
@@ -144,7 +142,7 @@ def test_measured_figures_win_and_are_told_as_such() -> None:
     smaller, speed, same = made(TRUTH).figures
     assert (smaller.value, smaller.source) == ("30 %", "measured")
     assert (same.value, same.source) == ("93 in 100", "measured")
-    assert "4,096 places" in same.known
+    assert "4,096 places" in same.basis
     assert speed.value == "1.0×"
 
 
@@ -152,10 +150,10 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
     seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
     smaller, _, same = made().figures
-    assert smaller.value == words.percent(1 - seen.bytes / table.dense["bytes"])
+    assert smaller.value == format.percent(1 - seen.bytes / table.dense["bytes"])
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
-        assert f"{round(100 * bound)} in 100" in same.known
+        assert f"{round(100 * bound)} in 100" in same.basis
     assert {smaller.source, same.source} == {"forecast"}
 
 

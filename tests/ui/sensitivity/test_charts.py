@@ -1,16 +1,24 @@
 """The Sensitivity page's figures: what stands where, and that names and markers keep apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from pruning.planning.recipe.plan import Group
 from pruning.ui.sensitivity import charts as sensitivity_charts
+from pruning.ui.sensitivity.charts import Cell
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import labels
 from tests.support.synthetic import groups
 
 GROUPS = groups(4)
 COSTS = np.linspace(0.001, 0.2, len(GROUPS))
+
+
+def cells_of(costs: np.ndarray) -> dict[Group, Cell]:
+    return {group: Cell(float(cost)) for group, cost in zip(GROUPS, costs, strict=True)}
 
 
 def axes(figure: go.Figure) -> tuple[str, str]:
@@ -23,7 +31,7 @@ def names(figure: go.Figure) -> dict[str, float]:
 
 
 def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
-    figure = sensitivity_charts.heat(GROUPS, COSTS, "KL", [(2, "gate")])
+    figure = sensitivity_charts.heat(cells_of(COSTS), "KL", [(2, "gate")])
     cells, markers = figure.data
     assert np.array(cells.z).shape == (5, 4)
     assert 10 ** np.array(cells.z)[2][2] == pytest.approx(COSTS[GROUPS.index((2, "gate"))])
@@ -33,14 +41,14 @@ def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
 
 
 def test_heat_in_perplexity_shows_percent_more() -> None:
-    figure = sensitivity_charts.heat(GROUPS, np.full(len(GROUPS), 10.0), "Perplexity")
+    figure = sensitivity_charts.heat(cells_of(np.full(len(GROUPS), 10.0)), "Perplexity")
     assert 10 ** np.array(figure.data[0].z)[0][0] == pytest.approx(10.0)
     assert figure.data[0].colorbar.title.text == "Perplexity, % more"
 
 
 @pytest.mark.parametrize("costs", [np.zeros(len(GROUPS)), np.full(len(GROUPS), 0.5)])
 def test_heat_of_equal_costs_is_still_drawn(costs: np.ndarray) -> None:
-    cells = sensitivity_charts.heat(GROUPS, costs).data[0]
+    cells = sensitivity_charts.heat(cells_of(costs)).data[0]
     assert np.isfinite(np.array(cells.z)).all()
     assert cells.zmax > cells.zmin
 
@@ -60,8 +68,9 @@ def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_c
 
 
 def test_heat_says_what_was_measured_and_takes_clicks_or_boxes() -> None:
-    bands = [(cost / 2, cost * 2) for cost in COSTS]
-    figure = sensitivity_charts.heat(GROUPS, COSTS, "KL", bands=bands, measured={(0, "qkv"): 0.5}, box=True)
+    cells = {group: Cell(cost, (cost / 2, cost * 2)) for group, cost in zip(GROUPS, COSTS, strict=True)}
+    cells[0, "qkv"] = replace(cells[0, "qkv"], measured=0.5)
+    figure = sensitivity_charts.heat(cells, "KL", box=True)
     texts = figure.data[1].text
     assert texts[0] == (
         "Layer 0 · Attention QKV<br>forecast KL 0.001 (below 0.001 – 0.002) nats/token"
@@ -69,12 +78,12 @@ def test_heat_says_what_was_measured_and_takes_clicks_or_boxes() -> None:
     )
     assert "measured" not in texts[1]
     assert figure.layout.dragmode == "select"
-    assert sensitivity_charts.heat(GROUPS, COSTS).layout.dragmode == "pan"
+    assert sensitivity_charts.heat(cells_of(COSTS)).layout.dragmode == "pan"
 
 
 def test_markers_of_a_deep_model_do_not_overlap() -> None:
     deep = groups(80)
-    size = sensitivity_charts.heat(deep, np.ones(len(deep))).data[1].marker.size
+    size = sensitivity_charts.heat(dict.fromkeys(deep, Cell(1.0))).data[1].marker.size
     assert size <= 900 / 80, "cells are no wider in a window of 1280"
 
 
@@ -119,5 +128,5 @@ def test_criteria_that_cost_little_have_a_plain_axis_from_the_unpruned_perplexit
 
 
 def test_every_criterion_has_a_colour_of_its_own() -> None:
-    assert set(charts.CRITERION_COLOUR) == set(words.CRITERION)
-    assert len(set(charts.CRITERION_COLOUR.values())) == len(words.CRITERION)
+    assert set(charts.CRITERION_COLOUR) == set(labels.CRITERION)
+    assert len(set(charts.CRITERION_COLOUR.values())) == len(labels.CRITERION)

@@ -6,7 +6,7 @@ import pytest
 
 from pruning.planning.recipe.plan import KINDS
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import format, labels
 from tests.support.synthetic import groups
 
 GROUPS = groups(4)
@@ -19,7 +19,7 @@ def axes(figure: go.Figure) -> tuple[str, str]:
 
 def test_composition_stacks_every_kind_by_layer() -> None:
     figure = charts.composition([(layer, kind, 1_000_000) for layer, kind in GROUPS])
-    assert [bar.name for bar in figure.data] == [words.kind(kind) for kind in KINDS]
+    assert [bar.name for bar in figure.data] == [labels.kind(kind) for kind in KINDS]
     assert all(list(bar.y) == [1.0] * 4 for bar in figure.data)
     assert figure.layout.barmode == "stack"
     assert axes(figure) == ("Layer", "Parameters (millions)")
@@ -51,23 +51,23 @@ def test_abilities_put_both_models_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (words.count(134_515_008), "135 M"),
-        (words.size(538_090_408), "538 MB"),
-        (words.percent(0.314), "31 %"),
-        (words.percent(-0.18), "−18 %"),
-        (words.percent(0.004), "0.4 %"),
-        (words.perplexity(33.84), "33.8"),
-        (words.perplexity(9.876), "9.88"),
-        (words.perplexity(1_520_000.0), "1.5·10^6"),
-        (words.kl(0.0), "0"),
-        (words.kl(0.00002), "below 0.001"),
-        (words.kl(0.0374), "0.037"),
-        (words.more(0.038), "about 3.8 % more perplexity"),
-        (words.more(1e-5), "less than 0.1 % more perplexity"),
-        (words.seconds(31), "31 s"),
-        (words.seconds(600), "10 min"),
-        (words.milliseconds(1097), "1.1 s"),
-        (words.layers([0, 1, 2, 7]), "0–2, 7"),
+        (format.count(134_515_008), "135 M"),
+        (format.size(538_090_408), "538 MB"),
+        (format.percent(0.314), "31 %"),
+        (format.percent(-0.18), "−18 %"),
+        (format.percent(0.004), "0.4 %"),
+        (format.perplexity(33.84), "33.8"),
+        (format.perplexity(9.876), "9.88"),
+        (format.perplexity(1_520_000.0), "1.5·10^6"),
+        (format.kl(0.0), "0"),
+        (format.kl(0.00002), "below 0.001"),
+        (format.kl(0.0374), "0.037"),
+        (format.more(0.038), "about 3.8 % more perplexity"),
+        (format.more(1e-5), "less than 0.1 % more perplexity"),
+        (format.seconds(31), "31 s"),
+        (format.seconds(600), "10 min"),
+        (format.milliseconds(1097), "1.1 s"),
+        (format.layers([0, 1, 2, 7]), "0–2, 7"),
     ],
 )
 def test_numbers_are_rounded_for_people(said: str, expected: str) -> None:

@@ -1,6 +1,6 @@
-"""The mixing desk: a custom component in plain JavaScript that forecasts and draws in the browser.
+"""The mixer: a custom component in plain JavaScript that forecasts and draws in the browser.
 
-Two mounts share one page. `send_table` brings the data that a whole page run may change; `desk` brings the
+Two mounts share one page. `send_table` brings the data that a whole page run may change; `mixer` brings the
 plan, and takes it back when a hand lets go. So a release sends a plan and no table.
 """
 
@@ -15,8 +15,18 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group, Plan, check_level
+from pruning.ui.data import session
 
-_FILES = ("forecast.js", "levels.js", "../../shared/format.js", "draw.js", "html.js", "events.js", "desk.js")
+_FILES = (
+    "forecast.js",
+    "levels.js",
+    "../../shared/format.js",
+    "cell.js",
+    "draw.js",
+    "html.js",
+    "events.js",
+    "desk.js",
+)
 _FOLDER = Path(__file__).parent
 _component = st.components.v2.component(
     "prunescope_desk",
@@ -26,16 +36,20 @@ _component = st.components.v2.component(
 
 
 @dataclass(frozen=True)
-class Release:
-    """What the desk sent when a hand let go: levels of the map's groups in their order, and what is locked.
+class Event:
+    """What the mixer sent: what a hand left there, a step through the history, or the history itself.
 
-    `number` counts the releases of one mount; Python sends it back, so that the desk knows which of its
-    own plans an answer is about.
+    `number` counts the events of one mount; Python sends the last back, so that the mixer knows which of its
+    own plans an answer is about. `levels` are of the map's groups in their order. `step` is "undo" or "redo".
+    `past` and `future` are what the browser kept over a reload, a line of text for a plan.
     """
 
     number: int
-    levels: Sequence[float]
-    locks: tuple[str, ...]
+    levels: Sequence[float] | None = None
+    locks: tuple[str, ...] = ()
+    step: str = ""
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
 
 
 def send_table(data: Mapping[str, Any]) -> None:
@@ -43,33 +57,40 @@ def send_table(data: Mapping[str, Any]) -> None:
     _component(key="desk_table", data={"table": dict(data)})
 
 
-def desk(
-    table_id: str, levels: Sequence[float], locks: Sequence[str], settings: str, answered: int, kl: float
-) -> None:
-    """Mount the desk with Python's plan; `answered` is the number of the release that it answers.
+def mixer(table_id: str, levels: Sequence[float], settings: str, answered: int, kl: float) -> None:
+    """Mount the mixer with Python's plan; `answered` is the number of the event that it answers.
 
-    `settings` is the plan as text and `kl` Python's own forecast: the desk shows when the two sides differ.
+    `settings` is the plan as text and `kl` Python's own forecast: the mixer shows when the two sides differ.
     """
+    history = session.history()
     _component(
         key="desk",
         data={
             "tableId": table_id,
             "levels": list(levels),
-            "locks": list(locks),
+            "locks": list(session.current().locks),
             "settings": settings,
+            "past": [",".join(plan) for plan in history.past],
+            "future": [",".join(plan) for plan in history.future],
             "answered": answered,
             "kl": kl,
         },
-        on_release_change=lambda: None,
+        on_events_change=lambda: None,
     )
 
 
-def released() -> Release | None:
-    """The latest release that the browser sent, handled or not."""
-    value = (st.session_state.get("desk") or {}).get("release")
-    if not value:
-        return None
-    return Release(int(value["number"]), value["levels"], tuple(str(lock) for lock in value["locks"]))
+def events(after: int) -> list[Event]:
+    """What the browser sent after the event of this number, in order.
+
+    A mount starts to count at the last number that Python answered.
+    """
+    sent = (st.session_state.get("desk") or {}).get("events") or []
+    return [_event(value) for value in sent if int(value["number"]) > after]
+
+
+def _event(value: Mapping[str, Any]) -> Event:
+    texts = {name: tuple(str(text) for text in value.get(name) or ()) for name in ("locks", "past", "future")}
+    return Event(int(value["number"]), value.get("levels"), step=str(value.get("step") or ""), **texts)
 
 
 def plan_of(levels: Sequence[float], groups: Sequence[Group]) -> Plan:

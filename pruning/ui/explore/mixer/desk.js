@@ -6,7 +6,6 @@ const OPEN = new WeakMap();
 const TABLES = (window.prunescopeTables ??= new Map());
 const WAITING = (window.prunescopeWaiting ??= new Set());
 const KEPT_TABLES = 4;
-const KEPT_STEPS = 50;
 const KEY_PAUSE = 150; // milliseconds after the last key until the plan is sent
 
 export default function (component) {
@@ -17,7 +16,7 @@ export default function (component) {
   }
   const desk = OPEN.get(parentElement) ?? new Desk(parentElement);
   OPEN.set(parentElement, desk);
-  desk.send = (release) => setStateValue("release", release);
+  desk.send = (events) => setStateValue("events", events);
   desk.take(data);
   return () => desk.close();
 }
@@ -40,6 +39,7 @@ class Desk {
     this.locks = new Set();
     this.cursor = {};
     this.number = 0;
+    this.unanswered = [];
     this.drag = null;
     this.resized = new ResizeObserver(() => this.redraw());
     this.resized.observe(this.root);
@@ -84,20 +84,16 @@ class Desk {
   adopt() {
     const { levels, locks, answered } = this.data;
     const first = this.levels === null;
-    if (first) {
-      this.number = Math.max(this.number, answered);
-      this.recall();
-    }
+    if (first) this.number = Math.max(this.number, answered);
+    this.unanswered = this.unanswered.filter(({ number }) => number > answered);
     if (this.drag || answered < this.number) return;
     if (first || !sameLevels(levels, this.levels)) {
-      // On a first mount the plan may have been changed on another page since the desk was last seen.
-      const before = first ? this.last : this.levels;
       this.levels = levels.slice();
       this.sent = this.levels;
-      if (before && !sameLevels(levels, before)) this.remember(before);
-      else this.keep();
     }
     this.locks = new Set(locks);
+    if (first) this.recall();
+    else this.keep();
   }
 
   settle() {
@@ -113,16 +109,17 @@ class Desk {
     clearTimeout(this.timer);
     this.timer = null;
     if (sameLevels(this.levels, this.sent) && !this.relocked) return;
-    if (!sameLevels(this.levels, this.sent)) this.remember(this.sent);
     this.relocked = false;
-    this.tell();
+    this.sent = this.levels;
+    this.tell({ levels: this.levels, locks: [...this.locks] });
   }
 
-  tell() {
-    this.sent = this.levels;
+  // Python may see only the last of what is sent in quick succession: all that it has not answered goes along.
+  tell(event) {
     this.number += 1;
+    this.unanswered.push({ number: this.number, ...event });
     delete this.root.dataset.settled;
-    this.send({ number: this.number, levels: this.levels, locks: [...this.locks] });
+    this.send(this.unanswered.slice());
     const seen = forecast(this.table, this.levels);
     setText(
       this.parts.spoken,
@@ -138,47 +135,38 @@ class Desk {
 
   // ---- undo and redo ----------------------------------------------------------------------------------
 
+  // The history is Python's, one for all pages. The browser keeps a copy, which outlives a reload.
+  step(name) {
+    this.release();
+    this.tell({ step: name });
+  }
+
   recall() {
-    this.past = [];
-    this.future = [];
-    this.last = null;
+    const { past, future, settings } = this.data;
+    if (past.length + future.length > 0) return this.keep();
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.storageName()) ?? "{}");
-      const fits = (levels) => levels.length === this.table.groups.length;
-      this.past = (kept.past ?? []).filter(fits);
-      this.future = (kept.future ?? []).filter(fits);
-      this.last = kept.last && fits(kept.last) ? kept.last : null;
+      const moved = kept.settings !== undefined && kept.settings !== settings;
+      const before = moved ? [...kept.past, kept.settings] : (kept.past ?? []);
+      const after = moved ? [] : (kept.future ?? []);
+      if (before.length + after.length > 0) this.tell({ past: before, future: after });
     } catch {
       // A browser that keeps nothing, or something else under this name: the history starts empty.
     }
+    return undefined;
   }
 
   storageName() {
-    return `prunescope-desk-${this.table.fingerprint}`;
+    return `prunescope-history-${this.table.fingerprint}`;
   }
 
   keep() {
     try {
-      const { past, future, levels: last } = this;
-      sessionStorage.setItem(this.storageName(), JSON.stringify({ past, future, last }));
+      const { past, future, settings } = this.data;
+      sessionStorage.setItem(this.storageName(), JSON.stringify({ past, future, settings }));
     } catch {
-      // Full or forbidden: undo then works until the page is left.
+      // Full or forbidden: undo then works until the page is loaded anew.
     }
-  }
-
-  remember(levels) {
-    this.past = [...this.past, levels].slice(-KEPT_STEPS);
-    this.future = [];
-    this.keep();
-  }
-
-  step(from, to) {
-    if (this[from].length === 0) return;
-    this[to].push(this.levels);
-    this.levels = this[from].pop();
-    this.keep();
-    this.tell();
-    this.ask();
   }
 
   // ---- frames -----------------------------------------------------------------------------------------
@@ -223,8 +211,8 @@ class Desk {
     }
     drawHere(parts.tradeoff, this.still, { table, seen, truth, look });
     setText(parts.words, this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels));
-    parts.buttons.undo.disabled = this.past.length === 0;
-    parts.buttons.redo.disabled = this.future.length === 0;
+    parts.buttons.undo.disabled = this.data.past.length === 0 && !this.unanswered.some(({ levels }) => levels);
+    parts.buttons.redo.disabled = this.data.future.length === 0;
     this.root.dataset.kl = String(seen.kl);
     this.settle();
   }

@@ -6,15 +6,15 @@ function listen(desk) {
   for (const [kind, lane] of Object.entries(parts.lanes)) listenLane(desk, kind, lane);
   for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => desk.toggleLock(kind);
   parts.layers.onclick = (event) => desk.toggleLock(String(place(desk, parts.layers, event).layer));
-  parts.buttons.undo.onclick = () => desk.step("past", "future");
-  parts.buttons.redo.onclick = () => desk.step("future", "past");
+  parts.buttons.undo.onclick = () => desk.step("undo");
+  parts.buttons.redo.onclick = () => desk.step("redo");
   parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
   parts.buttons.preset.onchange = (event) => usePreset(desk, event.target);
   desk.root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
-    if (event.shiftKey) desk.step("future", "past");
-    else desk.step("past", "future");
+    if (event.shiftKey) desk.step("redo");
+    else desk.step("undo");
   };
 }
 

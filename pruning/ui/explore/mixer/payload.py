@@ -1,4 +1,4 @@
-"""What the desk needs to forecast by itself, as plain data: the map's costs, calibration and constants.
+"""What the mixer needs to forecast by itself, as plain data: the map's costs, calibration and constants.
 
 It is sent when a page is drawn, not when a slider moves. `forecast.js` reads it; a browser test holds both
 sides against each other.
@@ -15,19 +15,19 @@ from typing import Any
 from pruning.planning.forecast import predict as arithmetic
 from pruning.planning.forecast.fit import MAX_KL, PIVOT
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import ForecastFit, SensitivityMap
+from pruning.planning.forecast.predict import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
-from pruning.ui.text import format as words
+from pruning.ui.text import labels
 
-# The strategies whose curves stand on the chart of quality against size.
+# The presets whose curves stand on the chart of quality against size.
 DRAWN = ("uniform", "guide", "protect_ends")
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What else the desk shows: plans that were measured or pinned, single measured points, speed.
+    """What else the mixer shows: plans that were measured or pinned, single measured points, speed.
 
     `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
     `decode_ms` is the dense model's measured time a word, where it is known.
@@ -39,9 +39,10 @@ class Marks:
     decode_ms: float | None = None
 
 
-def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> dict[str, Any]:
-    """The table as the desk's JavaScript takes it; `id` changes whenever anything in it does."""
-    known, log_costs = smap.logs[0], Forecaster(smap, calibration).weighted_map.joint_logs
+def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
+    """The table as the mixer's JavaScript takes it; `id` changes whenever anything in it does."""
+    smap, fit = forecaster.smap, forecaster.fit
+    log_levels, log_costs = smap.logs[0], forecaster.weighted_map.joint_logs
     dense = smap.dense
     number = {group: index for index, group in enumerate(smap.groups)}
     value: dict[str, Any] = {
@@ -49,10 +50,14 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
         "groups": [{"layer": layer, "kind": kind} for layer, kind in smap.groups],
         "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
         "kinds": {
-            kind: {"label": words.kind(kind), "short": words.SHORT_KIND[kind], "colour": charts.COLOUR[kind]}
+            kind: {
+                "label": labels.kind(kind),
+                "short": labels.SHORT_KIND[kind],
+                "colour": charts.COLOUR[kind],
+            }
             for kind in KINDS
         },
-        "known": known.tolist(),
+        "known": log_levels.tolist(),
         "logCosts": log_costs.tolist(),
         "parameters": smap.parameters.tolist(),
         "maxLevel": MAX_LEVEL,
@@ -62,12 +67,12 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
             "weightBytes": dense["weight_bytes"],
         },
         "calibration": {
-            "kappa": calibration.kappa,
-            "beta": calibration.beta,
-            "spread": calibration.spread,
-            "measured": calibration.measured,
-            "kinds": list(calibration.weights),
-            "covariance": [list(row) for row in calibration.covariance],
+            "kappa": fit.kappa,
+            "beta": fit.beta,
+            "spread": fit.spread,
+            "measured": fit.measured,
+            "kinds": list(fit.weights),
+            "covariance": [list(row) for row in fit.covariance],
         },
         "constants": _constants(),
         "presets": [_preset(name, smap.groups) for name in PRESETS],
@@ -77,7 +82,7 @@ def table_data(smap: SensitivityMap, calibration: ForecastFit, marks: Marks) -> 
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
         "decodeMs": marks.decode_ms,
-        "help": {"perplexity": words.PERPLEXITY, "agreement": words.AGREEMENT, "size": words.SIZE},
+        "help": {"perplexity": labels.PERPLEXITY, "agreement": labels.AGREEMENT, "size": labels.SIZE},
         "fingerprint": smap.fingerprint,
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
@@ -98,7 +103,7 @@ def _constants() -> dict[str, Any]:
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": words.STRATEGY[name],
+        "label": labels.STRATEGY[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],

@@ -184,6 +184,21 @@ def test_one_measurement_pulls_the_forecast_its_way_only_in_part() -> None:
     assert Forecaster.fitted(table, [({}, 0.0)]).fit.measured == 0
 
 
+@pytest.mark.parametrize("cost", [0.0, 0.02, 0.3, 4.0])
+def test_the_cost_at_a_kl_is_the_one_that_gives_it(cost: float) -> None:
+    forecaster = Forecaster(make_table(), ForecastFit(kappa=1.4, beta=0.9, spread=0.2, measured=3))
+    assert forecaster.cost_of(forecaster.kl_of(cost)) == pytest.approx(cost)
+
+
+def test_the_weighted_map_costs_without_weights_what_the_map_costs_with_them() -> None:
+    table = make_table()
+    fit = replace(Forecaster.prior(table).fit, weights={"up": 2.0, "down": 0.5}, depth=0.3)
+    forecaster = Forecaster(table, fit)
+    plain = Forecaster(forecaster.weighted_map, replace(fit, weights={}, depth=0.0))
+    plan = uniform(table, 0.4)
+    assert plain.costs(plan) == pytest.approx(forecaster.costs(plan))
+
+
 def test_curve_starts_at_nothing_and_rises() -> None:
     table = make_table()
     alone = Forecaster.prior(table).forecast_alone()

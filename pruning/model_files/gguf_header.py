@@ -1,0 +1,86 @@
+"""What the header of a GGUF file says. No weights are read.
+
+The format is specified in docs/gguf.md of the ggml project.
+"""
+
+import math
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pruning.errors import PruningError
+from pruning.model_files.checkpoint import LARGEST_HEADER, damaged
+
+# By the number of a metadata value's type its `struct` format; strings and arrays are apart.
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+
+@dataclass(frozen=True)
+class Gguf:
+    """The header of a GGUF file: metadata (arrays as their length) and the shape of every tensor."""
+
+    metadata: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+
+
+def gguf_header(path: Path) -> Gguf:
+    """Read the header of a GGUF file. Raises PruningError when it is not one, is damaged or cut short."""
+    import gguf  # costs a third of a second, for numpy and its tables of tensor types
+
+    sizes = {int(kind): pair for kind, pair in gguf.GGML_QUANT_SIZES.items()}
+    try:
+        with path.open("rb") as file:
+            magic, version, tensors, keys = struct.unpack("<4sIQQ", file.read(24))
+            if magic != b"GGUF" or version not in (2, 3) or max(tensors, keys) > 1_000_000:
+                raise ValueError("it does not begin like a GGUF file")
+            metadata = {_string(file): _value(file, *_numbers(file, "I")) for _ in range(keys)}
+            shapes: dict[str, tuple[int, ...]] = {}
+            end = 0
+            for _ in range(tensors):
+                name, (dimensions,) = _string(file), _numbers(file, "I")
+                shapes[name] = _numbers(file, f"{min(dimensions, 8)}Q")
+                kind, offset = _numbers(file, "IQ")
+                block, block_bytes = sizes[kind]
+                end = max(end, offset + math.prod(shapes[name]) // block * block_bytes)
+            alignment = int(metadata.get("general.alignment", 32))
+            start = -(-file.tell() // alignment) * alignment
+        size = path.stat().st_size
+    except (OSError, ValueError, struct.error, KeyError, TypeError, ZeroDivisionError, MemoryError) as error:
+        raise PruningError(damaged(path, error)) from None
+    if size < start + end:
+        raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {start + end:,}"))
+    return Gguf(metadata, shapes)
+
+
+def _numbers(file: BinaryIO, form: str) -> tuple[Any, ...]:
+    return struct.unpack(f"<{form}", file.read(struct.calcsize(f"<{form}")))
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = _numbers(file, "Q")
+    if length > LARGEST_HEADER:
+        raise ValueError("a name in it is impossibly long")
+    text = file.read(length)
+    if len(text) < length:
+        raise ValueError("its header is cut short")
+    return text.decode("utf-8", errors="replace")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    """A metadata value; of an array only its length, as vocabularies have very many entries."""
+    if kind == _STRING:
+        return _string(file)
+    if kind != _ARRAY:
+        return _numbers(file, _SCALARS[kind])[0]
+    member, count = _numbers(file, "IQ")
+    if count > LARGEST_HEADER:
+        raise ValueError("a list in it is impossibly long")
+    if member in _SCALARS:
+        file.seek(count * struct.calcsize(f"<{_SCALARS[member]}"), os.SEEK_CUR)
+        return count
+    for _ in range(count):
+        _value(file, member)
+    return count
