@@ -23,7 +23,7 @@ RECIPE_FILE = "recipe.yaml"
 Values = dict[str, Any]
 
 # Arguments of tasks whose option is called otherwise.
-_OPTION = {"only": "rows"}
+_OPTION = {"only": "rows", "preset": "strategy"}
 # What is one word in the shell and no plain text in a request.
 _SPELT: Mapping[str, Callable[[Any], str]] = {
     "levels": format_levels,
@@ -221,13 +221,30 @@ def _impact(model: Mapping[str, Any], arguments: Values) -> str:
 
 def _solve(model: Mapping[str, Any], arguments: Values) -> str:
     values = {
-        "targets": [f"{name}={number:.10g}" for name, number in arguments["targets"]],
+        "targets": [_target(target) for target in arguments["targets"]],
         **{name: arguments.get(name) for name in ("locks", "protect", "floors", "ceilings")},
         "values": [f"{name}={number:g}" for name, number in arguments.get("values", {}).items()],
         **{name: arguments.get(name) for name in ("criterion", "structure", "data")},
         "out": RECIPE_FILE,
     }
     return _line("solve", model, values)
+
+
+def _target(target: Any) -> str:
+    """A target in the words of the option; a page has its name and number apart."""
+    return target if isinstance(target, str) else "{}={:.10g}".format(*target)
+
+
+def _make_recipe(model: Mapping[str, Any], arguments: Values) -> str:
+    best = arguments.get("best")
+    values = {
+        **_flat(arguments),
+        **(arguments.get("labels") or {}),
+        "best": best is not None,
+        "sparsity": best,
+        "out": RECIPE_FILE,
+    }
+    return _line("recipe", model, {name: value for name, value in values.items() if name != "labels"})
 
 
 _COMPOSED: Mapping[str, Callable[[Mapping[str, Any], Values], str]] = {
@@ -240,4 +257,5 @@ _COMPOSED: Mapping[str, Callable[[Mapping[str, Any], Values], str]] = {
     "quantize": _with_recipe("quantize", "methods"),
     "impact": _impact,
     "solve": _solve,
+    "recipe": _make_recipe,
 }

@@ -1,8 +1,8 @@
 """What can be asked of a loaded model; the command line and the dashboard's worker call the same functions.
 
 Every task is `task(session, **arguments) -> dict` of plain data, on the session's model and text. It leaves
-the model as it found it, and stores what it found before it returns. `pruning.workspace.task_registry` has a
-row for each.
+the model as it found it, and stores what it found before it returns. `pruning.workspace.task_registry` has
+a row for each.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +13,7 @@ from pruning.tasks.context.session import Session
 from pruning.workspace.task_registry import BY_NAME, ROWS
 
 __all__ = ["TASKS", "Session"]
+
 Task = Callable[..., dict[str, Any]]
 
 

@@ -67,6 +67,8 @@ ROWS = (
         aliases=("teach",),
     ),
     TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "Methods"),
+    TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "Optimize"),
+    TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "Explore"),
     TaskRow("export", "export:export_model", "export", "Writing the model", "Export"),
     TaskRow("generate", "generate:generate", "generate", "Answering the prompt", "Compare"),
     TaskRow(

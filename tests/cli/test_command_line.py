@@ -8,6 +8,7 @@ from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace.task_registry import BY_NAME
 from tests.cli.conftest import Parsed
 
@@ -52,11 +53,10 @@ def half_up(options: dict[str, Any], kind: str = "up") -> dict[str, Any]:
     recipe = Recipe.from_plan(
         {(0, kind): 0.5},
         [(0, kind)],
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        options=MaskOptions.of(options),
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+        MaskOptions.of(options),
     )
     return recipe.to_dict()
 
@@ -86,7 +86,7 @@ def test_the_commands_of_the_best_recipe(parsed: Parsed) -> None:
     first, second = command_line({"task": "best", "model": MODEL, "arguments": arguments}).splitlines()
     name, found = parsed(first)
     assert name == "recipe"
-    assert {"best": True, "wanted": 0.2, "data": "d", "structure": "heads"}.items() <= found.items()
+    assert {"best": True, "sparsity": 0.2, "data": "d", "structure": "heads"}.items() <= found.items()
     assert parsed(second)[0] == "measure"
 
 
@@ -117,12 +117,10 @@ def test_an_export_repeats_the_recipe(parsed: Parsed) -> None:
     recipe = Recipe.from_plan(
         {(0, "up"): 0.5},
         groups,
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        name="half up",
-    )
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+    ).with_details(name="half up")
     arguments = {"recipe": recipe.to_dict(), "out": None, "name": "half-up"}
     first, second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()
     assert parsed(first)[1]["settings"] == ("up@0=0.5",)
@@ -192,6 +190,10 @@ EVERY: dict[str, list[dict[str, Any]]] = {
     "calibrate": [{"structure": "heads", "criterion": "wanda", "data": "d"}],
     "teach": [{"criterion": "wanda"}],
     "best": [{"sparsity": 0.5, "structure": "heads", "data": "d"}],
+    "recipe": [
+        {"settings": ["up=0.5"], "preset": "uniform=0.3", "labels": {"name": "half up", "notes": None}},
+        {"best": 0.2, "structure": "heads", "data": "d"},
+    ],
     "export": [{"recipe": {}, "name": "x", "masked": True}],
     "generate": [{"prompts": ["It's", "a"], "plans": [["up=0.5"], []], "max_new_tokens": 7, "floor": 0.2}],
     "recover": [{"settings": ["all=0.5"], "recovery": {"lora": 8, "written": 0}, "scope": "layer"}],
@@ -205,7 +207,7 @@ EVERY: dict[str, list[dict[str, Any]]] = {
 
 
 def test_every_line_of_every_task_is_one_that_click_takes(parsed: Parsed) -> None:
-    assert set(EVERY) == {*BY_NAME, "solve"}
+    assert set(EVERY) == set(BY_NAME)
     how = {"reference": "a b", "dtype": "bfloat16", "device": "cpu", "allow_pickle": True}
     for task, requests in EVERY.items():
         for arguments in requests:
@@ -216,8 +218,7 @@ def test_every_line_of_every_task_is_one_that_click_takes(parsed: Parsed) -> Non
                 read = [parsed(line) for line in lines]
                 assert all(values["model"] == model["reference"] for _, values in read)
                 assert all(values["dtype"] == model["dtype"] for _, values in read)
-                last = {*BY_NAME[task].aliases, BY_NAME[task].command} if task in BY_NAME else {"solve"}
-                assert read[-1][0] in last
+                assert read[-1][0] in {*BY_NAME[task].aliases, BY_NAME[task].command}
 
 
 def test_the_plain_tasks_say_the_same_as_their_request(parsed: Parsed) -> None:
@@ -232,6 +233,12 @@ def test_the_plain_tasks_say_the_same_as_their_request(parsed: Parsed) -> None:
     line = command_line({"task": "solve", "model": MODEL, "arguments": EVERY["solve"][0]})
     assert line == (
         "prunescope solve demo --target sparsity=0.5 --lock up=0 --protect 0 --value code=2 --out recipe.yaml"
+    )
+    line = command_line({"task": "solve", "model": MODEL, "arguments": {"targets": ["kl=0.1"]}})
+    assert line == "prunescope solve demo --target kl=0.1 --out recipe.yaml"
+    line = command_line({"task": "recipe", "model": MODEL, "arguments": EVERY["recipe"][1]})
+    assert line == (
+        "prunescope recipe demo --best --data d --structure heads --sparsity 0.2 --out recipe.yaml"
     )
     line = command_line({"task": "latency", "model": MODEL, "arguments": {"again": True}})
     assert line == "prunescope latency demo --again"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_demo_draws_its_map_once(llama_folder: Path, tmp_path: Path, monkeypatch
     folder = shutil.copytree(llama_folder, demo_folder())
     (folder / "prunescope.json").write_text('{"origin": "hub"}', encoding="utf-8")
 
-    def demo(*options):
+    def demo(*options: str) -> tuple[dict[str, Any], str]:
         code = (
             "import sys; from pruning.cli import main; main(sys.argv[1:], standalone_mode=False); "
             "print('torch' in sys.modules, file=sys.stderr)"

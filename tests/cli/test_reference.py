@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import click
 import pytest
@@ -60,16 +60,17 @@ class _Result(TypedDict):
 
 
 def test_keys_are_held_against_the_type_down_to_the_rows() -> None:
-    good = {"rows": [{"kl": 1.0}], "best": None}
+    good: dict[str, Any] = {"rows": [{"kl": 1.0}], "best": None}
     check_keys(good, _Result)
     check_keys({**good, "more": 1, "best": {"kl": 2.0}}, _Result)
     assert [key for key, _, _ in keys(_Result)] == ["rows", "rows[].kl", "best", "best.kl", "more"]
     assert [key for key, _, always in keys(_Result) if not always] == ["more"]
-    for wrong in (
+    mistakes: list[dict[str, Any]] = [
         {"rows": []},
         {**good, "other": 1},
         {**good, "rows": [{"kl": 1.0}, {}]},
         {**good, "best": {"kl": 1.0, "perplexity": 2.0}},
-    ):
+    ]
+    for wrong in mistakes:
         with pytest.raises(AssertionError):
             check_keys(wrong, _Result)

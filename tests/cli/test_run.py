@@ -1,6 +1,7 @@
 """What every command shares: errors in a sentence, words checked first, progress."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -27,7 +28,7 @@ def test_words_are_checked_before_the_model_is_loaded(call: Call, tmp_path: Path
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Cancelled])
 def test_a_stopped_command_says_so(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_):
+    def stop(*_: Any) -> None:
         raise error
 
     monkeypatch.setattr("pruning.cli.run.load", stop)
@@ -38,7 +39,7 @@ def test_a_stopped_command_says_so(error: type[BaseException], monkeypatch: pyte
 
 
 def test_an_error_is_one_sentence_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_):
+    def refuse(*_: Any) -> None:
         raise PruningError("There is no such model.")
 
     monkeypatch.setattr("pruning.cli.run.load", refuse)
