@@ -93,7 +93,7 @@ def test_generate_keeps_what_it_has_and_asks_only_for_the_rest(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr("pruning.engine.evaluation.generation.answer", forbidden)
+    monkeypatch.setattr("pruning.engine.evaluation.generation.generate_greedy", forbidden)
     # Another spelling of the same plans.
     again = [["all=0.5", "all=0.9"], ["qkv=0.1", "all=0.6"]]
     assert TASKS["generate"](session, plans=again, **asked)["answers"] == rows

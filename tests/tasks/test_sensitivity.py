@@ -7,7 +7,7 @@ import pytest
 
 from pruning.engine.criteria import CRITERIA
 from pruning.engine.models.load import Loaded
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 
