@@ -70,7 +70,7 @@ def test_each_limit_can_be_broken(tmp_path: Path) -> None:
     assert [figure.value for figure in figures] == [9, 13, 301, 61, 11, 1, 2]
     assert not any(figure.holds for figure in figures)
     assert [figure.where for figure in figures[1:4]] == [
-        "pruning/cli",
-        "pages/long.py",
-        "pruning/m0.py:1 long",
+        ["pruning/cli"],
+        ["pages/long.py"],
+        ["pruning/m0.py:1 long"],
     ]
