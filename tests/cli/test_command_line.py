@@ -8,6 +8,7 @@ from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace.task_registry import BY_NAME
 from tests.cli.conftest import Parsed
 
@@ -52,11 +53,10 @@ def half_up(options: dict[str, Any], kind: str = "up") -> dict[str, Any]:
     recipe = Recipe.from_plan(
         {(0, kind): 0.5},
         [(0, kind)],
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        options=MaskOptions.of(options),
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+        MaskOptions.of(options),
     )
     return recipe.to_dict()
 
@@ -117,12 +117,10 @@ def test_an_export_repeats_the_recipe(parsed: Parsed) -> None:
     recipe = Recipe.from_plan(
         {(0, "up"): 0.5},
         groups,
-        reference="demo",
-        fingerprint="f",
-        criterion="fisher",
-        data="demo",
-        name="half up",
-    )
+        ModelEntry(reference="demo", fingerprint="f"),
+        DataEntry(name="demo"),
+        "fisher",
+    ).with_details(name="half up")
     arguments = {"recipe": recipe.to_dict(), "out": None, "name": "half-up"}
     first, second = command_line({"task": "export", "model": MODEL, "arguments": arguments}).splitlines()
     assert parsed(first)[1]["settings"] == ("up@0=0.5",)
