@@ -13,7 +13,7 @@ from pruning.engine.evaluation.size import dense_bytes, weight_bytes
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import check_level
 from pruning.tasks.context.session import Session
 

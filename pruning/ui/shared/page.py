@@ -14,7 +14,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.cli.command_line import command_line
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.resources import asset
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import preload
