@@ -1,6 +1,6 @@
 # make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
 # make test   runs every test, those in a real browser among them, two files at a time
-# make check  runs ruff, the type checker and the import contract
+# make check  runs ruff, the type checker and the import contract, and prints the size and shape of the code
 
 BIN := .venv/bin
 PORT ?=
@@ -24,6 +24,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.structure
 
 bench: .venv/dev.stamp browser
 	@set -e; for name in map forecast masks structured solver latency ui; do \

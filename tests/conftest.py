@@ -49,6 +49,14 @@ def store(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
+def session(loaded: Any, store: Any, text: str) -> Any:
+    """The tiny Llama with the short text and the empty workspace; nothing is made yet."""
+    from pruning.tasks import Session
+
+    return Session(loaded, store, text)
+
+
+@pytest.fixture
 def llama() -> Any:
     """A tiny Llama of the test's own."""
     from tests.support.tiny import tiny_model

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.map import spearman
-from pruning.engine.masking.change import PruningSpec
-from pruning.engine.models.load import Loaded
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
@@ -17,13 +15,12 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
-from pruning.progress import Progress
-from pruning.tasks.context.context import groups_of
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of
-from pruning.tasks.optimize import map_for
-from pruning.tasks.unit_maps import unit_map_for
-from pruning.workspace.store import Store
+from pruning.tasks.optimize import unit_map_for
+from pruning.tasks.sensitivity import map_for
 
 KL_RANGE = (0.05, 3.0)
 # Forecast before any measurement, of what is drawn; it leaves room for the truth to lie beside it.
@@ -34,7 +31,7 @@ Shape = Callable[[SensitivityMap, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Case:
     """What is pruned, and how many recipes of each kind are measured."""
 
     criterion: str
@@ -42,12 +39,12 @@ class Asked:
     recipes: int
 
 
-ASKED = (
-    Asked("magnitude", DEFAULT.structure, 2),
-    Asked("wanda", DEFAULT.structure, 2),
-    Asked("fisher", DEFAULT.structure, 3),
-    Asked("fisher", "neurons", 2),
-    Asked("fisher", "heads", 2),
+CASES = (
+    Case("magnitude", DEFAULT.structure, 2),
+    Case("wanda", DEFAULT.structure, 2),
+    Case("fisher", DEFAULT.structure, 3),
+    Case("fisher", "neurons", 2),
+    Case("fisher", "heads", 2),
 )
 
 
@@ -99,57 +96,48 @@ def drawn(
 def _scaled(smap: SensitivityMap, shape: np.ndarray, kl: float) -> Plan:
     """Levels in the proportion of `shape` [groups] with this forecast KL, or as near as they come."""
     low, high = 0.0, MAX_LEVEL / float(shape.min() or shape.max())
-    forecaster = Forecaster.prior(smap)
 
     def plan(scale: float) -> Plan:
         levels = np.minimum(scale * shape, MAX_LEVEL).round(3)
         return {g: float(v) for g, v in zip(smap.groups, levels, strict=True) if v > 0}
 
+    prior = Forecaster.prior(smap)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if forecaster.forecast(plan(middle)).kl < kl else (low, middle)
+        low, high = (middle, high) if prior.forecast(plan(middle)).kl < kl else (low, middle)
     return plan(low)
 
 
-def bench_forecast(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    data: str = "demo",
-    asked: Sequence[Asked] = ASKED,
-) -> dict[str, Any]:
-    """Compare forecasts with measurements on recipes that taught the forecast nothing.
+def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str, Any]:
+    """Compare forecasts with measurements on recipes that the forecast was not fitted to.
 
-    For each of `asked` a map is taken, the few plans that the product chooses
-    (`pruning.planning.forecast.calibration_plans`) are measured and learnt from, and recipes of every kind
-    are drawn with a fixed seed, measured and set beside the forecast before and after learning. Recipes with
-    a measured KL outside `KL_RANGE` are left out. Errors are |measured / forecast - 1|.
+    For each case a map is taken, the few plans that the product chooses
+    (`pruning.planning.forecast.calibration_plans`) are measured and fitted to, and recipes of every kind are
+    drawn with a fixed seed, measured and set beside the forecast before and after the fit. Recipes with a
+    measured KL outside `KL_RANGE` are left out. Errors are |measured / forecast - 1|.
     """
     rng = np.random.default_rng(11)
     kinds = (*SHAPES, SOLVED)
-    total = sum(len(kinds) * one.recipes for one in asked)
+    total = sum(len(kinds) * case.recipes for case in cases)
     rows: list[dict[str, Any]] = []
-    taught = []
-    for one in asked:
-        table, totals = _table(loaded, store, progress, one, data)
-
-        def kl_of(plan: Plan, one: Asked = one) -> float:
-            return measured_kl(loaded, store, progress, one, plan, data)
-
-        lessons = [(plan, kl_of(plan)) for plan in calibration_plans(table, totals)]
-        learnt = Forecaster.fitted(table, lessons)
-        taught.append(_lessons(table, one, lessons))
-        for kind in (kind for kind in kinds for _ in range(one.recipes)):
-            plan = drawn(table, kind, rng, totals)
-            row = _row(learnt, plan, kl_of(plan), kind)
+    fitted = []
+    for case in cases:
+        smap, totals = _map(session, case)
+        pairs = [(plan, measured_kl(session, case, plan)) for plan in calibration_plans(smap, totals)]
+        forecaster = Forecaster.fitted(smap, pairs)
+        fitted.append(_fitted(smap, case, pairs))
+        for kind in (kind for kind in kinds for _ in range(case.recipes)):
+            plan = drawn(smap, kind, rng, totals)
+            row = _row(forecaster, plan, measured_kl(session, case, plan), kind)
             rows.append(row)
-            progress(len(rows), total, f"{one.criterion}, {one.structure}, {kind}: KL {row['kl']:.3f}")
+            note = f"{case.criterion}, {case.structure}, {kind}: KL {row['kl']:.3f}"
+            session.progress(len(rows), total, note)
     inside = [row for row in rows if KL_RANGE[0] <= row["kl"] <= KL_RANGE[1]]
     return {
         **summary(inside),
         "left_out": len(rows) - len(inside),
-        "forecast_ms": forecast_ms(table, plan),
-        "taught": taught,
+        "forecast_ms": forecast_ms(smap, plan),
+        "taught": fitted,
         "kinds": {kind: summary([row for row in inside if row["kind"] == kind]) for kind in kinds},
         "criteria": {
             name: summary([row for row in inside if row["what"] == name])
@@ -159,37 +147,35 @@ def bench_forecast(
     }
 
 
-def _table(
-    loaded: Loaded, store: Store, progress: Progress, one: Asked, data: str
-) -> tuple[SensitivityMap, dict[int, int] | None]:
-    """The map of what is pruned, and the units of each layer where they go whole."""
-    if one.structure == DEFAULT.structure:
-        return map_for(loaded, store, progress, one.criterion, data), None
-    smap = unit_map_for(loaded, store, progress, one.structure, data)
-    return smap, units_of(loaded, one.structure).totals(one.structure)
+def _map(session: Session, case: Case) -> tuple[SensitivityMap, dict[int, int] | None]:
+    """The map of what is pruned, and the units of each layer where they are pruned whole."""
+    if case.structure == DEFAULT.structure:
+        return map_for(session, case.criterion), None
+    smap = unit_map_for(session, case.structure)
+    return smap, units_of(session, case.structure).totals(case.structure)
 
 
-def measured_kl(loaded: Loaded, store: Store, progress: Progress, one: Asked, plan: Plan, data: str) -> float:
+def measured_kl(session: Session, case: Case, plan: Plan) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
-    settings = format_settings(plan, groups_of(loaded, one.structure))
-    spec = PruningSpec(tuple(settings), one.criterion, data, MaskOptions(structure=one.structure))
-    return quality_of(loaded, store, progress, spec).kl
+    settings = tuple(session.settings(plan, case.structure))
+    options = MaskOptions(structure=case.structure)
+    return quality_of(session, PruningSpec(settings, case.criterion, session.data, options)).kl
 
 
-def _lessons(smap: SensitivityMap, one: Asked, lessons: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
-    """What the forecast learnt from, so that other ways to learn can be tried on the same figures."""
+def _fitted(smap: SensitivityMap, case: Case, pairs: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
+    """What the forecast was fitted to, so that other fits can be tried on the same figures."""
     return {
-        "criterion": one.criterion,
-        "structure": one.structure,
-        "measured": len(lessons),
-        "kls": [kl for _, kl in lessons],
-        "settings": [format_settings(plan, smap.groups) for plan, _ in lessons],
+        "criterion": case.criterion,
+        "structure": case.structure,
+        "measured": len(pairs),
+        "kls": [kl for _, kl in pairs],
+        "settings": [format_settings(plan, smap.groups) for plan, _ in pairs],
     }
 
 
-def _row(fitted: Forecaster, plan: Plan, kl: float, kind: str) -> dict[str, Any]:
-    smap = fitted.smap
-    before, after = Forecaster.prior(smap).forecast(plan), fitted.forecast(plan)
+def _row(forecaster: Forecaster, plan: Plan, kl: float, kind: str) -> dict[str, Any]:
+    smap = forecaster.smap
+    before, after = Forecaster.prior(smap).forecast(plan), forecaster.forecast(plan)
     whole = smap.structure != DEFAULT.structure
     return {
         "what": smap.structure if whole else smap.criterion,

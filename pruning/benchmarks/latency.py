@@ -6,35 +6,33 @@ import numpy as np
 
 from pruning.engine.architecture.units import Removal, Units
 from pruning.engine.evaluation.timing import race
-from pruning.engine.models.load import Loaded
 from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.recipe.plan import Plan
-from pruning.progress import Progress
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.latency import latency
-from pruning.workspace.store import Store
 
 PLANS = 12
 MOST = 0.7
 ROUNDS = 7
 
 
-def bench_latency(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
+def bench_latency(session: Session) -> dict[str, Any]:
     """Compare forecast speed-ups with measured ones, on plans whose layers lose different numbers of units.
 
     Each plan's model is really made smaller and raced against the dense one, in turn within each round.
     Errors are |forecast / measured - 1| of the ratio to the dense model's time, over prefill and decode.
     """
-    table = LatencyTable.from_dict(latency(loaded, store, progress, again=True))
-    units, rng = units_of(loaded, "heads"), np.random.default_rng(3)
+    table = LatencyTable.from_dict(latency(session, again=True))
+    units, rng = units_of(session, "heads"), np.random.default_rng(3)
     rows: list[dict[str, Any]] = []
     for number in range(PLANS):
-        progress(number, PLANS, "Racing narrower models")
+        session.progress(number, PLANS, "Racing narrower models")
         kind = ("neurons", "heads", "kv_groups", "layers")[number % 4]
         plan, removal = _drawn(units, kind, rng)
-        result = race([loaded.model, smaller(loaded.model, units, removal)], ROUNDS)
+        result = race([session.model, smaller(session.model, units, removal)], ROUNDS)
         for mode in MODES:
             measured, forecast = 1 / result.ratio(1, mode), speedup(table, plan, mode)
             error = abs(measured / forecast - 1)

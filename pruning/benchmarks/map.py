@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 
 from pruning.engine.calibration.fisher import collect
+from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
-from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
-from pruning.progress import Progress
-from pruning.tasks.context.context import groups_of, reference_of
+from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import forward_seconds
-from pruning.workspace.store import Store
 
 SWEPT_GROUPS = 60
 SWEPT_LEVELS = (0.5, 0.7)
@@ -31,26 +29,26 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def bench_map(
-    loaded: Loaded, store: Store, progress: Progress, criterion: str = "magnitude"
-) -> dict[str, Any]:
+def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     """Time a full map from nothing in dense forward passes, and compare its order with measured points.
 
     The forward pass over the same calibration tokens is timed before and after the map, in the same
     process, and the mean is used. Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
     """
-    reference = reference_of(loaded, "demo", progress)
-    calibration = reference.windows.calibration
-    forward_seconds(loaded, "demo")
-    before = forward_seconds(loaded, "demo")
+    model, groups, progress = session.model, session.groups, session.progress
+    calibration = session.reference.windows.calibration
+    forward_seconds(session)
+    before = forward_seconds(session)
     start = time.perf_counter()
-    known = collect(loaded.model, loaded.groups, calibration, "bench", "bench", progress)
+    statistics = collect(model, groups, calibration, progress=progress)
     statistics_seconds = time.perf_counter() - start
-    chosen, looked_at = named_criterion(criterion), criterion_inputs(known)
-    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, LEVELS, progress)
+    method, inputs = named_criterion(criterion), criterion_inputs(statistics)
+    kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
     seconds = time.perf_counter() - start
-    forward = (before + forward_seconds(loaded, "demo")) / 2
-    result: dict[str, Any] = {
+    forward = (before + forward_seconds(session)) / 2
+    rows = _drawn_rows(len(groups))
+    measured = _measured(session, rows, method, inputs)
+    return {
         "points": kronecker.size,
         "criterion": criterion,
         "tokens": calibration.numel(),
@@ -59,31 +57,33 @@ def bench_map(
         "dense_forwards": seconds / forward,
         "statistics_forwards": statistics_seconds / forward,
         "pricing_forwards": (seconds - statistics_seconds) / forward,
+        "measured_points": len(rows),
+        **_ranks(session.plan_groups(), rows, measured, kronecker, token),
     }
-    rows = _drawn_rows(len(loaded.groups))
-    points = [
-        Point(loaded.groups[r].layer, loaded.groups[r].kind, level) for r in rows for level in SWEPT_LEVELS
-    ]
-    names = groups_of(loaded)
-    row_of = {name: row for row, name in enumerate(names)}
-    measured: dict[tuple[int, float], float] = {}
-    evaluation = reference.windows.evaluation[::2]
+
+
+def _measured(
+    session: Session, rows: list[int], criterion: Criterion, inputs: CriterionInputs
+) -> dict[tuple[int, float], float]:
+    """Measured KL by row of the map and level, each group pruned by itself."""
+    model, groups = session.model, session.groups
+    points = [Point(groups[row].layer, groups[row].kind, level) for row in rows for level in SWEPT_LEVELS]
+    row_of = {group: row for row, group in enumerate(session.plan_groups())}
 
     def pruned(point: Point) -> AbstractContextManager[None]:
         plan = {(point.layer, point.kind): point.level}
-        change = WeightChange(plan_masks(loaded.model, loaded.groups, chosen, plan, looked_at))
-        return applied_change(loaded.model, loaded.groups, change)
+        return applied_change(model, groups, WeightChange(plan_masks(model, groups, criterion, plan, inputs)))
 
-    running = sweep(loaded.model, loaded.groups, pruned, evaluation, points)
-    for point, quality in running:
-        measured[row_of[point.layer, point.kind], point.level] = quality.kl
-        progress(len(measured), len(points), "Measuring points")
-    return {**result, "measured_points": len(rows), **_ranks(names, rows, measured, kronecker, token)}
+    kls: dict[tuple[int, float], float] = {}
+    for point, quality in sweep(model, groups, pruned, session.windows.evaluation[::2], points):
+        kls[row_of[point.layer, point.kind], point.level] = quality.kl
+        session.progress(len(kls), len(points), "Measuring points")
+    return kls
 
 
 def _drawn_rows(groups: int) -> list[int]:
-    drawn = np.random.default_rng(0).permutation(groups)[:SWEPT_GROUPS]
-    return sorted(int(row) for row in drawn)
+    rows = np.random.default_rng(0).permutation(groups)[:SWEPT_GROUPS]
+    return sorted(int(row) for row in rows)
 
 
 def _ranks(

@@ -1,28 +1,61 @@
-"""The bench of masks: what half of the weights cost, by criterion, on text that was not calibrated on."""
+"""The benches of methods: what half of the weights, or some units, cost by each, on text kept apart."""
 
 from typing import Any
 
-from pruning.engine.masking.change import PruningSpec
-from pruning.engine.models.load import Loaded
-from pruning.planning.recipe.mask_options import DEFAULT
-from pruning.progress import Progress
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
+from pruning.tasks.context.session import Session
 from pruning.tasks.measure import quality_of
-from pruning.workspace.store import Store
 
 UNIFORM = ("magnitude", "wanda", "sparsegpt")
+SHARES = {"neurons": 0.2, "heads": 2 / 9}
+# What our best is set against: chosen by scores, as many in every layer, and nothing compensates.
+REFERENCES = {"neurons": "wanda", "heads": "fisher"}
 
 
-def bench_masks(
-    loaded: Loaded, store: Store, progress: Progress, data: str = "demo", sparsity: float = 0.5
-) -> dict[str, Any]:
+def bench_masks(session: Session, sparsity: float = 0.5) -> dict[str, Any]:
     """Measured KL to the dense model at one sparsity: uniform levels by criterion, and our best recipe."""
-    specs = {name: PruningSpec((f"all={sparsity:g}",), name, data) for name in UNIFORM}
-    specs["best"] = best_spec(loaded, store, progress, DEFAULT, sparsity, data)
+    specs = {name: PruningSpec((f"all={sparsity:g}",), name, session.data) for name in UNIFORM}
+    specs["best"] = best_spec(session, DEFAULT, sparsity)
     result: dict[str, Any] = {"sparsity": sparsity}
     for name, spec in specs.items():
-        quality = quality_of(loaded, store, progress, spec)
+        quality = quality_of(session, spec)
         result |= {f"{name}_kl": quality.kl, f"{name}_perplexity": quality.perplexity}
     result["best_over_sparsegpt"] = result["best_kl"] / result["sparsegpt_kl"]
     result["best_settings"] = list(specs["best"].settings)
     return result
+
+
+def bench_structured(session: Session) -> dict[str, Any]:
+    """Measured KL to the dense model without 20 % of the neurons, and without 2 of 9 heads a layer.
+
+    `neurons_ratio` and `heads_ratio` are our best over the reference; the best may take more from one layer
+    than from another, but takes the same share of all. Heads are zeroed, wherever they are.
+    """
+    rows: list[dict[str, Any]] = []
+    result: dict[str, Any] = {}
+    for structure, share in SHARES.items():
+        specs = _unit_specs(session, structure, share)
+        kls = {name: _row(session, name, spec, rows) for name, spec in specs.items()}
+        result[f"{structure}_ratio"] = kls["best"] / kls[REFERENCES[structure]]
+        result[f"{structure}_best_settings"] = list(specs["best"].settings)
+    return {**result, "rows": rows}
+
+
+def _unit_specs(session: Session, structure: str, share: float) -> dict[str, PruningSpec]:
+    """The methods by name: by scores alone, with compensation, and our best."""
+    uniform, data = (f"{structure}={share:.6g}",), session.data
+    bare, options = MaskOptions(structure=structure, compensate=False), MaskOptions(structure=structure)
+    return {
+        **{name: PruningSpec(uniform, name, data, bare) for name in ("l2", "wanda", "fisher")},
+        "fisher, refitted": PruningSpec(uniform, "fisher", data, options),
+        "best": best_spec(session, options, share),
+    }
+
+
+def _row(session: Session, name: str, spec: PruningSpec, rows: list[dict[str, Any]]) -> float:
+    quality, structure = quality_of(session, spec), spec.options.structure
+    rows.append({"structure": structure, "method": name, "kl": quality.kl, "perplexity": quality.perplexity})
+    session.progress(len(rows), 10, f"{structure}, {name}: KL {quality.kl:.3f}")
+    return quality.kl

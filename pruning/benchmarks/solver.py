@@ -6,23 +6,20 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.synthetic import sensitivity_map
-from pruning.engine.masking.change import PruningSpec
-from pruning.engine.models.load import Loaded
-from pruning.planning.allocation import baselines as rivals
+from pruning.planning.allocation import baselines
 from pruning.planning.allocation.choices import ChoiceTable, map_choices, with_fit
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
-from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.progress import Progress
-from pruning.tasks.context.context import groups_of
+from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of
-from pruning.tasks.optimize import map_for, outliers_of, unit_choices_for
-from pruning.tasks.unit_maps import unit_map_for
-from pruning.workspace.store import Store
+from pruning.tasks.optimize import unit_choices_for, unit_map_for
+from pruning.tasks.sensitivity import map_for, outliers
 
 RUNS = 20
 COARSE = tuple(round(0.05 * n, 2) for n in range(20))
@@ -35,6 +32,11 @@ class Case:
     criterion: str
     sparsity: float
     structure: str = DEFAULT.structure
+
+    @property
+    def what(self) -> str:
+        """What is pruned, whatever the share: forecasts of it are fitted once."""
+        return f"{self.structure} {self.criterion}"
 
     @property
     def name(self) -> str:
@@ -51,90 +53,71 @@ CASES = (
 )
 
 
-def bench_solver(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    data: str = "demo",
-    cases: tuple[Case, ...] = CASES,
-) -> dict[str, Any]:
-    """Time the solver on a made-up map, then measure its plans and the rivals' on the evaluation text.
+def bench_solver(session: Session, cases: tuple[Case, ...] = CASES) -> dict[str, Any]:
+    """Time the solver on a made-up map, then measure its plans and the baselines' on the evaluation text.
 
     `milliseconds`: median of solving 150 groups x 20 levels at shares from 0.3 to 0.7. `gap_to_bound`: the
     largest gap among them. In each case all methods prune alike but for the levels of the groups. The solver
     goes by costs that the forecast was fitted with, as after `calibrate`; the others go by the map.
     """
-    result = timing()
-    outliers = outliers_of(loaded, store, progress, data)
+    result, counted = timing(), outliers(session)
+    shares = dict(zip(counted["layers"], counted["shares"], strict=True))
     rows: list[dict[str, Any]] = []
-    taught: dict[str, list[tuple[Plan, float]]] = {}
+    forecasters: dict[str, Forecaster] = {}
     for case in cases:
-        table, menu, own = _menus(loaded, store, progress, case, data, taught)
+        smap, choices = _choices(session, case)
+        if case.what not in forecasters:
+            forecasters[case.what] = Forecaster.fitted(smap, calibration(session, smap, case))
+        fitted = with_fit(choices, forecasters[case.what])
         plans = {
-            "ours": solve(own, [Target("sparsity", case.sparsity)]).plan,
-            "uniform": rivals.uniform(menu, case.sparsity),
-            "owl": rivals.owl(menu, case.sparsity, outliers),
-            "greedy": rivals.greedy(menu, case.sparsity),
+            "ours": solve(fitted, [Target("sparsity", case.sparsity)]).plan,
+            "uniform": baselines.uniform(choices, case.sparsity),
+            "owl": baselines.owl(choices, case.sparsity, shares),
+            "greedy": baselines.greedy(choices, case.sparsity),
         }
         for method, plan in plans.items():
-            kl = measured_kl(loaded, store, progress, case, plan, data)
-            row = {"case": case.name, "sparsity": share(menu, plan), "method": method, "kl": kl}
-            rows.append({**row, "forecast": Forecaster.prior(table).forecast(plan).kl})
-            progress(len(rows), 4 * len(cases), f"{case.name}, {method}: KL {kl:.4f}")
+            kl = measured_kl(session, case, plan)
+            row = {"case": case.name, "sparsity": share(choices, plan), "method": method, "kl": kl}
+            rows.append({**row, "forecast": Forecaster.prior(smap).forecast(plan).kl})
+            session.progress(len(rows), 4 * len(cases), f"{case.name}, {method}: KL {kl:.4f}")
     best = {case.name: min(row["kl"] for row in rows if row["case"] == case.name) for case in cases}
     ours = all(row["kl"] <= best[row["case"]] for row in rows if row["method"] == "ours")
     return {**result, "rows": rows, "ours_best_everywhere": ours}
 
 
-def _menus(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    case: Case,
-    data: str,
-    taught: dict[str, list[tuple[Plan, float]]],
-) -> tuple[SensitivityMap, ChoiceTable, ChoiceTable]:
-    """The map, and what it and what was taught of it have to choose from; adds to `taught`."""
+def _choices(session: Session, case: Case) -> tuple[SensitivityMap, ChoiceTable]:
+    """The map, and what there is to choose from by it."""
     if case.structure == DEFAULT.structure:
-        smap = map_for(loaded, store, progress, case.criterion, data)
-        menu = map_choices(Forecaster.prior(smap))
-    else:
-        smap = unit_map_for(loaded, store, progress, case.structure, data)
-        menu = unit_choices_for(loaded, store, progress, case.structure, data)
-    what = f"{case.structure} {case.criterion}"
-    if what not in taught:
-        taught[what] = lessons(loaded, store, progress, smap, case, data)
-    return smap, menu, with_fit(menu, Forecaster.fitted(smap, taught[what]))
+        smap = map_for(session, case.criterion)
+        return smap, map_choices(Forecaster.prior(smap))
+    return unit_map_for(session, case.structure), unit_choices_for(session, case.structure)
 
 
-def lessons(
-    loaded: Loaded, store: Store, progress: Progress, smap: SensitivityMap, case: Case, data: str
-) -> list[tuple[Plan, float]]:
-    """The plans that teach most about a map, and what they measure with the case's criterion."""
+def calibration(session: Session, smap: SensitivityMap, case: Case) -> list[tuple[Plan, float]]:
+    """The plans that tell most about a map, and what they measure with the case's criterion."""
     whole = case.structure != DEFAULT.structure
-    totals = units_of(loaded, case.structure).totals(case.structure) if whole else None
-    plans = calibration_plans(smap, totals)
-    return [(plan, measured_kl(loaded, store, progress, case, plan, data)) for plan in plans]
+    totals = units_of(session, case.structure).totals(case.structure) if whole else None
+    return [(plan, measured_kl(session, case, plan)) for plan in calibration_plans(smap, totals)]
 
 
 def timing() -> dict[str, float]:
     """Median milliseconds of a solution, and the largest gap, on a made-up map of 30 x 5 groups."""
-    menu = map_choices(Forecaster.prior(sensitivity_map()), levels=COARSE)
-    solved = [solve(menu, [Target("sparsity", float(s))]) for s in np.linspace(0.3, 0.7, RUNS)]
+    choices = map_choices(Forecaster.prior(sensitivity_map()), levels=COARSE)
+    solutions = [solve(choices, [Target("sparsity", float(s))]) for s in np.linspace(0.3, 0.7, RUNS)]
     return {
-        "milliseconds": float(np.median([one.milliseconds for one in solved])),
-        "gap_to_bound": max(one.gap for one in solved),
+        "milliseconds": float(np.median([solution.milliseconds for solution in solutions])),
+        "gap_to_bound": max(solution.gap for solution in solutions),
     }
 
 
-def measured_kl(loaded: Loaded, store: Store, progress: Progress, case: Case, plan: Plan, data: str) -> float:
+def measured_kl(session: Session, case: Case, plan: Plan) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
-    settings = format_settings(plan, groups_of(loaded, case.structure))
-    spec = PruningSpec(tuple(settings), case.criterion, data, MaskOptions(structure=case.structure))
-    return quality_of(loaded, store, progress, spec).kl
+    settings = tuple(session.settings(plan, case.structure))
+    options = MaskOptions(structure=case.structure)
+    return quality_of(session, PruningSpec(settings, case.criterion, session.data, options)).kl
 
 
-def share(menu: ChoiceTable, plan: Plan) -> float:
-    """The share of the prunable weights that the plan removes."""
-    gone = sum(plan.get(group, 0.0) * own for group, own in zip(menu.groups, menu.weights, strict=True))
-    return float(gone) / menu.prunable
+def share(choices: ChoiceTable, plan: Plan) -> float:
+    """The share of the prunable weights that the plan prunes."""
+    pruned = sum(plan.get(group, 0.0) * w for group, w in zip(choices.groups, choices.weights, strict=True))
+    return float(pruned) / choices.prunable

@@ -1,6 +1,6 @@
 """The benches, and the table of this machine's speed that one of them checks."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from pruning.cli.run import (
     terminal_progress,
 )
 from pruning.workspace.store import Store
+
+if TYPE_CHECKING:
+    from pruning.engine.models.load import Loaded
 
 
 @click.command()
@@ -43,18 +46,47 @@ def bench() -> None:
     """Check the forecast against measurements, and time it and the dashboard."""
 
 
+markdown_option = click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False),
+    help="Also write the figures to this Markdown file, in place of those this bench wrote there before.",
+)
+
+
+def _publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "Loaded | None" = None) -> None:
+    """Write the result to the Markdown file, if one was named; without a model it is about made-up maps."""
+    if markdown is None:
+        return
+    from pruning.benchmarks.markdown import Origin, publish
+
+    if loaded is None:
+        from pruning.planning.cost.latency_table import processor
+
+        origin = Origin.here("made-up maps", processor())
+    else:
+        from pruning.engine.evaluation.timing import machine
+
+        model = f"{loaded.reference}, {loaded.fingerprint[:12]}"
+        origin = Origin.here(model, f"{loaded.device}, {machine()}")
+    publish(markdown, name, result, origin)
+
+
 @bench.command("map")
 @click.argument("model", default="demo")
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_map(model: str, how: dict[str, Any]) -> None:
+def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
     from pruning.benchmarks import map as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_map(load(model, how, progress), Store(), progress)
+        loaded = load(model, how, progress)
+        result = benches.bench_map(Session(loaded, Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
+    _publish(markdown, "map", result, loaded)
 
 
 @bench.command("masks")
@@ -64,65 +96,81 @@ def bench_map(model: str, how: dict[str, Any]) -> None:
 )
 @data_option
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any]) -> None:
+def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
     from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_masks(load(model, how, progress), Store(), progress, data, sparsity)
+        loaded = load(model, how, progress)
+        session = Session(loaded, Store(), data, progress)
+        result = benches.bench_masks(session, sparsity)
     finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
+    _publish(markdown, "masks", result, loaded)
 
 
 @bench.command("structured")
 @click.argument("model", default="demo")
 @data_option
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_structured(model: str, data: str, how: dict[str, Any]) -> None:
+def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
-    from pruning.benchmarks import units as benches
+    from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_structured(load(model, how, progress), Store(), progress, data)
+        loaded = load(model, how, progress)
+        result = benches.bench_structured(Session(loaded, Store(), data, progress))
     lines = [
         f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
         for row in result["rows"]
     ]
     ratios = {key: key for key, value in result.items() if isinstance(value, float)}
     finish(result, [*lines, *figures(result, ratios)])
+    _publish(markdown, "structured", result, loaded)
 
 
 @bench.command("solver")
 @click.argument("model", default="demo")
 @data_option
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_solver(model: str, data: str, how: dict[str, Any]) -> None:
+def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time the solver, and measure its plans beside uniform levels, OWL and greedy steps."""
     from pruning.benchmarks import solver as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_solver(load(model, how, progress), Store(), progress, data)
+        loaded = load(model, how, progress)
+        result = benches.bench_solver(Session(loaded, Store(), data, progress))
     lines = [
         f"{row['case']:<14} {row['method']:<8} sparsity {row['sparsity']:.4f}  measured KL {row['kl']:.4f}  "
         f"forecast {row['forecast']:.4f}"
         for row in result["rows"]
     ]
     finish(result, [*lines, *figures(result, {key: key for key in result if key != "rows"})])
+    _publish(markdown, "solver", result, loaded)
 
 
 @bench.command("forecast")
 @click.argument("model", default="demo")
 @data_option
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_forecast(model: str, data: str, how: dict[str, Any]) -> None:
+def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
     from pruning.benchmarks import forecast as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_forecast(load(model, how, progress), Store(), progress, data)
+        loaded = load(model, how, progress)
+        result = benches.bench_forecast(Session(loaded, Store(), data, progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {own['recipes']:>3} recipes  median error {own['median_error']:6.1%}  "
@@ -132,28 +180,35 @@ def bench_forecast(model: str, data: str, how: dict[str, Any]) -> None:
         if own["recipes"]
     ]
     finish(result, [*lines, *figures(result, numbers)])
+    _publish(markdown, "forecast", result, loaded)
 
 
 @bench.command("ui")
+@markdown_option
 @errors_as_sentences
-def bench_ui() -> None:
+def bench_ui(markdown: str | None) -> None:
     """Time the dashboard in a real browser: dragging, painting, releasing, switching pages."""
     from pruning.benchmarks import dashboard as benches
 
     with terminal_progress() as progress:
         result = benches.bench_ui(progress)
     finish(result, figures(result, {key: key for key in result}))
+    _publish(markdown, "ui", result)
 
 
 @bench.command("latency")
 @click.argument("model", default="demo")
 @model_options
+@markdown_option
 @errors_as_sentences
-def bench_latency(model: str, how: dict[str, Any]) -> None:
+def bench_latency(model: str, how: dict[str, Any], markdown: str | None) -> None:
     """Race really narrower models against the dense one, and compare with the forecast from the table."""
     from pruning.benchmarks import latency as benches
+    from pruning.tasks import Session
 
     with terminal_progress() as progress:
-        result = benches.bench_latency(load(model, how, progress), Store(), progress)
+        loaded = load(model, how, progress)
+        result = benches.bench_latency(Session(loaded, Store(), progress=progress))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
+    _publish(markdown, "latency", result, loaded)

@@ -1,14 +1,10 @@
 """The command that finds the best plan for what is wanted."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pruning.cli.capability_weights import minded_values, stored_for, value_option
 from pruning.cli.run import (
     criterion_option,
     data_option,
@@ -18,43 +14,30 @@ from pruning.cli.run import (
     load,
     model_argument,
     model_options,
-    run_on,
     terminal_progress,
 )
 from pruning.errors import PruningError
 from pruning.files import write_text
-from pruning.planning.allocation.choices import (
-    Bounds,
-    ChoiceTable,
-    map_choices,
-    with_capability_weights,
-    with_fit,
-    with_latency,
-)
-from pruning.planning.allocation.solver import SPEED, Solution, Target, parse_target, solve
-from pruning.planning.cost.latency_table import LatencyTable
-from pruning.planning.forecast.capability_map import CapabilityMap
-from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.allocation.plan_request import Constraints, capability_weights, solve_on_map
+from pruning.planning.allocation.solver import parse_target
+from pruning.planning.forecast.capability_map import ABILITIES, parse_values
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
-from pruning.planning.recipe.plan import Group, Plan, check_level, named_levels
+from pruning.planning.recipe.mask_options import DEFAULT
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """The solution, and whose it is. `values` by capability: what mattered beside the map's own costs."""
-
-    reference: str
-    fingerprint: str
-    criterion: str
-    data: str
-    menu: ChoiceTable
-    forecaster: Forecaster
-    solved: Solution
-    values: Mapping[str, float] = field(default_factory=dict)
+_LABELS = {
+    "out": "recipe",
+    "sparsity": "sparsity",
+    "kl": "forecast KL",
+    "kl_low": "forecast KL, low",
+    "kl_high": "forecast KL, high",
+    "parameters": "parameters that stay",
+    "bytes": "bytes, zeros packed",
+    "milliseconds": "milliseconds to solve",
+    "gap_to_bound": "gap to the bound",
+}
 
 
 @click.command("solve")
@@ -82,185 +65,72 @@ class _Found:
 @click.option("--protect", help="Layers that stay as they are, like 0-1,29.")
 @click.option("--floor", "floors", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The least level.")
 @click.option("--ceiling", "ceilings", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The most level.")
-@value_option
+@click.option(
+    "--value",
+    "values",
+    multiple=True,
+    metavar="CAPABILITY=NUMBER",
+    help=f"What matters more than the rest, like arithmetic=3: {', '.join(ABILITIES)}. At 1 what it is "
+    "forecast to lose counts as much as the drift on ordinary text. For unstructured only.",
+)
 @data_option
 @click.option("--out", required=True, help="The YAML file to write.")
 @model_options
 @errors_as_sentences
-def solve_(
-    model: str,
-    targets: tuple[str, ...],
-    criterion: str,
-    structure: str,
-    locks: tuple[str, ...],
-    protect: str | None,
-    floors: tuple[str, ...],
-    ceilings: tuple[str, ...],
-    values: tuple[str, ...],
-    data: str,
-    out: str,
-    how: dict[str, Any],
-) -> None:
+def solve_(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
     """Write the recipe of least forecast damage that meets every target; exact to levels of 0.01.
 
     MODEL may also be a map, a JSON file from `prunescope map`.
     """
-    wanted = [parse_target(target) for target in targets]
-    held = (locks, protect, floors, ceilings)
-    minded = minded_values(values, structure)
-    given = click.get_current_context().get_parameter_source
-    usual = click.core.ParameterSource.DEFAULT
-    if Path(model).suffix == ".json":
-        smap = SensitivityMap.load(model)
-        for name, value, own in (("criterion", criterion, smap.criterion), ("data", data, smap.data)):
-            if given(name) is not usual and value != own:
-                raise PruningError(f"This map's {name} is {own}, not {value}. Leave --{name} out.")
-        if structure != DEFAULT.structure:
-            raise PruningError(
-                f"A map prices single weights. Give the model itself to solve for {structure}."
-            )
-        known = stored_for(smap, minded)
-        if minded and known is None:
-            raise PruningError(
-                "What capabilities lean on was not worked out for this map. Run `prunescope capabilities` on "
-                "its model, or give the model itself in the place of the map."
-            )
-        found = _on_map(smap, smap.criterion, wanted, held, minded, known)
-    else:
-        found = _on_model(model, how, criterion, structure, data, wanted, held, minded)
-    _finish(found, structure, out)
+    held = {name: words.pop(name) for name in ("locks", "protect", "floors", "ceilings")}
+    request = {**words, "constraints": Constraints(**held), "values": parse_values(words["values"])}
+    # What cannot be read is said before the model is loaded.
+    capability_weights(request["values"], request["structure"])
+    for target in request["targets"]:
+        parse_target(target)
+    recipe, result = (_on_map if Path(model).suffix == ".json" else _on_model)(model, how, request)
+    write_text(out, recipe.dumps())
+    result = {"out": out, **result, "settings": recipe.settings()}
+    finish(result, figures(result, _LABELS))
 
 
-def _on_map(
-    smap: SensitivityMap,
-    criterion: str,
-    wanted: Sequence[Target],
-    held: tuple[Any, ...],
-    values: Mapping[str, float],
-    known: CapabilityMap | None,
-) -> _Found:
-    # What was measured with this criterion, which may go by another criterion's map.
-    forecaster = results.forecaster(Store(), smap, criterion)
-    menu = map_choices(forecaster, _bounds(smap.groups, *held))
-    if known is not None:
-        menu = with_capability_weights(menu, forecaster, known, values)
-    solved = solve(menu, wanted, forecaster)
-    about = smap.model, smap.fingerprint, criterion, smap.data
-    return _Found(*about, menu, forecaster, solved, values)
-
-
-def _on_model(
-    model: str,
-    how: dict[str, Any],
-    criterion: str,
-    structure: str,
-    data: str,
-    wanted: Sequence[Target],
-    held: tuple[Any, ...],
-    values: Mapping[str, float],
-) -> _Found:
-    from pruning.tasks.context.context import groups_of
-    from pruning.tasks.optimize import check_structure, map_for, unit_choices_for
-    from pruning.tasks.unit_maps import unit_map_for
-
-    check_structure(structure, criterion)
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        bounds = _bounds(groups_of(loaded, structure), *held)
-        if structure == DEFAULT.structure:
-            smap = map_for(loaded, Store(), progress, criterion, data)
-            known = stored_for(smap, values)
-            if values and known is None:
-                asked = {"criterion": smap.criterion, "data": data}
-                known = CapabilityMap.from_dict(run_on(loaded, "capabilities", progress, **asked))
-            return _on_map(smap, criterion, wanted, held, values, known)
-        menu = unit_choices_for(loaded, Store(), progress, structure, data, bounds)
-        if any(target.name in SPEED for target in wanted):
-            menu = with_latency(menu, LatencyTable.from_dict(run_on(loaded, "latency", progress)))
-        smap = unit_map_for(loaded, Store(), progress, structure, data)
-    forecaster = results.forecaster(Store(), smap, criterion)
-    menu = with_fit(menu, forecaster)
-    solved = solve(menu, wanted, forecaster)
-    return _Found(loaded.reference, loaded.fingerprint, criterion, data, menu, forecaster, solved)
-
-
-def _bounds(
-    groups: Sequence[Group],
-    locks: Sequence[str],
-    protect: str | None,
-    floors: Sequence[str],
-    ceilings: Sequence[str],
-) -> Bounds:
-    return Bounds(
-        locks=named_levels(locks, groups),
-        protect=protect,
-        floor=_levels(floors, groups, "--floor"),
-        ceiling=_levels(ceilings, groups, "--ceiling"),
-    )
-
-
-def _levels(texts: Sequence[str], groups: Sequence[Group], where: str) -> Plan:
-    """Bounds in the words of settings; a number alone is for every group."""
-    levels: Plan = {}
-    for text in texts:
-        if "=" in text:
-            levels |= named_levels([text], groups)
-            continue
-        try:
-            level = float(text)
-        except ValueError:
-            raise PruningError(
-                f'{where} "{text}" is no level. Write 0.2, or qkv=0.2, or up@0-3=0.2.'
-            ) from None
-        levels |= dict.fromkeys(groups, check_level(level, where))
-    return levels
-
-
-def _finish(found: _Found, structure: str, out: str) -> None:
+def _on_map(path: str, how: dict[str, Any], request: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
     from pruning.engine.criteria import CRITERIA
 
-    solved, menu = found.solved, found.menu
-    recipe = Recipe.from_plan(
-        solved.plan,
-        menu.groups,
-        reference=found.reference,
-        fingerprint=found.fingerprint,
-        criterion=found.criterion,
-        data=found.data,
-        created=datetime.now(UTC).replace(microsecond=0),
-        options=MaskOptions(structure=structure),
-        criteria=[*CRITERIA],
-    )
-    write_text(out, recipe.dumps())
-    kl, low, high = _quality(found)
-    result = {
-        "out": out,
-        "sparsity": solved.sparsity,
-        "kl": kl,
-        "kl_low": low,
-        "kl_high": high,
-        "parameters": round(menu.dense["parameters"] - menu.total("parameters", solved.columns)),
-        "bytes": round(menu.dense["bytes"] - menu.total("bytes", solved.columns)),
-        "milliseconds": solved.milliseconds,
-        "gap_to_bound": solved.gap,
-        **({"values": dict(found.values)} if found.values else {}),
-        "settings": recipe.settings(),
-    }
-    named = {
-        "out": "recipe",
-        "sparsity": "sparsity",
-        "kl": "forecast KL",
-        "kl_low": "forecast KL, low",
-        "kl_high": "forecast KL, high",
-        "parameters": "parameters that stay",
-        "bytes": "bytes, zeros packed",
-        "milliseconds": "milliseconds to solve",
-        "gap_to_bound": "gap to the bound",
-    }
-    finish(result, figures(result, named))
+    smap, weights = SensitivityMap.load(path), capability_weights(request["values"])
+    _check_map(smap, request)
+    capability_map = results.capability_map(Store(), smap, weights) if weights else None
+    if weights and capability_map is None:
+        raise PruningError(
+            "What capabilities lean on was not worked out for this map. Run `prunescope capabilities` on "
+            "its model, or give the model itself in the place of the map."
+        )
+    forecaster = results.forecaster(Store(), smap)
+    targets = [parse_target(target) for target in request["targets"]]
+    bounds = request["constraints"].bounds(smap.groups)
+    answer = solve_on_map(forecaster, targets, bounds, weights, capability_map)
+    return answer.recipe(smap.model, smap.criterion, [*CRITERIA]), answer.figures()
 
 
-def _quality(found: _Found) -> tuple[float, float, float]:
-    """Forecast KL and its band, nats per token."""
-    told = found.forecaster.forecast(found.solved.plan)
-    return told.kl, told.kl_low, told.kl_high
+def _check_map(smap: SensitivityMap, request: dict[str, Any]) -> None:
+    """Raise PruningError for an option that says otherwise than the map."""
+    source = click.get_current_context().get_parameter_source
+    for name, value in (("criterion", smap.criterion), ("data", smap.data)):
+        if source(name) is not click.core.ParameterSource.DEFAULT and request[name] != value:
+            raise PruningError(f"This map's {name} is {value}, not {request[name]}. Leave --{name} out.")
+    if request["structure"] != DEFAULT.structure:
+        raise PruningError(
+            f"A map prices single weights. Give the model itself to solve for {request['structure']}."
+        )
+
+
+def _on_model(model: str, how: dict[str, Any], request: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+    from pruning.tasks import Session
+    from pruning.tasks.optimize import check_structure, solve
+
+    check_structure(request["structure"], request["criterion"])
+    data = request.pop("data")
+    with terminal_progress() as progress:
+        session = Session(load(model, how, progress), Store(), data, progress)
+        result = solve(session, **request)
+    return Recipe.from_dict(result.pop("recipe")), result

@@ -15,6 +15,7 @@ import click
 
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.eta import TimeLeft
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
 from pruning.progress import Progress
 from pruning.workspace.store import Store
@@ -38,6 +39,7 @@ criterion_option = click.option(
     "--criterion",
     default="fisher",
     show_default=True,
+    callback=lambda _context, _option, name: canonical_criterion(name),
     help="How weights are scored: fisher, sparsegpt, corrected, wanda, magnitude, l2, taylor, snip, "
     "gradient, random.",
 )
@@ -192,11 +194,13 @@ def run_recipe(
         )
 
 
-def run_on(loaded: "Loaded", task: str, progress: Progress, /, **arguments: Any) -> dict[str, Any]:
+def run_on(
+    loaded: "Loaded", task: str, progress: Progress, /, data: str = "demo", **arguments: Any
+) -> dict[str, Any]:
     """Run one of `pruning.tasks` on a model that is loaded."""
-    from pruning.tasks import TASKS
+    from pruning.tasks import TASKS, Session
 
-    result: dict[str, Any] = TASKS[task](loaded, Store(), progress, **arguments)
+    result: dict[str, Any] = TASKS[task](Session(loaded, Store(), data, progress), **arguments)
     return result
 
 

@@ -23,7 +23,7 @@ KILL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Engine:
-    """The modules the child takes its TASKS and its `load` from.
+    """The modules the child takes its TASKS with their Session, and its `load`, from.
 
     `slow_to_stop`: how many seconds tasks that save what they have may take for it once cancelled.
     """

@@ -67,31 +67,31 @@ class Pipe:
 
 
 class ModelHost:
-    """The loaded model, kept from one request to the next; another model takes its place."""
+    """The session with the loaded model, kept from one request to the next; another model takes its place."""
 
     def __init__(self, tasks: str, models: str, root: Path) -> None:
         self._tasks, self._models, self._root = tasks, models, root
         self._name: str | None = None
-        self._loaded: Any = None
+        self._session: Any = None
 
     def perform(self, request: dict[str, Any], progress: Any) -> dict[str, Any]:
         """Do one request. Raises PruningError for one that cannot be understood."""
         progress(0, 1, "Starting the engine")
         tasks = importlib.import_module(self._tasks).TASKS
-        name, arguments = request.get("task"), request.get("arguments") or {}
+        name, arguments = request.get("task"), dict(request.get("arguments") or {})
         task = tasks.get(name)
         if task is None:
             raise PruningError(f"There is no task {name!r}. Choose one of {', '.join(sorted(tasks))}.")
-        store = Store(self._root)
-        _check_arguments(f"The task {name}", task, (None, store, progress), arguments)
-        loaded = self._load(request.get("model") or {}, progress)
+        data = arguments.pop("data", "demo")
+        _check_arguments(f"The task {name}", task, (None,), arguments)
+        session = self._load(request.get("model") or {}, progress)
         progress(0, 1, "")
-        result: dict[str, Any] = task(loaded, store, progress, **arguments)
+        result: dict[str, Any] = task(session.on(data).reporting(progress), **arguments)
         return result
 
     def drop(self) -> None:
         """Let go of the model and give its memory back."""
-        self._name = self._loaded = None
+        self._name = self._session = None
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
@@ -105,9 +105,10 @@ class ModelHost:
             load = importlib.import_module(self._models).load
             options = {**model, "progress": progress}
             _check_arguments("The model", load, (), options)
-            self._loaded = load(**options)
+            session = importlib.import_module(self._tasks).Session
+            self._session = session(load(**options), Store(self._root))
             self._name = name
-        return self._loaded
+        return self._session
 
 
 def serve(wire: Pipe, bench: ModelHost) -> None:

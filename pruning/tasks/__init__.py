@@ -1,7 +1,7 @@
 """What can be asked of a loaded model; the command line and the dashboard's worker call the same functions.
 
-Every task is `task(loaded, store, progress, **arguments) -> dict` of plain data, leaves the model as it
-found it, and stores what it found before it returns.
+Every task is `task(session, **arguments) -> dict` of plain data, on the session's model and text. It leaves
+the model as it found it, and stores what it found before it returns.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,6 @@ from pruning.tasks import (
     best,
     calibrate,
     capabilities,
-    early_exit,
     export,
     generate,
     impact,
@@ -19,19 +18,22 @@ from pruning.tasks import (
     iterate,
     latency,
     measure,
-    outliers,
-    quantize,
     recover,
     sensitivity,
+    sweep,
+    variants,
 )
+from pruning.tasks.context.session import Session
+
+__all__ = ["TASKS", "Session"]
 
 TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "inspect": inspect.inspect_model,
     "baseline": inspect.baseline,
     "latency": latency.latency,
-    "outliers": outliers.outliers,
+    "outliers": sensitivity.outliers,
     "map": sensitivity.make_map,
-    "sweep": sensitivity.run_sweep,
+    "sweep": sweep.sweep,
     "capabilities": capabilities.capabilities,
     "measure": measure.measure,
     "teach": calibrate.calibrate,
@@ -41,7 +43,7 @@ TASKS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "recover": recover.recover,
     "progressive": iterate.progressive,
     "lottery": iterate.lottery_ticket,
-    "early_exit": early_exit.early_exit,
-    "quantize": quantize.quantize,
+    "early_exit": variants.early_exit,
+    "quantize": variants.quantize,
     "impact": impact.impact,
 }

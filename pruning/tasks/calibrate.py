@@ -1,89 +1,77 @@
-"""The task that measures what a forecast learns most from."""
+"""The task that measures what a forecast is best fitted to."""
 
 from typing import Any
 
-from pruning.engine.models.load import Loaded
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
-from pruning.planning.recipe.plan import Plan, format_settings, parse_settings
-from pruning.progress import Progress, within
+from pruning.planning.recipe.plan import Plan
+from pruning.progress import within
 from pruning.tasks.context.apply import spec_of
-from pruning.tasks.context.context import groups_of, windows_of
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import measure, place_of
-from pruning.tasks.optimize import check_structure, map_for
-from pruning.tasks.unit_maps import unit_map_for
+from pruning.tasks.optimize import check_structure, unit_map_for
+from pruning.tasks.sensitivity import map_for
 from pruning.workspace import results
-from pruning.workspace.store import Store
 
 
 def calibrate(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    criterion: str = "fisher",
-    data: str = "demo",
-    structure: str = DEFAULT.structure,
+    session: Session, criterion: str = "fisher", structure: str = DEFAULT.structure
 ) -> dict[str, Any]:
     """Measure the few plans that tell most about the map of a criterion; each is stored as any measurement.
 
-    `structure`: single weights, or units that go whole. The map is drawn first where there is none. A plan
-    that was measured before, by whatever task, is not measured again: `measured` counts those of now, `plans`
-    has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights`, `depth` and `spread` are
-    of the calibration that these plans give by themselves.
+    `structure`: single weights, or units that are pruned whole. The map is made first where there is none. A
+    plan that was measured before, by whatever task, is not measured again: `measured` counts those of now,
+    `plans` has the settings of all and `kls` what they cost. `kappa`, `beta`, `weights`, `depth` and `spread`
+    are of the fit to these plans alone.
     """
+    criterion = canonical_criterion(criterion)
     check_structure(structure, criterion)
-    options = MaskOptions(structure=structure)
-    table, trials = _trials(loaded, store, progress, criterion, data, structure)
-    plans = [format_settings(plan, groups_of(loaded, structure)) for plan in trials]
-    known = [_measured(loaded, store, settings, criterion, data, options) for settings in plans]
-    missing = [index for index, one in enumerate(known) if one is None]
+    changed = MaskOptions(structure=structure).changed()
+    smap, calibration = _calibration(session, criterion, structure)
+    plans = [session.settings(plan, structure) for plan in calibration]
+    values = [_stored(session, settings, criterion, changed) for settings in plans]
+    missing = [index for index, value in enumerate(values) if value is None]
     for number, index in enumerate(missing):
-        part = within(progress, number, len(missing), f"Plan {number + 1} of {len(missing)}")
-        known[index] = measure(
-            loaded, store, part, plans[index], criterion=criterion, data=data, **options.changed()
-        )
-        progress(number + 1, len(missing), f"Measured {number + 1} of {len(missing)}", {"plan": known[index]})
-    found = [one for one in known if one is not None]
-    measured = [(parse_settings(one["settings"], list(table.groups)), one["kl"]) for one in found]
-    learnt = Forecaster.fitted(table, measured).fit
+        part = within(session.progress, number, len(missing), f"Plan {number + 1} of {len(missing)}")
+        values[index] = measure(session.reporting(part), plans[index], criterion, **changed)
+        note = f"Measured {number + 1} of {len(missing)}"
+        session.progress(number + 1, len(missing), note, {"plan": values[index]})
+    measured = [value for value in values if value is not None]
+    pairs = [(session.plan(value["settings"], structure), value["kl"]) for value in measured]
+    fit = Forecaster.fitted(smap, pairs).fit
     return {
         "plans": plans,
         "measured": len(missing),
-        "kls": [one["kl"] for one in found],
-        "kappa": learnt.kappa,
-        "beta": learnt.beta,
-        "weights": dict(learnt.weights),
-        "depth": learnt.depth,
-        "spread": learnt.spread,
+        "kls": [value["kl"] for value in measured],
+        "kappa": fit.kappa,
+        "beta": fit.beta,
+        "weights": dict(fit.weights),
+        "depth": fit.depth,
+        "spread": fit.spread,
     }
 
 
-def _trials(
-    loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str, structure: str
-) -> tuple[SensitivityMap, list[Plan]]:
+def _calibration(session: Session, criterion: str, structure: str) -> tuple[SensitivityMap, list[Plan]]:
+    """The map, and the plans that tell most about it."""
     if structure == DEFAULT.structure:
-        smap = _map(loaded, store, progress, criterion, data)
+        smap = _map(session, criterion)
         return smap, calibration_plans(smap)
-    smap = unit_map_for(loaded, store, progress, structure, data)
-    totals = units_of(loaded, structure).totals(structure)
-    return smap, calibration_plans(smap, totals)
+    smap = unit_map_for(session, structure)
+    return smap, calibration_plans(smap, units_of(session, structure).totals(structure))
 
 
-def _map(loaded: Loaded, store: Store, progress: Progress, criterion: str, data: str) -> SensitivityMap:
+def _map(session: Session, criterion: str) -> SensitivityMap:
     """The map the dashboard forecasts this criterion with: its own where there is one, with most levels."""
-    subject = results.Subject(loaded.fingerprint, data, windows_of(loaded, data).fingerprint)
-    best = results.best_map(store, subject, criterion)
-    if best is None:
-        return map_for(loaded, store, progress, criterion, data)
-    return SensitivityMap.from_dict(best["value"])
+    row = results.best_map(session.store, session.subject, criterion)
+    return map_for(session, criterion) if row is None else SensitivityMap.from_dict(row["value"])
 
 
-def _measured(
-    loaded: Loaded, store: Store, settings: list[str], criterion: str, data: str, options: MaskOptions
+def _stored(
+    session: Session, settings: list[str], criterion: str, options: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """What is known of a plan on the very text that is there now: a file may have changed under its name."""
-    kind, key = place_of(loaded, spec_of(loaded, settings, criterion, data, options.changed()), None)
-    return results.stored(store, kind, key, windows_of(loaded, data).fingerprint)
+    """What was measured of a plan on the very text that is there now."""
+    return session.stored(*place_of(session, spec_of(session, settings, criterion, options)))

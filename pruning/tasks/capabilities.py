@@ -4,60 +4,50 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pruning.engine.calibration.capability_text import capability_texts
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.capability_costs import capability_costs, capability_texts
-from pruning.engine.sensitivity.group_costs import LEVELS
+from pruning.engine.sensitivity.capability_costs import capability_costs
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring
 from pruning.files import write_json
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.progress import Progress
-from pruning.tasks.best import PRICED_BY
-from pruning.tasks.context.context import groups_of, inputs_for, same_text, windows_of
-from pruning.tasks.sensitivity import check_levels
-from pruning.workspace.results import stored
-from pruning.workspace.store import Store
+from pruning.tasks.context.session import Session
+from pruning.tasks.sensitivity import check_levels, priced_by
 
 
 def capabilities(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    criterion: str = "fisher",
-    levels: Sequence[float] = LEVELS,
-    data: str = "demo",
-    out: str | None = None,
+    session: Session, criterion: str = "fisher", levels: Sequence[float] = LEVELS, out: str | None = None
 ) -> dict[str, Any]:
     """Forecast what every level of every group costs each capability; one backward pass for each.
 
-    The criterion chooses weights by the text `data`, as for the map. Criteria that change the weights that
-    stay are priced by one that does not. A capability is stored once it is done, and not done again.
+    The criterion chooses weights by the session's text, as for the map. A criterion that makes a weight
+    update is priced by one that does not. A capability is stored once it is done, and not done again.
     """
-    priced = PRICED_BY if named_criterion(criterion).updates else criterion
-    chosen, groups = named_criterion(priced), groups_of(loaded)
-    wanted = check_levels(levels)
-    key = {**same_text(loaded, data), "criterion": criterion, "levels": wanted}
+    criterion = canonical_criterion(criterion)
+    method, columns = named_criterion(priced_by(criterion)), check_levels(levels)
+    key = {**session.key, "criterion": criterion, "levels": columns}
     value: dict[str, Any] = {
         "capabilities": {},
-        "groups": [list(group) for group in groups],
-        "levels": wanted,
+        "groups": [list(group) for group in session.plan_groups()],
+        "levels": columns,
         "criterion": criterion,
-        "priced_by": priced,
-        "data_fingerprint": windows_of(loaded, data).fingerprint,
+        "priced_by": priced_by(criterion),
+        "data_fingerprint": session.windows.fingerprint,
     }
-    before = stored(store, "capabilities", key, value["data_fingerprint"])
+    before = session.stored("capabilities", key)
     if before is not None:
         value["capabilities"] = before["capabilities"]
-    lessons = capability_texts(loaded.tokenizer)
-    missing = [name for name in lessons if name not in value["capabilities"]]
+    texts = capability_texts(session.loaded.tokenizer)
+    missing = [name for name in texts if name not in value["capabilities"]]
     if missing:
-        looked_at = inputs_for(loaded, store, data, chosen, progress)
+        scoring = Scoring(method, session.inputs_for(method))
     for index, name in enumerate(missing):
-        part = _part(progress, index, len(missing), name)
-        text = lessons[name]
-        costs = capability_costs(loaded.model, loaded.groups, text, chosen, looked_at, wanted, part)
+        part = _part(session.progress, index, len(missing), name)
+        costs = capability_costs(session.model, session.groups, texts[name], scoring, columns, part)
         value["capabilities"][name] = costs.tolist()
-        store.put("capabilities", key, value)
-    path = write_json(Path(out) if out else store.file("capabilities", key, ".json"), value, "The costs")
-    return {**value, "out": str(path)}
+        session.store.put("capabilities", key, value)
+    path = Path(out) if out else session.store.file("capabilities", key, ".json")
+    return {**value, "out": str(write_json(path, value, "The costs"))}
 
 
 def _part(progress: Progress, index: int, count: int, name: str) -> Progress:

@@ -10,17 +10,16 @@ from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.evaluation.size import dense_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
-from pruning.engine.models.load import Loaded
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.model_card import card
 from pruning.engine.models.save import write_model
 from pruning.engine.structured.surgery import check_same, smaller
 from pruning.errors import PruningError
 from pruning.planning.recipe.recipe import Recipe
-from pruning.progress import Progress
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
-from pruning.tasks.context.context import Reference, reference_of
-from pruning.tasks.context.recovered import applied_as_told, trained_steps
+from pruning.tasks.context.recovered import applied_spec, trained_steps
+from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import check_exportable, units_of
 from pruning.tasks.measure import measure_now, place_of
 from pruning.workspace.results import stored
@@ -28,9 +27,7 @@ from pruning.workspace.store import Store
 
 
 def export_model(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
+    session: Session,
     recipe: dict[str, Any],
     out: str | None = None,
     name: str | None = None,
@@ -38,66 +35,68 @@ def export_model(
 ) -> dict[str, Any]:
     """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it.
 
-    Where units go whole the model that is written is smaller, unless it is to be `masked`: full-size, with
-    zeros. Raises PruningError before anything is done where the family has no configuration for the smaller.
+    The recipe names its own text, whichever the session has. Where units are pruned whole the model that is
+    written is smaller, unless it is to be `masked`: full-size, with zeros. Raises PruningError before
+    anything is done where the family has no configuration for the smaller.
     """
-    chosen = Recipe.from_dict(recipe, [*CRITERIA, *LEARNT])
-    chosen.check_model(loaded.fingerprint)
-    folder = _folder(store, out, name or chosen.name)
+    request = Recipe.from_dict(recipe, [*CRITERIA, *LEARNT])
+    request.check_model(session.loaded.fingerprint)
+    folder = _folder(session.store, out, name or request.name)
     if folder.exists():
         raise PruningError(f"{folder} exists already. Choose another name or remove it first.")
-    data = chosen.data.name
-    spec = spec_of(loaded, chosen.settings(), chosen.criterion, data, chosen.options().changed())
-    recovery = chosen.recovery
+    session = session.on(request.data.name)
+    spec = spec_of(session, request.settings(), request.criterion, request.options().changed())
     if spec.options.whole and not masked:
-        check_exportable(loaded, spec)
-    reference = reference_of(loaded, data, progress)
-    with applied_as_told(loaded, store, spec, recovery, progress) as change:
-        figures = stored_figures(loaded, store, spec, reference, recovery)
+        check_exportable(session, spec)
+    reference = session.reference
+    with applied_spec(session, spec, request.recovery) as change:
+        figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:
-            figures = measure_now(loaded, store, spec, change, reference, progress, recovery)
+            figures = measure_now(session, spec, change, reference, request.recovery)
         sample = reference.windows.evaluation[:2]
         cut = change.units is not None and not masked
-        written = cut_copy(loaded, spec, change, sample) if cut else loaded.model
+        written = cut_copy(session, spec, change, sample) if cut else session.model
+        dense = dense_bytes(written)
+        files = {"recipe.yaml": request.dumps(), "README.md": card(request, figures, dense, cut)}
         size = write_model(
             written,
-            loaded.tokenizer,
+            session.loaded.tokenizer,
             folder,
-            {"recipe.yaml": chosen.dumps(), "README.md": card(chosen, figures, dense_bytes(written), cut)},
+            files,
             sample,
-            dense_bytes(written),
-            lambda note: progress(3, 4, note),
+            dense,
+            lambda note: session.progress(3, 4, note),
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
-    value["masked"] = masked
-    value["recipe"] = chosen.to_dict()
-    store.put("export", {"fingerprint": loaded.fingerprint, "out": str(folder)}, value)
+    value |= {"masked": masked, "recipe": request.to_dict()}
+    key = {"fingerprint": session.loaded.fingerprint, "out": str(folder)}
+    session.store.put("export", key, value)
     return value
 
 
-def cut_copy(loaded: Loaded, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
+def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
     """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
-    units = units_of(loaded, spec.options.structure)
-    small = smaller(loaded.model, units, change.units or Removal())
-    ids = sample.to(device_of(loaded.model))
+    units = units_of(session, spec.options.structure)
+    small = smaller(session.model, units, change.units or Removal())
+    ids = sample.to(device_of(session.model))
     with torch.no_grad():
-        expected, given = (model(input_ids=ids, use_cache=False).logits for model in (loaded.model, small))
+        expected, given = (model(input_ids=ids, use_cache=False).logits for model in (session.model, small))
     check_same(expected, given)
     return small
 
 
 def stored_figures(
-    loaded: Loaded,
-    store: Store,
+    session: Session,
     spec: PruningSpec,
     reference: Reference,
     recovery: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """What was measured before of just this change, on this very text, after as many steps of training."""
-    known = stored(store, *place_of(loaded, spec, recovery), reference.windows.fingerprint)
-    if known is None or recovery is None:
-        return known
-    return known if known["best_step"] == trained_steps(loaded, store, spec, recovery, reference) else None
+    place = place_of(session, spec, recovery)
+    figures = stored(session.store, *place, reference.windows.fingerprint)
+    if figures is None or recovery is None:
+        return figures
+    return figures if figures["best_step"] == trained_steps(session, spec, recovery) else None
 
 
 def _folder(store: Store, out: str | None, name: str | None) -> Path:

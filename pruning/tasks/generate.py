@@ -7,21 +7,20 @@ from typing import Any
 import torch
 
 from pruning.engine.architecture.forward import Head, head_of
-from pruning.engine.evaluation import generation as answers
-from pruning.engine.masking.change import PruningSpec
+from pruning.engine.evaluation import generation
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import names
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import Progress
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.context import same_text, windows_of
-from pruning.workspace.store import Store
+from pruning.tasks.context.session import Session
 
 Key = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """One answer that is wanted: what is done to the model, and the key it is stored under."""
 
     spec: PruningSpec
@@ -38,14 +37,11 @@ class _Dense:
 
 
 def generate(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
+    session: Session,
     prompts: Sequence[str],
     plans: Sequence[Sequence[str]],
     criterion: str = "fisher",
     max_new_tokens: int = 40,
-    data: str = "demo",
     **options: Any,
 ) -> dict[str, Any]:
     """Let the dense model and each plan answer every prompt, most likely token by most likely token.
@@ -58,47 +54,45 @@ def generate(
         raise PruningError("The prompt is empty. Write a few words for the model to go on from.")
     if max_new_tokens < 1:
         raise PruningError(f"An answer of {max_new_tokens} tokens is none. Ask for 1 or more.")
-    specs = [spec_of(loaded, list(settings), criterion, data, options) for settings in plans]
-    about = {
-        **same_text(loaded, data),
-        "data_fingerprint": windows_of(loaded, data).fingerprint,
-        "max_new_tokens": max_new_tokens,
-    }
-    asked = [_Asked(spec, {**about, "prompt": prompt, **spec.key()}) for prompt in prompts for spec in specs]
-    missing = [one for one in asked if store.get("answer", one.key) is None]
+    specs = [spec_of(session, settings, criterion, options) for settings in plans]
+    text = {**session.text_key, "max_new_tokens": max_new_tokens}
+    requests = [
+        _Request(spec, {**text, "prompt": prompt, **spec.key()}) for prompt in prompts for spec in specs
+    ]
+    missing = [request for request in requests if session.store.get("answer", request.key) is None]
     if missing:
-        _ask(loaded, store, progress, missing)
-    return {"answers": [store.get("answer", one.key) for one in asked]}
+        _ask(session, missing)
+    return {"answers": [session.store.get("answer", request.key) for request in requests]}
 
 
-def _ask(loaded: Loaded, store: Store, progress: Progress, missing: list[_Asked]) -> None:
+def _ask(session: Session, missing: list[_Request]) -> None:
     """Answer and store what is missing: first the dense model, then plan after plan."""
-    head = head_of(loaded.model)
-    prompts = list(dict.fromkeys(one.key["prompt"] for one in missing))
-    specs = list(dict.fromkeys(one.spec for one in missing))
+    head, progress = head_of(session.model), session.progress
+    prompts = list(dict.fromkeys(request.key["prompt"] for request in missing))
+    specs = list(dict.fromkeys(request.spec for request in missing))
     total, new_tokens = len(prompts) + len(missing), missing[0].key["max_new_tokens"]
     dense: dict[str, _Dense] = {}
     for prompt in prompts:
         heard = _listener(progress, len(dense), total, new_tokens, "The unpruned model answers")
-        dense[prompt] = _dense(loaded, prompt, new_tokens, heard)
+        dense[prompt] = _dense(session.loaded, prompt, new_tokens, heard)
     done = len(dense)
     for spec in specs:
-        with applied(loaded, store, spec, progress):
-            for key in (one.key for one in missing if one.spec == spec):
+        with applied(session, spec):
+            for key in (request.key for request in missing if request.spec == spec):
                 note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
                 heard = _listener(progress, done, total, new_tokens, note)
-                row = _pruned(loaded, head, key, dense[key["prompt"]], heard)
-                store.put("answer", key, row)
+                row = _pruned(session.loaded, head, key, dense[key["prompt"]], heard)
+                session.store.put("answer", key, row)
                 done += 1
                 progress(done, total, note, {"answer": row})
 
 
 def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:
     model, tokenizer = loaded.model, loaded.tokenizer
-    ids = answers.prompt_tokens(tokenizer, prompt)
-    answers.check_length(model, ids, new_tokens)
-    said = answers.answer(model, ids, new_tokens, answers.ends(model, tokenizer), heard)
-    return _Dense(ids, said, answers.answer_states(model, ids, said))
+    ids = generation.prompt_tokens(tokenizer, prompt)
+    generation.check_length(model, ids, new_tokens)
+    said = generation.generate_greedy(model, ids, new_tokens, generation.end_tokens(model, tokenizer), heard)
+    return _Dense(ids, said, generation.generation_states(model, ids, said))
 
 
 def _pruned(
@@ -106,10 +100,11 @@ def _pruned(
 ) -> dict[str, Any]:
     """The row of one prompt and plan; the plan must be applied."""
     model, tokenizer = loaded.model, loaded.tokenizer
-    stop = answers.ends(model, tokenizer)
-    said = answers.answer(model, dense.prompt, key["max_new_tokens"], stop, heard)
-    kl = answers.drift(head, dense.states, answers.answer_states(model, dense.prompt, dense.said))
-    before, after = answers.pieces(tokenizer, dense.said), answers.pieces(tokenizer, said)
+    stop = generation.end_tokens(model, tokenizer)
+    said = generation.generate_greedy(model, dense.prompt, key["max_new_tokens"], stop, heard)
+    states = generation.generation_states(model, dense.prompt, dense.said)
+    kl = generation.kl_by_token(head, dense.states, states)
+    before, after = generation.token_texts(tokenizer, dense.said), generation.token_texts(tokenizer, said)
     return {
         "prompt": key["prompt"],
         "settings": key["settings"],
@@ -122,7 +117,7 @@ def _pruned(
         "pruned_tokens": after,
         "dense_ended": dense.said[-1] in stop,
         "pruned_ended": said[-1] in stop,
-        "first_difference": answers.first_difference(dense.said, said),
+        "first_difference": generation.first_difference(dense.said, said),
         "kl": kl,
     }
 

@@ -13,22 +13,21 @@ from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Heads
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, smallest
 from pruning.engine.evaluation.timing import measured_speedup
-from pruning.engine.masking.change import PruningSpec, WeightChange
-from pruning.engine.models.load import Loaded
+from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
 from pruning.files import write_json
 from pruning.planning.recipe.guide_claims import BY_NAME, TECHNIQUES, Technique, verdict
 from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import Group, format_level, format_settings
-from pruning.progress import Progress, within
+from pruning.planning.recipe.plan import Group, format_level
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.progress import within
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.context import Reference, groups_of, reference_of, same_text
+from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import units_of, why_not_smaller
 from pruning.tasks.export import cut_copy, stored_figures
 from pruning.tasks.iterate import lottery_ticket
 from pruning.tasks.measure import measure_now
-from pruning.workspace.store import Store
 
 _FIGURES = ("kl", "perplexity", "dense_perplexity", "agreement", "accuracy", "dense_accuracy")
 # A lottery trains whole networks: two rounds of pruning, then the ticket and its control.
@@ -36,13 +35,7 @@ LOTTERY_ROUNDS = 2
 
 
 def impact(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    data: str = "demo",
-    lottery_steps: int = 0,
-    only: Sequence[str] | None = None,
-    out: str | None = None,
+    session: Session, lottery_steps: int = 0, only: Sequence[str] | None = None, out: str | None = None
 ) -> dict[str, Any]:
     """Measure memory, speed and quality of each technique in `pruning.planning.recipe.guide_claims`, the
     quick ones first.
@@ -51,100 +44,96 @@ def impact(
     training in each of its networks. `only` names the rows; `out` is the JSON file to write, otherwise it
     goes into the workspace. A row that the model does not allow says why in `refused`, and is tried again.
     """
-    chosen = _chosen(only, lottery_steps)
-    reference = reference_of(loaded, data, progress)
-    key = {**same_text(loaded, data), "data_fingerprint": reference.windows.fingerprint}
-    key["device"] = loaded.device
-    found: dict[str, dict[str, Any]] = {}
-    for technique in sorted(chosen, key=lambda one: one.effort):
-        heard = within(progress, len(found), len(chosen), _title(technique))
+    techniques = _chosen(only, lottery_steps)
+    reference = session.reference
+    key = {**session.text_key, "device": session.loaded.device}
+    measured: dict[str, dict[str, Any]] = {}
+    for technique in sorted(techniques, key=lambda technique: technique.effort):
+        part = within(session.progress, len(measured), len(techniques), _title(technique))
         place = {**key, "name": technique.name}
         place |= {"steps": lottery_steps} if technique.training else {}
-        row = store.get("impact", place)
+        row = session.store.get("impact", place)
         if row is None or row.get("refused"):
-            row = _row(loaded, store, technique, reference, lottery_steps, heard)
-            store.put("impact", place, row)
-        found[technique.name] = row
-        progress(len(found), len(chosen), f"Measured: {_title(technique)}", {"row": row})
-    rows = [found[one.name] for one in chosen]
+            row = _row(session.reporting(part), technique, reference, lottery_steps)
+            session.store.put("impact", place, row)
+        measured[technique.name] = row
+        note = f"Measured: {_title(technique)}"
+        session.progress(len(measured), len(techniques), note, {"row": row})
+    rows = [measured[technique.name] for technique in techniques]
     rows = [{**row, "verdict": asdict(verdict(row, rows))} for row in rows]
-    path = Path(out) if out else store.file("impact", {**key, "rows": sorted(found)}, ".json")
+    path = Path(out) if out else session.store.file("impact", {**key, "rows": sorted(measured)}, ".json")
     return {"rows": rows, "out": str(write_json(path, {"rows": rows}, "The rows"))}
 
 
 def _chosen(only: Sequence[str] | None, lottery_steps: int) -> list[Technique]:
-    strange = sorted(set(only or ()) - set(BY_NAME))
-    if strange:
-        raise PruningError(f'There is no row "{strange[0]}". The rows are {", ".join(BY_NAME)}.')
+    no_rows = sorted(set(only or ()) - set(BY_NAME))
+    if no_rows:
+        raise PruningError(f'There is no row "{no_rows[0]}". The rows are {", ".join(BY_NAME)}.')
     if lottery_steps < 0:
         raise PruningError(f"{lottery_steps} steps of training cannot be. Give 0 for none, or more.")
-    chosen = [
-        one
-        for one in TECHNIQUES
-        if (not only or one.name in only) and (lottery_steps > 0 or not one.training)
+    techniques = [
+        technique
+        for technique in TECHNIQUES
+        if (not only or technique.name in only) and (lottery_steps > 0 or not technique.training)
     ]
-    if not chosen:
+    if not techniques:
         raise PruningError("The lottery ticket has to be trained. Say for how many steps (--lottery).")
-    return chosen
+    return techniques
 
 
 def _title(technique: Technique) -> str:
     return f"{technique.title} {technique.share:.0%}"
 
 
-def _row(
-    loaded: Loaded,
-    store: Store,
-    technique: Technique,
-    reference: Reference,
-    steps: int,
-    progress: Progress,
-) -> dict[str, Any]:
+def _row(session: Session, technique: Technique, reference: Reference, steps: int) -> dict[str, Any]:
     about = {"name": technique.name, "title": technique.title, "share": technique.share}
     about["claim"] = asdict(technique.claim) if technique.claim else None
     about["beside"] = technique.beside
     try:
         if technique.training:
-            return {**about, **_drawn(loaded, store, technique, reference, steps, progress)}
-        dense = _dense(loaded, store, reference, within(progress, 0, 4))
+            return {**about, **_drawn(session, technique, steps)}
+        dense = _dense(_quarter(session, 0), reference)
         about["dense_probe_accuracy"] = dense["probe_accuracy"]
-        spec = _spec(loaded, store, technique, reference.windows.name, progress)
-        return {**about, **_measured(loaded, store, spec, reference, progress)}
+        return {**about, **_measured(session, _spec(session, technique), reference)}
     except PruningError as error:
         return {**about, "refused": str(error)}
 
 
-def _spec(loaded: Loaded, store: Store, technique: Technique, data: str, progress: Progress) -> PruningSpec:
+def _quarter(session: Session, number: int) -> Session:
+    """The session for one of the four parts of a row."""
+    return session.reporting(within(session.progress, number, 4))
+
+
+def _spec(session: Session, technique: Technique) -> PruningSpec:
     """What the row does to the model."""
     if technique.best:
-        return best_spec(loaded, store, within(progress, 0, 4), MaskOptions(), technique.share, data)
-    settings, options = [f"all={format_level(technique.share)}"], {}
+        return best_spec(_quarter(session, 0), MaskOptions(), technique.share)
     if technique.whole:
-        settings = _units(loaded, technique)
         options = {"structure": technique.structure, "compensate": technique.compensate}
-    return spec_of(loaded, settings, technique.criterion, data, options)
+        return spec_of(session, _units(session, technique), technique.criterion, options)
+    return spec_of(session, [f"all={format_level(technique.share)}"], technique.criterion, {})
 
 
-def _units(loaded: Loaded, technique: Technique) -> list[str]:
-    """Settings that remove the share of all units in numbers that really make tensors smaller.
+def _units(session: Session, technique: Technique) -> list[str]:
+    """Settings that prune the share of all units in numbers that really make tensors smaller.
 
-    Heads go evenly from their KV groups. Where no such number is the share of a layer, layers take turns
-    between the next one below and above, so that the share of all is met as nearly as can be.
+    Heads are pruned evenly from their KV groups. Where no such number is the share of a layer, layers take
+    turns between the next one below and above, so that the share of all is met as nearly as can be.
     """
     structure, share = technique.structure, technique.share
-    units, plan = units_of(loaded, structure), dict[Group, float]()
-    asked = gone = 0.0
+    units, plan = units_of(session, structure), dict[Group, float]()
+    target = pruned = 0.0
     for layer, total in sorted(units.totals(structure).items()):
         step = _step(units.heads[layer]) if structure == "heads" else 1
-        asked += share * total
+        target += share * total
         # A half is rounded down first: early layers are the delicate ones.
-        count = min(max(0, step * math.ceil((asked - gone) / step - 0.5)), total - step)
-        gone += count
+        count = min(max(0, step * math.ceil((target - pruned) / step - 0.5)), total - step)
+        pruned += count
         if count > 0:
             plan[layer, structure] = round(count / total, 6)
     if not plan:
         raise PruningError(f"Its layers have too few {structure} to remove {share:.0%} of them.")
-    return format_settings(plan, groups_of(loaded, structure))
+    return session.settings(plan, structure)
 
 
 def _step(heads: Heads) -> int:
@@ -152,79 +141,70 @@ def _step(heads: Heads) -> int:
     return heads.groups if heads.groups < heads.count else 1
 
 
-def _measured(
-    loaded: Loaded, store: Store, spec: PruningSpec, reference: Reference, progress: Progress
-) -> dict[str, Any]:
+def _measured(session: Session, spec: PruningSpec, reference: Reference) -> dict[str, Any]:
     """Quality, size and speed of what `spec` leaves; the model comes back bit for bit."""
-    with applied(loaded, store, spec, within(progress, 1, 4)) as change:
-        figures = stored_figures(loaded, store, spec, reference)
+    with applied(_quarter(session, 1), spec) as change:
+        figures = stored_figures(session, spec, reference)
         if figures is None:
-            figures = measure_now(loaded, store, spec, change, reference, within(progress, 2, 4))
-        sizes = _sizes(loaded, change)
+            figures = measure_now(_quarter(session, 2), spec, change, reference)
+        sizes = _sizes(session, change)
         # Zeros are timed in a copy as well, so that both models lie in memory alike.
         cut = change.units is not None
-        pruned = cut_copy(loaded, spec, change, reference.windows.evaluation[:2]) if cut else _copy(loaded)
-    speed = measured_speedup(loaded.model, pruned, progress=within(progress, 3, 4))
-    found = {name: figures[name] for name in (*_FIGURES, "probe_accuracy", "sparsity")}
-    found |= {**sizes, "speed": speed}
-    found |= {"settings": list(spec.settings), "criterion": spec.criterion, "data": spec.data}
-    found |= {"options": spec.options.changed(), "threads": torch.get_num_threads()}
+        sample = reference.windows.evaluation[:2]
+        pruned = cut_copy(session, spec, change, sample) if cut else copy.deepcopy(session.model)
+    speed = measured_speedup(session.model, pruned, progress=within(session.progress, 3, 4))
+    row = {name: figures[name] for name in (*_FIGURES, "probe_accuracy", "sparsity")}
+    row |= {**sizes, "speed": speed}
+    row |= {"settings": list(spec.settings), "criterion": spec.criterion, "data": spec.data}
+    row |= {"options": spec.options.changed(), "threads": torch.get_num_threads()}
     if cut:
-        found["not_smaller"] = why_not_smaller(loaded, spec)
-    return found
+        row["not_smaller"] = why_not_smaller(session, spec)
+    return row
 
 
-def _dense(loaded: Loaded, store: Store, reference: Reference, progress: Progress) -> dict[str, Any]:
-    """The dense model's own figures: those of a plan that removes nothing."""
-    nothing = PruningSpec((), data=reference.windows.name)
-    stored = stored_figures(loaded, store, nothing, reference)
-    return stored or measure_now(loaded, store, nothing, WeightChange({}), reference, progress)
+def _dense(session: Session, reference: Reference) -> dict[str, Any]:
+    """The dense model's own figures: those of a plan that prunes nothing."""
+    nothing = PruningSpec((), data=session.data)
+    stored = stored_figures(session, nothing, reference)
+    return stored or measure_now(session, nothing, WeightChange({}), reference)
 
 
-def _copy(loaded: Loaded) -> Any:
-    return copy.deepcopy(loaded.model)
-
-
-def _sizes(loaded: Loaded, change: WeightChange) -> dict[str, Any]:
+def _sizes(session: Session, change: WeightChange) -> dict[str, Any]:
     """Bytes of the dense file, and of what is left in the form that takes least room."""
+    model = session.model
     if change.units is not None:
-        form, kept = "cut", cut_bytes(loaded.model, change.removed)
+        form, kept = "cut", cut_bytes(model, change.removed)
     else:
-        form, kept = smallest(loaded.model, change.removed)
-    return {"dense_bytes": dense_bytes(loaded.model), "bytes": kept, "form": form}
+        form, kept = smallest(model, change.removed)
+    return {"dense_bytes": dense_bytes(model), "bytes": kept, "form": form}
 
 
-def _drawn(
-    loaded: Loaded, store: Store, technique: Technique, reference: Reference, steps: int, progress: Progress
-) -> dict[str, Any]:
+def _drawn(session: Session, technique: Technique, steps: int) -> dict[str, Any]:
     """The lottery ticket's row. Its zeros run on the dense kernels like any others and are not timed."""
     settings = [f"all={format_level(technique.share)}"]
-    data = reference.windows.name
-    found = lottery_ticket(loaded, store, progress, settings, LOTTERY_ROUNDS, 0, data, {"steps": steps})
-    change = WeightChange(
-        {(one.layer, one.kind): _any(loaded, one, technique.share) for one in loaded.groups}
-    )
-    dense = found["untrained"]
+    draws = lottery_ticket(session, settings, LOTTERY_ROUNDS, recovery={"steps": steps})
+    masks = {(group.layer, group.kind): _any(session, group, technique.share) for group in session.groups}
+    dense = draws["untrained"]
     return {
-        **found["ticket"],
+        **draws["ticket"],
         "dense_perplexity": dense["perplexity"],
         "dense_accuracy": dense["accuracy"],
-        "random_perplexity": found["random"]["perplexity"],
-        "trained_perplexity": found["dense"]["perplexity"],
+        "random_perplexity": draws["random"]["perplexity"],
+        "trained_perplexity": draws["dense"]["perplexity"],
         "steps": steps,
         "rounds": LOTTERY_ROUNDS,
-        "sparsity": found["sparsity"],
-        **_sizes(loaded, change),
+        "sparsity": draws["sparsity"],
+        **_sizes(session, WeightChange(masks)),
         "speed": None,
-        "settings": found["settings"],
+        "settings": draws["settings"],
         "criterion": technique.criterion,
-        "data": data,
+        "data": session.data,
         "options": {},
     }
 
 
-def _any(loaded: Loaded, group: GroupInfo, share: float) -> torch.Tensor:
-    """A mask [out, in] with the share removed, whichever weights: the size does not depend on that."""
-    rows = sum(weight_view(loaded.model, part).shape[0] for part in group.parts)
-    gone = torch.arange(group.parameters) < round(share * group.parameters)
-    return gone.reshape(rows, -1)
+def _any(session: Session, group: GroupInfo, share: float) -> torch.Tensor:
+    """A mask [out, in] with the share pruned, whichever weights: the size does not depend on that."""
+    rows = sum(weight_view(session.model, part).shape[0] for part in group.parts)
+    pruned = torch.arange(group.parameters) < round(share * group.parameters)
+    return pruned.reshape(rows, -1)

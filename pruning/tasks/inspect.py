@@ -9,16 +9,14 @@ from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import probe_accuracy
 from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.evaluation.timing import dense_times
-from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
-from pruning.progress import Progress
-from pruning.tasks.context.context import reference_of, same_text
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
-from pruning.workspace.store import Store
 
 
-def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str, Any]:
+def inspect_model(session: Session) -> dict[str, Any]:
     """What the model is made of: counts of layers, parameters and groups."""
+    loaded = session.loaded
     config: Any = loaded.model.config
     text = config.get_text_config()
     value = {
@@ -44,9 +42,9 @@ def inspect_model(loaded: Loaded, store: Store, progress: Progress) -> dict[str,
             for group in loaded.groups
         ],
         **_tables(loaded.model),
-        **_units(loaded),
+        **_units(session),
     }
-    store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
+    session.store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
     return value
 
 
@@ -61,8 +59,8 @@ def _tables(model: nn.Module) -> dict[str, Any]:
 
     `tied_head`: the head is one of these tables.
     """
-    found = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
-    tables = {id(weight): weight for weight in found}
+    weights = [module.weight for module in model.modules() if isinstance(module, nn.Embedding)]
+    tables = {id(weight): weight for weight in weights}
     output: Any = model.get_output_embeddings()  # type: ignore[operator]
     head = output.weight
     return {
@@ -72,35 +70,35 @@ def _tables(model: nn.Module) -> dict[str, Any]:
     }
 
 
-def _units(loaded: Loaded) -> dict[str, Any]:
+def _units(session: Session) -> dict[str, Any]:
     """`units`: how many neurons, heads and KV groups each layer has, by kind; `no_heads`: why heads are not
     among them, where they do not come apart."""
-    neurons = units_of(loaded, "neurons").totals("neurons")
+    neurons = units_of(session, "neurons").totals("neurons")
     counts, why = {"neurons": list(neurons.values())}, None
     try:
-        units = units_of(loaded, "heads")
+        units = units_of(session, "heads")
         counts |= {kind: list(units.totals(kind).values()) for kind in ("heads", "kv_groups")}
     except PruningError as error:
         why = str(error)
     return {"units": counts, "no_heads": why}
 
 
-def baseline(loaded: Loaded, store: Store, progress: Progress, data: str = "demo") -> dict[str, Any]:
-    """Measure the dense model: quality on `data` and on the questions, size, and speed on this machine."""
-    reference = reference_of(loaded, data, progress)
-    progress(1, 4, "Answering the questions")
-    probes = probe_accuracy(loaded.model, reference.head, loaded.tokenizer, load_probes())
-    progress(3, 4, "Timing")
+def baseline(session: Session) -> dict[str, Any]:
+    """Measure the dense model: quality on the text and on the questions, size, and speed on this machine."""
+    reference, model, device = session.reference, session.model, session.loaded.device
+    session.progress(1, 4, "Answering the questions")
+    probes = probe_accuracy(model, reference.head, session.loaded.tokenizer, load_probes())
+    session.progress(3, 4, "Timing")
     value = {
         "perplexity": reference.quality.perplexity,
         "accuracy": reference.quality.accuracy,
         "tokens": reference.quality.tokens,
-        "bytes": dense_bytes(loaded.model),
-        **dense_times(loaded.model),
+        "bytes": dense_bytes(model),
+        **dense_times(model),
         "probe_accuracy": probes.pop("all"),
         "probes": probes,
-        "device": loaded.device,
+        "device": device,
         "data_fingerprint": reference.windows.fingerprint,
     }
-    store.put("baseline", {**same_text(loaded, data), "device": loaded.device}, value)
+    session.store.put("baseline", {**session.key, "device": device}, value)
     return value

@@ -4,40 +4,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.lottery_ticket import Draw, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import check_level, format_level, parse_settings
+from pruning.planning.recipe.plan import Plan, check_level, format_level
 from pruning.planning.recipe.schedules import ONE_SHOT
 from pruning.planning.recipe.training import Training
-from pruning.progress import Progress, within
-from pruning.tasks.context.context import groups_of, normal, reference_of, same_text, windows_of
+from pruning.progress import within
+from pruning.tasks.context.session import Session
 from pruning.tasks.measure import measure
 from pruning.tasks.recover import TRAINING_TOKENS, recover
-from pruning.workspace.store import Store
 
 LEVELS = tuple(tenths / 10 for tenths in range(1, 10))
 TICKET = {"loss": "task"}
 
 
 def progressive(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
+    session: Session,
     levels: Sequence[float] = LEVELS,
     max_kl: float | None = None,
     max_perplexity: float | None = None,
     criterion: str = "fisher",
-    data: str = "demo",
     recovery: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Measure all groups at one level after another, until KL or perplexity goes over the budget.
 
     With `recovery`, a level that is over the budget is trained, and counts as it is then. Every level starts
-    from the dense model; what was measured or trained before is taken from the workspace, where the ladder
+    from the dense model; what was measured or trained before is taken from the workspace, where the schedule
     itself is kept as well while it grows. `best` is the last row within the budget, None if there is none;
     `ended` says what stopped it, "budget" or "levels", and is None as long as nothing has.
     """
@@ -47,34 +43,32 @@ def progressive(
     rungs = sorted({check_level(float(level), "Levels") for level in levels} - {0.0})
     if not rungs:
         raise PruningError("A ladder needs levels above 0, such as 0.1:0.9:0.1.")
-    rows: list[dict[str, Any]] = []
-    best: dict[str, Any] | None = None
     key = {
-        **same_text(loaded, data),
-        "data_fingerprint": windows_of(loaded, data).fingerprint,
+        **session.text_key,
         "levels": rungs,
-        "criterion": criterion,
+        "criterion": canonical_criterion(criterion),
         **budget,
         **MaskOptions.of(options).changed(),
         "recovery": None if recovery is None else Training.of(recovery).changed(),
     }
+    rows: list[dict[str, Any]] = []
+    value: dict[str, Any] = {"rows": rows, "best": None, "ended": None, "budget": budget}
     for rung in rungs:
-        asked = {"settings": [f"all={format_level(rung)}"], "criterion": criterion, "data": data, **options}
-        heard = within(progress, len(rows), len(rungs), f"{rung:.0%}")
-        row = {"level": rung, **_chosen(measure(loaded, store, heard, **asked)), "recovered": False}
+        part = session.reporting(within(session.progress, len(rows), len(rungs), f"{rung:.0%}"))
+        plan = {"settings": [f"all={format_level(rung)}"], "criterion": criterion, **options}
+        row = {"level": rung, **_chosen(measure(part, **plan)), "recovered": False}
         if _over(row, budget) and recovery is not None:
-            trained = recover(loaded, store, heard, **asked, recovery=recovery)
+            trained = recover(part, **plan, recovery=recovery)
             row = {**row, **trained["recovered"], "recovered": True, "won_back": trained["won_back"]}
         rows.append(row)
         over = _over(row, budget)
-        best = best if over else row
-        ended = "budget" if over else "levels" if len(rows) == len(rungs) else None
-        found = {"rows": rows, "best": best, "ended": ended, "budget": budget}
-        store.put("ladder", key, found)
-        progress(len(rows), len(rungs), f"{rung:.0%}: KL {row['kl']:.3f}", {"row": row})
+        value["best"] = value["best"] if over else row
+        value["ended"] = "budget" if over else "levels" if len(rows) == len(rungs) else None
+        session.store.put("ladder", key, value)
+        session.progress(len(rows), len(rungs), f"{rung:.0%}: KL {row['kl']:.3f}", {"row": row})
         if over:
             break
-    return found
+    return value
 
 
 def _chosen(measured: dict[str, Any]) -> dict[str, Any]:
@@ -87,53 +81,67 @@ def _over(row: dict[str, Any], budget: dict[str, float | None]) -> bool:
 
 
 def lottery_ticket(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    settings: list[str],
+    session: Session,
+    settings: Sequence[str],
     rounds: int = 3,
     rewind: int = 0,
-    data: str = "demo",
     recovery: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Find the lottery ticket of a plan on the calibration part of `data`, and a random one beside it.
+    """Find the lottery ticket of a plan on the calibration part of the text, and a random one beside it.
 
     `recovery` says how each round trains (see pruning.planning.recipe.training; the loss is the text's unless
     it names another), `rewind` to which step of the first round weights go back. `dense`, `ticket` and
     `random` are measured after the same training, on text that was not trained on.
     """
     training = Training.of({**TICKET, **(recovery or {})})
-    _, spelled = normal(loaded, settings)
-    plan = parse_settings(spelled, groups_of(loaded))
+    plan = session.plan(settings)
     _check(plan, training, rounds, rewind)
-    reference = reference_of(loaded, data, progress)
-    key = {
-        **same_text(loaded, data),
-        "data_fingerprint": reference.windows.fingerprint,
-        "settings": spelled,
+    reference = session.reference
+    request = {
+        "settings": session.settings(plan),
         "rounds": rounds,
         "rewind": rewind,
         "recovery": training.changed(),
     }
-    done = store.get("lottery", key)
-    if done is not None:
-        return done
-    windows = load_windows(loaded.tokenizer, data, calibration_tokens=TRAINING_TOKENS)
-    seen = 0, 1
+    key = {**session.text_key, **request}
+    stored = session.store.get("lottery", key)
+    if stored is not None:
+        return stored
+    draws = _draws(session, plan, training, rounds, rewind)
+    ticket = draws["ticket"]
+    value = {
+        **request,
+        "untrained": plain(reference.quality),
+        **{name: plain(draw.quality) for name, draw in draws.items()},
+        "ticket_wins": ticket.quality.cross_entropy < draws["random"].quality.cross_entropy,
+        "sparsity": sum(int(mask.sum()) for mask in ticket.removed.values())
+        / sum(group.parameters for group in session.groups),
+    }
+    session.store.put("lottery", key, value)
+    return value
+
+
+def _draws(session: Session, plan: Plan, training: Training, rounds: int, rewind: int) -> Mapping[str, Draw]:
+    """The dense network, the ticket and the random one, each trained and measured."""
+    calibration = load_windows(
+        session.loaded.tokenizer, session.data, calibration_tokens=TRAINING_TOKENS
+    ).calibration
+    step_of = 0, 1
 
     def after_step(step: int, total: int, name: str) -> None:
-        nonlocal seen
-        seen = step, total
-        progress(step, total, f"Training: {name}")
+        nonlocal step_of
+        step_of = step, total
+        session.progress(step, total, f"Training: {name}")
 
     def after_draw(draw: Draw) -> None:
-        progress(*seen, f"Measured: {draw.name}", {"draw": {"name": draw.name, **plain(draw.quality)}})
+        measured = {"draw": {"name": draw.name, **plain(draw.quality)}}
+        session.progress(*step_of, f"Measured: {draw.name}", measured)
 
-    draws = lottery(
-        loaded.model,
-        loaded.groups,
-        windows.calibration,
-        reference.windows.evaluation,
+    return lottery(
+        session.model,
+        session.groups,
+        calibration,
+        session.windows.evaluation,
         plan,
         training,
         rounds,
@@ -141,19 +149,6 @@ def lottery_ticket(
         after_step,
         after_draw,
     )
-    gone = sum(int(mask.sum()) for mask in draws["ticket"].removed.values())
-    value = {
-        "settings": spelled,
-        "rounds": rounds,
-        "rewind": rewind,
-        "recovery": training.changed(),
-        "untrained": plain(reference.quality),
-        **{name: plain(draw.quality) for name, draw in draws.items()},
-        "ticket_wins": draws["ticket"].quality.cross_entropy < draws["random"].quality.cross_entropy,
-        "sparsity": gone / sum(group.parameters for group in loaded.groups),
-    }
-    store.put("lottery", key, value)
-    return value
 
 
 def _check(plan: Mapping[Any, float], training: Training, rounds: int, rewind: int) -> None:

@@ -6,19 +6,18 @@ import torch
 
 from pruning.engine.evaluation.sparse_kernels import sparse_kernels
 from pruning.engine.evaluation.timing import machine, measure_table
-from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
-from pruning.progress import Progress
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
-from pruning.workspace.store import Store
 
 
-def latency(loaded: Loaded, store: Store, progress: Progress, again: bool = False) -> dict[str, Any]:
+def latency(session: Session, again: bool = False) -> dict[str, Any]:
     """Time the model on this machine: dense, with fewer units, and its matrices in sparse formats.
 
     Measured once for a model, number format, device, count of threads and machine, and kept; `again` measures
     anew.
     """
+    loaded, progress = session.loaded, session.progress
     key = {
         "fingerprint": loaded.fingerprint,
         "dtype": loaded.dtype,
@@ -26,14 +25,14 @@ def latency(loaded: Loaded, store: Store, progress: Progress, again: bool = Fals
         "threads": torch.get_num_threads(),
         "machine": machine(),
     }
-    found = None if again else store.get("latency", key)
-    if found is None:
+    value = None if again else session.store.get("latency", key)
+    if value is None:
         try:
-            units = units_of(loaded, "heads")
+            units = units_of(session, "heads")
         except PruningError:
             # Heads do not come apart in every family; neurons and layers still do.
-            units = units_of(loaded, "neurons")
+            units = units_of(session, "neurons")
         table = measure_table(loaded.model, units, progress=progress)
-        found = {**table.to_dict(), "sparse": sparse_kernels(loaded.model, loaded.groups, progress=progress)}
-        store.put("latency", key, found)
-    return found
+        value = {**table.to_dict(), "sparse": sparse_kernels(loaded.model, loaded.groups, progress=progress)}
+        session.store.put("latency", key, value)
+    return value

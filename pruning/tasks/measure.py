@@ -1,67 +1,80 @@
 """The task that measures what a plan really costs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import Quality, compare, probe_accuracy
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
-from pruning.engine.models.load import Loaded
-from pruning.progress import Progress
+from pruning.engine.masking.change import WeightChange
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import applied, share_removed, spec_of
-from pruning.tasks.context.context import Reference, reference_of, same_text
-from pruning.tasks.context.recovered import applied_as_told, trained_steps
+from pruning.tasks.context.recovered import applied_spec, trained_steps
+from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import why_not_smaller
-from pruning.workspace.store import Store
 
 
 def measure(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    settings: list[str],
+    session: Session,
+    settings: Sequence[str],
     criterion: str = "fisher",
-    data: str = "demo",
-    recovery: dict[str, Any] | None = None,
+    recovery: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Prune in memory as `settings` and `options` (see pruning.planning.recipe.mask_options) say, compare
-    with the dense model, and put the weights back.
+    """Prune in memory, compare with the dense model, and put the weights back.
 
-    With `recovery` (see pruning.planning.recipe.training) the weights are those that `recover` made of it.
-    Where units go whole, `not_smaller` says why the result cannot be exported as a smaller model, or is
-    None."""
-    spec = spec_of(loaded, settings, criterion, data, options)
-    reference = reference_of(loaded, data, progress)
-    progress(1, 4, "Choosing the weights to remove")
-    with applied_as_told(loaded, store, spec, recovery, progress) as change:
-        return measure_now(loaded, store, spec, change, reference, progress, recovery)
+    Parameters
+    ----------
+    session
+        The model, and the text it is measured on.
+    settings
+        The plan, such as `["up=0.5", "down@0-3=0.1"]`; later ones win.
+    criterion
+        How weights are scored.
+    recovery
+        The weights are those that `recover` made of it; see `pruning.planning.recipe.training`.
+    options
+        See `pruning.planning.recipe.mask_options`.
+
+    Returns
+    -------
+    dict
+        KL to the dense model (nats per token), perplexity, agreement and accuracies (0..1), `sparsity`,
+        `bytes` with zeros kept as one bit each, and what was measured. Where units are pruned whole
+        `not_smaller` says why the result cannot be exported as a smaller model, or is None.
+    """
+    spec = spec_of(session, settings, criterion, options)
+    reference = session.reference
+    session.progress(1, 4, "Choosing the weights to remove")
+    with applied_spec(session, spec, recovery) as change:
+        return measure_now(session, spec, change, reference, recovery)
 
 
-def quality_of(loaded: Loaded, store: Store, progress: Progress, spec: PruningSpec) -> Quality:
+def quality_of(session: Session, spec: PruningSpec) -> Quality:
     """How far the model is from the dense one on the evaluation text, pruned as `spec` says; not stored."""
-    reference = reference_of(loaded, spec.data, progress)
-    with applied(loaded, store, spec, progress):
-        pruned = run(loaded.model, reference.windows.evaluation)
+    reference = session.on(spec.data).reference
+    with applied(session, spec):
+        pruned = run(session.model, reference.windows.evaluation)
     return compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
 
 
 def measure_now(
-    loaded: Loaded,
-    store: Store,
+    session: Session,
     spec: PruningSpec,
     change: WeightChange,
     reference: Reference,
-    progress: Progress,
-    recovery: dict[str, Any] | None = None,
+    recovery: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure and store what the model is while `applied_as_told` holds the change on it."""
-    progress(2, 4, "Running the pruned model")
-    pruned = run(loaded.model, reference.windows.evaluation)
+    """Measure and store what the model is while `applied_spec` holds the change on it.
+
+    `reference` is given, because it can be made with the dense model alone.
+    """
+    session.progress(2, 4, "Running the pruned model")
+    pruned = run(session.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
-    progress(3, 4, "Answering the questions")
-    probes = probe_accuracy(loaded.model, reference.head, loaded.tokenizer, load_probes())
+    session.progress(3, 4, "Answering the questions")
+    probes = probe_accuracy(session.model, reference.head, session.loaded.tokenizer, load_probes())
     value = {
         "kl": quality.kl,
         "perplexity": quality.perplexity,
@@ -70,9 +83,9 @@ def measure_now(
         "accuracy": quality.accuracy,
         "dense_accuracy": reference.quality.accuracy,
         "tokens": quality.tokens,
-        "bytes": (cut_bytes if change.units else sparse_bytes)(loaded.model, change.removed),
-        "file_bytes": dense_bytes(loaded.model),
-        "sparsity": share_removed(loaded, change),
+        "bytes": (cut_bytes if change.units else sparse_bytes)(session.model, change.removed),
+        "file_bytes": dense_bytes(session.model),
+        "sparsity": share_removed(session, change),
         "probe_accuracy": probes.pop("all"),
         "probes": probes,
         "settings": list(spec.settings),
@@ -81,19 +94,20 @@ def measure_now(
         "data_fingerprint": reference.windows.fingerprint,
     }
     if spec.options.whole:
-        value["not_smaller"] = why_not_smaller(loaded, spec)
+        value["not_smaller"] = why_not_smaller(session, spec)
     if recovery is not None:
-        value["recovery"] = recovery
-        value["best_step"] = trained_steps(loaded, store, spec, recovery, reference)
-    kind, key = place_of(loaded, spec, recovery)
-    store.put(kind, key, value)
+        value["recovery"] = dict(recovery)
+        value["best_step"] = trained_steps(session, spec, recovery)
+    session.store.put(*place_of(session, spec, recovery), value)
     return value
 
 
 def place_of(
-    loaded: Loaded, spec: PruningSpec, recovery: dict[str, Any] | None
+    session: Session, spec: PruningSpec, recovery: Mapping[str, Any] | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Kind and key of the stored measurement. What was trained is a kind of its own: forecasts learn from
-    the other, and they know nothing of training."""
-    key = {**same_text(loaded, spec.data), **spec.key()}
-    return ("measure", key) if recovery is None else ("measure_recovered", {**key, "recovery": recovery})
+    """Kind and key of the stored measurement. A recovered one is a kind of its own: forecasts are fitted to
+    the other, and know nothing of training."""
+    key = {**session.key, **spec.key()}
+    if recovery is None:
+        return "measure", key
+    return "measure_recovered", {**key, "recovery": dict(recovery)}

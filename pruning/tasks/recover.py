@@ -1,7 +1,7 @@
 """The task that trains a pruned model."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,29 +11,26 @@ import torch
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.criteria import LEARNT, GroupInputs
+from pruning.engine.criteria import LEARNT, CriterionInputs, GroupInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
-from pruning.engine.masking.masks import CriterionInputs, criterion_inputs, masks
-from pruning.engine.models.load import Loaded
+from pruning.engine.masking.masks import criterion_inputs, masks
 from pruning.engine.recovery.checkpoints import load_change, load_state, save_change, save_state
 from pruning.engine.recovery.student import Student
 from pruning.engine.recovery.trainer import Recovery, TrainingLog, plain, split, train
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import effective, scoped
-from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.schedules import ONE_SHOT, plan_at
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.planning.recipe.training import Training
-from pruning.progress import Progress
 from pruning.tasks.context.apply import change_of, share_removed, spec_of
-from pruning.tasks.context.context import Reference, groups_of, inputs_for, reference_of
 from pruning.tasks.context.generated_text import generated_windows
 from pruning.tasks.context.recovered import recovery_key
+from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.training_log import ReportedLog
-from pruning.workspace.store import Store
 
 TRAINING_TOKENS = 2**18
 # More text to fit weights to gains little, and takes as much longer.
@@ -43,39 +40,43 @@ STATE = ".resume.pt"
 
 
 def recover(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    settings: list[str],
+    session: Session,
+    settings: Sequence[str],
     criterion: str = "fisher",
-    data: str = "demo",
     recovery: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Prune a copy as `settings` and `options` say, train it on `data` as `recovery` says (see
-    pruning.planning.recipe.training), and compare dense, pruned and recovered on text it was not trained on.
+    """Prune a copy, train it, and compare dense, pruned and recovered on text it was not trained on.
 
     The best weights so far are kept in the workspace whenever they get better, and every few seconds how it
     is going; what was cancelled or killed goes on where it was when it is asked for again. `measure` and
     `export` take the recovered weights when their recipe names the same recovery.
+
+    Parameters
+    ----------
+    session
+        The model, and the text it is trained and measured on.
+    settings, criterion, options
+        What is pruned, as in `measure`.
+    recovery
+        How it is trained; see `pruning.planning.recipe.training`.
     """
-    spec = spec_of(loaded, settings, criterion, data, options)
+    spec = spec_of(session, settings, criterion, options)
     training = Training.of(recovery or {})
     _check(spec, training)
-    reference = reference_of(loaded, data, progress)
-    key = recovery_key(loaded, spec, training, reference)
-    done = store.get("recovery", key)
-    out = store.file("recovery", key, ".safetensors")
-    if done is not None and done["finished"] and out.exists():
-        return done
-    change = None if criterion in LEARNT else change_of(loaded, store, spec, progress)
-    pruned = None if change is None else _quality(loaded, reference, change)
-    course, seconds, before = _trained(_Work(loaded, store, spec, training, key, change), progress, pruned)
-    progress(training.steps, training.steps, "Measuring the recovered model")
-    best, _ = load_change(out, loaded.device)
-    recovered = _quality(loaded, reference, best)
+    reference, key = session.reference, recovery_key(session, spec, training)
+    stored = session.store.get("recovery", key)
+    out = session.store.file("recovery", key, ".safetensors")
+    if stored is not None and stored["finished"] and out.exists():
+        return stored
+    change = None if criterion in LEARNT else change_of(session, spec)
+    pruned = None if change is None else _quality(session, reference, change)
+    log, seconds, before = _trained(_Work(session, spec, training, key, change), pruned)
+    session.progress(training.steps, training.steps, "Measuring the recovered model")
+    best, _ = load_change(out, session.loaded.device)
+    recovered = _quality(session, reference, best)
     value = {
-        **_about(spec, training, course, out),
+        **_about(spec, training, log, out),
         "finished": True,
         "dense": plain(reference.quality) | {"kl": 0.0, "agreement": 1.0},
         "pruned": pruned,
@@ -84,18 +85,18 @@ def recover(
         "seconds_a_step": seconds,
         "seconds_before": before,
         "tokens": reference.quality.tokens,
-        "sparsity": share_removed(loaded, best),
-        "bytes": (cut_bytes if best.units else sparse_bytes)(loaded.model, best.removed),
-        "file_bytes": dense_bytes(loaded.model),
+        "sparsity": share_removed(session, best),
+        "bytes": (cut_bytes if best.units else sparse_bytes)(session.model, best.removed),
+        "file_bytes": dense_bytes(session.model),
     }
-    store.put("recovery", key, value)
-    store.file("recovery", key, STATE).unlink(missing_ok=True)
-    ReportedLog(store, key, training.steps).end()
+    session.store.put("recovery", key, value)
+    session.store.file("recovery", key, STATE).unlink(missing_ok=True)
+    ReportedLog(session.store, key, training.steps).end()
     return value
 
 
 def _trained(
-    work: "_Work", progress: Progress, pruned: dict[str, float] | None
+    work: "_Work", pruned: dict[str, float] | None
 ) -> tuple[TrainingLog, float | None, float | None]:
     """Train to the end; how it went, the seconds a step took, and those before the first.
 
@@ -103,7 +104,7 @@ def _trained(
     """
     work.pruned = pruned
     try:
-        work.train(progress)
+        work.train()
     except Cancelled:
         work.pause()
         raise
@@ -115,25 +116,24 @@ class _Work:
 
     def __init__(
         self,
-        loaded: Loaded,
-        store: Store,
+        session: Session,
         spec: PruningSpec,
         training: Training,
         key: dict[str, Any],
         change: WeightChange | None,
     ) -> None:
-        self.loaded, self.store, self.spec, self.training, self.key = loaded, store, spec, training, key
-        self.out = store.file("recovery", key, ".safetensors")
-        self.state_file = store.file("recovery", key, STATE)
+        self.session, self.spec, self.training, self.key = session, spec, training, key
+        self.out = session.store.file("recovery", key, ".safetensors")
+        self.state_file = session.store.file("recovery", key, STATE)
         self.at_first = change if change is not None and training.schedule == ONE_SHOT else WeightChange({})
-        student = Student(loaded.model, loaded.groups, self.at_first, training.lora)
-        self.recovery = Recovery(student, loaded.model, training, moving=spec.criterion in LEARNT)
-        state = load_state(self.state_file, loaded.device)
+        student = Student(session.model, session.groups, self.at_first, training.lora)
+        self.recovery = Recovery(student, session.model, training, moving=spec.criterion in LEARNT)
+        state = load_state(self.state_file, session.loaded.device)
         if state is not None:
             self.recovery.resume(state)
         self.resumed_at = self.recovery.course.step
         self.pruned: dict[str, float] | None = None
-        self.told = ReportedLog(store, key, self.resumed_at)
+        self.log = ReportedLog(session.store, key, self.resumed_at)
         self._made = self._saved = self._began = time.monotonic()
 
     @property
@@ -148,52 +148,52 @@ class _Work:
         steps = self.recovery.course.step - self.resumed_at
         return (time.monotonic() - self._began) / steps if steps else None
 
-    def train(self, progress: Progress) -> None:
-        """Train to the end; `progress` hears of every step and every look."""
-        loaded, training, course = self.loaded, self.training, self.recovery.course
-        windows = load_windows(loaded.tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
-        known: CriterionInputs = criterion_inputs()
+    def train(self) -> None:
+        """Train to the end; the session's progress hears of every step and every evaluation."""
+        session, training, log = self.session, self.training, self.recovery.course
+        progress = session.progress
+        tokenizer = session.loaded.tokenizer
+        windows = load_windows(tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
+        inputs: CriterionInputs = criterion_inputs()
         if training.schedule != ONE_SHOT and self.spec.criterion not in LEARNT:
-            known = inputs_for(
-                loaded, self.store, self.spec.data, named_criterion(self.spec.criterion), progress
-            )
-        learnt, _ = split(windows.calibration)
-        count = training.lacking(len(learnt))
-        own = generated_windows(loaded, self.store, self.spec.data, learnt, count, progress)
+            inputs = session.inputs_for(named_criterion(self.spec.criterion))
+        text, _ = split(windows.calibration)
+        generated = generated_windows(session, text, training.lacking(len(text)))
         self._began = time.monotonic()
 
         def after_step(loss: float) -> None:
             if time.monotonic() - self._saved >= SAVE_SECONDS:
                 self.save()
-            if self.told.due():
+            if self.log.due():
                 self.tell()
-            told = {"step": course.step, "loss": loss, "learning_rate": training.rate_at(course.step - 1)}
-            progress(course.step, training.steps, f"Training: loss {loss:.3f}", {"loss": told})
+            row = {"step": log.step, "loss": loss, "learning_rate": training.rate_at(log.step - 1)}
+            progress(log.step, training.steps, f"Training: loss {loss:.3f}", {"loss": row})
 
         def after_look(better: bool) -> None:
             if better:
                 self.keep()
             self.tell()
-            look = course.looks[-1]
+            look = log.looks[-1]
             note = f"KL {look['kl']:.3f} on text kept back"
-            progress(course.step, training.steps, note, {"look": look, "pruned": self.pruned})
+            progress(log.step, training.steps, note, {"look": look, "pruned": self.pruned})
 
-        choose = partial(self._choose, known)
-        refit = partial(self._refit, learnt, own, progress) if training.fits_first() else None
-        train(self.recovery, windows.calibration, choose, after_step, after_look, own, refit)
+        choose = partial(self._choose, inputs)
+        refit = partial(self._refit, text, generated) if training.fits_first() else None
+        train(self.recovery, windows.calibration, choose, after_step, after_look, generated, refit)
 
-    def _refit(self, learnt: torch.Tensor, own: torch.Tensor, progress: Progress) -> dict[Any, torch.Tensor]:
-        """The weights that stay, fitted to the user's text and what was written beside it."""
+    def _refit(self, text: torch.Tensor, generated: torch.Tensor) -> dict[Any, torch.Tensor]:
+        """The weights that are kept, fitted to the user's text and what was generated beside it."""
+        session = self.session
 
-        def told(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
             # It comes before the first step, so that the bar stays where it is.
-            said = f"Fitting the weights that stay: layer {done:.0f} of {total:.0f}"
-            progress(0, self.training.steps, said)
+            sentence = f"Fitting the weights that stay: layer {done:.0f} of {total:.0f}"
+            session.progress(0, self.training.steps, sentence)
 
-        most = max(1, FITTED_TOKENS // learnt.shape[1])
-        text = torch.cat([learnt[:: max(1, len(learnt) // most)], own])[:most]
-        loaded, removed = self.loaded, self.recovery.student.removed()
-        weights = refit_masked(loaded.model, loaded.groups, removed, text, told)
+        most = max(1, FITTED_TOKENS // text.shape[1])
+        windows = torch.cat([text[:: max(1, len(text) // most)], generated])[:most]
+        pruned = self.recovery.student.removed()
+        weights = refit_masked(session.model, session.groups, pruned, windows, report)
         self._began = time.monotonic()
         return weights
 
@@ -206,38 +206,37 @@ class _Work:
     def save(self) -> None:
         """Write what it takes to go on from here."""
         save_state(self.state_file, self.recovery.state())
-        self._saved, self.told.saved_step = time.monotonic(), self.recovery.course.step
+        self._saved, self.log.saved_step = time.monotonic(), self.recovery.course.step
         self.tell()
 
     def tell(self) -> None:
         """Say in the workspace how it is going."""
         about = _about(self.spec, self.training, self.recovery.course, self.out)
-        self.told.tell({**about, "pruned": self.pruned, "seconds_a_step": self.seconds})
+        self.log.tell({**about, "pruned": self.pruned, "seconds_a_step": self.seconds})
 
     def pause(self) -> None:
         """Keep everything for later, and say in the workspace how far it went."""
         self.save()
         if self.recovery.course.best is not None:
             about = _about(self.spec, self.training, self.recovery.course, self.out)
-            self.store.put("recovery", self.key, {**about, "finished": False})
+            self.session.store.put("recovery", self.key, {**about, "finished": False})
 
-    def _choose(self, known: CriterionInputs, step: int) -> dict[Any, torch.Tensor]:
-        """What is removed from `step` on, by what the student's weights now are; nothing comes back."""
+    def _choose(self, inputs: CriterionInputs, step: int) -> dict[Any, torch.Tensor]:
+        """What is pruned from `step` on, by what the student's weights now are; nothing comes back."""
         training, spec, student = self.training, self.spec, self.recovery.student
-        chosen = named_criterion(spec.criterion)
-        options = scoped(spec.options, chosen.scope)
-        groups = groups_of(self.loaded)
-        final = effective(parse_settings(spec.settings, groups), groups, options)
+        method = named_criterion(spec.criterion)
+        options = scoped(spec.options, method.scope)
+        final = effective(self.session.plan(spec.settings), self.session.plan_groups(), options)
         plan = plan_at(training.schedule, step, training.pruned_by(), final)
-        gone, weights = student.removed(), student.weights()
+        pruned, weights = student.removed(), student.weights()
         moved = self.recovery.movement
         scores = {}
         for key in plan:
-            seen = known(key) if moved is None else GroupInputs(movement=moved[key])
-            scores[key] = chosen.score(weights[key], seen)
-            if key in gone:
-                scores[key] = scores[key].masked_fill(gone[key], -torch.inf if chosen.norm == 1 else 0.0)
-        return masks(scores, plan, options, chosen.norm)
+            scored_by = inputs(key) if moved is None else GroupInputs(movement=moved[key])
+            scores[key] = method.score(weights[key], scored_by)
+            if key in pruned:
+                scores[key] = scores[key].masked_fill(pruned[key], -torch.inf if method.norm == 1 else 0.0)
+        return masks(scores, plan, options, method.norm)
 
 
 def _check(spec: PruningSpec, training: Training) -> None:
@@ -264,24 +263,24 @@ def _check(spec: PruningSpec, training: Training) -> None:
         )
 
 
-def _about(spec: PruningSpec, training: Training, course: TrainingLog, out: Path) -> dict[str, Any]:
+def _about(spec: PruningSpec, training: Training, log: TrainingLog, out: Path) -> dict[str, Any]:
     return {
         "settings": list(spec.settings),
         "criterion": spec.criterion,
         **spec.options.changed(),
         "recovery": training.changed(),
-        "steps": course.step,
-        "best_step": None if course.best is None else course.best["step"],
-        "stopped_early": course.stopped,
-        "refitted": course.refitted,
-        "losses": course.losses,
-        "looks": course.looks,
+        "steps": log.step,
+        "best_step": None if log.best is None else log.best["step"],
+        "stopped_early": log.stopped,
+        "refitted": log.refitted,
+        "losses": log.losses,
+        "looks": log.looks,
         "out": str(out),
     }
 
 
-def _quality(loaded: Loaded, reference: Reference, change: WeightChange) -> dict[str, float]:
+def _quality(session: Session, reference: Reference, change: WeightChange) -> dict[str, float]:
     """How good the model is with the change, on the evaluation text."""
-    with applied_change(loaded.model, loaded.groups, change):
-        states = run(loaded.model, reference.windows.evaluation)
+    with applied_change(session.model, session.groups, change):
+        states = run(session.model, reference.windows.evaluation)
     return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))

@@ -1,9 +1,7 @@
-"""The tasks that say how much each group matters: the map forecasts it, the sweep measures it."""
+"""The tasks that say how much each group matters: its forecast cost, and the outliers of its layer."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,74 +10,68 @@ import numpy as np
 from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
-from pruning.engine.masking.change import PruningSpec, WeightChange
-from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.group_costs import LEVELS, price_groups
-from pruning.engine.sensitivity.sweep import Point, sweep
+from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
+from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.errors import PruningError
-from pruning.files import write_json
 from pruning.planning.forecast.predict import SensitivityMap
-from pruning.planning.recipe.plan import KINDS, check_level, format_level
-from pruning.progress import Progress
-from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.context import (
-    groups_of,
-    inputs_for,
-    reference_of,
-    same_text,
-    statistics_of,
-    windows_of,
-)
-from pruning.workspace.store import Store
+from pruning.planning.recipe.plan import check_level
+from pruning.tasks.context.session import Session
+
+# How groups compare is priced by a criterion that leaves other weights as they are: it scores with one half
+# of the text and is priced with the other, where a weight update would be priced by what it was fitted to.
+PRICED_BY = "fisher"
 
 
 def make_map(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    criterion: str = "fisher",
-    levels: Sequence[float] = LEVELS,
-    data: str = "demo",
-    out: str | None = None,
+    session: Session, criterion: str = "fisher", levels: Sequence[float] = LEVELS, out: str | None = None
 ) -> dict[str, Any]:
-    """Forecast what every level of every group costs, and store the map.
+    """Forecast what every level of every group costs, and store the sensitivity map.
 
-    `seconds` is what collecting the statistics (unless they were there) and pricing took;
-    `dense_forwards` the same in dense forward passes over the calibration tokens, timed in this run.
+    Parameters
+    ----------
+    session
+        The model, and the text that weights are scored and priced on.
+    criterion
+        How weights are scored.
+    levels
+        Shares of a group's weights, above 0 and up to 0.95.
+    out
+        The JSON file to write; a file of the workspace where it is None.
+
+    Returns
+    -------
+    dict
+        `map`, its count of `points`, and `out`. `seconds` is what collecting the statistics (unless they
+        were there) and pricing took; `dense_forwards` the same in dense forward passes over the calibration
+        tokens, timed in this run.
     """
-    chosen = named_criterion(criterion)
-    wanted = check_levels(levels)
-    reference = reference_of(loaded, data, progress)
+    method, columns = named_criterion(criterion), check_levels(levels)
+    dense = dense_figures(session)
     start = time.perf_counter()
-    known, _ = statistics_of(loaded, store, data, progress)
-    looked_at = inputs_for(loaded, store, data, chosen, progress)
-    kronecker, token = price_groups(loaded.model, loaded.groups, known, chosen, looked_at, wanted, progress)
+    statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
+    kronecker, token = price_groups(
+        session.model, session.groups, statistics, scoring, columns, session.progress
+    )
     seconds = time.perf_counter() - start
     smap = SensitivityMap(
-        model=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion=criterion,
-        data=data,
-        data_fingerprint=reference.windows.fingerprint,
-        levels=tuple(wanted),
-        groups=tuple(groups_of(loaded)),
-        parameters=np.array([group.parameters for group in loaded.groups]),
+        model=session.loaded.reference,
+        fingerprint=session.loaded.fingerprint,
+        criterion=method.name,
+        data=session.data,
+        data_fingerprint=session.windows.fingerprint,
+        levels=tuple(columns),
+        groups=tuple(session.plan_groups()),
+        parameters=np.array([group.parameters for group in session.groups]),
         kronecker=kronecker,
         token=token,
-        dense={
-            "perplexity": reference.quality.perplexity,
-            "accuracy": reference.quality.accuracy,
-            "bytes": dense_bytes(loaded.model),
-            "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
-            "weight_bytes": weight_bytes(loaded.model),
-        },
+        dense=dense,
         seconds=seconds,
-        dense_forwards=seconds / forward_seconds(loaded, data),
+        dense_forwards=seconds / forward_seconds(session),
     )
-    key = {**same_text(loaded, data), "criterion": criterion, "levels": wanted}
-    path = Path(out) if out else store.file("map", key, ".json")
+    key = {**session.key, "criterion": method.name, "levels": columns}
+    path = Path(out) if out else session.store.file("map", key, ".json")
     smap.save(path)
-    store.put("map", key, smap.to_dict())
+    session.store.put("map", key, smap.to_dict())
     return {
         "points": kronecker.size,
         "seconds": seconds,
@@ -89,95 +81,59 @@ def make_map(
     }
 
 
-def forward_seconds(loaded: Loaded, data: str) -> float:
-    """Seconds of one dense forward pass, logits included, over the calibration tokens of `data`."""
-    windows = windows_of(loaded, data).calibration
-    head, start = head_of(loaded.model), time.perf_counter()
-    for hidden in run(loaded.model, windows).flatten(0, 1).split(BATCH_TOKENS):
+def map_for(session: Session, criterion: str = "fisher") -> SensitivityMap:
+    """The map of the model for a criterion, from the workspace or made now; see `priced_by`."""
+    name = priced_by(criterion)
+    stored = session.stored("map", {**session.key, "criterion": name, "levels": list(LEVELS)})
+    return SensitivityMap.from_dict(make_map(session, name)["map"] if stored is None else stored)
+
+
+def priced_by(criterion: str) -> str:
+    """The criterion that prices the groups for `criterion`: another one where it makes a weight update."""
+    method = named_criterion(criterion)
+    return PRICED_BY if method.updates else method.name
+
+
+def dense_figures(session: Session) -> dict[str, Any]:
+    """The dense model as maps have it: its quality on the text, its size, and the bytes of one weight."""
+    quality = session.reference.quality
+    return {
+        "perplexity": quality.perplexity,
+        "accuracy": quality.accuracy,
+        "bytes": dense_bytes(session.model),
+        "parameters": sum(parameter.numel() for parameter in session.model.parameters()),
+        "weight_bytes": weight_bytes(session.model),
+    }
+
+
+def forward_seconds(session: Session) -> float:
+    """Seconds of one dense forward pass, logits included, over the calibration tokens of the text."""
+    windows = session.windows.calibration
+    head, start = head_of(session.model), time.perf_counter()
+    for hidden in run(session.model, windows).flatten(0, 1).split(BATCH_TOKENS):
         head(hidden)
     return time.perf_counter() - start
 
 
-def run_sweep(
-    loaded: Loaded,
-    store: Store,
-    progress: Progress,
-    criterion: str = "fisher",
-    levels: Sequence[float] = LEVELS,
-    layers: Sequence[int] | None = None,
-    kinds: Sequence[str] | None = None,
-    data: str = "demo",
-    out: str | None = None,
-    **options: Any,
-) -> dict[str, Any]:
-    """Measure the chosen groups at each level, one at a time; what is in the store is not measured again."""
-    asked = spec_of(loaded, [], criterion, data, options)
-    points = _points(loaded, check_levels(levels), layers, kinds)
-    key = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
-    key |= {"criterion": criterion, **asked.options.changed()}
-    found: dict[Point, dict[str, Any]] = {}
-    for point in points:
-        stored = store.get("sweep_point", {**key, **_named(point)})
-        if stored is not None:
-            found[point] = stored
-    missing = [point for point in points if point not in found]
-    if missing:
-        evaluation = windows_of(loaded, data).evaluation
-        progress(len(found), len(points), "Running the dense model")
-        pruned = _point_applied(loaded, store, asked, progress)
-        for point, quality in sweep(loaded.model, loaded.groups, pruned, evaluation, missing):
-            value = {**_named(point), "kl": quality.kl, "perplexity": quality.perplexity}
-            store.put("sweep_point", {**key, **_named(point)}, value)
-            found[point] = value
-            progress(len(found), len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
-    rows = [found[point] for point in points]
-    return {
-        "points": rows,
-        "measured": len(missing),
-        "out": None if out is None else str(write_json(out, {"points": rows}, "The points")),
-    }
-
-
-def _point_applied(
-    loaded: Loaded, store: Store, asked: PruningSpec, progress: Progress
-) -> Callable[[Point], AbstractContextManager[WeightChange]]:
-    """The model with one point's group pruned, everything else as asked."""
-
-    def pruned(point: Point) -> AbstractContextManager[WeightChange]:
-        setting = f"{point.kind}@{point.layer}={format_level(point.level)}"
-        return applied(loaded, store, replace(asked, settings=(setting,)), progress)
-
-    return pruned
-
-
-def _named(point: Point) -> dict[str, Any]:
-    return {"layer": point.layer, "kind": point.kind, "level": point.level}
-
-
-def _points(
-    loaded: Loaded, levels: Sequence[float], layers: Sequence[int] | None, kinds: Sequence[str] | None
-) -> list[Point]:
-    """The groups asked for at each level; PruningError when the model has none of them."""
-    groups = groups_of(loaded)
-    unknown = set(layers or ()) - {layer for layer, _ in groups}
-    if unknown:
-        last = max(layer for layer, _ in groups)
-        raise PruningError(f"The model has no layer {min(unknown)}. Its layers are 0 to {last}.")
-    strange = set(kinds or ()) - {kind for _, kind in groups}
-    if strange:
-        have = ", ".join(kind for kind in KINDS if kind in {kind for _, kind in groups})
-        raise PruningError(f"The model has no group {min(strange)}. It has {have}.")
-    return [
-        Point(layer, kind, level)
-        for layer, kind in groups
-        if (layers is None or layer in layers) and (kinds is None or kind in kinds)
-        for level in levels
-    ]
-
-
 def check_levels(levels: Sequence[float]) -> list[float]:
     """The levels in ascending order, each once, without 0; PruningError where there is none to price."""
-    wanted = sorted({round(check_level(float(level), "Levels"), 6) for level in levels} - {0.0})
-    if not wanted:
+    columns = sorted({round(check_level(float(level), "Levels"), 6) for level in levels} - {0.0})
+    if not columns:
         raise PruningError("There is no level above 0. Give levels such as 0.1:0.9:0.1.")
-    return wanted
+    return columns
+
+
+def outliers(session: Session) -> dict[str, Any]:
+    """The share of outliers of each layer on the calibration text, kept for this model and text: what OWL, a
+    baseline of the solver, goes by.
+
+    `shares` are in the order of `layers`. See `pruning.engine.sensitivity.outliers`.
+    """
+    key = session.text_key
+    stored = session.store.get("outliers", key)
+    if stored is not None:
+        return stored
+    shares = outlier_shares(session.model, session.groups, session.inputs_for(named_criterion("wanda")))
+    value = {"layers": list(shares), "shares": list(shares.values()), **key}
+    session.store.put("outliers", key, value)
+    return value

@@ -9,8 +9,10 @@ import streamlit as st
 
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import current_plan
 from pruning.ui.text import format, labels
 
 
@@ -89,13 +91,10 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     return Recipe.from_plan(
         plan,
         model.groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=choice.criterion,
-        data=choice.data,
-        data_fingerprint=smap.data_fingerprint if smap else None,
-        name=name,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=smap.data_fingerprint if smap else None),
+        choice.criterion,
+    ).with_details(name=name)
 
 
 def _expectations(model: queries.Info, plan: Plan) -> None:
@@ -105,29 +104,20 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
         return
     measurements = queries.measurements(model, smap)
-    truth = queries.measured(plan, measurements, model.groups)
-    first, second = st.columns(2)
-    if truth:
-        with first:
-            page_frame.figure(
-                "Perplexity", format.perplexity(truth["perplexity"]), "measured", "", labels.PERPLEXITY
-            )
-        with second:
-            page_frame.figure(
-                "Size, stored sparsely", format.size(truth["bytes"]), "measured", "", labels.SIZE
-            )
+    current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
+    forecast, measured = current.forecast, current.measured
+    if measured:
+        perplexity, size, band, share = measured["perplexity"], measured["bytes"], "", ""
     else:
-        expected = queries.forecaster(smap, measurements).forecast(plan)
-        band = f"{format.perplexity(expected.perplexity_low)} – {format.perplexity(expected.perplexity_high)}"
-        with first:
-            page_frame.figure(
-                "Perplexity", format.perplexity(expected.perplexity), "forecast", band, labels.PERPLEXITY
-            )
-        with second:
-            note = f"{format.percent(expected.sparsity)} of prunable weights gone"
-            page_frame.figure(
-                "Size, stored sparsely", format.size(expected.bytes), "forecast", note, labels.SIZE
-            )
+        perplexity, size = forecast.perplexity, forecast.bytes
+        band = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
+        share = f"{format.percent(forecast.sparsity)} of prunable weights gone"
+    source = "measured" if measured else "forecast"
+    left, right = st.columns(2)
+    with left:
+        page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
+    with right:
+        page_frame.figure("Size, stored sparsely", format.size(size), source, share, labels.SIZE)
 
 
 def _written(model: queries.Info) -> None:

@@ -107,24 +107,29 @@ def _options(choice: session.Choice) -> None:
             on_change=_take_options,
             help="demo (shipped with Prunescope), wikitext, or the path of a text, JSONL or parquet file.",
         )
-        st.toggle(
-            "Run code that comes with the model",
-            choice.trust_remote_code,
-            key="trust",
-            on_change=_take_options,
+        _trust(choice)
+
+
+def _trust(choice: session.Choice) -> None:
+    """What may run while a model is loaded, each with its warning."""
+    st.toggle(
+        "Run code that comes with the model",
+        choice.trust_remote_code,
+        key="trust",
+        on_change=_take_options,
+    )
+    if choice.trust_remote_code:
+        st.warning(
+            "The model's own Python code will run on this machine with your rights. "
+            "Only do this for authors you trust.",
+            icon=":material/warning:",
         )
-        if choice.trust_remote_code:
-            st.warning(
-                "The model's own Python code will run on this machine with your rights. "
-                "Only do this for authors you trust.",
-                icon=":material/warning:",
-            )
-        st.toggle("Allow pickle files", choice.allow_pickle, key="pickle", on_change=_take_options)
-        if choice.allow_pickle:
-            st.warning(
-                "A pickle file can run any program while it is read. Safetensors and GGUF files cannot.",
-                icon=":material/warning:",
-            )
+    st.toggle("Allow pickle files", choice.allow_pickle, key="pickle", on_change=_take_options)
+    if choice.allow_pickle:
+        st.warning(
+            "A pickle file can run any program while it is read. Safetensors and GGUF files cannot.",
+            icon=":material/warning:",
+        )
 
 
 def _check(choice: session.Choice, busy: bool) -> None:

@@ -5,9 +5,11 @@ by the fingerprint of its tokens, never by its name: a file may have changed und
 older figures are about another text. Figures of time belong to one device of one machine besides.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from pruning.files import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
@@ -17,6 +19,8 @@ from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.workspace.store import Store
 
 TIMES = ("prefill_ms", "decode_ms")
+# The kind of the rows that say which text a model read last under a name.
+TEXT = "text"
 
 Row = dict[str, Any]
 
@@ -35,10 +39,30 @@ class Subject:
         return cls(smap.fingerprint, smap.data, smap.data_fingerprint)
 
 
+def put_text(store: Store, subject: Subject, stamp: tuple[int, int] | None) -> None:
+    """Say that the model read the subject's text now; `stamp` is its file's, None where it is none.
+
+    See `pruning.files.stamp_of`.
+    """
+    key = {"fingerprint": subject.fingerprint, "data": subject.data}
+    value = {"data_fingerprint": subject.data_fingerprint, "file": None if stamp is None else list(stamp)}
+    store.put(TEXT, key, value)
+
+
 def latest_subject(store: Store, fingerprint: str, data: str) -> Subject | None:
-    """The model with the text that was met last under the name `data`; None where nothing is about it."""
-    stamp = store.latest("data_fingerprint", fingerprint=fingerprint, data=data)
-    return None if stamp is None else Subject(fingerprint, data, stamp)
+    """The model with the text that it read last under the name `data`.
+
+    None where nothing is about it, and where `data` is a file that has changed since: what is stored is
+    about an older text. Workspaces of before such readings were kept go by the newest row that names a text.
+    """
+    reading = store.get(TEXT, {"fingerprint": fingerprint, "data": data})
+    if reading is None:
+        name = store.latest("data_fingerprint", fingerprint=fingerprint, data=data)
+        return None if name is None else Subject(fingerprint, data, name)
+    stamp = stamp_of(data)
+    if stamp is not None and list(stamp) != reading["file"]:
+        return None
+    return Subject(fingerprint, data, reading["data_fingerprint"])
 
 
 def about(store: Store, kind: str, subject: Subject | None, **where: Any) -> list[Row]:
@@ -112,12 +136,17 @@ def unit_map(store: Store, subject: Subject, structure: str) -> dict[str, Any] |
     return rows[0]["value"] if rows else None
 
 
-def capability_map(store: Store, smap: SensitivityMap) -> CapabilityMap | None:
-    """What capabilities lean on; of several the map with most capabilities, then levels, then the newest."""
+def capability_map(store: Store, smap: SensitivityMap, needed: Collection[str] = ()) -> CapabilityMap | None:
+    """What capabilities lean on; of several the map with most capabilities, then levels, then the newest.
+
+    None where it was not worked out for all that are `needed`.
+    """
     rows = about(store, "capabilities", Subject.of_map(smap), criterion=smap.criterion)
     values = [row["value"] for row in rows if row["value"]["capabilities"]]
     best = max(values, key=lambda value: (len(value["capabilities"]), len(value["levels"])), default=None)
-    return None if best is None else CapabilityMap.from_dict(best)
+    if best is None or not set(needed) <= set(best["capabilities"]):
+        return None
+    return CapabilityMap.from_dict(best)
 
 
 def outlier_shares(store: Store, smap: SensitivityMap) -> dict[int, float] | None:

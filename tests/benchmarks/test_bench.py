@@ -10,10 +10,20 @@ from pruning.benchmarks import forecast as bench_forecast
 from pruning.benchmarks import map as bench
 from pruning.benchmarks import methods as bench_masks
 from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.benchmarks.tables import NOTHING, TABLES
 from pruning.engine.models.load import fingerprint, load
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.progress import silent
+from pruning.tasks import Session
 from pruning.workspace.store import Store
+
+
+def written(name: str, result: dict) -> str:
+    """The bench's tables; no key that they ask for may be missing from what the bench returned."""
+    text = "\n".join(TABLES[name](result))
+    values = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ")]
+    assert values
+    assert NOTHING not in values
+    return text
 
 
 def test_spearman_is_the_rank_correlation() -> None:
@@ -40,21 +50,23 @@ def test_levels_of_units_are_what_whole_units_make() -> None:
 
 def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
-    found = bench.bench_map(loaded, Store(tmp_path), silent)
+    found = bench.bench_map(Session(loaded, Store(tmp_path)))
     assert found["points"] == 15 * 9
     assert found["dense_forwards"] == pytest.approx(found["seconds"] / found["forward_seconds"])
     assert found["measured_points"] == 15
     for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):
         assert -1 <= found[name] <= 1
+    assert f"| {found['dense_forwards']:.1f} | at most 10 |" in written("map", found)
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
 def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
-    found = bench_masks.bench_masks(loaded, Store(tmp_path), silent)
+    found = bench_masks.bench_masks(Session(loaded, Store(tmp_path)))
     kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
     assert all(kl > 0 for kl in kls)
     assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
+    assert f"| our best | {found['best_kl']:.3f} |" in written("masks", found)
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
@@ -62,9 +74,9 @@ def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench_forecast, "KL_RANGE", (0.0, 60.0))
-    asked = (bench_forecast.Asked("wanda", "unstructured", 1), bench_forecast.Asked("fisher", "neurons", 1))
+    cases = (bench_forecast.Case("wanda", "unstructured", 1), bench_forecast.Case("fisher", "neurons", 1))
     loaded = load(str(llama_folder))
-    found = bench_forecast.bench_forecast(loaded, Store(tmp_path), silent, asked=asked)
+    found = bench_forecast.bench_forecast(Session(loaded, Store(tmp_path)), cases)
     assert found["recipes"] == 10 == len(found["rows"])
     assert json.loads(json.dumps(found)) == found
     assert [one["measured"] for one in found["taught"]] == [6, 3]
@@ -74,5 +86,8 @@ def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     assert found["coverage_80"] == pytest.approx(np.mean(inside))
     assert {kind: own["recipes"] for kind, own in found["kinds"].items()} == dict.fromkeys(
         ("by kind", "some groups", "ramp", "mixed", "solved"), 2
+    )
+    assert f"| neurons | 5 | {100 * found['criteria']['neurons']['median_error']:.1f} % |" in written(
+        "forecast", found
     )
     assert fingerprint(loaded.model) == loaded.fingerprint

@@ -11,16 +11,17 @@ from click.testing import CliRunner
 from pruning.benchmarks import solver as bench_solver
 from pruning.benchmarks.solver import Case
 from pruning.cli import main
+from pruning.engine.architecture.groups import group_weight
 from pruning.engine.criteria.inputs import GroupInputs
-from pruning.engine.masking.masks import group_weight
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.planning.recipe.recipe import Recipe
-from pruning.progress import silent
-from pruning.tasks.context.units import units_of
-from pruning.tasks.optimize import outliers_of, unit_choices_for, unit_weights
+from pruning.tasks import Session
+from pruning.tasks.optimize import unit_choices_for
+from pruning.tasks.sensitivity import outliers
 from pruning.workspace.store import Store
-from tests.support.tiny import HIDDEN, LAYERS
+from tests.benchmarks.test_bench import written
+from tests.support.tiny import LAYERS
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +44,10 @@ def test_outliers_are_counted_over_all_weights_of_a_layer(loaded: Loaded) -> Non
     assert shares[1] > 2 * max(shares[0], shares[2])
 
 
-def test_units_weigh_what_goes_with_them(loaded: Loaded) -> None:
-    units = units_of(loaded, "neurons")
-    assert unit_weights(loaded.model, units, "neurons") == dict.fromkeys(range(LAYERS), 3 * HIDDEN)
-    heads, groups = (units_of(loaded, kind) for kind in ("heads", "kv_groups"))
-    size = HIDDEN // 4
-    assert unit_weights(loaded.model, heads, "heads")[0] == 2 * HIDDEN * size
-    # Two heads, and the keys and the values they share.
-    assert unit_weights(loaded.model, groups, "kv_groups")[0] == 6 * HIDDEN * size
-
-
 def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Path, text: str) -> None:
+    session = Session(loaded, Store(home), text)
     cases = (Case("wanda", 0.5), Case("sparsegpt", 0.5), Case("fisher", 0.25, "neurons"))
-    found = bench_solver.bench_solver(loaded, Store(home), silent, text, cases)
+    found = bench_solver.bench_solver(session, cases)
     assert fingerprint(loaded.model) == loaded.fingerprint
     rows = found["rows"]
     assert len(rows) == 12
@@ -67,9 +59,11 @@ def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Pat
     ours = {row["case"]: row["kl"] for row in rows if row["method"] == "ours"}
     beaten = all(row["kl"] >= ours[row["case"]] for row in rows)
     assert found["ours_best_everywhere"] == beaten
+    kls = {row["method"]: row["kl"] for row in rows if row["case"].startswith("neurons")}
     assert found["gap_to_bound"] == 0
-    assert set(outliers_of(loaded, Store(home), silent, text)) == set(range(LAYERS))
-    assert unit_choices_for(loaded, Store(home), silent, "heads", text).groups[0] == (0, "heads")
+    assert f"| neurons 25% | {kls['uniform']:.4f} | {kls['owl']:.4f} |" in written("solver", found)
+    assert outliers(session)["layers"] == list(range(LAYERS))
+    assert unit_choices_for(session, "heads").groups[0] == (0, "heads")
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""Tasks and a `load` for the tests of the job runner: small, without torch, able to go wrong on purpose."""
+"""Tasks, a Session and a `load` for tests of the job runner: small, without torch, able to go wrong."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,20 @@ class FakeModel:
         self.reference = reference
 
 
+@dataclass(frozen=True)
+class Session:
+    loaded: FakeModel
+    store: Any
+    data: str = "demo"
+    progress: Any = None
+
+    def on(self, data: str) -> "Session":
+        return replace(self, data=data)
+
+    def reporting(self, progress: Any) -> "Session":
+        return replace(self, progress=progress)
+
+
 def load(reference: str, dtype: str = "float32", device: str = "auto", progress: Any = None) -> FakeModel:
     progress(1, 2, f"Reading {reference}")
     if reference == "missing":
@@ -26,14 +41,14 @@ def load(reference: str, dtype: str = "float32", device: str = "auto", progress:
     return FakeModel(reference)
 
 
-def count(loaded: FakeModel, store: Any, progress: Any, steps: int = 3) -> dict[str, Any]:
+def count(session: Session, steps: int = 3) -> dict[str, Any]:
     for step in range(steps):
-        progress(step + 1, steps, f"Step {step + 1}", {"point": step})
-    store.put("measure", {"by": "count", "steps": steps}, {"steps": steps})
-    return {"steps": steps, "model": loaded.reference, "pid": os.getpid(), "loads": loads}
+        session.progress(step + 1, steps, f"Step {step + 1}", {"point": step})
+    session.store.put("measure", {"by": "count", "steps": steps}, {"steps": steps})
+    return {"steps": steps, "model": session.loaded.reference, "pid": os.getpid(), "loads": loads}
 
 
-def chatter(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
+def chatter(session: Session) -> dict[str, Any]:
     """Write to standard output in every way a library can."""
     print("from Python", flush=True)
     os.write(1, b'{"event": "done", "result": {"forged": true}}\n')
@@ -41,57 +56,57 @@ def chatter(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
     return {"input": sys.stdin.read()}
 
 
-def refuse(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
+def refuse(session: Session) -> dict[str, Any]:
     raise PruningError("The text is empty. Choose another one.")
 
 
-def stumble(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
+def stumble(session: Session) -> dict[str, Any]:
     raise KeyError("weights")
 
 
-def overflow(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
+def overflow(session: Session) -> dict[str, Any]:
     raise MemoryError
 
 
-def unsendable(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
-    return {"model": loaded}
+def unsendable(session: Session) -> dict[str, Any]:
+    return {"model": session.loaded}
 
 
-def leave(loaded: FakeModel, store: Any, progress: Any, code: int) -> dict[str, Any]:
+def leave(session: Session, code: int) -> dict[str, Any]:
     os._exit(code)
 
 
-def killed(loaded: FakeModel, store: Any, progress: Any, number: int = int(signal.SIGKILL)) -> dict[str, Any]:
-    store.put("measure", {"by": "killed"}, {"kept": True})
+def killed(session: Session, number: int = int(signal.SIGKILL)) -> dict[str, Any]:
+    session.store.put("measure", {"by": "killed"}, {"kept": True})
     os.kill(os.getpid(), number)
     time.sleep(600)
     return {}
 
 
-def patient(loaded: FakeModel, store: Any, progress: Any, marker: str) -> dict[str, Any]:
+def patient(session: Session, marker: str) -> dict[str, Any]:
     """Report for ever; say in a file that everything was put back."""
     try:
         while True:
-            progress(1, 2, "Waiting", {"pid": os.getpid()})
+            session.progress(1, 2, "Waiting", {"pid": os.getpid()})
             time.sleep(0.02)
     finally:
         Path(marker).write_text("restored")
 
 
-def deaf(loaded: FakeModel, store: Any, progress: Any) -> dict[str, Any]:
+def deaf(session: Session) -> dict[str, Any]:
     """Report once and never again."""
-    progress(1, 2, "Waiting", {"pid": os.getpid()})
+    session.progress(1, 2, "Waiting", {"pid": os.getpid()})
     time.sleep(600)
     return {}
 
 
-def slow(loaded: FakeModel, store: Any, progress: Any, marker: str) -> dict[str, Any]:
+def slow(session: Session, marker: str) -> dict[str, Any]:
     """Hear nothing for longer than a test's grace, then stop in good order."""
-    progress(1, 2, "Waiting", {"pid": os.getpid()})
+    session.progress(1, 2, "Waiting", {"pid": os.getpid()})
     try:
         time.sleep(1.5)
         while True:
-            progress(1, 2, "Waiting")
+            session.progress(1, 2, "Waiting")
             time.sleep(0.02)
     finally:
         Path(marker).write_text("restored")

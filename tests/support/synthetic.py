@@ -14,6 +14,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, format_settings, parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace.store import Store
 
 __all__ = ["FINGERPRINT", "LEVELS", "groups", "put_map", "put_model", "sensitivity_map"]
@@ -214,12 +215,10 @@ def put_export(store: Store, table: SensitivityMap, settings: list[str], folder:
     recipe = Recipe.from_plan(
         parse_settings(settings, table.groups),
         table.groups,
-        reference="demo",
-        fingerprint=FINGERPRINT,
-        criterion=table.criterion,
-        data="demo",
-        name=folder.name,
-    )
+        ModelEntry(reference="demo", fingerprint=FINGERPRINT),
+        DataEntry(name="demo"),
+        table.criterion,
+    ).with_details(name=folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(bytes(5000))
     (folder / "recipe.yaml").write_text(recipe.dumps(), encoding="utf-8")

@@ -16,11 +16,9 @@ from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plan
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import format_settings, parse_settings
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
-from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store
 from tests.support.texts import WORDS
 
@@ -33,14 +31,14 @@ def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
+    session: Session, loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = TASKS["map"](loaded, store, silent, criterion="magnitude", data=text)["map"]
+    made = TASKS["map"](session, criterion="magnitude")["map"]
     table = SensitivityMap.from_dict(made)
-    wanted = [format_settings(plan, groups_of(loaded)) for plan in calibration_plans(table)]
+    wanted = [format_settings(plan, session.plan_groups()) for plan in calibration_plans(table)]
     assert 1 < len(wanted) <= TRIALS
     # Somebody measured one of them before.
-    TASKS["measure"](loaded, store, silent, settings=wanted[2], criterion="magnitude", data=text)
+    TASKS["measure"](session, settings=wanted[2], criterion="magnitude")
     seen: list[list[str]] = []
 
     def stop_after_two(done: float, total: float, note: str = "", partial: Any = None) -> None:
@@ -51,10 +49,10 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
                 raise Cancelled
 
     with pytest.raises(Cancelled):
-        TASKS["teach"](loaded, store, stop_after_two, criterion="magnitude", data=text)
+        TASKS["teach"](session.reporting(stop_after_two), criterion="magnitude")
     assert seen == wanted[:2]
     assert len(store.find("measure", fingerprint=loaded.fingerprint)) == 3
-    found = TASKS["teach"](loaded, store, silent, criterion="magnitude", data=text)
+    found = TASKS["teach"](session, criterion="magnitude")
     assert fingerprint(loaded.model) == loaded.fingerprint
     assert found["measured"] == len(wanted) - 3
     assert found["plans"] == wanted
@@ -70,39 +68,37 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
         raise AssertionError("measured again")
 
     monkeypatch.setattr(calibrating, "measure", never)
-    assert TASKS["teach"](loaded, store, silent, criterion="magnitude", data=text)["measured"] == 0
+    assert TASKS["teach"](session, criterion="magnitude")["measured"] == 0
 
 
-def test_whole_units_have_plans_of_their_own(loaded: Loaded, store: Store, text: str) -> None:
-    found = TASKS["teach"](loaded, store, silent, data=text, structure="neurons")
+def test_whole_units_have_plans_of_their_own(session: Session, loaded: Loaded, store: Store) -> None:
+    found = TASKS["teach"](session, structure="neurons")
     assert 1 < found["measured"] == len(found["plans"]) <= TRIALS
     rows = store.find("measure", fingerprint=loaded.fingerprint, structure="neurons")
     kls = {tuple(row["value"]["settings"]): row["value"]["kl"] for row in rows}
     assert found["kls"] == [kls[tuple(settings)] for settings in found["plans"]]
     assert set(found["weights"]) == {"neurons"}
-    assert TASKS["teach"](loaded, store, silent, data=text, structure="neurons")["measured"] == 0
+    assert TASKS["teach"](session, structure="neurons")["measured"] == 0
     with pytest.raises(PruningError, match="no forecasts for the structure block"):
-        TASKS["teach"](loaded, store, silent, data=text, structure="block")
+        TASKS["teach"](session, structure="block")
 
 
-def test_what_was_measured_on_an_older_text_is_measured_again(
-    loaded: Loaded, store: Store, tmp_path: Path
-) -> None:
+def test_what_was_measured_on_an_older_text_is_measured_again(session: Session, tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("\n\n".join(WORDS.format(n, n) * 4 for n in range(40)))
-    TASKS["teach"](loaded, store, silent, criterion="magnitude", data=str(path))
+    TASKS["teach"](session.on(str(path)), criterion="magnitude")
     path.write_text("\n\n".join(WORDS.format(2 * n, n) * 5 for n in range(40)))
-    again = TASKS["teach"](loaded, store, silent, criterion="magnitude", data=str(path))
+    again = TASKS["teach"](session.on(str(path)), criterion="magnitude")
     assert again["measured"] == len(again["plans"])
 
 
-def test_the_map_is_the_one_that_the_dashboard_shows(loaded: Loaded, store: Store, text: str) -> None:
+def test_the_map_is_the_one_that_the_dashboard_shows(session: Session) -> None:
     levels = [0.05 * step for step in range(1, 16)]
-    finer = TASKS["map"](loaded, store, silent, criterion="wanda", levels=levels, data=text)["map"]
-    TASKS["map"](loaded, store, silent, criterion="wanda", data=text)
-    found = TASKS["teach"](loaded, store, silent, criterion="wanda", data=text)
+    finer = TASKS["map"](session, criterion="wanda", levels=levels)["map"]
+    TASKS["map"](session, criterion="wanda")
+    found = TASKS["teach"](session, criterion="wanda")
     plans = calibration_plans(SensitivityMap.from_dict(finer))
-    assert found["plans"] == [format_settings(plan, groups_of(loaded)) for plan in plans]
+    assert found["plans"] == [format_settings(plan, session.plan_groups()) for plan in plans]
 
 
 def test_the_command(llama_folder: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,7 @@ from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.errors import Cancelled, PruningError
 from pruning.jobs.command_line import command_line
 from pruning.planning.recipe.guide_claims import BY_NAME, READ_AS, TECHNIQUES, memory_ratio, risen, verdict
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 
 pytestmark = pytest.mark.usefixtures("dense_again")
@@ -37,7 +36,7 @@ def by_name(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 # ---- the task ---------------------------------------------------------------------------------------
 
 
-def test_every_row_is_measured(loaded: Loaded, store: Store, text: str, tmp_path: Path) -> None:
+def test_every_row_is_measured(session: Session, loaded: Loaded, tmp_path: Path) -> None:
     streamed: list[dict[str, Any]] = []
     heard: list[float] = []
 
@@ -45,7 +44,7 @@ def test_every_row_is_measured(loaded: Loaded, store: Store, text: str, tmp_path
         heard.append(done / total)
         streamed.extend([partial["row"]] if partial and "name" in partial.get("row", {}) else [])
 
-    found = TASKS["impact"](loaded, store, listen, data=text, out=str(tmp_path / "rows.json"))
+    found = TASKS["impact"](session.reporting(listen), out=str(tmp_path / "rows.json"))
     rows = by_name(found)
     assert list(rows) == [one.name for one in TECHNIQUES if not one.training]
     assert sorted(row["name"] for row in streamed) == sorted(rows)
@@ -65,18 +64,18 @@ def test_every_row_is_measured(loaded: Loaded, store: Store, text: str, tmp_path
     assert json.loads(Path(found["out"]).read_text())["rows"] == found["rows"]
 
 
-def test_quality_is_what_measuring_the_plan_says(loaded: Loaded, store: Store, text: str) -> None:
+def test_quality_is_what_measuring_the_plan_says(session: Session, store: Store) -> None:
     """Nothing is measured twice: a plan that was measured before is taken from the workspace."""
-    plan = {"settings": ["all=0.5"], "criterion": "magnitude", "data": text}
-    measured = TASKS["measure"](loaded, store, silent, **plan)
+    plan = {"settings": ["all=0.5"], "criterion": "magnitude"}
+    measured = TASKS["measure"](session, **plan)
     [before] = store.find("measure", settings=["all=0.5"])
-    row = by_name(TASKS["impact"](loaded, store, silent, data=text, only=["magnitude_50"]))["magnitude_50"]
+    row = by_name(TASKS["impact"](session, only=["magnitude_50"]))["magnitude_50"]
     assert (row["kl"], row["probe_accuracy"]) == (measured["kl"], measured["probe_accuracy"])
     [after] = store.find("measure", settings=["all=0.5"])
     assert before["created"] == after["created"]
 
 
-def test_a_cancelled_run_keeps_its_rows_and_goes_on(loaded: Loaded, store: Store, text: str) -> None:
+def test_a_cancelled_run_keeps_its_rows_and_goes_on(session: Session, loaded: Loaded, store: Store) -> None:
     seen: list[str] = []
 
     def stop_after_two(
@@ -87,22 +86,22 @@ def test_a_cancelled_run_keeps_its_rows_and_goes_on(loaded: Loaded, store: Store
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        TASKS["impact"](loaded, store, stop_after_two, data=text, only=QUICK)
+        TASKS["impact"](session.reporting(stop_after_two), only=QUICK)
     kept = {row["key"]["name"]: row for row in store.find("impact")}
     assert sorted(kept) == sorted(seen)
     assert len(seen) == 2
     assert fingerprint(loaded.model) == loaded.fingerprint
-    rows = by_name(TASKS["impact"](loaded, store, silent, data=text, only=QUICK))
+    rows = by_name(TASKS["impact"](session, only=QUICK))
     assert sorted(rows) == sorted(QUICK)
     for name, row in kept.items():
         assert store.find("impact", name=name)[0]["created"] == row["created"]
         assert rows[name]["speed"] == row["value"]["speed"]
 
 
-def test_a_lottery_only_where_it_is_asked_for(loaded: Loaded, store: Store, text: str) -> None:
+def test_a_lottery_only_where_it_is_asked_for(session: Session) -> None:
     with pytest.raises(PruningError, match="--lottery"):
-        TASKS["impact"](loaded, store, silent, data=text, only=["lottery_80"])
-    [row] = TASKS["impact"](loaded, store, silent, data=text, only=["lottery_80"], lottery_steps=2)["rows"]
+        TASKS["impact"](session, only=["lottery_80"])
+    [row] = TASKS["impact"](session, only=["lottery_80"], lottery_steps=2)["rows"]
     assert row["sparsity"] == pytest.approx(0.8, abs=0.01)
     assert (row["steps"], row["speed"]) == (2, None)
     assert row["bytes"] < 0.7 * row["dense_bytes"]
@@ -116,7 +115,8 @@ def test_heads_that_come_in_threes_take_turns(tmp_path: Path, store: Store, text
     sixes: dict[str, Any] = {"hidden_size": 48, "num_attention_heads": 6, "num_key_value_heads": 2}
     sixes["num_hidden_layers"] = 4
     loaded = load(str(tiny_folder(tmp_path / "sixes", **sixes)))
-    [row] = TASKS["impact"](loaded, store, silent, data=text, only=["heads_50"])["rows"]
+    session = Session(loaded, store, text)
+    [row] = TASKS["impact"](session, only=["heads_50"])["rows"]
     assert row["settings"] == ["heads=0.333333", "heads@1,3=0.666667"]
     assert row["not_smaller"]
     assert row["bytes"] < row["dense_bytes"]
@@ -129,7 +129,8 @@ def test_a_row_that_cannot_be_says_why(tmp_path: Path, store: Store, text: str) 
 
     single: dict[str, Any] = {"num_attention_heads": 1, "num_key_value_heads": 1}
     loaded = load(str(tiny_folder(tmp_path / "single", **single)))
-    rows = by_name(TASKS["impact"](loaded, store, silent, data=text, only=["heads_50", "magnitude_50"]))
+    session = Session(loaded, store, text)
+    rows = by_name(TASKS["impact"](session, only=["heads_50", "magnitude_50"]))
     assert "too few heads" in rows["heads_50"]["refused"]
     assert "cannot be done" in rows["heads_50"]["verdict"]["text"]
     assert rows["magnitude_50"]["kl"] > 0
@@ -140,11 +141,9 @@ def test_a_row_that_cannot_be_says_why(tmp_path: Path, store: Store, text: str) 
 @pytest.mark.parametrize(
     ("wrong", "words"), [({"only": ["magnitude_40"]}, "no row"), ({"lottery_steps": -1}, "cannot be")]
 )
-def test_what_cannot_be_asked(
-    loaded: Loaded, store: Store, text: str, wrong: dict[str, Any], words: str
-) -> None:
+def test_what_cannot_be_asked(session: Session, wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(PruningError, match=words):
-        TASKS["impact"](loaded, store, silent, data=text, **wrong)
+        TASKS["impact"](session, **wrong)
 
 
 # ---- the command ------------------------------------------------------------------------------------

@@ -14,11 +14,10 @@ from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.planning.recipe.training import Training
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.tasks import recover as recovering
-from pruning.tasks.context.context import groups_of
 from pruning.workspace.store import Store
 from tests.support.texts import write_text
 
@@ -32,7 +31,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_text(tmp_path_factory.mktemp("text") / "text.txt", paragraphs=60)
 
 
-def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: Store, text: str) -> None:
+def test_dense_pruned_and_recovered_stand_side_by_side(
+    session: Session, loaded: Loaded, store: Store
+) -> None:
     steps, looks = [], []
 
     def listen(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
@@ -40,8 +41,8 @@ def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: St
         looks.extend([partial["look"]] if partial and "look" in partial else [])
 
     longer = {**FEW, "steps": 30, "batch": 4, "evaluate_every": 10}
-    found = TASKS["recover"](loaded, store, listen, **PLAN, data=text, recovery=longer)
-    measured = TASKS["measure"](loaded, store, silent, **PLAN, data=text)
+    found = TASKS["recover"](session.reporting(listen), **PLAN, recovery=longer)
+    measured = TASKS["measure"](session, **PLAN)
     assert found["dense"]["perplexity"] == pytest.approx(measured["dense_perplexity"])
     assert found["pruned"]["kl"] == pytest.approx(measured["kl"])
     assert 0 < found["recovered"]["kl"] < found["pruned"]["kl"]
@@ -56,39 +57,43 @@ def test_dense_pruned_and_recovered_stand_side_by_side(loaded: Loaded, store: St
     assert store.find("recovery", fingerprint=loaded.fingerprint)[0]["value"] == found
 
 
-def test_a_recovery_is_known_by_all_its_settings(loaded: Loaded, store: Store, text: str) -> None:
+def test_a_recovery_is_known_by_all_its_settings(session: Session, store: Store) -> None:
     """Also by those at their defaults: where a default changes, what was trained before is another one."""
-    TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    TASKS["recover"](session, **PLAN, recovery=FEW)
     known = store.find("recovery")[0]["key"]["recovery"]
     assert Training(**known) == Training(**FEW)
     assert set(known) == set(asdict(Training()))
 
 
-def test_the_stored_result_is_not_trained_again(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = {**PLAN, "data": text, "recovery": FEW}
-    found = TASKS["recover"](loaded, store, silent, **asked)
+def test_the_stored_result_is_not_trained_again(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {**PLAN, "recovery": FEW}
+    found = TASKS["recover"](session, **asked)
 
     def forbidden(*_: Any) -> None:
         raise AssertionError("it was trained again")
 
     monkeypatch.setattr(recovering, "train", forbidden)
-    assert TASKS["recover"](loaded, store, silent, **asked) == found
+    assert TASKS["recover"](session, **asked) == found
     Path(found["out"]).unlink()
     with pytest.raises(AssertionError):
-        TASKS["recover"](loaded, store, silent, **asked)
+        TASKS["recover"](session, **asked)
 
 
 @pytest.mark.parametrize("kind", [Cancelled, KeyboardInterrupt])
 def test_what_was_stopped_goes_on_where_it_was(
-    loaded: Loaded, tmp_path: Path, text: str, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    session: Session,
+    loaded: Loaded,
+    text: str,
+    tmp_path: Path,
+    kind: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cancelled is a kind word; KeyboardInterrupt stands for a kill, which nobody can answer."""
     monkeypatch.setattr(recovering, "SAVE_SECONDS", 0.0)
-    asked = {**PLAN, "data": text, "recovery": FEW}
-    whole = TASKS["recover"](loaded, Store(tmp_path / "one"), silent, **asked)
+    asked = {**PLAN, "recovery": FEW}
+    whole = TASKS["recover"](Session(loaded, Store(tmp_path / "one"), text), **asked)
     store, seen = Store(tmp_path / "two"), []
+    session = Session(loaded, store, text)
 
     def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
         if partial and "loss" in partial:
@@ -97,7 +102,7 @@ def test_what_was_stopped_goes_on_where_it_was(
                 raise kind
 
     with pytest.raises(kind):
-        TASKS["recover"](loaded, store, stop, **asked)
+        TASKS["recover"](session.reporting(stop), **asked)
     # How far it was stands in the workspace, however it ended.
     [course] = [row["value"] for row in store.find("recovery_course")]
     assert (course["steps"], course["saved_step"], course["recovery"]) == (5, 5, FEW)
@@ -111,13 +116,13 @@ def test_what_was_stopped_goes_on_where_it_was(
         assert (row["finished"], row["steps"]) == (False, 5)
         assert row["best_step"] in (0, 2, 4)
         # What there is so far can be measured already.
-        part = TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+        part = TASKS["measure"](session, **PLAN, recovery=FEW)
         assert (part["recovery"], part["best_step"]) == (FEW, row["best_step"])
     seen.clear()
     found = TASKS["recover"](
-        loaded,
-        store,
-        lambda *a: seen.extend([a[3]["loss"]["step"]] if len(a) > 3 and "loss" in a[3] else []),
+        session.reporting(
+            lambda *a: seen.extend([a[3]["loss"]["step"]] if len(a) > 3 and "loss" in a[3] else [])
+        ),
         **asked,
     )
     assert seen == [6]
@@ -131,11 +136,12 @@ def test_what_was_stopped_goes_on_where_it_was(
 
 @pytest.mark.parametrize("kind", [Cancelled, KeyboardInterrupt])
 def test_what_was_stopped_while_weights_were_fitted_fits_them_again(
-    loaded: Loaded, tmp_path: Path, text: str, kind: type[BaseException]
+    loaded: Loaded, text: str, tmp_path: Path, kind: type[BaseException]
 ) -> None:
-    asked = {**PLAN, "data": text, "recovery": FEW}
-    whole = TASKS["recover"](loaded, Store(tmp_path / "one"), silent, **asked)
+    asked = {**PLAN, "recovery": FEW}
+    whole = TASKS["recover"](Session(loaded, Store(tmp_path / "one"), text), **asked)
     store = Store(tmp_path / "two")
+    session = Session(loaded, store, text)
 
     def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
         if "Fitting" in note:
@@ -143,25 +149,23 @@ def test_what_was_stopped_while_weights_were_fitted_fits_them_again(
             raise kind
 
     with pytest.raises(kind):
-        TASKS["recover"](loaded, store, stop, **asked)
+        TASKS["recover"](session.reporting(stop), **asked)
     [course] = [row["value"] for row in store.find("recovery_course")]
     assert (course["refitted"], course["steps"]) == (None, 0)
-    found = TASKS["recover"](loaded, store, silent, **asked)
+    found = TASKS["recover"](session, **asked)
     assert found["looks"] == whole["looks"]
     assert found["recovered"] == whole["recovered"]
 
 
-def test_weights_are_fitted_only_where_all_goes_at_once_and_that_is_wanted(
-    loaded: Loaded, store: Store, text: str
-) -> None:
+def test_weights_are_fitted_only_where_all_goes_at_once_and_that_is_wanted(session: Session) -> None:
     for more in ({"refit": False}, {"schedule": "cubic", "prune_steps": 4, "prune_every": 2}):
-        found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery={**FEW, **more})
+        found = TASKS["recover"](session, **PLAN, recovery={**FEW, **more})
         assert found["refitted"] is None
         assert [row["step"] for row in found["looks"]] == [0, 2, 4, 6]
 
 
 def test_training_outlives_a_workspace_that_takes_no_news(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
+    session: Session, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = store.put
 
@@ -171,32 +175,30 @@ def test_training_outlives_a_workspace_that_takes_no_news(
         return put(kind, key, value)
 
     monkeypatch.setattr(store, "put", full)
-    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+    found = TASKS["recover"](session, **PLAN, recovery=FEW)
     assert found["finished"]
 
 
 def test_a_recovered_recipe_is_measured_and_exported(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path
+    session: Session, loaded: Loaded, store: Store, text: str, tmp_path: Path
 ) -> None:
-    groups = groups_of(loaded)
+    groups = session.plan_groups()
     recipe = Recipe.from_plan(
         parse_settings(PLAN["settings"], groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion=PLAN["criterion"],
-        data=text,
-        recovery=FEW,
-    )
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        PLAN["criterion"],
+    ).with_details(recovery=FEW)
     out = tmp_path / "recovered"
     with pytest.raises(PruningError, match="has not been run in this workspace"):
-        TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(out))
-    plain = TASKS["measure"](loaded, store, silent, **PLAN, data=text)
-    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
-    measured = TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=FEW)
+        TASKS["export"](session, recipe=recipe.to_dict(), out=str(out))
+    plain = TASKS["measure"](session, **PLAN)
+    found = TASKS["recover"](session, **PLAN, recovery=FEW)
+    measured = TASKS["measure"](session, **PLAN, recovery=FEW)
     assert measured["kl"] == pytest.approx(found["recovered"]["kl"])
     assert measured["kl"] < plain["kl"]
-    written = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(out))
+    written = TASKS["export"](session, recipe=recipe.to_dict(), out=str(out))
     assert written["kl"] == measured["kl"]
     change, _ = load_change(Path(found["out"]))
     again = AutoModelForCausalLM.from_pretrained(out)
@@ -208,7 +210,7 @@ def test_a_recovered_recipe_is_measured_and_exported(
     # A measurement of fewer steps, made before a cancelled training went on, is not put on the card.
     row = store.find("measure_recovered")[0]
     store.put("measure_recovered", row["key"], {**row["value"], "best_step": 1, "kl": 99.0})
-    again = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(tmp_path / "again"))
+    again = TASKS["export"](session, recipe=recipe.to_dict(), out=str(tmp_path / "again"))
     assert again["kl"] == pytest.approx(measured["kl"])
     # What recovery reached says nothing about pruning: the forecast must not learn from it.
     assert [row["value"]["kl"] for row in store.find("measure")] == [plain["kl"]]
@@ -216,27 +218,25 @@ def test_a_recovered_recipe_is_measured_and_exported(
 
 @pytest.mark.parametrize(("structure", "level"), [("neurons", 0.25), ("layers", 1)])
 def test_a_recovered_smaller_model_is_exported_smaller(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path, structure: str, level: float
+    session: Session, loaded: Loaded, text: str, tmp_path: Path, structure: str, level: float
 ) -> None:
     gently = {**FEW, "steps": 20, "learning_rate": 5e-4, "evaluate_every": 10}
     settings = [f"{structure}={level}"] if structure == "neurons" else ["layers@1=1"]
-    groups = groups_of(loaded, structure)
+    groups = session.plan_groups(structure)
     recipe = Recipe.from_plan(
         parse_settings(settings, groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion="fisher",
-        data=text,
-        options=MaskOptions(structure=structure),
-        recovery=gently,
-    )
-    asked: dict[str, Any] = {"settings": settings, "data": text, "structure": structure, "recovery": gently}
-    found = TASKS["recover"](loaded, store, silent, **asked)
+        ModelEntry(reference=loaded.reference, fingerprint=loaded.fingerprint),
+        DataEntry(name=text),
+        "fisher",
+        MaskOptions(structure=structure),
+    ).with_details(recovery=gently)
+    asked: dict[str, Any] = {"settings": settings, "structure": structure, "recovery": gently}
+    found = TASKS["recover"](session, **asked)
     assert found["recovered"]["kl"] < found["pruned"]["kl"]
     assert found["bytes"] < found["file_bytes"]
-    assert TASKS["measure"](loaded, store, silent, **asked)["kl"] == pytest.approx(found["recovered"]["kl"])
-    written = TASKS["export"](loaded, store, silent, recipe=recipe.to_dict(), out=str(tmp_path / "small"))
+    assert TASKS["measure"](session, **asked)["kl"] == pytest.approx(found["recovered"]["kl"])
+    written = TASKS["export"](session, recipe=recipe.to_dict(), out=str(tmp_path / "small"))
     assert written["verified"]
     small = AutoModelForCausalLM.from_pretrained(tmp_path / "small")
     assert len(small.model.layers) == (2 if structure == "layers" else 3)
@@ -244,12 +244,10 @@ def test_a_recovered_smaller_model_is_exported_smaller(
 
 
 @pytest.mark.parametrize("name", ["magnitude", "fisher", "movement"])
-def test_gradual_pruning_ends_at_the_plan(loaded: Loaded, store: Store, text: str, name: str) -> None:
+def test_gradual_pruning_ends_at_the_plan(session: Session, name: str) -> None:
     gradual = {**FEW, "schedule": "cubic", "prune_steps": 4, "prune_every": 2, "loss": "both"}
     settings = ["all=0.4", "up@1=0.7"]
-    found = TASKS["recover"](
-        loaded, store, silent, settings=settings, criterion=name, data=text, recovery=gradual
-    )
+    found = TASKS["recover"](session, settings=settings, criterion=name, recovery=gradual)
     change, _ = load_change(Path(found["out"]))
     for (layer, kind), mask in change.removed.items():
         assert int(mask.sum()) == round((0.7 if (layer, kind) == (1, "up") else 0.4) * mask.numel())
@@ -258,22 +256,20 @@ def test_gradual_pruning_ends_at_the_plan(loaded: Loaded, store: Store, text: st
     assert (found["pruned"] is None) == (name == "movement")
 
 
-def test_low_rank_recovery_ends_as_ordinary_weights(loaded: Loaded, store: Store, text: str) -> None:
+def test_low_rank_recovery_ends_as_ordinary_weights(session: Session) -> None:
     pytest.importorskip("peft")
     low = {**FEW, "lora": 4, "steps": 10}
-    found = TASKS["recover"](loaded, store, silent, **PLAN, data=text, recovery=low)
+    found = TASKS["recover"](session, **PLAN, recovery=low)
     assert found["recovered"]["kl"] < found["pruned"]["kl"]
     change, _ = load_change(Path(found["out"]))
     assert change.weights.keys() == change.removed.keys()
     assert not any(change.weights[key][mask].any() for key, mask in change.removed.items())
-    assert TASKS["measure"](loaded, store, silent, **PLAN, data=text, recovery=low)["kl"] == pytest.approx(
-        found["recovered"]["kl"]
-    )
+    assert TASKS["measure"](session, **PLAN, recovery=low)["kl"] == pytest.approx(found["recovered"]["kl"])
 
 
-def test_what_does_not_go_together_is_refused(loaded: Loaded, store: Store, text: str) -> None:
+def test_what_does_not_go_together_is_refused(session: Session) -> None:
     def recover(recovery: dict[str, Any], **more: Any) -> None:
-        TASKS["recover"](loaded, store, silent, **{**PLAN, "data": text, "recovery": recovery, **more})
+        TASKS["recover"](session, **{**PLAN, "recovery": recovery, **more})
 
     with pytest.raises(PruningError, match="gradual schedule"):
         recover({}, criterion="movement")
@@ -286,4 +282,4 @@ def test_what_does_not_go_together_is_refused(loaded: Loaded, store: Store, text
     with pytest.raises(PruningError, match="no setting"):
         recover({"speed": 3})
     with pytest.raises(PruningError, match="schedule cubic"):
-        TASKS["measure"](loaded, store, silent, settings=["all=0.5"], criterion="movement", data=text)
+        TASKS["measure"](session, settings=["all=0.5"], criterion="movement")

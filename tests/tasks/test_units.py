@@ -15,10 +15,9 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
+from pruning.tasks import TASKS, Session
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.context import groups_of
 from pruning.tasks.context.units import kept_units, share_gone
 from pruning.workspace.store import Store
 from tests.support.tiny import HEADS, INNER, LAYERS
@@ -39,29 +38,28 @@ with torch.no_grad():
 """
 
 
-def recipe_of(loaded: Loaded, text: str, setting: str, **options: Any) -> dict[str, Any]:
+def recipe_of(session: Session, setting: str, **options: Any) -> dict[str, Any]:
     chosen = MaskOptions.of(options)
-    groups = groups_of(loaded, chosen.structure)
+    groups = session.plan_groups(chosen.structure)
     made = Recipe.from_plan(
         parse_settings([setting], groups),
         groups,
-        reference=loaded.reference,
-        fingerprint=loaded.fingerprint,
-        criterion="fisher",
-        data=text,
-        options=chosen,
+        ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
+        DataEntry(name=session.data),
+        "fisher",
+        chosen,
     )
     return made.to_dict()
 
 
 @pytest.mark.parametrize("structure", SETTINGS)
 def test_a_smaller_export_gives_the_logits_that_were_measured(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path, structure: str
+    session: Session, loaded: Loaded, tmp_path: Path, structure: str
 ) -> None:
-    recipe = recipe_of(loaded, text, SETTINGS[structure], structure=structure)
+    recipe = recipe_of(session, SETTINGS[structure], structure=structure)
     outs = {masked: str(tmp_path / f"out-{masked}") for masked in (False, True)}
     done = {
-        masked: TASKS["export"](loaded, store, silent, recipe=recipe, out=out, masked=masked)
+        masked: TASKS["export"](session, recipe=recipe, out=out, masked=masked)
         for masked, out in outs.items()
     }
     assert done[False]["kl"] == done[True]["kl"] > 0
@@ -85,43 +83,39 @@ def test_a_smaller_export_gives_the_logits_that_were_measured(
     assert "set to zero" in (Path(outs[True]) / "README.md").read_text()
 
 
-def test_a_smaller_export_loads_in_a_fresh_process(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path
-) -> None:
-    recipe = recipe_of(loaded, text, "neurons=0.3", structure="neurons", round_to=8)
+def test_a_smaller_export_loads_in_a_fresh_process(session: Session, loaded: Loaded, tmp_path: Path) -> None:
+    recipe = recipe_of(session, "neurons=0.3", structure="neurons", round_to=8)
     out = tmp_path / "small"
-    TASKS["export"](loaded, store, silent, recipe=recipe, out=str(out))
+    TASKS["export"](session, recipe=recipe, out=str(out))
     torch.save(torch.arange(3, 60).unsqueeze(0), tmp_path / "ids.pt")
     command = [sys.executable, "-c", LOAD, *map(str, (out, tmp_path / "ids.pt", tmp_path / "logits.pt"))]
     subprocess.run(command, check=True, cwd=tmp_path)
-    spec = spec_of(loaded, ["neurons=0.3"], "fisher", text, {"structure": "neurons", "round_to": 8})
-    with applied(loaded, store, spec, silent), torch.no_grad():
+    spec = spec_of(session, ["neurons=0.3"], "fisher", {"structure": "neurons", "round_to": 8})
+    with applied(session, spec), torch.no_grad():
         expected = loaded.model(input_ids=torch.load(tmp_path / "ids.pt"), use_cache=False).logits
     torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_what_no_configuration_describes_is_refused_before_anything_is_measured(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("something was measured")
 
-    monkeypatch.setattr("pruning.tasks.export.reference_of", forbidden)
+    monkeypatch.setattr(Session, "reference", property(forbidden))
     for setting, structure, words in (
         ("neurons@0=0.3", "neurons", "different numbers of neurons.*--masked"),
         ("heads=0.25", "heads", "do not come evenly from its 2 KV groups.*--masked"),
     ):
-        recipe = recipe_of(loaded, text, setting, structure=structure)
+        recipe = recipe_of(session, setting, structure=structure)
         with pytest.raises(PruningError, match=words):
-            TASKS["export"](loaded, store, silent, recipe=recipe, out=str(tmp_path / "x"))
+            TASKS["export"](session, recipe=recipe, out=str(tmp_path / "x"))
     assert not (tmp_path / "x").exists()
 
 
-def test_a_recipe_that_cannot_be_cut_is_written_with_zeros(
-    loaded: Loaded, store: Store, text: str, tmp_path: Path
-) -> None:
-    recipe = recipe_of(loaded, text, "neurons@0=0.3", structure="neurons")
-    TASKS["export"](loaded, store, silent, recipe=recipe, out=str(tmp_path / "zeros"), masked=True)
+def test_a_recipe_that_cannot_be_cut_is_written_with_zeros(session: Session, tmp_path: Path) -> None:
+    recipe = recipe_of(session, "neurons@0=0.3", structure="neurons")
+    TASKS["export"](session, recipe=recipe, out=str(tmp_path / "zeros"), masked=True)
     mlp = AutoModelForCausalLM.from_pretrained(tmp_path / "zeros").model.layers[0].mlp
     gone = (mlp.down_proj.weight == 0).all(0)
     assert int(gone.sum()) == round(0.3 * INNER)
@@ -134,24 +128,24 @@ def test_a_recipe_that_cannot_be_cut_is_written_with_zeros(
     [("neurons=0.25", None), ("neurons@0=0.3", "different numbers of neurons"), ("heads=0.25", "KV groups")],
 )
 def test_a_measurement_says_whether_the_export_could_be_smaller(
-    loaded: Loaded, store: Store, text: str, setting: str, words: str | None
+    session: Session, setting: str, words: str | None
 ) -> None:
     structure = setting.partition("@")[0].partition("=")[0]
-    found = TASKS["measure"](loaded, store, silent, settings=[setting], structure=structure, data=text)
+    found = TASKS["measure"](session, settings=[setting], structure=structure)
     assert found["not_smaller"] is None if words is None else words in found["not_smaller"]
 
 
 @pytest.mark.parametrize("structure", SETTINGS)
 def test_the_share_that_goes_is_known_before_units_are_chosen(
-    loaded: Loaded, store: Store, text: str, structure: str
+    session: Session, loaded: Loaded, store: Store, structure: str
 ) -> None:
-    asked = {"settings": [SETTINGS[structure]], "structure": structure, "data": text}
-    found = TASKS["measure"](loaded, store, silent, **asked)
-    spec = spec_of(loaded, asked["settings"], "fisher", text, {"structure": structure})
-    assert found["sparsity"] == pytest.approx(share_gone(loaded, spec))
+    asked = {"settings": [SETTINGS[structure]], "structure": structure}
+    found = TASKS["measure"](session, **asked)
+    spec = spec_of(session, asked["settings"], "fisher", {"structure": structure})
+    assert found["sparsity"] == pytest.approx(share_gone(session, spec))
     assert found["bytes"] < found["file_bytes"]
     assert (
-        kept_units(loaded, spec)
+        kept_units(session, spec)
         == {
             "neurons": [INNER * 3 // 4] * LAYERS,
             "heads": [HEADS // 2] * LAYERS,
@@ -163,21 +157,21 @@ def test_the_share_that_goes_is_known_before_units_are_chosen(
 
 
 def test_a_plan_is_worked_out_once_for_measuring_and_writing(
-    loaded: Loaded, store: Store, text: str, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = spec_of(loaded, ["neurons=0.4"], "fisher", text, {"structure": "neurons"})
-    with applied(loaded, store, spec, silent) as first:
+    spec = spec_of(session, ["neurons=0.4"], "fisher", {"structure": "neurons"})
+    with applied(session, spec) as first:
         pass
 
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("it was fitted again")
 
     monkeypatch.setattr("pruning.tasks.context.units.refit_layerwise", forbidden)
-    with applied(loaded, store, spec, silent) as second:
+    with applied(session, spec) as second:
         assert second is first
 
 
-def test_what_cannot_go_whole_is_explained(loaded: Loaded, store: Store, text: str) -> None:
+def test_what_cannot_go_whole_is_explained(session: Session) -> None:
     for settings, options, criterion, words in (
         (["layers=1"], {"structure": "layers"}, "fisher", "All layers would go"),
         (["neurons=0.2"], {}, "fisher", "--structure neurons"),
@@ -185,12 +179,10 @@ def test_what_cannot_go_whole_is_explained(loaded: Loaded, store: Store, text: s
         (["neurons=0.2"], {"structure": "neurons", "scope": "row"}, "fisher", "have no scope"),
     ):
         with pytest.raises(PruningError, match=words):
-            TASKS["measure"](
-                loaded, store, silent, settings=settings, criterion=criterion, data=text, **options
-            )
+            TASKS["measure"](session, settings=settings, criterion=criterion, **options)
 
 
-def test_protected_layers_keep_their_units(loaded: Loaded, store: Store, text: str) -> None:
+def test_protected_layers_keep_their_units(session: Session) -> None:
     options = {"structure": "neurons", "protect": "0,2"}
-    with applied(loaded, store, spec_of(loaded, ["neurons=0.5"], "l2", text, options), silent) as change:
+    with applied(session, spec_of(session, ["neurons=0.5"], "l2", options)) as change:
         assert {layer for layer, _ in change.removed} == {1}

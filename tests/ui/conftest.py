@@ -52,3 +52,13 @@ def open_page(store: Store) -> Open:
         return app
 
     return opened
+
+
+def text_of(app: AppTest) -> str:
+    """Everything that the page says."""
+    said = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.error, *app.warning]
+    return "\n".join(str(element.value) for element in said)
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(element.value for element in app.metric if element.label == label)

@@ -5,8 +5,7 @@ import pytest
 from pruning.ui.data import queries
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def test_the_next_step_is_the_main_action_once_the_model_is_measured(open_page: Open, store: Store) -> None:

@@ -13,18 +13,7 @@ from pruning.ui.data import queries
 from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-
-
-def text_of(app: AppTest) -> str:
-    """Everything that the page says."""
-    said = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.error, *app.warning]
-    return "\n".join(str(element.value) for element in said)
-
-
-def metric(app: AppTest, label: str) -> str:
-    return next(element.value for element in app.metric if element.label == label)
-
+from tests.ui.conftest import Open, metric, text_of
 
 # ---- empty states -----------------------------------------------------------------------------------
 

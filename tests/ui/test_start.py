@@ -10,8 +10,7 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def request(task: str, reference: str = "demo") -> dict:

@@ -10,9 +10,11 @@ from click.testing import CliRunner
 
 from pruning.benchmarks import synthetic
 from pruning.cli import main
+from pruning.files import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.workspace import results
 from pruning.workspace.results import Subject
+from pruning.workspace.runs import runs
 from pruning.workspace.store import Store
 
 MAP = synthetic.sensitivity_map(layers=2)
@@ -110,7 +112,7 @@ def test_every_reader_has_a_row() -> None:
         for name, value in vars(results).items()
         if callable(value) and getattr(value, "__module__", "") == results.__name__ and name[0] != "_"
     }
-    apart = {"Subject", "latest_subject", "inspected", "ready_map", "exports"}
+    apart = {"Subject", "put_text", "latest_subject", "inspected", "ready_map", "exports"}
     assert public - apart == set(READERS)
 
 
@@ -177,6 +179,49 @@ def test_the_subject_is_the_text_that_was_met_last(store: Store) -> None:
     store.put("ladder", newer, {"rows": []})
     assert results.latest_subject(store, MAP.fingerprint, MAP.data).data_fingerprint == "newer"
     assert results.latest_subject(store, MAP.fingerprint, "another.txt") is None
+
+
+def test_figures_of_an_older_text_vanish_until_the_new_one_is_read(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("one")
+    data = str(path)
+    older = Subject("f", data, "older")
+    results.put_text(store, older, stamp_of(data))
+    store.put("measure", {"fingerprint": "f", "data": data}, {"data_fingerprint": "older", "kl": 1.0})
+    assert results.latest_subject(store, "f", data) == older
+    path.write_text("another")
+    assert results.latest_subject(store, "f", data) is None
+    assert results.measured_rows(store, results.latest_subject(store, "f", data)) == []
+    results.put_text(store, Subject("f", data, "newer"), stamp_of(data))
+    assert results.latest_subject(store, "f", data) == Subject("f", data, "newer")
+    assert results.measured_rows(store, results.latest_subject(store, "f", data)) == []
+
+
+def test_an_older_text_that_is_read_again_has_its_figures_again(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("one")
+    data = str(path)
+    store.put("measure", {"fingerprint": "f", "data": data}, {"data_fingerprint": "older", "kl": 1.0})
+    store.put("map", {"fingerprint": "f", "data": data}, {"data_fingerprint": "newer"})
+    results.put_text(store, Subject("f", data, "older"), stamp_of(data))
+    [row] = results.measured_rows(store, results.latest_subject(store, "f", data))
+    assert row["value"]["kl"] == 1.0
+
+
+def test_a_text_that_is_no_file_any_more_keeps_its_figures(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("one")
+    subject = Subject("f", str(path), "it")
+    results.put_text(store, subject, stamp_of(str(path)))
+    path.unlink()
+    assert results.latest_subject(store, "f", str(path)) == subject
+    results.put_text(store, Subject("f", "demo", "it"), None)
+    assert results.latest_subject(store, "f", "demo") == Subject("f", "demo", "it")
+
+
+def test_what_text_was_read_is_no_run(store: Store) -> None:
+    results.put_text(store, SUBJECT, None)
+    assert runs(store) == []
 
 
 # ---- the command line -------------------------------------------------------------------------------

@@ -66,18 +66,18 @@ def layer_inputs(
     model: nn.Module, windows: torch.Tensor, layers: Sequence[int]
 ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
     """One dense pass: the input [n, length, hidden] of each layer in `layers`, and the final states."""
-    kept: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
+    inputs: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
     modules = [module for _, module in decoder_layers(model)]
     with ExitStack() as stack:
-        for layer, store in kept.items():
+        for layer, into in inputs.items():
 
-            def keep(_: nn.Module, args: tuple, kwargs: dict, store: list[torch.Tensor] = store) -> None:
-                store.append((args[0] if args else kwargs["hidden_states"]).detach())
+            def keep(_: nn.Module, args: tuple, kwargs: dict, into: list[torch.Tensor] = into) -> None:
+                into.append((args[0] if args else kwargs["hidden_states"]).detach())
 
             handle = modules[layer].register_forward_pre_hook(keep, with_kwargs=True)
             stack.callback(handle.remove)
         final = run(model, windows)
-    return {layer: torch.cat(parts) for layer, parts in kept.items()}, final
+    return {layer: torch.cat(parts) for layer, parts in inputs.items()}, final
 
 
 def run_from(model: nn.Module, windows: torch.Tensor, layer: int, inputs: torch.Tensor) -> torch.Tensor:

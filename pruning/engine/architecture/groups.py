@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.tracing import Call, forward_replaced, is_linear, run_few_tokens, watched
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import KINDS
+from pruning.planning.recipe.plan import KINDS, Group
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,20 @@ class Part:
 
 @dataclass(frozen=True)
 class GroupInfo:
-    """The weights of one kind in one decoder layer; `parameters` counts weights, not biases."""
+    """The weights of one kind in one decoder layer; `parameters` counts weights, not biases.
+
+    Its weight [out, in] is that of its `parts` one below the other.
+    """
 
     layer: int
     kind: str
     parts: tuple[Part, ...]
     parameters: int
+
+    @property
+    def key(self) -> Group:
+        """What plans, masks and criterion inputs call the group: (layer, kind)."""
+        return self.layer, self.kind
 
 
 _Piece = tuple[Call, tuple[int, int] | None]  # a linear module's call, and the output rows that are meant
@@ -45,8 +53,12 @@ _Piece = tuple[Call, tuple[int, int] | None]  # a linear module's call, and the 
 def find_groups(model: nn.Module) -> list[GroupInfo]:
     """All groups of a causal language model, by layer and then in the order of KINDS.
 
-    Runs a few tokens through the model, without gradients, and leaves it as it was. Raises PruningError,
-    naming layer and module, when a layer holds weights whose part in it is not understood.
+    Runs a few tokens through the model, without gradients, and leaves it as it was.
+
+    Raises
+    ------
+    PruningError
+        Naming layer and module, when a layer holds weights whose part in it is not understood.
     """
     layers = decoder_layers(model)
     shared = [name for name, count in _weight_uses(layers).items() if count > 1]
@@ -66,6 +78,11 @@ def find_groups(model: nn.Module) -> list[GroupInfo]:
 
 def _group(model: nn.Module, layer: int, kind: str, parts: tuple[Part, ...]) -> GroupInfo:
     return GroupInfo(layer, kind, parts, sum(weight_view(model, part).numel() for part in parts))
+
+
+def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
+    """The group's weights as one float32 matrix [out, in]; a copy, never a view."""
+    return torch.cat([weight_view(model, part).detach().float() for part in group.parts])
 
 
 def weight_view(model: nn.Module, part: Part) -> torch.Tensor:
@@ -88,15 +105,17 @@ def decoder_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
     when there is no such list, or more than one.
     """
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    found = [(name, layers) for name, layers in lists if len(layers) and all(map(attention_name, layers))]
-    if len(found) != 1:
-        names = ", ".join(name for name, _ in found)
-        what = f"several lists of layers ({names})" if found else "no list of decoder layers"
+    candidates = [
+        (name, layers) for name, layers in lists if len(layers) and all(map(attention_name, layers))
+    ]
+    if len(candidates) != 1:
+        names = ", ".join(name for name, _ in candidates)
+        what = f"several lists of layers ({names})" if candidates else "no list of decoder layers"
         raise PruningError(
             f"{type(model).__name__} has {what}. Only decoder-only language models, with attention in every "
             "layer, can be pruned."
         )
-    name, layers = found[0]
+    name, layers = candidates[0]
     return [(f"{name}.{index}", layer) for index, layer in enumerate(layers)]
 
 
@@ -130,7 +149,7 @@ def _layer_kinds(
     layer_name: str, layer: nn.Module, calls: list[Call], rerun: Callable[[], Any]
 ) -> dict[str, tuple[Part, ...]]:
     """The parts of each kind in one layer, from the calls recorded in it; `rerun` runs the layer again."""
-    _check_all_known(layer_name, layer, calls)
+    _check_all_linear(layer_name, layer, calls)
     prefix = f"{attention_name(layer)}."
     inside = [call for call in calls if call.name.startswith(prefix)]
     outside = [call for call in calls if not call.name.startswith(prefix)]
@@ -141,16 +160,16 @@ def _layer_kinds(
     }
 
 
-def _check_all_known(layer_name: str, layer: nn.Module, calls: list[Call]) -> None:
+def _check_all_linear(layer_name: str, layer: nn.Module, calls: list[Call]) -> None:
     """Every matrix in the layer must be the weight of a linear module that was called exactly once."""
     counts = Counter(call.name for call in calls)
     for name, module in layer.named_modules():
         if is_linear(module) and counts[name] != 1:
             times = f"called {counts[name]} times" if counts[name] else "not called"
             raise _not_understood(f"{layer_name}.{name}", f"it is {times} in a forward pass")
-    known = {f"{name}.weight" for name in counts}
+    called = {f"{name}.weight" for name in counts}
     for name, parameter in layer.named_parameters():
-        if parameter.ndim >= 2 and name not in known:
+        if parameter.ndim >= 2 and name not in called:
             shape = " x ".join(map(str, parameter.shape))
             raise _not_understood(f"{layer_name}.{name}", f"its {shape} weights are not in a linear module")
 
@@ -227,20 +246,20 @@ def _down_input(
         answers[name] = torch.cat(
             [sign * ramp for sign, (call, _) in zip(signs, halves, strict=True) if call.name == name], dim=-1
         )
-    seen: list[torch.Tensor] = []
+    recorded: list[torch.Tensor] = []
     with ExitStack() as stack:
         for call in calls:
 
             def answer(given: torch.Tensor, call: Call = call) -> torch.Tensor:
                 if call is down:
-                    seen.append(given)
+                    recorded.append(given)
                 return answers[call.name]
 
             stack.enter_context(forward_replaced(call.module, answer))
         with torch.no_grad():
             rerun()
-    return seen[0]
+    return recorded[0]
 
 
-def _same_tensor(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.data_ptr() == other.data_ptr() and one.shape == other.shape
+def _same_tensor(left: torch.Tensor, right: torch.Tensor) -> bool:
+    return left.data_ptr() == right.data_ptr() and left.shape == right.shape

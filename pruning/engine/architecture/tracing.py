@@ -1,4 +1,4 @@
-"""Watching a few tokens go through a model, to find out what its modules do; nothing is learnt from names."""
+"""Watching a few tokens go through a model, to find out what its modules do; no name is looked at."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""The units that are removed whole: neurons and heads with their KV groups, and where their weights live.
+"""The units of structured pruning: neurons, heads and KV groups, and where their weights live.
 
 A neuron is a row of gate and of up with the matching column of down. A head is a block of columns of
 attn_out with the rows of qkv that feed it alone; heads that read the same keys and values form a KV group.
@@ -16,6 +16,9 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
 from pruning.engine.architecture.tracing import TRACE_TOKENS, forward_replaced, run_few_tokens, watched
 from pruning.errors import PruningError
+
+# The group whose input columns belong to a unit of each kind within a layer.
+COLUMN_KIND = {"neurons": "down", "heads": "attn_out", "kv_groups": "attn_out"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Heads:
 
     def members(self, group: int) -> list[int]:
         """The heads of one KV group."""
-        return [head for head, own in enumerate(self.group_of) if own == group]
+        return [head for head, its_group in enumerate(self.group_of) if its_group == group]
 
     def columns(self, heads: Iterable[int]) -> list[int]:
         """The columns of `out` that belong to `heads`."""
@@ -69,12 +72,21 @@ class Units:
         """How many neurons, heads or KV groups each layer has."""
         if kind == "neurons":
             return {layer: neurons.count for layer, neurons in self.neurons.items()}
-        return {layer: own.count if kind == "heads" else own.groups for layer, own in self.heads.items()}
+        return {
+            layer: heads.count if kind == "heads" else heads.groups for layer, heads in self.heads.items()
+        }
+
+    def columns_per_unit(self, layer: int, kind: str) -> int:
+        """How many columns of down or attn_out belong to one unit."""
+        if kind == "neurons":
+            return 1
+        heads = self.heads[layer]
+        return heads.size * (len(heads.members(0)) if kind == "kv_groups" else 1)
 
 
 @dataclass(frozen=True)
 class Removal:
-    """The units that go, by layer, ascending; a KV group goes with the last of its heads."""
+    """The pruned units, by layer, ascending; a KV group is pruned with the last of its heads."""
 
     neurons: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     heads: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -82,7 +94,7 @@ class Removal:
 
 
 def find_units(model: nn.Module, groups: Sequence[GroupInfo], heads: bool = True) -> Units:
-    """The units of a model whose groups were found; heads are looked for only where they are wanted.
+    """The units of a model with the given groups; its heads are looked for only with `heads`.
 
     Raises PruningError where the heads of a layer do not come apart.
     """
@@ -92,25 +104,29 @@ def find_units(model: nn.Module, groups: Sequence[GroupInfo], heads: bool = True
 
 def find_neurons(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Neurons]:
     """The neurons of each layer, from the groups gate, up and down."""
-    parts = {(group.layer, group.kind): group.parts[0] for group in groups}
-    found = {}
+    parts = {group.key: group.parts[0] for group in groups}
+    neurons = {}
     for (layer, kind), down in parts.items():
         if kind == "down":
             rows = tuple(parts[layer, name] for name in ("gate", "up") if (layer, name) in parts)
-            found[layer] = Neurons(rows, down, weight_view(model, down).shape[1])
-    return found
+            neurons[layer] = Neurons(rows, down, weight_view(model, down).shape[1])
+    return neurons
 
 
 def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads]:
     """The heads of each layer, from which outputs of qkv reach which inputs of attn_out.
 
-    Runs a few tokens through the model and leaves it as it was. Raises PruningError where heads do not
-    come apart, for instance because all of them are normed together.
+    Runs a few tokens through the model and leaves it as it was.
+
+    Raises
+    ------
+    PruningError
+        Where heads do not come apart, for instance because all of them are normed together.
     """
     config: Any = model.config
     count = config.get_text_config().num_attention_heads
     layers = decoder_layers(model)
-    found = {}
+    heads = {}
     with watched(model, layers) as (_, arguments):
         run_few_tokens(model)
         for index, (name, layer) in enumerate(layers):
@@ -118,12 +134,12 @@ def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads
             qkv = [part.module for part in _parts(groups, index, "qkv")]
             out = _parts(groups, index, "attn_out")[0]
             reached = _reach(model, qkv, out.module, count, partial(layer, *args, **kwargs))
-            found[index] = _heads(name, reached, out, weight_view(model, out).shape[1] // count)
-    return found
+            heads[index] = _heads(name, reached, out, weight_view(model, out).shape[1] // count)
+    return heads
 
 
 def _parts(groups: Sequence[GroupInfo], layer: int, kind: str) -> tuple[Part, ...]:
-    return next(group.parts for group in groups if (group.layer, group.kind) == (layer, kind))
+    return next(group.parts for group in groups if group.key == (layer, kind))
 
 
 _Rows = list[tuple[Part, ...]]  # by head
@@ -145,25 +161,25 @@ def _reach(
         .requires_grad_(True)
         for name in qkv
     }
-    seen: list[torch.Tensor] = []
+    recorded: list[torch.Tensor] = []
     with ExitStack() as stack:
         for name in qkv:
             stack.enter_context(
                 forward_replaced(model.get_submodule(name), lambda _, name=name: noise[name])  # type: ignore[misc]
             )
-        handle = model.get_submodule(out).register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        handle = model.get_submodule(out).register_forward_pre_hook(lambda _, args: recorded.append(args[0]))
         stack.callback(handle.remove)
         with torch.enable_grad():
             rerun()
-    own, shared = [], []
-    for block in seen[0][0, -1].chunk(count):
+    queries, shared = [], []
+    for block in recorded[0][0, -1].chunk(count):
         weights = torch.randn(block.shape, generator=generator).to(block)
         gradients = torch.autograd.grad((block * weights).sum(), list(noise.values()), retain_graph=True)
         first, last = ([gradient[0, at] != 0 for gradient in gradients] for at in (0, -1))
         alone = [now & ~before for now, before in zip(last, first, strict=True)]
-        own.append(_runs(qkv, alone))
+        queries.append(_runs(qkv, alone))
         shared.append(_runs(qkv, first))
-    return own, shared
+    return queries, shared
 
 
 def _width(model: nn.Module, name: str) -> int:
@@ -175,9 +191,9 @@ def _runs(names: Sequence[str], masks: Sequence[torch.Tensor]) -> tuple[Part, ..
     parts = []
     for name, mask in zip(names, masks, strict=True):
         rows = mask.nonzero().flatten().tolist()
-        there = set(rows)
-        starts = [row for row in rows if row - 1 not in there]
-        stops = [row + 1 for row in rows if row + 1 not in there]
+        true_rows = set(rows)
+        starts = [row for row in rows if row - 1 not in true_rows]
+        stops = [row + 1 for row in rows if row + 1 not in true_rows]
         parts += [Part(name, run) for run in zip(starts, stops, strict=True)]
     return tuple(parts)
 
@@ -201,33 +217,62 @@ def _rows_of(part: Part) -> list[tuple[str, int]]:
     return [(part.module, row) for row in range(*(part.rows or (0, 0)))]
 
 
-def lost_rows(units: Units, removal: Removal) -> dict[str, list[int]]:
+def pruned_rows(units: Units, removal: Removal) -> dict[str, list[int]]:
     """The output rows, ascending, that linear modules lose with the units; whole layers are not counted."""
-    lost: dict[str, list[int]] = {}
-    for layer, gone in removal.neurons.items():
+    rows: dict[str, list[int]] = {}
+    for layer, pruned in removal.neurons.items():
         for part in units.neurons[layer].rows:
             start = part.rows[0] if part.rows else 0
-            lost.setdefault(part.module, []).extend(start + neuron for neuron in gone)
-    for layer, gone in removal.heads.items():
+            rows.setdefault(part.module, []).extend(start + neuron for neuron in pruned)
+    for layer, pruned in removal.heads.items():
         heads = units.heads[layer]
-        parts = [part for head in gone for part in heads.queries[head]]
-        parts += [part for group in gone_groups(heads, gone) for part in heads.keys_values[group]]
+        parts = [part for head in pruned for part in heads.queries[head]]
+        parts += [part for group in pruned_groups(heads, pruned) for part in heads.keys_values[group]]
         for part in parts:
-            lost.setdefault(part.module, []).extend(row for _, row in _rows_of(part))
-    return {name: sorted(rows) for name, rows in lost.items()}
+            rows.setdefault(part.module, []).extend(row for _, row in _rows_of(part))
+    return {name: sorted(numbers) for name, numbers in rows.items()}
 
 
-def lost_columns(units: Units, removal: Removal) -> dict[str, list[int]]:
+def pruned_columns(units: Units, removal: Removal) -> dict[str, list[int]]:
     """The input columns, ascending, that linear modules lose with the units."""
-    lost = {units.neurons[layer].down.module: sorted(gone) for layer, gone in removal.neurons.items()}
-    for layer, gone in removal.heads.items():
+    columns = {units.neurons[layer].down.module: sorted(pruned) for layer, pruned in removal.neurons.items()}
+    for layer, pruned in removal.heads.items():
         heads = units.heads[layer]
-        lost[heads.out.module] = heads.columns(sorted(gone))
-    return lost
+        columns[heads.out.module] = heads.columns(sorted(pruned))
+    return columns
 
 
-def gone_groups(heads: Heads, gone: Iterable[int]) -> list[int]:
-    """The KV groups none of whose heads stay."""
-    lost = set(gone)
-    left = {group for head, group in enumerate(heads.group_of) if head not in lost}
-    return [group for group in range(len(heads.keys_values)) if group not in left]
+def pruned_groups(heads: Heads, pruned: Iterable[int]) -> list[int]:
+    """The KV groups none of whose heads are kept; `pruned` are heads."""
+    removed = set(pruned)
+    kept = {group for head, group in enumerate(heads.group_of) if head not in removed}
+    return [group for group in range(heads.groups) if group not in kept]
+
+
+def unit_weights(model: nn.Module, units: Units, kind: str) -> dict[int, int]:
+    """By layer, how many weights belong to one neuron, head or KV group.
+
+    Parameters
+    ----------
+    model
+        The dense model.
+    units
+        Its units, heads among them where `kind` is about heads.
+    kind
+        neurons, heads or kv_groups. A head alone has its queries and its columns of attn_out; a KV group
+        has those of all its heads, and the keys and values that they share.
+    """
+    if kind == "neurons":
+        return {
+            layer: sum(weight_view(model, part).shape[1] for part in neurons.rows)
+            + weight_view(model, neurons.down).shape[0]
+            for layer, neurons in units.neurons.items()
+        }
+    weights = {}
+    for layer, heads in units.heads.items():
+        queries = sum(weight_view(model, part).numel() for part in heads.queries[0])
+        weights[layer] = queries + weight_view(model, heads.out).shape[0] * heads.size
+        if kind == "kv_groups":
+            shared = sum(weight_view(model, part).numel() for part in heads.keys_values[0])
+            weights[layer] = weights[layer] * len(heads.members(0)) + shared
+    return weights

@@ -53,10 +53,24 @@ def load_windows(
     calibration_tokens: int = CALIBRATION_TOKENS,
     evaluation_tokens: int = EVALUATION_TOKENS,
 ) -> Windows:
-    """Read `data` and cut it into windows of `length` tokens, spread evenly over each split.
+    """Read text and cut it into windows, spread evenly over each split.
 
-    `data` is `demo`, a .txt, .jsonl or .parquet file, `wikitext`, or a hub dataset (`owner/name` or
-    `owner/name:configuration`). Raises PruningError when it cannot be read or is too short.
+    Parameters
+    ----------
+    tokenizer
+        The model's tokenizer.
+    data
+        `demo`, a .txt, .jsonl or .parquet file, `wikitext`, or a hub dataset (`owner/name` or
+        `owner/name:configuration`).
+    length
+        Tokens of a window, the leading token included.
+    calibration_tokens, evaluation_tokens
+        At most about so many tokens in each split.
+
+    Raises
+    ------
+    PruningError
+        The text cannot be read or is too short for one window.
     """
     calibration, evaluation = read_documents(data)
     return Windows(
@@ -197,8 +211,8 @@ def _windows(
             f"The {split} part of {data} has {len(stream)} tokens, less than one window of {body}. "
             "Give a longer text."
         )
-    wanted = min(available, max(1, tokens // length))
-    starts = [(index * available // wanted) * body for index in range(wanted)]
+    count = min(available, max(1, tokens // length))
+    starts = [(index * available // count) * body for index in range(count)]
     return torch.tensor([first + stream[start : start + body] for start in starts])
 
 

@@ -1,4 +1,10 @@
-"""Text that a model writes itself, to learn from where there is little other (LLM-QAT, Liu et al. 2023)."""
+"""Self-generated calibration text: the dense model's own, where there is little other.
+
+References
+----------
+Liu et al. 2023, "LLM-QAT: Data-Free Quantization Aware Training for Large Language Models",
+arXiv 2305.17888.
+"""
 
 from typing import Any
 
@@ -11,25 +17,38 @@ from pruning.engine.architecture.forward import device_of
 PROMPT = 16
 
 
-def written(model: nn.Module, windows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
-    """`count` token windows [count, length] that the model writes, on the CPU.
+def sample_windows(model: nn.Module, windows: torch.Tensor, count: int, seed: int) -> torch.Tensor:
+    """Token windows that the model generates, each from a few tokens at a random place of real text.
 
-    Each begins with a few tokens from a random place of `windows` [n, length] and goes on with tokens drawn
-    from the model's own predictions, at temperature 1. The same model, windows and seed give the same text.
+    The tokens that follow are drawn from the model's own predictions, at temperature 1. The same model,
+    windows and seed give the same text.
+
+    Parameters
+    ----------
+    model
+        The dense model; it is only read.
+    windows
+        Token windows of real text [n, length].
+    count
+        How many windows to generate.
+
+    Returns
+    -------
+    Token windows [count, length], on the CPU.
     """
     draw = torch.Generator().manual_seed(seed)
     length = windows.shape[1]
-    begun = min(PROMPT, length // 2)
+    prompt = min(PROMPT, length // 2)
     rows = torch.randint(len(windows), (count,), generator=draw)
-    places = torch.randint(length - begun, (count,), generator=draw)
-    text = torch.stack([windows[row, place : place + begun] for row, place in zip(rows, places, strict=True)])
-    step, cache = text.to(device_of(model)), None
-    pieces: list[torch.Tensor] = [text.cpu()]
+    starts = torch.randint(length - prompt, (count,), generator=draw)
+    prompts = [windows[row, start : start + prompt] for row, start in zip(rows, starts, strict=True)]
+    step, cache = torch.stack(prompts).to(device_of(model)), None
+    pieces: list[torch.Tensor] = [step.cpu()]
     with torch.no_grad():
-        for _ in range(length - begun):
+        for _ in range(length - prompt):
             output: Any = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            shares = output.logits[:, -1].float().softmax(-1).cpu()
-            token = torch.multinomial(shares, 1, generator=draw)
+            probabilities = output.logits[:, -1].float().softmax(-1).cpu()
+            token = torch.multinomial(probabilities, 1, generator=draw)
             pieces.append(token)
             step, cache = token.to(step.device), output.past_key_values
     return torch.cat(pieces, 1)

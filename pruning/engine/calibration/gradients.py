@@ -23,11 +23,22 @@ CHUNK = 256
 def collect(
     model: nn.Module, groups: Sequence[GroupInfo], calibration: torch.Tensor, progress: Progress = silent
 ) -> dict[Group, torch.Tensor]:
-    """Σ |∂L/∂w| [out, in] of every group over batches of token windows `calibration` [n, length].
+    """Σ |∂L/∂w| of every group over batches of the calibration windows.
 
     L is the mean cross-entropy of the next token within a batch of `BATCH_TOKENS` tokens. Every batch has
     gradients of its own. Memory: one float32 number for each prunable weight, the activations of
     one batch, and the gradient of one module at a time. The weights are not changed.
+
+    Parameters
+    ----------
+    model, groups
+        The dense model and its groups.
+    calibration
+        Token windows [n, length].
+
+    Returns
+    -------
+    By group, sums [out, in] in nats per unit of weight, higher = the loss depends more on it.
     """
     head = head_of(model)
     names = {part.module for group in groups for part in group.parts}
@@ -47,7 +58,7 @@ def collect(
 
 @contextmanager
 def _summed(model: nn.Module, names: set[str]) -> Iterator[Mapping[str, torch.Tensor]]:
-    """While open, sums of |∂L/∂w| of the named modules; a gradient is gone as soon as it has been added."""
+    """While open, sums of |∂L/∂w| of the named modules; a gradient is freed as soon as it has been added."""
     weights: dict[str, nn.Parameter] = {name: model.get_submodule(name).weight for name in names}  # type: ignore[misc]
     before = {name: weight.requires_grad for name, weight in weights.items()}
     sums = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
@@ -100,8 +111,8 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[Group, torch.Te
         tensors = load_file(path, device=str(device))
     except (OSError, SafetensorError) as error:
         raise PruningError(f"The gradients in {path} cannot be read ({error}). Remove the file.") from None
-    found: dict[Group, torch.Tensor] = {}
+    gradients: dict[Group, torch.Tensor] = {}
     for name, values in tensors.items():
         layer, kind = name.split(".")
-        found[int(layer), kind] = values
-    return found
+        gradients[int(layer), kind] = values
+    return gradients

@@ -5,16 +5,21 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
 class Fisher:
-    """w_ij² · A_jj · G_ii, compared within the group. Higher = keep.
+    """w_ij² · A_jj · G_ii with A = mean x xᵀ and G = mean g gᵀ. Higher = keep.
 
-    The diagonal of the Kronecker-factored Fisher information (Martens & Grosse 2015) in the second-order
-    loss of removing a weight (LeCun et al. 1989). Ranked within a group only: over the whole model it
-    removes entire rows and heads.
+    Compared within the group. Needs `inputs` and `outputs`. It is the second-order loss of removing a weight
+    under a diagonal, Kronecker-factored Fisher information (K-FAC). Ranked within a group only: over the
+    whole model it removes entire rows and heads.
+
+    References
+    ----------
+    LeCun et al. 1989, Optimal Brain Damage; Martens & Grosse 2015, Optimizing neural networks with
+    Kronecker-factored approximate curvature, arXiv 1503.05671.
     """
 
     name: ClassVar[str] = "fisher"
@@ -23,6 +28,6 @@ class Fisher:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from mean x_j² and mean g_i²."""
-        return weight.square() * given(known, "inputs") * given(known, "outputs").unsqueeze(1)
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from mean x_j² [in] and mean g_i² [out]."""
+        return weight.square() * inputs.require("inputs") * inputs.require("outputs").unsqueeze(1)

@@ -5,15 +5,19 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """Σ |∂L/∂w| over batches of calibration text, compared within the group. Higher = keep.
+    """Σ |∂L/∂w_ij| over batches of calibration text. Higher = keep.
 
-    L is the mean cross-entropy of the next token. The size of the weight plays no part, which makes this a
-    poor judge of what can be set to zero; taylor takes it in.
+    Compared within the group. Needs `gradients`; L is the mean cross-entropy of the next token. The size of
+    the weight plays no part, which makes this a poor judge of what can be set to zero; taylor takes it in.
+
+    References
+    ----------
+    Mozer & Smolensky 1989, Skeletonization: sensitivity of the loss as relevance.
     """
 
     name: ClassVar[str] = "gradient"
@@ -22,6 +26,6 @@ class Gradient:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""
-        return given(known, "gradients")
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from Σ |∂L/∂w| [out, in]."""
+        return inputs.require("gradients")

@@ -1,10 +1,12 @@
-"""What a criterion may look at beside a group's weight."""
+"""Criterion inputs: what a criterion may look at beside a group's weight."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from pruning.errors import PruningError
+from pruning.planning.recipe.plan import Group
 
 MISSING = {
     "inputs": "statistics of the model; make a map first",
@@ -17,11 +19,22 @@ MISSING = {
 
 @dataclass(frozen=True)
 class GroupInputs:
-    """What is known of one group with weight [out, in]; None where nobody has asked for it.
+    """The criterion inputs of one group with weight [out, in]; None where nothing was collected.
 
-    `inputs` [in]: mean x_j². `outputs` [out]: mean g_i², g the gradient at the output. `products` [in, in]:
-    mean x xᵀ. `gradients` [out, in]: Σ |∂L/∂w| over batches. `movement` [out, in]: −Σ w · ∂L/∂w over training
-    steps. `place` is another number for each group.
+    Attributes
+    ----------
+    inputs
+        [in], mean x_j² over calibration tokens.
+    outputs
+        [out], mean g_i² with g the gradient of the loss at the output.
+    products
+        [in, in], mean x xᵀ.
+    gradients
+        [out, in], Σ |∂L/∂w| over batches of calibration text.
+    movement
+        [out, in], −Σ w · ∂L/∂w over the steps of recovery training.
+    place
+        Another number for each group.
     """
 
     inputs: torch.Tensor | None = None
@@ -31,10 +44,13 @@ class GroupInputs:
     movement: torch.Tensor | None = None
     place: int = 0
 
+    def require(self, name: str) -> torch.Tensor:
+        """One of the fields; PruningError, saying how to get it, where it is None."""
+        value: torch.Tensor | None = getattr(self, name)
+        if value is None:
+            raise PruningError(f"This criterion needs {MISSING[name]}.")
+        return value
 
-def given(known: GroupInputs, name: str) -> torch.Tensor:
-    """One field of the evidence; PruningError, saying how to get it, where it is missing."""
-    value: torch.Tensor | None = getattr(known, name)
-    if value is None:
-        raise PruningError(f"This criterion needs {MISSING[name]}.")
-    return value
+
+# The criterion inputs of a whole model, looked up by (layer, kind): a group's are made when it is scored.
+CriterionInputs = Callable[[Group], GroupInputs]

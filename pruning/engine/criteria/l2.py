@@ -10,11 +10,16 @@ from pruning.engine.criteria.inputs import GroupInputs
 
 @dataclass(frozen=True)
 class L2:
-    """|w|, compared within the group. Higher = keep. Sees no data.
+    """|w_ij|, and of a block of weights the root of the mean square. Higher = keep.
 
-    The order of single weights is magnitude's, and so are all results with single weights and N:M. A block
-    counts as the root of its mean square where magnitude takes the mean, so that one large weight holds a
-    block longer.
+    Compared within the group. Needs nothing beside the weight: sees no data. The order of single weights is
+    magnitude's, and so are all results with single weights and N:M; a block, of which magnitude takes the
+    mean, is kept longer for one large weight.
+
+    References
+    ----------
+    He et al. 2018, Soft filter pruning for accelerating deep convolutional neural networks,
+    arXiv 1808.06866: filters by their L2 norm.
     """
 
     name: ClassVar[str] = "l2"
@@ -23,6 +28,6 @@ class L2:
     norm: ClassVar[int] = 2
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in]; nothing else is looked at."""
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in]; nothing else is looked at."""
         return weight.abs()

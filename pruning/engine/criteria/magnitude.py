@@ -10,7 +10,14 @@ from pruning.engine.criteria.inputs import GroupInputs
 
 @dataclass(frozen=True)
 class Magnitude:
-    """|w|, compared within the group (Han et al. 2015). Higher = keep. Sees no data."""
+    """|w_ij|. Higher = keep.
+
+    Compared within the group. Needs nothing beside the weight: sees no data.
+
+    References
+    ----------
+    Han et al. 2015, Learning both weights and connections for efficient neural networks, arXiv 1506.02626.
+    """
 
     name: ClassVar[str] = "magnitude"
     scope: ClassVar[str] = "group"
@@ -18,6 +25,6 @@ class Magnitude:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in]; nothing else is looked at."""
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in]; nothing else is looked at."""
         return weight.abs()

@@ -5,15 +5,19 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
 class Movement:
-    """−Σ w · ∂L/∂w over the steps of recovery training, compared within the group (Sanh et al. 2020, eq. 3).
+    """−Σ w_ij · ∂L/∂w_ij over the steps of recovery training. Higher = keep.
 
-    Higher = keep: positive where the weight grew in size. It reads the record that `add_step` keeps during
-    training, so it can only choose weights while recovery prunes.
+    Positive where the weight grew in size. Compared within the group. Needs `movement`, the record that
+    `add_step` keeps during training, so that it can only choose weights while recovery prunes.
+
+    References
+    ----------
+    Sanh et al. 2020, Movement pruning: adaptive sparsity by fine-tuning, eq. 3, arXiv 2005.07683.
     """
 
     name: ClassVar[str] = "movement"
@@ -22,9 +26,9 @@ class Movement:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from the record of training."""
-        return given(known, "movement")
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from the record of training [out, in]."""
+        return inputs.require("movement")
 
 
 def add_step(record: torch.Tensor, weight: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:

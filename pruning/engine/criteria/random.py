@@ -12,7 +12,7 @@ from pruning.engine.criteria.inputs import GroupInputs
 class Random:
     """A number drawn for each weight, the same for the same `seed` and group. Higher = keep.
 
-    Compared within the group. Sees neither data nor weights.
+    Compared within the group. Needs nothing but the group's `place`: sees neither data nor weights.
     """
 
     name: ClassVar[str] = "random"
@@ -22,7 +22,7 @@ class Random:
     updates: ClassVar[bool] = False
     seed: int = 0
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in], uniform in 0..1, of weight [out, in]."""
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + known.place)
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], uniform in 0..1."""
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + inputs.place)
         return torch.rand(weight.shape, generator=generator).to(weight.device)

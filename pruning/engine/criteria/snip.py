@@ -5,16 +5,22 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
 class Snip:
-    """Σ |w · ∂L/∂w| over batches of calibration text, compared over the whole model (Lee et al. 2019, eq. 6).
+    """Σ |w_ij · ∂L/∂w_ij| over batches of calibration text. Higher = keep.
 
-    Higher = keep. One shot: the levels are asked for together and each group gets what the threshold gives
-    it, but never more than the ceiling, which is 99 % unless it is set: so no group dies. A map shows what
-    each group would cost alone at its level.
+    Compared over the whole model. Needs `gradients`; L is the mean cross-entropy of the next token. One shot:
+    the levels are asked for together and each group gets what the threshold gives it, but never more than the
+    ceiling, which is 99 % unless it is set: so no group dies. A map shows what each group would cost alone at
+    its level.
+
+    References
+    ----------
+    Lee et al. 2019, SNIP: Single-shot network pruning based on connection sensitivity, eq. 6,
+    arXiv 1810.02340.
     """
 
     name: ClassVar[str] = "snip"
@@ -23,6 +29,6 @@ class Snip:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from Σ |∂L/∂w|."""
-        return weight.abs() * given(known, "gradients")
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from Σ |∂L/∂w| [out, in]."""
+        return weight.abs() * inputs.require("gradients")

@@ -1,21 +1,26 @@
-"""SparseGPT: a weight matters as much as its removal costs when the others make up for it."""
+"""SparseGPT: a weight matters as much as its removal costs when the others compensate."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
-from pruning.engine.linalg.obs import DAMPING, inverse_factor
+from pruning.engine.criteria.inputs import GroupInputs
+from pruning.engine.linalg.obs import obs_scores
 
 
 @dataclass(frozen=True)
 class SparseGPT:
-    """w_ij² / [H⁻¹]_jj with H = mean x xᵀ, the optimal brain surgeon's (Frantar & Alistarh 2023, eq. 3).
+    """w_ij² / [H⁻¹]_jj with H = mean x xᵀ, damped. Higher = keep.
 
-    Higher = keep. [H⁻¹]_jj is taken over the columns from j on, since those before are settled. Weights are
-    chosen from left to right, 128 inputs at a time, while the ones that stay change:
-    `pruning.engine.masking.sparsegpt` does that on a model. These are the scores before anything has changed.
+    Compared within the group. Needs `products`. Weights are chosen from left to right, 128 inputs at a time,
+    while the kept ones change: `pruning.engine.masking.sparsegpt` does that on a model. These are the scores
+    before anything has changed.
+
+    References
+    ----------
+    Frantar & Alistarh 2023, SparseGPT, eq. 3, arXiv 2301.00774; the saliency of Optimal Brain Surgeon,
+    Hassibi & Stork 1992.
     """
 
     name: ClassVar[str] = "sparsegpt"
@@ -24,6 +29,6 @@ class SparseGPT:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = True
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from mean x xᵀ."""
-        return (weight / inverse_factor(given(known, "products"), DAMPING).diagonal()).square()
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from mean x xᵀ [in, in]."""
+        return obs_scores(weight, inputs.require("products"))

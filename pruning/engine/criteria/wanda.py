@@ -5,12 +5,20 @@ from typing import ClassVar
 
 import torch
 
-from pruning.engine.criteria.inputs import GroupInputs, given
+from pruning.engine.criteria.inputs import GroupInputs
 
 
 @dataclass(frozen=True)
 class Wanda:
-    """|w_ij| · ‖x_j‖, compared within each row (Sun et al. 2023, eq. 1). Higher = keep."""
+    """|w_ij| · ‖x_j‖ with ‖x_j‖² = mean x_j². Higher = keep.
+
+    Compared within each row. Needs `inputs`.
+
+    References
+    ----------
+    Sun et al. 2023, A simple and effective pruning approach for large language models, eq. 1,
+    arXiv 2306.11695.
+    """
 
     name: ClassVar[str] = "wanda"
     scope: ClassVar[str] = "row"
@@ -18,6 +26,6 @@ class Wanda:
     norm: ClassVar[int] = 1
     updates: ClassVar[bool] = False
 
-    def score(self, weight: torch.Tensor, known: GroupInputs) -> torch.Tensor:
-        """Scores [out, in] of weight [out, in], from mean x_j²."""
-        return weight.abs() * given(known, "inputs").sqrt()
+    def score(self, weight: torch.Tensor, inputs: GroupInputs) -> torch.Tensor:
+        """Scores [out, in] of `weight` [out, in], from mean x_j² [in]."""
+        return weight.abs() * inputs.require("inputs").sqrt()

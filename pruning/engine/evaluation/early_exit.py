@@ -1,4 +1,4 @@
-"""Leaving the model early: how good its predictions are after each layer, and when it is sure enough."""
+"""Early exit: how good the predictions after each layer are, and when they are confident enough."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,17 +17,17 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Exits:
-    """What leaving after each layer gives, at every scored position: all [layers, positions].
+    """What an exit after each layer gives, at every scored position: all [layers, positions].
 
     `kl` to the dense model and `loss` of the next token in nats; `hit` and `same` whether the most likely
-    token is the next one, and the dense model's; `sure` is that token's probability.
+    token is the next one, and the dense model's (0 or 1); `confidence` is that token's probability, 0..1.
     """
 
     kl: torch.Tensor
     loss: torch.Tensor
     hit: torch.Tensor
     same: torch.Tensor
-    sure: torch.Tensor
+    confidence: torch.Tensor
 
 
 def exits(
@@ -37,44 +37,46 @@ def exits(
     windows: torch.Tensor,
     step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Exits:
-    """One pass of `model` over token windows [n, length], looked at after every layer.
+    """One pass of the model, with its predictions read off after every layer.
 
-    A state leaves through the model's own last norm and `head` (the logit lens). `dense` [n, length, hidden]
-    are the dense model's last states. The states of one batch and the logits of `CHUNK` positions exist at a
-    time.
+    A state exits through the model's own last norm and its head (the logit lens). The states of one batch
+    and the logits of `CHUNK` positions exist at a time.
+
+    Parameters
+    ----------
+    model, head
+        The model that is examined, pruned or not, and its step from states to logits.
+    dense
+        The dense model's last hidden states [n, length, hidden].
+    windows
+        Token windows [n, length]; every position that has a next token is scored.
+    step
+        Told of windows done and their number.
     """
     rows: list[torch.Tensor] = []
     done = 0
     with torch.no_grad():
-        for ids, told in zip(batches(windows), batches_like(dense, windows), strict=True):
+        for ids, dense_states in zip(batches(windows), batches_like(dense, windows), strict=True):
             with after_each_layer(model) as states:
                 hidden_states(model, ids)
-            following = ids[:, 1:].reshape(-1).to(told.device)
-            wanted = told[:, :-1].flatten(0, 1)
-            rows.append(
-                torch.stack([_leave(model, head, ids, state, wanted, following) for state in states], 1)
-            )
+            following = ids[:, 1:].reshape(-1).to(dense.device)
+            target = dense_states[:, :-1].flatten(0, 1)
+            before_head = (finished(model, ids, state)[:, :-1].flatten(0, 1) for state in states)
+            rows.append(torch.stack([_figures(head, early, target, following) for early in before_head], 1))
             done += len(ids)
             step(done, len(windows))
     return Exits(*torch.cat(rows, dim=2))
 
 
-def _leave(
-    model: nn.Module,
-    head: Head,
-    ids: torch.Tensor,
-    state: torch.Tensor,
-    wanted: torch.Tensor,
-    following: torch.Tensor,
-) -> torch.Tensor:
-    """The five figures [5, positions] of leaving with `state` [n, length, hidden]."""
-    left = finished(model, ids, state)[:, :-1].flatten(0, 1)
+def _figures(head: Head, states: torch.Tensor, dense: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
+    """The five fields of `Exits` [5, positions] for states [positions, hidden] before the head."""
     parts = []
-    for one, other, token in zip(left.split(CHUNK), wanted.split(CHUNK), following.split(CHUNK), strict=True):
-        q, p = torch.log_softmax(head(one).float(), -1), torch.log_softmax(head(other).float(), -1)
-        sure, best = q.max(-1)
+    chunks = zip(states.split(CHUNK), dense.split(CHUNK), following.split(CHUNK), strict=True)
+    for early, late, token in chunks:
+        q, p = torch.log_softmax(head(early).float(), -1), torch.log_softmax(head(late).float(), -1)
+        confidence, best = q.max(-1)
         loss = -q.gather(1, token.unsqueeze(1)).squeeze(1)
-        figures = [token_kl(p, q).float(), loss, best == token, best == p.argmax(-1), sure.exp()]
+        figures = [token_kl(p, q).float(), loss, best == token, best == p.argmax(-1), confidence.exp()]
         parts.append(torch.stack([figure.float() for figure in figures]))
     return torch.cat(parts, dim=1).cpu()
 
@@ -112,27 +114,32 @@ def finished(model: nn.Module, ids: torch.Tensor, state: torch.Tensor) -> torch.
             module.__dict__.pop("forward", None)
 
 
-def at_depth(found: Exits, depth: int) -> Quality:
-    """Quality of always leaving after `depth` layers (1 or more)."""
-    return _quality(found, torch.full((found.kl.shape[1],), depth - 1))
+def at_depth(measured: Exits, depth: int) -> Quality:
+    """Quality of an exit after `depth` layers (1 or more) at every position."""
+    return _quality(measured, torch.full((measured.kl.shape[1],), depth - 1))
 
 
-def when_sure(found: Exits, threshold: float) -> tuple[float, Quality]:
-    """Mean layers used, and quality, when each token leaves after the first layer whose most likely token
-    has at least this probability (0..1), and after the last if there is none.
+def at_confidence(measured: Exits, threshold: float) -> tuple[float, Quality]:
+    """Mean layers used, and quality, of exits by confidence.
 
-    Each token is seen as if all layers had been computed for those before it.
+    Each token exits after the first layer whose most likely token has at least the probability `threshold`
+    (0..1), and after the last if there is none. Each token is seen as if all layers had been computed for
+    those before it.
+
+    References
+    ----------
+    Schuster et al. 2022, "Confident Adaptive Language Modeling", arXiv 2207.07061, without its way of
+    choosing the threshold.
     """
-    sure = found.sure >= threshold
-    sure[-1] = True
-    first = sure.float().argmax(0)
-    return float((first + 1).double().mean()), _quality(found, first)
+    confident = measured.confidence >= threshold
+    confident[-1] = True
+    first = confident.float().argmax(0)
+    return float((first + 1).double().mean()), _quality(measured, first)
 
 
-def _quality(found: Exits, layer: torch.Tensor) -> Quality:
-    """Quality when position i leaves after layer number `layer[i]`, counted from 0."""
-    taken = layer.unsqueeze(0)
-    kl, loss, hit, same = (
-        float(one.gather(0, taken).double().mean()) for one in (found.kl, found.loss, found.hit, found.same)
-    )
-    return Quality(max(0.0, kl), loss, hit, same, found.kl.shape[1])
+def _quality(measured: Exits, layer: torch.Tensor) -> Quality:
+    """Quality when position i exits after layer number `layer[i]`, counted from 0."""
+    chosen = layer.unsqueeze(0)
+    fields = (measured.kl, measured.loss, measured.hit, measured.same)
+    kl, loss, hit, same = (float(field.gather(0, chosen).double().mean()) for field in fields)
+    return Quality(max(0.0, kl), loss, hit, same, measured.kl.shape[1])

@@ -1,4 +1,4 @@
-"""What a model answers, most likely token first, and how far a pruned model drifts along that answer."""
+"""Greedy generation, and how far a pruned model is from the dense one at each token of an answer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def ends(model: nn.Module, tokenizer: Any) -> set[int]:
+def end_tokens(model: nn.Module, tokenizer: Any) -> set[int]:
     """The tokens that end an answer."""
     named = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     several = named if isinstance(named, list) else [named]
@@ -38,37 +38,37 @@ def check_length(model: nn.Module, prompt: Sequence[int], new_tokens: int) -> No
         )
 
 
-def answer(
+def generate_greedy(
     model: nn.Module,
     prompt: Sequence[int],
     new_tokens: int,
     stop: set[int],
-    heard: Callable[[int], None] = lambda _: None,
+    after_token: Callable[[int], None] = lambda _: None,
 ) -> list[int]:
     """Up to `new_tokens` tokens after `prompt`, each the most likely one; a token of `stop` is the last.
 
-    `heard` is told how many there are after each of them, and may raise to break off.
+    `after_token` is told how many there are after each of them, and may raise to break off.
     """
-    said: list[int] = []
+    tokens: list[int] = []
     step = torch.tensor([list(prompt)], device=device_of(model))
     cache: Any = None
     with torch.no_grad():
-        while len(said) < new_tokens and (not said or said[-1] not in stop):
+        while len(tokens) < new_tokens and (not tokens or tokens[-1] not in stop):
             output = model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
             step, cache = output.logits[:, -1:].argmax(-1), output.past_key_values
-            said.append(int(step))
-            heard(len(said))
-    return said
+            tokens.append(int(step))
+            after_token(len(tokens))
+    return tokens
 
 
-def answer_states(model: nn.Module, prompt: Sequence[int], said: Sequence[int]) -> torch.Tensor:
-    """What the head sees where each token of `said` is predicted, reading the very text: [tokens, hidden]."""
+def generation_states(model: nn.Module, prompt: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:
+    """What the head sees where each of `tokens` is predicted, reading this very text: [tokens, hidden]."""
     with torch.no_grad():
-        read = hidden_states(model, torch.tensor([[*prompt, *said]]))
-    return read[0, len(prompt) - 1 : -1]
+        states = hidden_states(model, torch.tensor([[*prompt, *tokens]]))
+    return states[0, len(prompt) - 1 : -1]
 
 
-def drift(head: Head, dense: torch.Tensor, pruned: torch.Tensor) -> list[float]:
+def kl_by_token(head: Head, dense: torch.Tensor, pruned: torch.Tensor) -> list[float]:
     """KL(dense ‖ pruned) in nats at each token, from hidden states [tokens, hidden] of both."""
     values: list[float] = []
     with torch.no_grad():
@@ -78,15 +78,15 @@ def drift(head: Head, dense: torch.Tensor, pruned: torch.Tensor) -> list[float]:
     return values
 
 
-def first_difference(one: Sequence[int], other: Sequence[int]) -> int | None:
+def first_difference(left: Sequence[int], right: Sequence[int]) -> int | None:
     """The first place where two answers part; None where they are the same to the end."""
-    for place, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
+    for place, pair in enumerate(zip(left, right, strict=False)):
+        if pair[0] != pair[1]:
             return place
-    return None if len(one) == len(other) else min(len(one), len(other))
+    return None if len(left) == len(right) else min(len(left), len(right))
 
 
-def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
+def token_texts(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
     """The text that each token adds; together they are the whole text.
 
     A character made of several tokens belongs to the last of them, and a token that stands for no text
@@ -98,12 +98,12 @@ def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
         return str(text)
 
     # Some tokenizers drop the space before the first word: so each token is read behind an earlier one.
-    found: list[str] = []
+    texts: list[str] = []
     start = done = 0
     for place in range(len(tokens)):
         before, text = read(tokens[start:done]), read(tokens[start : place + 1])
         whole = not text.endswith("\N{REPLACEMENT CHARACTER}") or place == len(tokens) - 1
-        found.append(text[len(before) :] if whole else "")
+        texts.append(text[len(before) :] if whole else "")
         if whole:
             start, done = done, place + 1
-    return found
+    return texts

@@ -18,9 +18,18 @@ CHUNK = 512
 class Quality:
     """Means over the scored tokens.
 
-    `kl`: KL(dense ‖ model) in nats per token, lower is better. `cross_entropy` in nats per token.
-    `accuracy`: share of next tokens guessed right; `agreement`: share of positions where the most likely
-    token is the dense model's (both 0..1, higher is better).
+    Attributes
+    ----------
+    kl
+        KL(dense ‖ model) in nats per token; lower is better.
+    cross_entropy
+        Of the next token, in nats; lower is better.
+    accuracy
+        Share of next tokens predicted right, 0..1; higher is better.
+    agreement
+        Share of positions where the most likely token is the dense model's, 0..1; higher is better.
+    tokens
+        How many were scored.
     """
 
     kl: float
@@ -38,9 +47,18 @@ class Quality:
 def compare(
     head: Head, dense: torch.Tensor, pruned: torch.Tensor, windows: torch.Tensor, every: int = 1
 ) -> Quality:
-    """Quality of `pruned` against `dense`, both hidden states [n, length, hidden] of token `windows`.
+    """Quality of a pruned model against the dense one. Logits exist for `CHUNK` positions at a time.
 
-    Every `every`-th position that has a next token is scored. Logits exist for `CHUNK` positions at a time.
+    Parameters
+    ----------
+    head
+        The step from states to logits, of both.
+    dense, pruned
+        Hidden states before the head [n, length, hidden] of the two models.
+    windows
+        The token windows [n, length] they were computed on.
+    every
+        Every so many positions one that has a next token is scored.
     """
     device = dense.device
     keep = torch.arange(every - 1, windows.shape[1] - 1, every)
@@ -73,7 +91,7 @@ def token_kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 
 
 def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: list[Probe]) -> dict[str, float]:
-    """Share of probes answered right by capability, 0..1, and under "all" over all of them.
+    """Share of questions answered right, 0..1, by capability, and under "all" over all of them.
 
     The answer is the choice with the highest mean log-likelihood per token after the question. Questions
     of equal length are read together once, without padding, and their choices continue from the cache.
@@ -83,33 +101,35 @@ def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: list[Pr
         ids = tokenizer(probe.question)["input_ids"]
         by_length[len(ids), len(probe.choices)].append((probe, ids))
     right: dict[str, list[bool]] = defaultdict(list)
-    for some in by_length.values():
-        scores = _choice_scores(model, head, tokenizer, some)
-        for (probe, _), row in zip(some, scores, strict=True):
+    for questions in by_length.values():
+        scores = _choice_scores(model, head, tokenizer, questions)
+        for (probe, _), row in zip(questions, scores, strict=True):
             right[probe.capability].append(int(row.argmax()) == probe.answer)
     everything = [hit for hits in right.values() for hit in hits]
     return {name: sum(hits) / len(hits) for name, hits in [*sorted(right.items()), ("all", everything)]}
 
 
 def _choice_scores(
-    model: nn.Module, head: Head, tokenizer: Any, some: list[tuple[Probe, list[int]]]
+    model: nn.Module, head: Head, tokenizer: Any, questions: list[tuple[Probe, list[int]]]
 ) -> torch.Tensor:
     """Mean log-likelihood per token [questions, choices] of each choice after its question."""
     device, base = device_of(model), model.base_model
     choices = [
-        tokenizer(text, add_special_tokens=False)["input_ids"] for probe, _ in some for text in probe.choices
+        tokenizer(text, add_special_tokens=False)["input_ids"]
+        for probe, _ in questions
+        for text in probe.choices
     ]
-    repeats, width = len(some[0][0].choices), max(map(len, choices))
+    repeats, width = len(questions[0][0].choices), max(map(len, choices))
     padded = torch.tensor([ids + [0] * (width - len(ids)) for ids in choices], device=device)
     real = torch.tensor([[True] * len(ids) + [False] * (width - len(ids)) for ids in choices], device=device)
-    questions = torch.tensor([ids for _, ids in some], device=device)
+    ids = torch.tensor([ids for _, ids in questions], device=device)
     with torch.no_grad():
-        read = base(input_ids=questions, use_cache=True)  # type: ignore[operator]
+        read = base(input_ids=ids, use_cache=True)  # type: ignore[operator]
         last = read.last_hidden_state[:, -1:].repeat_interleave(repeats, 0)
         read.past_key_values.batch_repeat_interleave(repeats)
-        said = base(input_ids=padded, past_key_values=read.past_key_values, use_cache=True)  # type: ignore[operator]
-        hidden = torch.cat([last, said.last_hidden_state[:, :-1]], dim=1)
+        answered = base(input_ids=padded, past_key_values=read.past_key_values, use_cache=True)  # type: ignore[operator]
+        hidden = torch.cat([last, answered.last_hidden_state[:, :-1]], dim=1)
         logs = torch.log_softmax(head(hidden[real]).float(), -1)
         each = torch.zeros_like(real, dtype=torch.float32)
         each[real] = logs.gather(1, padded[real].unsqueeze(1)).squeeze(1)
-    return (each.sum(1) / real.sum(1)).view(len(some), repeats)
+    return (each.sum(1) / real.sum(1)).view(len(questions), repeats)

@@ -20,9 +20,19 @@ METHODS = {
 
 
 def quantized(model: nn.Module, groups: Sequence[GroupInfo], method: str) -> nn.Module:
-    """A copy of `model` whose group weights are quantized; embeddings, norms and head stay as they are.
+    """A copy of `model` whose group weights are quantized; embeddings, norms and head are copied as they are.
 
-    Zeros stay zeros, since the scales are symmetric. Raises PruningError when torchao is not installed.
+    Zeros stay zeros, since the scales are symmetric.
+
+    Parameters
+    ----------
+    method
+        One of `METHODS`.
+
+    Raises
+    ------
+    PruningError
+        There is no such method, or torchao is not installed.
     """
     quantize_, config = _torchao(method)
     copied = copy.deepcopy(model)
@@ -52,7 +62,7 @@ def _torchao(method: str) -> tuple[Callable[..., Any], Any]:
 
 
 def _as_linear(module: Conv1D) -> nn.Linear:
-    """The same layer with its weight turned round, as torchao knows it."""
+    """The same layer with its weight transposed, as torchao knows it."""
     inner, out = module.weight.shape
     linear = nn.Linear(inner, out, device="meta")
     linear.weight = nn.Parameter(module.weight.detach().T.contiguous(), requires_grad=False)
@@ -61,15 +71,15 @@ def _as_linear(module: Conv1D) -> nn.Linear:
 
 
 def stored_bytes(model: nn.Module, zeros_as_bits: bool = False) -> int:
-    """Bytes of all weights, with integers and scales as they are kept; tied weights count once.
+    """Bytes of all weights, with integers and scales as they are stored; tied weights count once.
 
-    With `zeros_as_bits` a quantized weight keeps one bit a weight and only what is not zero, where that is
+    With `zeros_as_bits` a quantized matrix is stored as a bitmask and its non-zero integers, where that is
     less.
     """
     total = 0.0
     for parameter in model.parameters():
         inner = _inner(parameter)
-        total += sum(one.numel() * one.element_size() for one in inner)
+        total += sum(tensor.numel() * tensor.element_size() for tensor in inner)
         if zeros_as_bits and inner != [parameter]:
             integers = max(inner, key=torch.Tensor.numel)
             count, width = integers.numel(), integers.element_size()

@@ -20,9 +20,9 @@ def weight_bytes(model: nn.Module) -> int:
 
 
 def sparse_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
-    """Bytes of all weights when each masked group keeps one bit per weight and only what is not removed.
+    """Bytes of all weights when each masked group is stored as a bitmask and its kept weights.
 
-    A group whose sparse form would be larger stays dense. `masks`: bool, True = removed.
+    A group whose sparse form would be larger stays dense. `masks`: bool [out, in] by group, True = pruned.
     """
     width, saved = weight_bytes(model), 0.0
     for mask in masks.values():
@@ -32,10 +32,11 @@ def sparse_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
 
 
 def csr_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
-    """Bytes of all weights when each masked group is kept as compressed sparse rows.
+    """Bytes of all weights when each masked group is stored as compressed sparse rows (CSR).
 
-    What stays is kept with its column (2 bytes, or 4 where there are over 65,536), and each row with where it
-    begins (4 bytes). A group whose sparse form would be larger stays dense. `masks`: bool, True = removed.
+    A kept weight takes its column as well (2 bytes, or 4 where there are over 65,536), and a row where it
+    begins (4 bytes). A group whose sparse form would be larger stays dense. `masks`: bool [out, in] by
+    group, True = pruned.
     """
     width, saved = weight_bytes(model), 0.0
     for mask in masks.values():
@@ -57,5 +58,5 @@ def smallest(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> tuple[str
 
 
 def cut_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
-    """Bytes of all weights when what is removed is cut out of the tensors and leaves nothing behind."""
+    """Bytes of all weights when the pruned ones are cut out of the tensors and leave nothing behind."""
     return dense_bytes(model) - sum(int(mask.sum()) for mask in masks.values()) * weight_bytes(model)

@@ -9,9 +9,9 @@ from torch import nn
 from torch.sparse import to_sparse_semi_structured
 
 from pruning.engine.architecture.forward import device_of
-from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.evaluation.timing import PREFILL_TOKENS, side_by_side
-from pruning.engine.masking.masks import group_weight, pattern_mask, removed
+from pruning.engine.masking.masks import pattern_mask, removed
 from pruning.progress import Progress, silent
 
 LEVELS = (0.5, 0.7, 0.9, 0.95)
@@ -25,23 +25,33 @@ Form = Callable[[torch.Tensor, float], torch.Tensor]
 def sparse_kernels(
     model: nn.Module, groups: Sequence[GroupInfo], rounds: int = ROUNDS, progress: Progress = silent
 ) -> list[dict[str, Any]]:
-    """For each sparse format and level how fast one layer's matrices are, as a multiple of their dense speed.
+    """How fast one layer's matrices are in each sparse format, as a multiple of their dense speed.
 
-    Rows {format, level, prefill, decode}: 1 = as fast as dense, below 1 slower; `why_not` instead of the
-    two where this machine's torch has no kernel for the format. The matrices are those of the first layer
-    with their smallest weights removed; those of other layers have the same shapes. CSR and BSR (16 × 16
-    blocks) anywhere, 2:4 on CUDA in half precision. The model is only read.
+    The matrices are those of the first layer with their smallest weights pruned; those of other layers have
+    the same shapes. CSR and BSR (16 × 16 blocks) anywhere, 2:4 on CUDA in half precision.
+
+    Parameters
+    ----------
+    model, groups
+        The model, which is only read, and its groups.
+    rounds
+        How often each is timed, after a round that warms up.
+
+    Returns
+    -------
+    Rows {format, level, prefill, decode}: 1 = as fast as dense, below 1 slower; `why_not` instead of the two
+    where this machine's torch has no kernel for the format.
     """
     weights = [group_weight(model, group) for group in groups if group.layer == groups[0].layer]
     device = device_of(model)
-    wanted: list[tuple[str, float, Form]] = [
+    forms: list[tuple[str, float, Form]] = [
         *(("csr", level, _csr) for level in LEVELS),
         *(("bsr", level, _bsr) for level in LEVELS),
         ("2:4", 0.5, _two_of_four),
     ]
     rows: list[dict[str, Any]] = []
-    for name, level, form in wanted:
-        progress(len(rows), len(wanted), "Timing sparse formats")
+    for name, level, form in forms:
+        progress(len(rows), len(forms), "Timing sparse formats")
         row: dict[str, Any] = {"format": name, "level": level}
         try:
             row |= {mode: _faster(weights, level, form, n, device, rounds) for mode, n in TOKENS.items()}

@@ -1,4 +1,4 @@
-"""Timing models on this machine, side by side in rounds: what else it does then hits them alike."""
+"""Timing on this machine, side by side in rounds, so that whatever else it does slows all of them alike."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +26,7 @@ WIDTHS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds of several models [models, rounds] by mode, taken in turn; the first is what others are set
-    against."""
+    """Seconds of several models [models, rounds] by mode, taken in turn; others are compared to the first."""
 
     seconds: dict[str, np.ndarray]
 
@@ -52,7 +51,7 @@ def race(models: Sequence[nn.Module], rounds: int = ROUNDS, progress: Progress =
         times = [_once(model) for model in order]
         taken.append(times if turn % 2 else times[::-1])
         progress(turn + 1, rounds + 1, "Timing")
-    return Race({mode: np.array([[one[mode] for one in each] for each in taken[1:]]).T for mode in MODES})
+    return Race({mode: np.array([[time[mode] for time in row] for row in taken[1:]]).T for mode in MODES})
 
 
 def dense_times(model: nn.Module, rounds: int = 3) -> dict[str, float]:
@@ -64,10 +63,12 @@ def dense_times(model: nn.Module, rounds: int = 3) -> dict[str, float]:
 def measured_speedup(
     dense: nn.Module, pruned: nn.Module, rounds: int = ROUNDS, progress: Progress = silent
 ) -> dict[str, float]:
-    """How many times as fast as `dense` the other model is: `prefill` and `decode`, above 1 is faster.
+    """How many times as fast as the dense model the pruned one is; both are only read.
 
-    Each figure is the median over rounds; `…_low` and `…_high` hold the middle half of them. The
-    milliseconds of both models are medians too.
+    Returns
+    -------
+    `prefill` and `decode`: medians over rounds, above 1 = faster. `…_low` and `…_high`: their quartiles.
+    `dense_…_ms` and `…_ms`: the median milliseconds of either model.
     """
     result = race([dense, pruned], rounds, progress)
     speed: dict[str, float] = {}
@@ -97,7 +98,7 @@ def _once(model: nn.Module) -> dict[str, float]:
 
 
 def now(device: torch.device) -> float:
-    """Seconds on a clock, once the device has done all it was asked for."""
+    """Seconds on a clock, once the device has done all it was asked for; every timer reads this one."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -113,39 +114,59 @@ def measure_table(
     What all layers save together, divided by their number, is what one saves: measured in the whole model,
     so that caches and memory are as full as they will be. Narrower copies are made one at a time: memory for
     two models is needed. The model is only read.
+
+    Parameters
+    ----------
+    model, units
+        The dense model and the units that can be taken out of it.
+    rounds
+        How often each narrower model is timed against the dense one, after a round that warms up.
+
+    Returns
+    -------
+    Milliseconds of the dense model, and what a layer saves at each share.
     """
-    layers = len(units.layers)
-    wanted = list(_narrower(units))
-    dense: dict[str, list[float]] = {mode: [] for mode in MODES}
-    spreads: dict[str, list[float]] = {mode: [] for mode in MODES}
-    kinds = list(dict.fromkeys(kind for kind, _, _ in wanted))
-    shares: dict[str, list[float]] = {kind: [0.0] for kind in kinds}
-    ratios: dict[str, dict[str, list[float]]] = {mode: {kind: [1.0] for kind in kinds} for mode in MODES}
-    for done, (kind, share, removal) in enumerate(wanted):
-        progress(done, len(wanted), f"Timing without {share:.0%} of the {kind.replace('_', ' ')}")
-        result = race([model, smaller(model, units, removal)], rounds)
-        shares[kind].append(share)
-        for mode in MODES:
-            ratios[mode][kind].append(result.ratio(1, mode))
-            dense[mode].append(float(np.median(result.seconds[mode][0])))
-            spreads[mode].append(result.spread(1, mode))
-    progress(len(wanted), len(wanted), "Timed")
-    times = {mode: 1000 * float(np.median(dense[mode])) for mode in MODES}
+    removals = list(_narrower(units))
+    races: list[tuple[str, float, Race]] = []
+    for done, (kind, share, removal) in enumerate(removals):
+        progress(done, len(removals), f"Timing without {share:.0%} of the {kind.replace('_', ' ')}")
+        races.append((kind, share, race([model, smaller(model, units, removal)], rounds)))
+    progress(len(removals), len(removals), "Timed")
+    return _table(races, len(units.layers), device_of(model))
+
+
+def _table(races: Sequence[tuple[str, float, Race]], layers: int, device: torch.device) -> LatencyTable:
+    """The table of races between the dense model and one without a share of a kind."""
+    kinds = list(dict.fromkeys(kind for kind, _, _ in races))
+    shares = {kind: [0.0, *(share for raced, share, _ in races if raced == kind)] for kind in kinds}
+    dense = {
+        mode: 1000 * float(np.median([np.median(each.seconds[mode][0]) for *_, each in races]))
+        for mode in MODES
+    }
     saved = {
         mode: {
-            kind: tuple(_saved(kind, own, shares[kind], times[mode], layers)) for kind, own in by_kind.items()
+            kind: tuple(
+                _saved(
+                    kind,
+                    [1.0, *(each.ratio(1, mode) for raced, _, each in races if raced == kind)],
+                    shares[kind],
+                    dense[mode],
+                    layers,
+                )
+            )
+            for kind in kinds
         }
-        for mode, by_kind in ratios.items()
+        for mode in MODES
     }
     return LatencyTable(
-        dense=times,
-        shares={kind: (0.0, 1.0) if kind == LAYERS else tuple(own) for kind, own in shares.items()},
+        dense=dense,
+        shares={kind: (0.0, 1.0) if kind == LAYERS else tuple(values) for kind, values in shares.items()},
         saved=saved,
-        spread={mode: float(np.median(spreads[mode])) for mode in MODES},
+        spread={mode: float(np.median([each.spread(1, mode) for *_, each in races])) for mode in MODES},
         layers=layers,
         tokens=PREFILL_TOKENS,
         machine=machine(),
-        device=str(device_of(model)),
+        device=str(device),
         threads=torch.get_num_threads(),
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -186,9 +207,9 @@ def _narrower(units: Units) -> Iterator[tuple[str, float, Removal]]:
 
 def _uniform(units: Units, kind: str, counts: dict[int, int]) -> tuple[str, float, Removal]:
     totals = units.totals(kind)
-    gone = {(layer, kind): first_of(units, layer, kind, count) for layer, count in counts.items()}
+    pruned = {(layer, kind): first_of(units, layer, kind, count) for layer, count in counts.items()}
     share = sum(counts.values()) / sum(totals[layer] for layer in counts)
-    return kind, share, removal_of(units, gone)
+    return kind, share, removal_of(units, pruned)
 
 
 def machine() -> str:

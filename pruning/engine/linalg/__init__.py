@@ -1,1 +1,1 @@
-"""Algebra on matrices alone: Optimal Brain Surgeon and least squares, no model needed."""
+"""Algebra on matrices alone, no model: Cholesky factors, Optimal Brain Surgeon, least squares."""

@@ -20,7 +20,7 @@ def factor_with_retry(
     Parameters
     ----------
     attempt
-        Makes the factor, or says that there is none.
+        Makes the factor [n, n] with so much damping in a precision, or returns None where there is none.
     damping
         What the first attempt is given; the last of `TRIES` is given a thousand times as much.
     dtypes
@@ -43,9 +43,16 @@ def factor_with_retry(
 
 
 def lower_factor(matrix: torch.Tensor, ridge: float, consequence: str) -> torch.Tensor:
-    """L [n, n] with A + λ I = L Lᵀ for `matrix` A [n, n] and λ = `ridge` or more.
+    """The lower Cholesky factor L [n, n] with A + λ I = L Lᵀ, in double precision where the device has it.
 
-    In double precision where the device has it. Raises PruningError as `factor_with_retry` does.
+    Parameters
+    ----------
+    matrix
+        A [n, n], symmetric and positive semidefinite but for rounding.
+    ridge
+        λ to begin with, in the unit of A; more is added where that is not enough.
+    consequence
+        The end of the error's sentence, see `factor_with_retry`, which raises it.
     """
 
     def attempt(damping: float, dtype: torch.dtype) -> torch.Tensor | None:
@@ -56,12 +63,21 @@ def lower_factor(matrix: torch.Tensor, ridge: float, consequence: str) -> torch.
     return factor_with_retry(attempt, ridge, (precise(matrix),), consequence)
 
 
+def ridge_of(matrix: torch.Tensor, damping: float) -> float:
+    """`damping` times the mean diagonal of `matrix` [n, n], and never quite nothing."""
+    return damping * max(float(matrix.diagonal().mean()), torch.finfo(torch.float32).tiny)
+
+
 def precise(matrix: torch.Tensor) -> torch.dtype:
     """The widest precision that the matrix's device has."""
     return matrix.dtype if matrix.device.type == "mps" else torch.float64
 
 
 def damped(matrix: torch.Tensor, damping: float) -> torch.Tensor:
-    """A copy with `damping` times the mean diagonal added to the diagonal, and 1 for inputs always zero."""
+    """A copy of `matrix` [n, n] that can be inverted, where float32 allows it.
+
+    `damping` times its mean diagonal is added to the diagonal, and 1 where that is zero: an input that is
+    always zero then leaves the others as they are.
+    """
     diagonal = matrix.diagonal()
     return matrix + torch.diag(torch.where(diagonal > 0, damping * diagonal.mean(), 1.0))

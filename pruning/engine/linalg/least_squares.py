@@ -1,17 +1,38 @@
-"""Least squares for columns: which to remove from a linear layer, and how the others make up for them."""
+"""Least squares on second moments: weights that compensate for what is pruned, or for drifted inputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
-from pruning.engine.linalg.cholesky import lower_factor
+from pruning.engine.linalg import obs
+from pruning.engine.linalg.cholesky import damped, lower_factor, ridge_of
 
-DAMPING = 1e-4
+COLUMN_DAMPING = 1e-4
 SHRINKING, MOST_SHRINKING = 2.0, 0.3
-AT_ONCE = 8
-NOT_FINITE = "what goes cannot be made up for. Load the model in float32, or switch compensation off."
+PULL = 0.1
+# On the demo model they leave at most 2 % more than 100 rounds, in 19 of 20 groups (5 % in one).
+ROUNDS = 20
+NO_COMPENSATION = "what goes cannot be made up for. Load the model in float32, or switch compensation off."
+NO_CORRECTION = "its weights cannot be updated. Load the model in float32, or choose the criterion sparsegpt."
 
-Allowed = Callable[[list[int]], Sequence[int]]
+
+def mean_product(left: Sequence[torch.Tensor], right: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean over tokens of l rᵀ [left, right], of batches [tokens, left] and [tokens, right]."""
+    total = torch.zeros(left[0].shape[1], right[0].shape[1], device=left[0].device)
+    for rows, columns in zip(left, right, strict=True):
+        total += rows.float().T @ columns.float()
+    return total / sum(len(batch) for batch in left)
+
+
+def moments(
+    dense: Sequence[torch.Tensor], pruned: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean x̂ x̂ᵀ and mean (x − x̂) x̂ᵀ, both [in, in], of inputs x in the dense and x̂ in the pruned model.
+
+    Both are given batch after batch, [tokens, in].
+    """
+    inputs = mean_product(pruned, pruned)
+    return inputs, mean_product(dense, pruned) - inputs
 
 
 def shrunk_covariance(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -27,110 +48,113 @@ def shrunk_covariance(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
 def compensate_columns(
     weight: torch.Tensor,
     inputs: torch.Tensor,
-    gone: Sequence[int],
-    damping: float = DAMPING,
+    pruned: Sequence[int],
+    damping: float = COLUMN_DAMPING,
 ) -> torch.Tensor:
-    """The weight [out, in] without the columns `gone` that comes nearest to what the whole one puts out.
+    """The weight [out, in] without some columns that comes nearest to what the whole one puts out.
 
-    With `inputs` A = mean x xᵀ [in, in] and S the columns that stay, it minimises the mean of
-    ‖W x − W'_S x_S‖² + λ‖W'_S − W_S‖², λ being `damping` times the mean diagonal of A. Columns that go are
+    With S the kept columns it minimises the mean of ‖W x − W'_S x_S‖² + λ ‖W'_S − W_S‖². Pruned columns are
     zero.
+
+    Parameters
+    ----------
+    weight
+        W [out, in]; it is not changed.
+    inputs
+        A = mean x xᵀ [in, in].
+    pruned
+        The columns that become zero.
+    damping
+        λ as a share of A's mean diagonal.
+
+    Raises
+    ------
+    PruningError
+        When the inputs are not finite.
     """
-    kept = _others(weight.shape[1], gone)
-    lost = torch.as_tensor(sorted(gone), dtype=torch.long, device=weight.device)
-    right = weight[:, lost] @ inputs[lost][:, kept]
+    ordered = sorted(pruned)
+    kept = _others(weight.shape[1], ordered)
+    removed = torch.as_tensor(ordered, dtype=torch.long, device=weight.device)
+    right = weight[:, removed] @ inputs[removed][:, kept]
+    lower = lower_factor(inputs[kept][:, kept], ridge_of(inputs, damping), NO_COMPENSATION)
     result = torch.zeros_like(weight)
-    result[:, kept] = weight[:, kept] + _solve(inputs[kept][:, kept], right, damping * _scale(inputs))
+    result[:, kept] = weight[:, kept] + _solve(lower, right)
     return result
 
 
-def removal_order(
-    weight: torch.Tensor,
-    inputs: torch.Tensor,
-    outputs: torch.Tensor,
-    count: int,
-    size: int = 1,
-    allowed: Allowed | None = None,
-    damping: float = DAMPING,
-) -> tuple[list[int], list[float]]:
-    """The `count` blocks of `size` columns to remove, one after the other, and the cost after each.
+def masked_least_squares(
+    target: torch.Tensor, inputs: torch.Tensor, pruned: torch.Tensor, rounds: int = ROUNDS
+) -> torch.Tensor:
+    """The weight W' [out, in] that is zero under a mask and comes nearest to what the target W puts out.
 
-    The next to go is always the block whose removal costs least when the columns that stay make up for it:
-    ½ Σ_i G_ii (W_b [A⁻¹]_bb⁻¹ W_bᵀ)_ii, with A⁻¹ and W brought up to date after each (the optimal brain
-    surgeon, for blocks). Single columns go `AT_ONCE` at a time. `outputs` is diag G [out]; `allowed(gone)`
-    tells which blocks may go next. Costs are sums so far, in nats per token.
+    It minimises the mean of ‖W x − W' x‖² + λ ‖W − W'‖² by conjugate gradients over all rows at once,
+    preconditioned by the diagonal; every round comes nearer. Rows have masks of their own, so that solving
+    them one by one would take hours.
+
+    Parameters
+    ----------
+    target
+        W [out, in].
+    inputs
+        mean x xᵀ [in, in]; λ is `obs.DAMPING` times its mean diagonal.
+    pruned
+        bool [out, in], True = zero.
+    rounds
+        How many steps are taken.
+
+    References
+    ----------
+    Hestenes & Stiefel 1952, Methods of conjugate gradients for solving linear systems.
     """
-    blocks = weight.shape[1] // size
-    inverse = _inverse(inputs, damping * _scale(inputs))
-    weight, roots = weight.clone(), outputs.sqrt().unsqueeze(1)
-    gone: list[int] = []
-    costs: list[float] = []
-    while len(gone) < count:
-        free = _free(blocks, gone, allowed)
-        prices = _prices(weight * roots, inverse, size)[free]
-        taken = [free[at] for at in prices.argsort()[: _step(size, allowed, count - len(gone))].tolist()]
-        columns = _columns(taken, size, weight.device)
-        own = torch.linalg.inv(inverse[columns][:, columns])
-        lost, spread = weight[:, columns] * roots, inverse[:, columns] @ own
-        cost = 0.5 * float((lost @ own * lost).sum())
-        weight -= weight[:, columns] @ spread.T
-        inverse -= spread @ inverse[columns]
-        _take_out(weight, inverse, columns)
-        gone += taken
-        costs += [
-            (costs[-1] if costs else 0.0) + cost * part / len(taken) for part in range(1, len(taken) + 1)
-        ]
-    return gone, costs
+    hessian, kept = damped(inputs, obs.DAMPING), (~pruned).float()
+    scale = 1 / hessian.diagonal()
+    weight = target * kept
+    residual = ((target - weight) @ hessian) * kept
+    direction = residual * scale
+    size = (residual * direction).sum(1, keepdim=True)
+    for _ in range(rounds):
+        slope = (direction @ hessian) * kept
+        curvature = (direction * slope).sum(1, keepdim=True)
+        length = torch.where(curvature > 0, size / curvature, 0.0)
+        weight += length * direction
+        residual -= length * slope
+        scaled = residual * scale
+        new_size = (residual * scaled).sum(1, keepdim=True)
+        direction = scaled + torch.where(size > 0, new_size / size, 0.0) * direction
+        size = new_size
+    return weight
 
 
-def _free(blocks: int, gone: list[int], allowed: Allowed | None) -> list[int]:
-    taken = set(gone)
-    return [block for block in (range(blocks) if allowed is None else allowed(gone)) if block not in taken]
+def corrected_target(weight: torch.Tensor, inputs: torch.Tensor, missing: torch.Tensor) -> torch.Tensor:
+    """The weight W' [out, in] whose outputs on drifted inputs x̂ make up for what is missing.
+
+    It minimises the mean of ‖W x̂ + d − W' x̂‖² + λ ‖W' − W‖², d being what is missing of the outputs; λ is
+    `PULL` times the mean diagonal of `inputs`: with few tokens a full correction would overfit them.
+
+    Parameters
+    ----------
+    weight
+        W [out, in]; it is not changed.
+    inputs
+        mean x̂ x̂ᵀ [in, in]. Where it is all zero, as it is where everything before is pruned, W' is W.
+    missing
+        mean d x̂ᵀ [out, in].
+
+    Raises
+    ------
+    PruningError
+        When the inputs are not finite.
+    """
+    mean = float(inputs.diagonal().mean())
+    lower = lower_factor(inputs, PULL * mean if mean > 0 else 1.0, NO_CORRECTION)
+    return weight + _solve(lower, missing)
 
 
-def _step(size: int, allowed: Allowed | None, left: int) -> int:
-    return min(AT_ONCE if size == 1 and allowed is None else 1, left)
-
-
-def _columns(blocks: Sequence[int], size: int, device: torch.device) -> torch.Tensor:
-    starts = torch.as_tensor(blocks, device=device).unsqueeze(1) * size
-    return (starts + torch.arange(size, device=device)).flatten()
-
-
-def _prices(weight: torch.Tensor, inverse: torch.Tensor, size: int) -> torch.Tensor:
-    """½ Σ_i (W_b [A⁻¹]_bb⁻¹ W_bᵀ)_ii of every block b of `size` columns: [blocks]."""
-    if size == 1:
-        return 0.5 * weight.square().sum(0) / inverse.diagonal()
-    count = weight.shape[1] // size
-    at = torch.arange(count, device=weight.device)
-    own = inverse.view(count, size, count, size)[at, :, at]
-    blocks = weight.view(-1, count, size).transpose(0, 1)
-    return 0.5 * (blocks @ torch.linalg.inv(own) * blocks).sum((1, 2))
-
-
-def _take_out(weight: torch.Tensor, inverse: torch.Tensor, columns: torch.Tensor) -> None:
-    """Leave nothing of removed columns behind, *in place*; 1 on the diagonal keeps later inverses defined."""
-    weight[:, columns] = 0
-    inverse[columns] = 0
-    inverse[:, columns] = 0
-    inverse[columns, columns] = 1
-
-
-def _inverse(inputs: torch.Tensor, ridge: float) -> torch.Tensor:
-    lower = lower_factor(inputs, ridge, NOT_FINITE)
-    return torch.cholesky_inverse(lower).to(inputs.dtype)
-
-
-def _solve(inputs: torch.Tensor, right: torch.Tensor, ridge: float) -> torch.Tensor:
-    """right · (A + ridge · I)⁻¹ for right [out, kept]."""
-    lower = lower_factor(inputs, ridge, NOT_FINITE)
+def _solve(lower: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """R · (L Lᵀ)⁻¹ for R = `right` [out, n], in the precision of R."""
     return torch.cholesky_solve(right.T.to(lower), lower).T.to(right)
 
 
-def _scale(inputs: torch.Tensor) -> float:
-    return max(float(inputs.diagonal().mean()), torch.finfo(torch.float32).tiny)
-
-
-def _others(count: int, gone: Sequence[int]) -> torch.Tensor:
-    lost = set(gone)
-    return torch.tensor([column for column in range(count) if column not in lost], dtype=torch.long)
+def _others(count: int, columns: Sequence[int]) -> torch.Tensor:
+    excluded = set(columns)
+    return torch.tensor([column for column in range(count) if column not in excluded], dtype=torch.long)

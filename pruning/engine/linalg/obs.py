@@ -1,4 +1,10 @@
-"""Optimal brain surgeon on one matrix: remove weights, and let the ones that stay make up for them."""
+"""Optimal Brain Surgeon on one matrix, weight by weight: prune some, and let the others compensate.
+
+References
+----------
+LeCun et al. 1989, Optimal Brain Damage; Hassibi & Stork 1992, Optimal Brain Surgeon; Frantar & Alistarh 2023,
+SparseGPT, arXiv 2301.00774.
+"""
 
 from collections.abc import Callable
 
@@ -9,6 +15,7 @@ from pruning.engine.linalg.cholesky import damped, factor_with_retry, precise
 BLOCK = 128
 DAMPING = 0.01
 
+# From the scores of some columns [out, step], higher = keep, to the weights that are pruned, True.
 Choose = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -19,32 +26,64 @@ def obs_prune(
     step: int = BLOCK,
     damping: float = DAMPING,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """SparseGPT (Frantar & Alistarh 2023, algorithm 1): the new weight [out, in], and what went (True).
+    """Prune a weight from left to right, the columns to the right compensating for each column's loss.
 
-    `hessian` [in, in] is Σ x xᵀ over the inputs, up to a factor. From left to right, `step` columns at a
-    time, `choose` says which weights go by their scores [out, step] = w² / [H⁻¹]_jj (higher = keep), and
-    what each column lost is made up for by the columns to its right. Inputs that are always zero lose their
-    weights. `weight` is not changed.
+    Parameters
+    ----------
+    weight
+        [out, in]; it is not changed.
+    hessian
+        Σ x xᵀ [in, in] over the inputs, up to a factor.
+    choose
+        Says which weights of `step` columns are pruned, from their scores w² / [H⁻¹]_jj (higher = keep).
+    step
+        How many columns are chosen from at a time.
+    damping
+        Share of the mean diagonal that is added to the hessian's diagonal.
+
+    Returns
+    -------
+    weight, pruned
+        The updated weight [out, in], and bool [out, in], True = zero. Weights of inputs that are always zero
+        become zero whether they are chosen or not.
+
+    Raises
+    ------
+    PruningError
+        When the hessian holds numbers that are not finite.
+
+    References
+    ----------
+    SparseGPT, algorithm 1 (arXiv 2301.00774).
     """
     weight = weight.clone()
     weight[:, hessian.diagonal() <= 0] = 0
     factor = inverse_factor(hessian, damping)
-    gone = torch.zeros_like(weight, dtype=torch.bool)
+    pruned = torch.zeros_like(weight, dtype=torch.bool)
     block = max(1, BLOCK // step) * step
     for first in range(0, weight.shape[1], block):
         stop = min(first + block, weight.shape[1])
-        part, own = weight[:, first:stop].clone(), factor[first:stop, first:stop]
-        mask, errors = gone[:, first:stop], torch.zeros_like(part)
+        part, triangle = weight[:, first:stop].clone(), factor[first:stop, first:stop]
+        mask, errors = pruned[:, first:stop], torch.zeros_like(part)
         for column in range(stop - first):
             if column % step == 0:
                 ahead = slice(column, column + step)
-                mask[:, ahead] = choose((part[:, ahead] / own.diagonal()[ahead]).square())
-            error = torch.where(mask[:, column], part[:, column], 0) / own[column, column]
-            part[:, column:] -= error.unsqueeze(1) * own[column, column:]
+                mask[:, ahead] = choose((part[:, ahead] / triangle.diagonal()[ahead]).square())
+            error = torch.where(mask[:, column], part[:, column], 0) / triangle[column, column]
+            part[:, column:] -= error.unsqueeze(1) * triangle[column, column:]
             errors[:, column] = error
         weight[:, first:stop] = part
         weight[:, stop:] -= errors @ factor[first:stop, stop:]
-    return weight.masked_fill(gone, 0), gone
+    return weight.masked_fill(pruned, 0), pruned
+
+
+def obs_scores(weight: torch.Tensor, hessian: torch.Tensor, damping: float = DAMPING) -> torch.Tensor:
+    """w_ij² / [H⁻¹]_jj [out, in], higher = keep: what pruning one weight costs when those after compensate.
+
+    For `weight` [out, in] and `hessian` H = mean x xᵀ [in, in]. [H⁻¹]_jj is taken over the columns from j
+    on, since those before are settled (SparseGPT, eq. 3). Raises PruningError as `obs_prune` does.
+    """
+    return (weight / inverse_factor(hessian, damping).diagonal()).square()
 
 
 def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:

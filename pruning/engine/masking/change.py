@@ -1,40 +1,35 @@
-"""What is done to a model, as a value; putting it on the model, and taking it back bit for bit."""
+"""What is done to a model, as a value; putting it on the model, and restoring it bit for bit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Removal
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Group
 
-
-@dataclass(frozen=True)
-class PruningSpec:
-    """All that decides which weights become what: `settings` spell the plan, `criterion` scores on `data`."""
-
-    settings: tuple[str, ...]
-    criterion: str = "fisher"
-    data: str = "demo"
-    options: MaskOptions = DEFAULT
-
-    def key(self) -> dict[str, Any]:
-        """The part of a result's key that says what was done; options at their default are not named."""
-        about = {"data": self.data, "criterion": self.criterion, "settings": list(self.settings)}
-        return {**about, **self.options.changed()}
+# Views into a model's weights, and the values that were there.
+Saved = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class WeightChange:
-    """What becomes of the groups it names: `removed` bool [out, in], True = zero.
+    """What pruning makes of a model, put on it by `applied_change`.
 
-    `weights` [out, in] take the place of the group's weights where those that stay change as well; they
-    hold the zeros already. `biases` are modules whose bias becomes zero. `units` are what goes whole.
+    Attributes
+    ----------
+    removed
+        By group which weights are pruned, bool [out, in], True = zero.
+    weights
+        By group the weights [out, in] that take the place of its own, where the kept ones change as well;
+        they hold the zeros already.
+    biases
+        Modules whose bias becomes zero.
+    units
+        The units that are pruned, where units are.
     """
 
     removed: Mapping[Group, torch.Tensor]
@@ -45,21 +40,20 @@ class WeightChange:
 
 @contextmanager
 def applied_change(model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange) -> Iterator[None]:
-    """The model with the change while open; the weights that were there come back bit for bit.
+    """Put the change on the dense model *in place* while open; closing restores every weight bit for bit.
 
-    Takes as much memory again as the weights of the changed groups: whole copies are put back many times
-    faster than picked weights.
+    It does so in `finally`, also when the body raises. Takes as much memory again as the weights of the
+    changed groups: whole copies are put back many times faster than picked weights.
     """
-    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
+    saved: Saved = []
     try:
         with torch.no_grad():
             for group in groups:
-                key = (group.layer, group.kind)
-                if key in change.weights:
-                    saved += put_weight(model, group, change.weights[key])
-                elif key in change.removed:
+                if group.key in change.weights:
+                    saved += put_weight(model, group, change.weights[group.key])
+                elif group.key in change.removed:
                     dense = torch.cat([weight_view(model, part) for part in group.parts])
-                    saved += put_weight(model, group, dense.masked_fill(change.removed[key], 0))
+                    saved += put_weight(model, group, dense.masked_fill(change.removed[group.key], 0))
             for name in change.biases:
                 bias: torch.Tensor = model.get_submodule(name).bias.detach()  # type: ignore[operator]
                 saved.append((bias, bias.clone()))
@@ -69,10 +63,8 @@ def applied_change(model: nn.Module, groups: Sequence[GroupInfo], change: Weight
         put_back(saved)
 
 
-def put_weight(
-    model: nn.Module, group: GroupInfo, weight: torch.Tensor
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to undo it."""
+def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor) -> Saved:
+    """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to restore it."""
     saved, start = [], 0
     with torch.no_grad():
         for part in group.parts:
@@ -83,8 +75,8 @@ def put_weight(
     return saved
 
 
-def put_back(saved: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Copy values back into the views they were taken from, *in place*."""
+def put_back(saved: Saved) -> None:
+    """Restore values in the views they were taken from, *in place*."""
     with torch.no_grad():
         for view, values in saved:
             view.copy_(values)

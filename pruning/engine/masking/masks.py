@@ -1,14 +1,15 @@
-"""Which weights go: from scores, levels and options to masks, bool [out, in], True = removed."""
+"""Which weights are pruned: from scores, levels and options to masks, bool [out, in], True = zero."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, weight_view
-from pruning.engine.calibration.fisher import GroupStatistics, Statistics
-from pruning.engine.criteria import Criterion, GroupInputs
+from pruning.engine.architecture.groups import GroupInfo, group_weight
+from pruning.engine.calibration.fisher import Statistics
+from pruning.engine.criteria import Criterion
+from pruning.engine.criteria.inputs import CriterionInputs, GroupInputs
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import (
     DEFAULT,
@@ -22,38 +23,25 @@ from pruning.planning.recipe.mask_options import (
 )
 from pruning.planning.recipe.plan import KINDS, Group, Plan
 
-CriterionInputs = Callable[[Group], GroupInputs]
 SINGLE = (1, 1)
-
-
-def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
-    """The group's weights as one float32 matrix [out, in]; a copy, never a view."""
-    return torch.cat([weight_view(model, part).detach().float() for part in group.parts])
 
 
 def criterion_inputs(
     statistics: Statistics | None = None, gradients: Mapping[Group, torch.Tensor] | None = None
 ) -> CriterionInputs:
-    """What criteria may look at, by group, from what has been collected."""
+    """What criteria may look at, by group, from the Fisher factors and gradients that were collected."""
 
-    def known(group: Group) -> GroupInputs:
-        one = None if statistics is None else statistics.groups[group]
-        return group_inputs(one, None if gradients is None else gradients[group], group)
+    def lookup(group: Group) -> GroupInputs:
+        factors = None if statistics is None else statistics.groups[group]
+        return GroupInputs(
+            inputs=None if factors is None else factors.score_inputs,
+            outputs=None if factors is None else factors.score_outputs,
+            products=None if factors is None else factors.input_covariance,
+            gradients=None if gradients is None else gradients[group],
+            place=group[0] * len(KINDS) + KINDS.index(group[1]),
+        )
 
-    return known
-
-
-def group_inputs(
-    known: GroupStatistics | None, gradients: torch.Tensor | None = None, group: Group = (0, KINDS[0])
-) -> GroupInputs:
-    """What criteria may look at in one group."""
-    return GroupInputs(
-        inputs=None if known is None else known.score_inputs,
-        outputs=None if known is None else known.score_outputs,
-        products=None if known is None else known.inputs,
-        gradients=gradients,
-        place=group[0] * len(KINDS) + KINDS.index(group[1]),
-    )
+    return lookup
 
 
 def plan_masks(
@@ -61,53 +49,88 @@ def plan_masks(
     groups: Sequence[GroupInfo],
     criterion: Criterion,
     plan: Plan,
-    known: CriterionInputs,
+    inputs: CriterionInputs,
     options: MaskOptions = DEFAULT,
 ) -> dict[Group, torch.Tensor]:
-    """What the plan removes from each group. The model must be dense and is not changed."""
+    """What the plan prunes of each group, bool [out, in], True = zero.
+
+    Parameters
+    ----------
+    model
+        The dense model, which is not changed.
+    groups
+        Its groups.
+    criterion
+        Scores the weights (higher = keep), and says within what they are compared where `options` do not.
+    plan
+        The sparsity of each group, 0..0.95; groups that it does not name stay dense and have no mask.
+    inputs
+        What the criterion looks at.
+    options
+        Structure, scope, protected layers and bounds.
+
+    Raises
+    ------
+    PruningError
+        For an input that the criterion needs and nobody collected, and for a plan the options do not allow.
+    """
     options = scoped(options, criterion.scope)
-    wanted = effective(plan, [(group.layer, group.kind) for group in groups], options)
+    levels = effective(plan, [group.key for group in groups], options)
     scores = {
-        (group.layer, group.kind): criterion.score(
-            group_weight(model, group), known((group.layer, group.kind))
-        )
+        group.key: criterion.score(group_weight(model, group), inputs(group.key))
         for group in groups
-        if (group.layer, group.kind) in wanted
+        if group.key in levels
     }
-    return masks(scores, wanted, options, criterion.norm)
+    return masks(scores, levels, options, criterion.norm)
 
 
 def masks(
     scores: Mapping[Group, torch.Tensor], plan: Plan, options: MaskOptions, norm: int = 1
 ) -> dict[Group, torch.Tensor]:
-    """What goes, from the scores [out, in] of every group in the plan; `options` must name a scope."""
+    """What is pruned, from the scores [out, in], higher = keep, of every group in the plan.
+
+    `options` must name a scope or a pattern; `norm` is the criterion's, see `block_scores`.
+    """
     if options.pattern is not None:
-        return {key: pattern_mask(one, *kept_of(options.pattern)) for key, one in scores.items()}
+        return {key: pattern_mask(values, *kept_of(options.pattern)) for key, values in scores.items()}
     block = SINGLE if options.block is None else block_of(options.block)
     if options.scope not in POOLED:
         scope = options.scope or "group"
-        return {key: removed(one, plan[key], scope, block, norm) for key, one in scores.items()}
-    found: dict[Group, torch.Tensor] = {}
+        return {key: removed(values, plan[key], scope, block, norm) for key, values in scores.items()}
+    pruned: dict[Group, torch.Tensor] = {}
     for layer in sorted({layer for layer, _ in scores}) if options.scope == "layer" else [None]:
-        pool = {key: one for key, one in scores.items() if layer in (None, key[0])}
-        found |= pooled(pool, plan, block, norm, *bounds(options))
-    return found
+        pool = {key: values for key, values in scores.items() if layer in (None, key[0])}
+        pruned |= pooled(pool, plan, block, norm, *bounds(options))
+    return pruned
 
 
 def removed(
     scores: torch.Tensor, level: float, scope: str, block: tuple[int, int] = SINGLE, norm: int = 1
 ) -> torch.Tensor:
-    """The weights a level takes from one matrix: those with the lowest of the scores [out, in].
+    """The mask, bool [out, in], True = zero, that prunes the lowest scores of one matrix to a sparsity.
 
-    Of the n weights compared, in each row (scope "row") or in the whole matrix (scope "group"), exactly
-    round(level · n) go; among equal scores the first go. With blocks of several weights, whole blocks go and
-    rows are rows of blocks; their weights come as near to level · n as blocks can.
+    Of the n weights compared exactly round(level · n) are pruned; among equal scores the first. With blocks
+    of several weights, whole blocks are pruned and rows are rows of blocks; their weights come as near to
+    level · n as blocks can.
+
+    Parameters
+    ----------
+    scores
+        [out, in], higher = keep.
+    level
+        The sparsity, 0..1.
+    scope
+        "row": the weights of each row are compared; "group": those of the whole matrix.
+    block
+        Rows and columns of a block.
+    norm
+        The criterion's, see `block_scores`.
     """
-    units, sizes = block_scores(scores, block, norm)
-    rows = 1 if scope == "group" else len(units)
-    known = None if sizes is None else sizes.reshape(rows, -1)
-    gone = _lowest(units.reshape(rows, -1), level, known).reshape(units.shape)
-    return spread(gone, block, scores.shape)
+    by_block, sizes = block_scores(scores, block, norm)
+    rows = 1 if scope == "group" else len(by_block)
+    row_sizes = None if sizes is None else sizes.reshape(rows, -1)
+    lowest = _lowest(by_block.reshape(rows, -1), level, row_sizes).reshape(by_block.shape)
+    return spread(lowest, block, scores.shape)
 
 
 def pooled(
@@ -118,46 +141,76 @@ def pooled(
     floor: float,
     ceiling: float,
 ) -> dict[Group, torch.Tensor]:
-    """One threshold over several groups, so that as many weights go as their levels ask for together.
+    """One threshold over several groups, so that as many weights are pruned as their levels sum to.
 
-    Each group loses at least `floor` and at most `ceiling` of its weights (0..1), whatever the scores.
+    Parameters
+    ----------
+    scores
+        [out, in] by group, higher = keep.
+    plan
+        The sparsity that each of these groups asks for, 0..1.
+    block
+        Rows and columns of a block.
+    norm
+        The criterion's, see `block_scores`.
+    floor, ceiling
+        Each group loses at least and at most these shares of its weights, 0..1, whatever the scores.
+
+    Returns
+    -------
+    dict
+        bool [out, in] by group, True = zero.
+
+    Raises
+    ------
+    PruningError
+        When floor and ceiling do not allow what the plan asks for.
     """
-    total = sum(one.numel() for one in scores.values())
-    level = sum(plan[key] * one.numel() for key, one in scores.items()) / total if total else 0.0
+    total = sum(values.numel() for values in scores.values())
+    level = sum(plan[key] * values.numel() for key, values in scores.items()) / total if total else 0.0
     if not floor <= level <= ceiling:
         raise PruningError(
             f"The plan removes {level:.3g} of the weights compared, which is not within every group's floor "
             f"{floor:g} and ceiling {ceiling:g}. Change the plan or the bounds."
         )
-    units, sizes = [], []
-    for one in scores.values():
-        values, size = block_scores(one, block, norm)
-        flat, own = values.reshape(1, -1).clone(), None if size is None else size.reshape(1, -1)
-        least, most = _lowest(flat, floor, own), _lowest(flat, ceiling, own)
-        units.append(flat.masked_fill(least, -torch.inf).masked_fill(~most, torch.inf))
-        sizes.append(own)
-    together = None if any(s is None for s in sizes) else torch.cat([s for s in sizes if s is not None], 1)
-    gone = _lowest(torch.cat(units, 1), level, together).split([one.shape[1] for one in units], dim=1)
+    flat, sizes = [], []
+    for values in scores.values():
+        bounded, size = _bounded(values, block, norm, floor, ceiling)
+        flat.append(bounded)
+        sizes.append(size)
+    all_sizes = None if any(s is None for s in sizes) else torch.cat([s for s in sizes if s is not None], 1)
+    lowest = _lowest(torch.cat(flat, 1), level, all_sizes).split([part.shape[1] for part in flat], dim=1)
     return {
-        key: spread(part.reshape(_grid(one.shape, block)), block, one.shape)
-        for (key, one), part in zip(scores.items(), gone, strict=True)
+        key: spread(part.reshape(_grid(values.shape, block)), block, values.shape)
+        for (key, values), part in zip(scores.items(), lowest, strict=True)
     }
 
 
-def pattern_mask(scores: torch.Tensor, kept: int, of: int) -> torch.Tensor:
-    """N:M: of every `of` consecutive inputs of an output the `kept` with the highest scores [out, in] stay.
+def _bounded(
+    scores: torch.Tensor, block: tuple[int, int], norm: int, floor: float, ceiling: float
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The scores of a matrix's blocks [1, blocks], infinite where a bound decides already; their sizes."""
+    by_block, sizes = block_scores(scores, block, norm)
+    flat, flat_sizes = by_block.reshape(1, -1).clone(), None if sizes is None else sizes.reshape(1, -1)
+    least, most = _lowest(flat, floor, flat_sizes), _lowest(flat, ceiling, flat_sizes)
+    return flat.masked_fill(least, -torch.inf).masked_fill(~most, torch.inf), flat_sizes
 
-    Where the inputs do not divide, of those left over at the end `kept` stay as well.
+
+def pattern_mask(scores: torch.Tensor, kept: int, of: int) -> torch.Tensor:
+    """N:M: of every `of` consecutive inputs of an output keep the `kept` with the highest scores [out, in].
+
+    Where the inputs do not divide, of those left over at the end `kept` are kept as well. The mask is
+    bool [out, in], True = zero.
     """
     mask = torch.zeros_like(scores, dtype=torch.bool)
-    whole = scores.shape[1] // of * of
+    divided = scores.shape[1] // of * of
     for part, into in (
-        (scores[:, :whole].unflatten(1, (-1, of)), mask[:, :whole].unflatten(1, (-1, of))),
-        (scores[:, whole:], mask[:, whole:]),
+        (scores[:, :divided].unflatten(1, (-1, of)), mask[:, :divided].unflatten(1, (-1, of))),
+        (scores[:, divided:], mask[:, divided:]),
     ):
-        go = part.shape[-1] - kept
-        if part.numel() and go > 0:
-            into.scatter_(-1, part.topk(go, dim=-1, largest=False).indices, True)
+        count = part.shape[-1] - kept
+        if part.numel() and count > 0:
+            into.scatter_(-1, part.topk(count, dim=-1, largest=False).indices, True)
     return mask
 
 
@@ -180,11 +233,11 @@ def block_scores(
     return (sums / sizes).pow(1 / norm), sizes
 
 
-def spread(units: torch.Tensor, block: tuple[int, int], shape: torch.Size) -> torch.Tensor:
+def spread(by_block: torch.Tensor, block: tuple[int, int], shape: torch.Size) -> torch.Tensor:
     """From blocks to weights: [block rows, block columns] to `shape`."""
     if block == SINGLE:
-        return units
-    return units.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)[: shape[0], : shape[1]]
+        return by_block
+    return by_block.repeat_interleave(block[0], 0).repeat_interleave(block[1], 1)[: shape[0], : shape[1]]
 
 
 def _grid(shape: torch.Size, block: tuple[int, int]) -> tuple[int, int]:
@@ -194,14 +247,14 @@ def _grid(shape: torch.Size, block: tuple[int, int]) -> tuple[int, int]:
 def _lowest(scores: torch.Tensor, level: float, sizes: torch.Tensor | None = None) -> torch.Tensor:
     """In each row of scores [m, n] the lowest that make up `level` of the row: bool [m, n].
 
-    `sizes` [m, n] are the weights behind each score, one each where None; the first of equal scores go.
+    `sizes` [m, n] are the weights behind each score, one each where None; the first of equal scores count.
     """
     if sizes is not None:
         order = scores.argsort(dim=1, stable=True)
         ordered = sizes.gather(1, order)
-        # A block goes when that brings the row nearer to its level.
-        goes = ordered.cumsum(1) - ordered / 2 < level * sizes.sum(1, keepdim=True)
-        return torch.zeros_like(goes).scatter_(1, order, goes)
+        # A block is pruned when that brings the row nearer to its level.
+        pruned = ordered.cumsum(1) - ordered / 2 < level * sizes.sum(1, keepdim=True)
+        return torch.zeros_like(pruned).scatter_(1, order, pruned)
     count = round(level * scores.shape[1])
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)

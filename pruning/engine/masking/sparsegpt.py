@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, decoder_layers, weight_view
-from pruning.engine.architecture.sequential import mean_product, start_pass, step_layer
+from pruning.engine.architecture.groups import GroupInfo, group_weight, weight_view
+from pruning.engine.architecture.sequential import SequentialPass
+from pruning.engine.linalg.least_squares import mean_product
 from pruning.engine.linalg.obs import BLOCK, Choose, obs_prune
-from pruning.engine.masking.change import WeightChange, put_back, put_weight
-from pruning.engine.masking.masks import group_weight, pattern_mask, removed
+from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
+from pruning.engine.masking.masks import pattern_mask, removed
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of, scoped
-from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.plan import Group, Plan
 from pruning.progress import Progress, silent
 
 
@@ -24,36 +25,60 @@ def sparsegpt(
     options: MaskOptions,
     progress: Progress = silent,
 ) -> WeightChange:
-    """What SparseGPT (Frantar & Alistarh 2023) makes of the groups in the plan; the model comes back dense.
+    """What SparseGPT makes of the groups in the plan.
 
-    Token `windows` [n, length] go through the layers one by one. All groups of a layer are pruned on the
-    inputs they get from the pruned layers before, and then the windows go through the pruned layer. Every
-    block of 128 inputs loses its level (N:M: every M inputs keep N).
+    The windows go through the layers one by one. All groups of a layer are pruned on the inputs they get
+    from the pruned layers before, and then the windows go through the pruned layer. Every block of 128
+    inputs loses its level (N:M: every M inputs keep N).
+
+    Parameters
+    ----------
+    model
+        The dense model. Its weights change *in place* on the way and are restored bit for bit at the end.
+    groups
+        Its groups.
+    plan
+        The sparsity of each group, 0..0.95; the others stay dense.
+    windows
+        Calibration tokens [n, length].
+    options
+        A scope or pattern, protected layers and bounds, see `check`.
+    progress
+        Hears of every layer.
+
+    Raises
+    ------
+    PruningError
+        When the inputs of a layer are not finite.
+
+    References
+    ----------
+    Frantar & Alistarh 2023, SparseGPT, arXiv 2301.00774.
     """
-    wanted = effective(plan, [(group.layer, group.kind) for group in groups], scoped(options, "group"))
-    last = max((layer for layer, _ in wanted), default=-1)
-    gone, weights = {}, {}
-    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
-    text = start_pass(model, windows)
-    states = text.states
+    levels = effective(plan, [group.key for group in groups], scoped(options, "group"))
+    last = max((layer for layer, _ in levels), default=-1)
+    pruned: dict[Group, torch.Tensor] = {}
+    weights: dict[Group, torch.Tensor] = {}
+    saved: Saved = []
+    windows_pass = SequentialPass.start(model, windows)
+    states = windows_pass.states
     try:
-        for index, (_, layer) in enumerate(decoder_layers(model)[: last + 1]):
-            own = [group for group in groups if group.layer == index and (index, group.kind) in wanted]
-            watch = {group.kind: model.get_submodule(group.parts[0].module) for group in own}
-            given = step_layer(layer, index, text, states, watch)[1].given if own else {}
-            for group in own:
-                key = (index, group.kind)
-                inputs = given.pop(group.kind)
-                choose, step = choice(wanted[key], options, matrices(model, group))
-                weights[key], gone[key] = obs_prune(
-                    group_weight(model, group), mean_product(inputs, inputs), choose, step
+        for index in range(last + 1):
+            in_plan = [group for group in groups if group.layer == index and group.key in levels]
+            watch = {group.kind: model.get_submodule(group.parts[0].module) for group in in_plan}
+            inputs = windows_pass.record(index, states, watch)[1].inputs if in_plan else {}
+            for group in in_plan:
+                given = inputs.pop(group.kind)
+                choose, step = choice(levels[group.key], options, part_rows(model, group))
+                weights[group.key], pruned[group.key] = obs_prune(
+                    group_weight(model, group), mean_product(given, given), choose, step
                 )
-                saved += put_weight(model, group, weights[key])
-            states = step_layer(layer, index, text, states, {})[0]
+                saved += put_weight(model, group, weights[group.key])
+            states = windows_pass.step(index, states)
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
-    return WeightChange(gone, weights)
+    return WeightChange(pruned, weights)
 
 
 def check(options: MaskOptions) -> None:
@@ -67,20 +92,19 @@ def check(options: MaskOptions) -> None:
         raise PruningError("SparseGPT removes single weights, or N of every M. Choose another criterion.")
 
 
-def matrices(model: nn.Module, group: GroupInfo) -> list[int]:
-    """How many rows of the group's weight come from each of its modules (queries, keys and values are three
-    matrices of one group)."""
+def part_rows(model: nn.Module, group: GroupInfo) -> list[int]:
+    """How many rows of the group's weight come from each of its parts; queries, keys and values are three."""
     return [len(weight_view(model, part)) for part in group.parts]
 
 
 def choice(level: float, options: MaskOptions, rows: list[int]) -> tuple[Choose, int]:
-    """How weights are chosen from their scores, and from how many columns at a time.
+    """How weights are chosen from their scores, and from how many columns at a time: for `obs_prune`.
 
-    Each matrix of a group, which have so many `rows`, loses the level by itself: the scores say how far
-    outputs move, and outputs of queries and of values do not compare.
+    Each part of a group, which have so many `rows`, gets the sparsity `level` (0..1) by itself: scores say
+    how far outputs move, and outputs of queries and of values do not compare.
     """
     if options.pattern is not None:
         kept, of = kept_of(options.pattern)
         return lambda scores: pattern_mask(scores, kept, of), of
     scope = options.scope or "group"
-    return lambda scores: torch.cat([removed(own, level, scope) for own in scores.split(rows)]), BLOCK
+    return lambda scores: torch.cat([removed(part, level, scope) for part in scores.split(rows)]), BLOCK

@@ -1,127 +1,48 @@
-"""What each capability loses: text made of its questions, and one backward pass over it for the prices.
+"""Capability sensitivity: what each capability loses, from one backward pass over text on it."""
 
-Facts, grammar, common sense, arithmetic and reading are questions with their right answers, of which the
-answers' tokens are scored; code is a domain of the demo text. Half of the questions teach and are priced
-here; the other half is for checks, and so is the evaluation part of the code.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo
-from pruning.engine.calibration.data import Probe, domain_windows, leading_token, load_probes
-from pruning.engine.calibration.fisher import SCORE_EVERY, collect
-from pruning.engine.criteria import Criterion
-from pruning.engine.masking.masks import CriterionInputs
-from pruning.engine.sensitivity.group_costs import price_groups
-from pruning.errors import PruningError
+from pruning.engine.calibration.capability_text import ScoredText
+from pruning.engine.calibration.fisher import collect
+from pruning.engine.sensitivity.group_costs import Scoring, price_groups
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.progress import Progress, silent
-
-CODE = "code"
-LENGTH = 256
-CODE_TOKENS = 2048
-# Each question comes up so often, every time after other ones.
-ROUNDS = 6
-
-
-@dataclass(frozen=True)
-class ScoredText:
-    """Token `windows` [n, length] on a capability; `scored` bool [n, length]: where predictions count."""
-
-    windows: torch.Tensor
-    scored: torch.Tensor
-
-
-def capability_texts(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, ScoredText]:
-    """By capability the text that prices it: every second question, and the calibration part of the code."""
-    return _lessons(tokenizer, probes, 0, "calibration")
-
-
-def checking(tokenizer: Any, probes: Sequence[Probe] | None = None) -> dict[str, ScoredText]:
-    """By capability text that was not priced: the other questions, and the evaluation part of the code."""
-    return _lessons(tokenizer, probes, 1, "evaluation")
-
-
-def _lessons(tokenizer: Any, probes: Sequence[Probe] | None, first: int, split: str) -> dict[str, ScoredText]:
-    by_name: dict[str, list[Probe]] = {}
-    for probe in load_probes() if probes is None else probes:
-        by_name.setdefault(probe.capability, []).append(probe)
-    found = {name: scored_text(tokenizer, own[first::2], name) for name, own in by_name.items()}
-    code = domain_windows(tokenizer, CODE, split, LENGTH, CODE_TOKENS)
-    scored = torch.zeros_like(code, dtype=torch.bool)
-    scored[:, SCORE_EVERY - 1 : -1 : SCORE_EVERY] = True
-    return found | {CODE: ScoredText(code, scored)}
-
-
-def scored_text(
-    tokenizer: Any, probes: Sequence[Probe], name: str, rounds: int = ROUNDS, length: int = LENGTH
-) -> ScoredText:
-    """Windows filled with questions and their right answers, a line each, in another order every round.
-
-    A position is scored where the next token is of an answer. A window ends with the beginning of a question
-    that does not fit any more, so that there is no padding; the next window begins with it. At least two.
-    """
-    first = leading_token(tokenizer)
-    lines = [
-        line for line in (_line(tokenizer, probe) for probe in probes) if len(line[0]) <= length - len(first)
-    ]
-    if not lines:
-        about = name.replace("_", " ")
-        raise PruningError(f"No question about {about} fits into {length} of this model's tokens.")
-    order, placed = _endless(lines), 0
-    windows: list[list[int]] = []
-    marks: list[list[bool]] = []
-    ids, scored = next(order)
-    while placed < rounds * len(lines) or len(windows) < 2:
-        window, mark = list(first), [False] * len(first)
-        while len(window) + len(ids) <= length:
-            window, mark, placed = window + ids, mark + scored, placed + 1
-            ids, scored = next(order)
-        room = length - len(window)
-        windows.append(window + ids[:room])
-        marks.append(mark + [False] * room)
-    return ScoredText(torch.tensor(windows), torch.tensor(marks))
-
-
-def _line(tokenizer: Any, probe: Probe) -> tuple[list[int], list[bool]]:
-    """Tokens of a question, its right answer and a line break; True before a token of the answer."""
-    question, answer, end = (
-        tokenizer(text, add_special_tokens=False)["input_ids"]
-        for text in (probe.question, probe.choices[probe.answer], "\n")
-    )
-    scored = [False] * (len(question) - 1) + [True] * len(answer) + [False] * (1 + len(end))
-    return question + answer + end, scored
-
-
-def _endless(lines: Sequence[tuple[list[int], list[bool]]]) -> Iterator[tuple[list[int], list[bool]]]:
-    """All lines again and again, every round in another order; the same in every run."""
-    rng = np.random.default_rng(0)
-    while True:
-        for index in rng.permutation(len(lines)):
-            yield lines[index]
 
 
 def capability_costs(
     model: nn.Module,
     groups: Sequence[GroupInfo],
     text: ScoredText,
-    criterion: Criterion,
-    looked_at: CriterionInputs,
+    scoring: Scoring,
     levels: Sequence[float],
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Forecast KL, in nats per token of an answer, of each group at each level: [groups, levels], before κ.
+    """Forecast KL of each group at each level on text of one capability, before κ.
 
-    One forward and one backward pass over `text`. The weights that go are the criterion's choice on the
-    ordinary text, whose evidence is `looked_at`: what is priced is what a plan does. Both estimators, as
-    in a map. The model must be dense and is not changed.
+    One forward and one backward pass over `text`; both estimators, as in a sensitivity map. The weights
+    that are pruned are the criterion's choice on the ordinary text: what is priced is what a plan does.
+
+    Parameters
+    ----------
+    model
+        Dense; it is not changed.
+    groups
+        The groups to price.
+    text
+        Windows on the capability, with the positions that count.
+    scoring
+        The criterion, and what it scores with: collected on the ordinary calibration text.
+    levels
+        Sparsities, 0..1, ascending.
+
+    Returns
+    -------
+    Costs in nats per scored token [groups, levels], higher = the capability loses more.
     """
-    known = collect(model, list(groups), text.windows, "", "", progress, scored_at=text.scored)
-    estimates = price_groups(model, groups, known, criterion, looked_at, levels, progress)
+    factors = collect(model, list(groups), text.windows, progress=progress, scored_at=text.scored)
+    estimates = price_groups(model, groups, factors, scoring, levels, progress)
     return combined([(group.layer, group.kind) for group in groups], levels, *estimates)

@@ -1,28 +1,42 @@
-"""The share of outliers in each layer, by which OWL decides how much the layer can lose."""
+"""The share of outlier weights in each layer, which OWL allocates sparsity by."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.architecture.groups import GroupInfo, group_weight
+from pruning.engine.criteria import CriterionInputs
 from pruning.engine.criteria.wanda import Wanda
-from pruning.engine.masking.masks import CriterionInputs, group_weight
 
 OUTLIER = 5.0  # M of the paper
 
 
 def outlier_shares(
-    model: nn.Module, groups: Sequence[GroupInfo], known: CriterionInputs, outlier: float = OUTLIER
+    model: nn.Module, groups: Sequence[GroupInfo], inputs: CriterionInputs, outlier: float = OUTLIER
 ) -> dict[int, float]:
-    """By layer, the share of weights whose |w_ij| · ‖x_j‖ is over `outlier` times the layer's mean, 0..1.
+    """Layerwise Outlier Distribution: the share of weights that stand out in their layer.
 
-    Layerwise Outlier Distribution of Yin et al. 2024, "Outlier Weighed Layerwise Sparsity", eq. 1, over all
-    weight matrices of a layer together. The model must be dense and is not changed.
+    Parameters
+    ----------
+    model, groups
+        The dense model, which is not changed, and its groups; all matrices of a layer count together.
+    inputs
+        Gives each group's mean x_j² [in].
+    outlier
+        A weight stands out where |w_ij| · ‖x_j‖ is over this many times the layer's mean.
+
+    Returns
+    -------
+    By layer, a share 0..1; higher = keep more of the layer.
+
+    References
+    ----------
+    Yin et al. 2024, "Outlier Weighed Layerwise Sparsity (OWL)", arXiv 2310.05175, eq. 1.
     """
     layers: dict[int, list[torch.Tensor]] = {}
     for group in groups:
-        score = Wanda().score(group_weight(model, group), known((group.layer, group.kind)))
+        score = Wanda().score(group_weight(model, group), inputs((group.layer, group.kind)))
         layers.setdefault(group.layer, []).append(score.flatten())
     shares = {}
     for layer, parts in layers.items():

@@ -1,4 +1,4 @@
-"""The sweep: what removing one group's weights really costs, measured one point at a time."""
+"""The sweep: what pruning one group really costs, measured one point at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -33,16 +33,36 @@ def sweep(
     points: Sequence[Point],
     starting: Callable[[str], None] = lambda note: None,
 ) -> Iterator[tuple[Point, Quality]]:
-    """Measure `points` against the dense model on token windows `evaluation` [n, length].
-
-    `pruned(point)` holds the model with just that group pruned while it is open.
+    """Measure points against the dense model, layer by layer.
 
     Each pass starts from the dense activations of the layer that changes, so a point in the last layer
     costs next to nothing. The dense weights come back after every point, also when the caller stops early.
+
+    Parameters
+    ----------
+    model, groups
+        The dense model and its groups.
+    pruned
+        Gives the context in which just that point's group is pruned.
+    evaluation
+        Token windows [n, length]; every `SCORE_EVERY`-th position is scored.
+    points
+        What to measure.
+    starting
+        Told of work before the first point.
+
+    Yields
+    ------
+    Each point with its quality.
+
+    Raises
+    ------
+    PruningError
+        A point names a group that is not there, or the family cannot be started in the middle.
     """
     head = head_of(model)
-    known = {(group.layer, group.kind) for group in groups}
-    missing = [point for point in points if (point.layer, point.kind) not in known]
+    names = {(group.layer, group.kind) for group in groups}
+    missing = [point for point in points if (point.layer, point.kind) not in names]
     if missing:
         raise PruningError(f"Layer {missing[0].layer} has no group {missing[0].kind}.")
     layers = sorted({point.layer for point in points})

@@ -1,1 +1,1 @@
-"""Pruning whole units: which ones, refitting what is kept, and smaller tensors."""
+"""Structured pruning: which units, refitting what is kept, and smaller tensors."""

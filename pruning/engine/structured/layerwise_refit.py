@@ -1,102 +1,106 @@
-"""Units removed layer by layer, with what stays of each layer refitted to make up for them."""
+"""Structured pruning layer by layer: what is kept of each layer is refitted to compensate for its units."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
-from pruning.engine.architecture.sequential import mean_product, start_pass, step_layer
-from pruning.engine.architecture.units import Units
-from pruning.engine.criteria import Criterion
-from pruning.engine.criteria.inputs import given
-from pruning.engine.linalg.least_squares import compensate_columns, removal_order, shrunk_covariance
-from pruning.engine.masking.change import put_back
-from pruning.engine.structured.selection import (
-    KIND_OF_COLUMNS,
-    Known,
-    UnitRemoval,
-    columns_in,
-    evenly,
-    lowest,
-    removal_of,
-)
+from pruning.engine.architecture.groups import GroupInfo, Part, weight_view
+from pruning.engine.architecture.sequential import SequentialPass
+from pruning.engine.architecture.units import COLUMN_KIND
+from pruning.engine.linalg.block_obs import Blocks, removal_order
+from pruning.engine.linalg.least_squares import compensate_columns, mean_product, shrunk_covariance
+from pruning.engine.masking.change import Saved, put_back
+from pruning.engine.structured.scores import UnitScorer
+from pruning.engine.structured.selection import UnitRemoval, evenly, lowest_units, removal_of
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
 
 # In the order in which they act within a layer.
-FITTED = ("heads", "kv_groups", "neurons")
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What stays the same from layer to layer; `outs` are attn_out and down by (layer, kind)."""
-
-    model: nn.Module
-    units: Units
-    outs: Mapping[Group, Part]
-    criterion: Criterion
-    known: Known
+REFITTED = ("heads", "kv_groups", "neurons")
 
 
 def refit_layerwise(
-    model: nn.Module,
+    scorer: UnitScorer,
     groups: Sequence[GroupInfo],
-    units: Units,
     counts: Mapping[Group, int],
-    criterion: Criterion,
-    known: Known,
     windows: torch.Tensor,
     progress: Progress = silent,
 ) -> UnitRemoval:
-    """So many units of each (layer, kind) as `counts` says, and the refitted weights of attn_out and down.
+    """Prune units layer by layer, and refit attn_out or down of each layer that loses any.
 
-    Token `windows` [n, length] go through the layers. Where a layer loses units, attn_out or down is refitted
-    by least squares on the inputs it gets from the layers before, which have lost theirs, so that it puts out
-    what it would with all its units. With the criterion fisher the units that go are those whose removal
-    costs least *after* that; any other criterion chooses by its scores. The model comes back dense.
+    The refit is least squares on the inputs that attn_out or down gets from the layers before, which have
+    lost their units already, so that it puts out what it would with all of its own.
+
+    Parameters
+    ----------
+    scorer
+        The dense model with its units, and what chooses among them. With the criterion fisher the pruned
+        units are those whose removal costs least *after* the refit; any other chooses by its scores. The
+        model's weights change *in place* on the way and are restored bit for bit at the end.
+    groups
+        The model's groups.
+    counts
+        How many units to prune, by (layer, kind of unit).
+    windows
+        Calibration tokens [n, length].
+    progress
+        Hears of every layer.
+
+    Raises
+    ------
+    PruningError
+        When the inputs of a layer are not finite, and for criterion inputs that nobody collected.
     """
-    outs = {(g.layer, g.kind): g.parts[0] for g in groups if g.kind in KIND_OF_COLUMNS.values()}
-    work = _Work(model, units, outs, criterion, known)
-    text = start_pass(model, windows)
-    states = text.states
-    gone: dict[Group, tuple[int, ...]] = {}
+    model = scorer.model
+    outs = {group.key: group.parts[0] for group in groups if group.kind in COLUMN_KIND.values()}
+    windows_pass = SequentialPass.start(model, windows)
+    states = windows_pass.states
+    pruned: dict[Group, tuple[int, ...]] = {}
     weights: dict[str, torch.Tensor] = {}
-    saved: list[tuple[torch.Tensor, torch.Tensor]] = []
-    layers = [layer for _, layer in decoder_layers(model)]
+    saved: Saved = []
+    total = len(windows_pass.layers)
     try:
-        for index, layer in enumerate(layers):
-            for kind in (kind for kind in FITTED if (index, kind) in counts):
-                part = outs[index, KIND_OF_COLUMNS[kind]]
+        for index in range(total):
+            for kind in (kind for kind in REFITTED if (index, kind) in counts):
+                part = outs[index, COLUMN_KIND[kind]]
                 watch = {part.module: model.get_submodule(part.module)}
-                seen = step_layer(layer, index, text, states, watch)[1].given[part.module]
-                gone[index, kind], new = _fit_one(work, index, kind, counts[index, kind], seen)
-                view = weight_view(model, part)
-                saved.append((view, view.clone()))
-                with torch.no_grad():
-                    view.copy_(new)
-                weights[part.module] = new
-            states = step_layer(layer, index, text, states, {})[0]
-            progress(index + 1, len(layers), "Making up for what goes")
+                inputs = windows_pass.record(index, states, watch)[1].inputs[part.module]
+                pruned[index, kind], weight = _refit(scorer, part, (index, kind), counts[index, kind], inputs)
+                saved.append(_replace(model, part, weight))
+                weights[part.module] = weight
+            states = windows_pass.step(index, states)
+            progress(index + 1, total, "Making up for what goes")
     finally:
         put_back(saved)
-    return UnitRemoval(removal_of(units, gone), weights)
+    return UnitRemoval(removal_of(scorer.units, pruned), weights)
 
 
-def _fit_one(
-    work: _Work, layer: int, kind: str, count: int, seen: Sequence[torch.Tensor]
+def _replace(model: nn.Module, part: Part, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give a part a new weight [out, in], *in place*; returns what restores it."""
+    view = weight_view(model, part)
+    before = view.clone()
+    with torch.no_grad():
+        view.copy_(weight)
+    return view, before
+
+
+def _refit(
+    scorer: UnitScorer, part: Part, place: Group, count: int, inputs: Sequence[torch.Tensor]
 ) -> tuple[tuple[int, ...], torch.Tensor]:
-    """The units that go from one layer, and the refitted weight [out, in]; `seen` are inputs [tokens, in]."""
-    block = KIND_OF_COLUMNS[kind]
-    weight = weight_view(work.model, work.outs[layer, block]).float()
-    inputs = shrunk_covariance(mean_product(seen, seen), sum(map(len, seen)))
-    size = columns_in(work.units, layer, kind)
-    if work.criterion.name == "fisher":
-        outputs = given(work.known((layer, block)), "outputs")
-        allowed = evenly(work.units.heads[layer], count) if kind == "heads" else None
-        gone = removal_order(weight, inputs, outputs, count, size, allowed)[0]
+    """The `count` pruned units of `place`, (layer, kind of unit), and the refitted weight [out, in].
+
+    It is that of `part`, and `inputs` are what that is given, [tokens, in] a batch.
+    """
+    layer, kind = place
+    weight = weight_view(scorer.model, part).float()
+    covariance = shrunk_covariance(mean_product(inputs, inputs), sum(map(len, inputs)))
+    size = scorer.units.columns_per_unit(layer, kind)
+    if scorer.criterion.name == "fisher":
+        outputs = scorer.inputs((layer, COLUMN_KIND[kind])).require("outputs")
+        allowed = evenly(scorer.units.heads[layer], count) if kind == "heads" else None
+        pruned = removal_order(weight, covariance, outputs, count, Blocks(size, allowed))[0]
     else:
-        gone = list(lowest(work.model, work.units, layer, kind, count, work.criterion, work.known))
-    columns = [column for unit in gone for column in range(unit * size, (unit + 1) * size)]
-    return tuple(gone), compensate_columns(weight, inputs, columns)
+        pruned = list(lowest_units(scorer, layer, kind, count))
+    columns = [column for unit in pruned for column in range(unit * size, (unit + 1) * size)]
+    return tuple(pruned), compensate_columns(weight, covariance, columns)

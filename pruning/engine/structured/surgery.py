@@ -1,4 +1,4 @@
-"""Making a model really smaller: rows, columns, heads and layers cut out, and its configuration with them."""
+"""Surgery: rows, columns, heads and layers cut out so that tensors are smaller, and the configuration too."""
 
 import copy
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import Part, attention_name, decoder_layers, weight_view
-from pruning.engine.architecture.units import Removal, Units, gone_groups, lost_columns, lost_rows
+from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_groups, pruned_rows
 from pruning.errors import PruningError
 
 # What the attention modules of transformers call the number of their heads, of their KV groups, of heads in
@@ -29,18 +29,31 @@ TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 def smaller(
     model: nn.Module, units: Units, removal: Removal, weights: Mapping[str, torch.Tensor] | None = None
 ) -> nn.Module:
-    """A copy of the model without the units that go: smaller tensors, fewer heads and layers.
+    """A copy of the model without the pruned units: smaller tensors, fewer heads and layers.
 
-    `weights` [out, in] by module replace what is there before it is cut. Layers may lose different numbers of
-    units; only where all lose the same does the copy's configuration describe it, see `describes`. Raises
-    PruningError where heads would go unevenly from their KV groups.
+    Parameters
+    ----------
+    model
+        The dense model, which is not changed.
+    units
+        Its units.
+    removal
+        The pruned ones. Layers may lose different numbers of them; only where all lose the same does the
+        copy's configuration describe it, see `check_describable`.
+    weights
+        By module, what replaces its weight [out, in] before it is cut.
+
+    Raises
+    ------
+    PruningError
+        Where heads would be pruned unevenly from their KV groups.
     """
     check_even(units, removal)
     result = copy.deepcopy(model)
     with torch.no_grad():
         for name, weight in (weights or {}).items():
             weight_view(result, Part(name)).copy_(weight)
-    rows, columns = lost_rows(units, removal), lost_columns(units, removal)
+    rows, columns = pruned_rows(units, removal), pruned_columns(units, removal)
     for name in sorted({*rows, *columns}):
         _cut(result.get_submodule(name), rows.get(name, ()), columns.get(name, ()))
     _fewer_heads(result, units, removal)
@@ -51,15 +64,15 @@ def smaller(
 
 def check_even(units: Units, removal: Removal) -> None:
     """Raise PruningError unless every layer's KV groups keep equally many heads, or none."""
-    for layer, gone in removal.heads.items():
+    for layer, pruned in removal.heads.items():
         heads = units.heads[layer]
-        left = [head for head in range(heads.count) if head not in set(gone)]
-        shares = {sum(heads.group_of[head] == group for head in left) for group in range(heads.groups)} - {0}
+        kept = [head for head in range(heads.count) if head not in set(pruned)]
+        shares = {sum(heads.group_of[head] == group for head in kept) for group in range(heads.groups)} - {0}
         if len(shares) > 1:
             raise PruningError(
-                f"Layer {layer} would lose {len(gone)} of {heads.count} heads, which do not come evenly from "
-                f"its {heads.groups} KV groups, and then no tensor can be made smaller. Remove a multiple of "
-                f"{heads.groups} heads, or whole KV groups, or {WITH_ZEROS}."
+                f"Layer {layer} would lose {len(pruned)} of {heads.count} heads, which do not come evenly "
+                f"from its {heads.groups} KV groups, and then no tensor can be made smaller. Remove a "
+                f"multiple of {heads.groups} heads, or whole KV groups, or {WITH_ZEROS}."
             )
 
 
@@ -77,45 +90,45 @@ def check_same(expected: torch.Tensor, given: torch.Tensor) -> None:
 def check_describable(model: nn.Module, units: Units, removal: Removal) -> None:
     """Raise PruningError, saying why, where no configuration of the family describes the smaller model.
 
-    Only shapes are looked at: which units go does not matter, and no weights are held.
+    Only shapes are looked at: which units are pruned does not matter, and no weights are held.
     """
     check_even(units, removal)
-    kind: Any = type(model)
+    family: Any = type(model)
     uneven = _uneven(units, removal)
     if uneven:
         raise PruningError(
-            f"The layers would keep different numbers of {uneven}, and {kind.__name__} has one number for "
+            f"The layers would keep different numbers of {uneven}, and {family.__name__} has one number for "
             f"all. Remove equally many from every layer, or {WITH_ZEROS}."
         )
     with torch.device("meta"):
-        cut = smaller(kind(copy.deepcopy(model.config)), units, removal)
+        cut = smaller(family(copy.deepcopy(model.config)), units, removal)
         try:
-            described = kind(type(cut.config).from_dict(cut.config.to_dict()))  # type: ignore[union-attr, operator]
+            described = family(type(cut.config).from_dict(cut.config.to_dict()))  # type: ignore[union-attr, operator]
         except Exception as error:  # each family refuses in its own way
-            raise _indescribable(kind, str(error).strip().splitlines()[-1].strip()) from None
-    shapes = [{name: tuple(p.shape) for name, p in one.named_parameters()} for one in (cut, described)]
+            raise _indescribable(family, str(error).strip().splitlines()[-1].strip()) from None
+    shapes = [{name: tuple(p.shape) for name, p in result.named_parameters()} for result in (cut, described)]
     different = sorted(
         name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name)
     )
     if different:
-        raise _indescribable(kind, f"{different[0]} would have another shape")
+        raise _indescribable(family, f"{different[0]} would have another shape")
 
 
-def _indescribable(kind: type, reason: str) -> PruningError:
+def _indescribable(family: type, reason: str) -> PruningError:
     return PruningError(
-        f"No configuration of {kind.__name__} describes the smaller model: {reason}. Remove another number, "
-        f"or {WITH_ZEROS}."
+        f"No configuration of {family.__name__} describes the smaller model: {reason}. Remove another "
+        f"number, or {WITH_ZEROS}."
     )
 
 
 def _uneven(units: Units, removal: Removal) -> str | None:
-    """What the layers that stay would keep different numbers of."""
-    stay = [layer for layer in range(len(units.layers)) if layer not in removal.layers]
-    if len({len(removal.neurons.get(layer, ())) for layer in stay}) > 1:
+    """What the kept layers would keep different numbers of."""
+    kept = [layer for layer in range(len(units.layers)) if layer not in removal.layers]
+    if len({len(removal.neurons.get(layer, ())) for layer in kept}) > 1:
         return "neurons"
-    if len({len(removal.heads.get(layer, ())) for layer in stay}) > 1:
+    if len({len(removal.heads.get(layer, ())) for layer in kept}) > 1:
         return "heads"
-    if units.heads and len({len(gone_groups(units.heads[n], removal.heads.get(n, ()))) for n in stay}) > 1:
+    if units.heads and len({len(pruned_groups(units.heads[n], removal.heads.get(n, ()))) for n in kept}) > 1:
         return "KV groups"
     return None
 
@@ -123,7 +136,7 @@ def _uneven(units: Units, removal: Removal) -> str | None:
 def _cut(module: nn.Module, rows: Collection[int], columns: Collection[int]) -> None:
     """Take output rows and input columns out of a linear module, *in place*."""
     weight = weight_view(module, Part(""))
-    kept = [_others(size, gone) for size, gone in zip(weight.shape, (rows, columns), strict=True)]
+    kept = [_others(size, pruned) for size, pruned in zip(weight.shape, (rows, columns), strict=True)]
     smaller = weight[kept[0]][:, kept[1]]
     transposed = isinstance(module, Conv1D)
     module.weight = nn.Parameter((smaller.T if transposed else smaller).contiguous(), requires_grad=False)
@@ -131,54 +144,54 @@ def _cut(module: nn.Module, rows: Collection[int], columns: Collection[int]) -> 
     if bias is not None:
         module.bias = nn.Parameter(bias.detach()[kept[0]], requires_grad=False)
     names = ("nf", "nx") if transposed else ("out_features", "in_features")
-    for name, left in zip(names, kept, strict=True):
-        setattr(module, name, len(left))
+    for name, numbers in zip(names, kept, strict=True):
+        setattr(module, name, len(numbers))
 
 
-def _others(size: int, gone: Collection[int]) -> list[int]:
-    lost = set(gone)
-    return [index for index in range(size) if index not in lost]
+def _others(size: int, pruned: Collection[int]) -> list[int]:
+    removed = set(pruned)
+    return [index for index in range(size) if index not in removed]
 
 
 def _fewer_heads(model: nn.Module, units: Units, removal: Removal) -> None:
-    """Tell the attention modules how many heads they have left, *in place*; each gets a configuration."""
+    """Tell the attention modules how many heads they keep, *in place*; each gets a configuration."""
     layers = decoder_layers(model)
-    for layer, gone in removal.heads.items():
+    for layer, pruned in removal.heads.items():
         heads, module = units.heads[layer], layers[layer][1]
         attention: Any = module.get_submodule(str(attention_name(module)))
-        left = heads.count - len(gone)
-        groups = heads.groups - len(gone_groups(heads, gone))
+        kept = heads.count - len(pruned)
+        groups = heads.groups - len(pruned_groups(heads, pruned))
         numbers = {
-            **dict.fromkeys(HEAD_NAMES, left),
+            **dict.fromkeys(HEAD_NAMES, kept),
             **dict.fromkeys(GROUP_NAMES, groups),
-            **dict.fromkeys(SHARE_NAMES, left // groups),
-            **dict.fromkeys(WIDTH_NAMES, left * heads.size),
+            **dict.fromkeys(SHARE_NAMES, kept // groups),
+            **dict.fromkeys(WIDTH_NAMES, kept * heads.size),
         }
         for name in numbers.keys() & vars(attention).keys():
             setattr(attention, name, numbers[name])
         if hasattr(attention, "config"):
             attention.config = copy.copy(attention.config)
-            _set(attention.config, num_attention_heads=left, num_key_value_heads=groups)
+            _set(attention.config, num_attention_heads=kept, num_key_value_heads=groups)
 
 
-def _fewer_layers(model: nn.Module, gone: Collection[int]) -> None:
+def _fewer_layers(model: nn.Module, pruned: Collection[int]) -> None:
     """Take decoder layers out and number the others anew, *in place*."""
-    if not gone:
+    if not pruned:
         return
     layers = decoder_layers(model)
-    left = [module for index, (_, module) in enumerate(layers) if index not in gone]
+    kept = [module for index, (_, module) in enumerate(layers) if index not in pruned]
     path, _, name = layers[0][0].rpartition(".")[0].rpartition(".")
-    setattr(model.get_submodule(path), name, nn.ModuleList(left))
-    for index, layer in enumerate(left):
+    setattr(model.get_submodule(path), name, nn.ModuleList(kept))
+    for index, layer in enumerate(kept):
         for module in layer.modules():
-            for own in INDEX_NAMES & vars(module).keys():
-                setattr(module, own, index)
+            for attribute in INDEX_NAMES & vars(module).keys():
+                setattr(module, attribute, index)
 
 
 def _describe(model: nn.Module, units: Units, removal: Removal) -> None:
     """Bring the configuration up to date, *in place*, in all that is the same in every layer."""
-    whole: Any = model.config
-    config = whole.get_text_config()
+    full_config: Any = model.config
+    config = full_config.get_text_config()
     total = len(units.layers)
     if removal.layers:
         lists = {k: v for k, v in vars(config).items() if isinstance(v, list) and len(v) == total}
@@ -186,17 +199,16 @@ def _describe(model: nn.Module, units: Units, removal: Removal) -> None:
         _set(config, **shorter, num_hidden_layers=total - len(removal.layers))
     if _uneven(units, removal):
         return
-    stay = next(layer for layer in range(total) if layer not in removal.layers)
-    if removal.neurons.get(stay):
+    kept_layer = next(layer for layer in range(total) if layer not in removal.layers)
+    if removal.neurons.get(kept_layer):
         names = [name for name in INNER_NAMES if hasattr(config, name)]
-        left = units.neurons[stay].count - len(removal.neurons[stay])
-        _set(config, **dict.fromkeys(names[:1], left))
-    if removal.heads.get(stay):
-        heads, gone = units.heads[stay], removal.heads[stay]
-        left = heads.count - len(gone)
-        _set(config, num_attention_heads=left, head_dim=heads.size)
+        neurons = units.neurons[kept_layer].count - len(removal.neurons[kept_layer])
+        _set(config, **dict.fromkeys(names[:1], neurons))
+    if removal.heads.get(kept_layer):
+        heads, pruned = units.heads[kept_layer], removal.heads[kept_layer]
+        _set(config, num_attention_heads=heads.count - len(pruned), head_dim=heads.size)
         if hasattr(config, "num_key_value_heads"):
-            _set(config, num_key_value_heads=heads.groups - len(gone_groups(heads, gone)))
+            _set(config, num_key_value_heads=heads.groups - len(pruned_groups(heads, pruned)))
 
 
 def _set(config: Any, **values: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# The prior, found on the demo model before any calibration; how well it does is in the README.
+# The prior, found on the demo model before any calibration; how well it does is in docs/results.md.
 PRIOR_KAPPA = 1.25
 PRIOR_BETA = 1.0
 PRIOR_SPREAD = 0.12  # of what no factor explains, as a standard deviation of log KL

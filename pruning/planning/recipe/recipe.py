@@ -6,23 +6,14 @@ No torch here: the names of the criteria are passed in by whoever knows them.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
 from pruning.planning.recipe.plan import (
     MAX_LEVEL,
@@ -31,9 +22,18 @@ from pruning.planning.recipe.plan import (
     Plan,
     check_level,
     format_level,
-    parse_layers,
     parse_settings,
     summarise,
+)
+from pruning.planning.recipe.recipe_entries import (
+    DataEntry,
+    ExceptionEntry,
+    Kind,
+    Layers,
+    Level,
+    ModelEntry,
+    Share,
+    Text,
 )
 from pruning.planning.recipe.training import Training
 
@@ -44,57 +44,6 @@ _HEADER = """\
 # sparsity is the share of weights that goes (0 to {limit:g}) in each group of every layer;
 # exceptions name layers that differ, and a later one wins.
 """
-
-Kind = Literal["qkv", "attn_out", "gate", "up", "down", "neurons", "heads", "kv_groups", "layers"]
-
-
-def _level(value: float) -> float:
-    if value == 1.0:  # right for layers only, which the whole recipe is asked about
-        return value
-    try:
-        return check_level(value, "")
-    except PruningError as error:
-        raise ValueError(str(error).removeprefix(": ")) from error
-
-
-def _layers(value: str) -> str:
-    try:
-        parse_layers(value)
-    except PruningError as error:
-        raise ValueError(str(error).removeprefix("Layers: ")) from error
-    return value
-
-
-Level = Annotated[float, Field(strict=True), AfterValidator(_level)]
-# YAML reads `layers: 7` as a number.
-Layers = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), AfterValidator(_layers)]
-Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class ModelEntry(BaseModel):
-    """The model a recipe was made for: where it came from and the fingerprint of its weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    reference: Text
-    fingerprint: Text
-
-
-class DataEntry(BaseModel):
-    """The text that scored the weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: Text
-    fingerprint: Text | None = None
-
-
-class ExceptionEntry(BaseModel):
-    """Layers of one kind whose level differs from the kind's default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    kind: Kind
-    layers: Layers
-    level: Level
 
 
 class Recipe(BaseModel):
@@ -127,9 +76,10 @@ class Recipe(BaseModel):
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
         criteria = (info.context or {}).get("criteria")
-        if criteria is not None and name not in criteria:
+        stored = canonical_criterion(name)
+        if criteria is not None and stored not in criteria:
             raise ValueError(f'there is no criterion "{name}"; use one of {", ".join(criteria)}')
-        return name
+        return stored
 
     @field_validator("recovery")
     @classmethod
@@ -200,36 +150,54 @@ class Recipe(BaseModel):
         cls,
         plan: Plan,
         groups: Sequence[Group],
-        *,
-        reference: str,
-        fingerprint: str,
+        model: ModelEntry,
+        data: DataEntry,
         criterion: str,
-        data: str,
-        data_fingerprint: str | None = None,
+        options: MaskOptions = DEFAULT,
+    ) -> Self:
+        """The recipe of a plan: the commonest level of each kind, then the layers that differ.
+
+        Parameters
+        ----------
+        plan
+            Levels of some of the `groups`; the others stay dense.
+        groups
+            All groups of the model, by which a kind's commonest level is told.
+        model, data, criterion, options
+            What the plan is for, and how the weights to prune are chosen.
+
+        Raises
+        ------
+        PruningError
+            For levels that the options do not allow; it lists everything wrong.
+        """
+        defaults, exceptions = summarise(plan, groups)
+        return cls.from_dict(
+            {
+                "version": VERSION,
+                "model": model.model_dump(),
+                "data": data.model_dump(),
+                "criterion": criterion,
+                **options.changed(),
+                "sparsity": defaults,
+                "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
+            }
+        )
+
+    def with_details(
+        self,
         name: str | None = None,
         notes: str | None = None,
         created: datetime | None = None,
-        options: MaskOptions = DEFAULT,
-        criteria: Sequence[str] | None = None,
         recovery: Mapping[str, Any] | None = None,
     ) -> Self:
-        """The recipe of a plan for a model whose groups are given: the commonest level of each kind, then
-        the layers that differ."""
-        defaults, exceptions = summarise(plan, groups)
-        value = {
-            "version": VERSION,
-            "name": name,
-            "notes": notes,
-            "created": created,
-            "model": {"reference": reference, "fingerprint": fingerprint},
-            "data": {"name": data, "fingerprint": data_fingerprint},
-            "criterion": criterion,
-            **options.changed(),
-            "sparsity": defaults,
-            "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
-            "recovery": None if recovery is None else dict(recovery),
-        }
-        return cls.from_dict(value, criteria)
+        """The same with what is given of these; PruningError for a `recovery` that cannot be."""
+        given = {"name": name, "notes": notes, "created": created, "recovery": recovery}
+        return self.from_dict({**self.to_dict(), **{key: v for key, v in given.items() if v is not None}})
+
+    def checked(self, criteria: Sequence[str]) -> Self:
+        """The same, once its criterion is one of these; PruningError where it is not."""
+        return self.from_dict(self.to_dict(), criteria)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data (JSON-able) that `from_dict` reads back, without the entries that are not set."""

@@ -1,85 +1,76 @@
 """The pruned model for a while: what every task that measures, writes or asks a pruned model goes through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
-
-from torch import nn
 
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec, WeightChange, applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
-from pruning.engine.models.load import Loaded
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
-from pruning.planning.recipe.plan import parse_settings
-from pruning.progress import Progress
-from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for, normal, windows_of
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_change, units_plan
-from pruning.workspace.store import Store
-
-_LATEST: WeakKeyDictionary[nn.Module, tuple[dict[str, Any], WeightChange]] = WeakKeyDictionary()
 
 
 def spec_of(
-    loaded: Loaded, settings: list[str], criterion: str, data: str, options: dict[str, Any]
+    session: Session, settings: Sequence[str], criterion: str, options: Mapping[str, Any]
 ) -> PruningSpec:
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
-    chosen, wanted = named_criterion(criterion), MaskOptions.of(options)
-    if wanted.whole:
-        spec = PruningSpec(tuple(normal(loaded, settings, wanted.structure)[1]), criterion, data, wanted)
-        units_plan(loaded, spec)
+    method, masks = named_criterion(criterion), MaskOptions.of(options)
+    structure = masks.structure if masks.whole else "unstructured"
+    plan = session.plan(settings, structure)
+    spec = PruningSpec(tuple(session.settings(plan, structure)), method.name, session.data, masks)
+    if masks.whole:
+        units_plan(session, spec)
         return spec
-    if chosen.updates:
-        check(wanted)
-    plan, spelled = normal(loaded, settings)
-    effective(plan, groups_of(loaded), scoped(wanted, chosen.scope))
-    return PruningSpec(tuple(spelled), criterion, data, wanted)
+    if method.updates:
+        check(masks)
+    effective(plan, session.plan_groups(), scoped(masks, method.scope))
+    return spec
 
 
 @contextmanager
-def applied(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> Iterator[WeightChange]:
+def applied(session: Session, spec: PruningSpec) -> Iterator[WeightChange]:
     """The model pruned as `spec` says while open, and what changed; every weight comes back bit for bit."""
-    change = change_of(loaded, store, spec, progress)
-    with applied_change(loaded.model, loaded.groups, change):
+    change = change_of(session, spec)
+    with applied_change(session.model, session.groups, change):
         yield change
 
 
-def change_of(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
+def change_of(session: Session, spec: PruningSpec) -> WeightChange:
     """What `spec` does to the dense model, which is not changed.
 
-    Where that takes fitting, the latest is kept with the model: who measures often writes next.
+    Where that takes a weight update, the latest is kept with the session: who measures often writes next.
     """
+    session = session.on(spec.data)
     if not (spec.options.whole or named_criterion(spec.criterion).updates):
-        return _masks(loaded, store, spec, progress)
-    key = {**spec.key(), "data_fingerprint": windows_of(loaded, spec.data).fingerprint}
-    latest = _LATEST.get(loaded.model)
+        return _masks(session, spec)
+    key = {**spec.key(), "data_fingerprint": session.windows.fingerprint}
+    latest = session.made.change
     if latest is None or latest[0] != key:
-        fitted = units_change if spec.options.whole else _updates
-        latest = key, fitted(loaded, store, spec, progress)
-        _LATEST[loaded.model] = latest
+        update = units_change if spec.options.whole else _updates
+        latest = session.made.change = key, update(session, spec)
     return latest[1]
 
 
-def _updates(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
-    """Single weights that go while the others make up for them."""
-    plan = parse_settings(spec.settings, groups_of(loaded))
-    work = sparsegpt_corrected if spec.criterion == "corrected" else sparsegpt
-    windows = fitting_windows(loaded, spec.data)
-    return work(loaded.model, loaded.groups, plan, windows, spec.options, progress)
+def _updates(session: Session, spec: PruningSpec) -> WeightChange:
+    """Single weights that are pruned while those that are kept compensate."""
+    update = sparsegpt_corrected if spec.criterion == "corrected" else sparsegpt
+    plan, windows = session.plan(spec.settings), session.fitting_windows
+    return update(session.model, session.groups, plan, windows, spec.options, session.progress)
 
 
-def _masks(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
-    """Weights that go while the others stay as they are."""
-    chosen = named_criterion(spec.criterion)
-    plan = parse_settings(spec.settings, groups_of(loaded))
-    known = inputs_for(loaded, store, spec.data, chosen, progress)
-    return WeightChange(plan_masks(loaded.model, loaded.groups, chosen, plan, known, spec.options))
+def _masks(session: Session, spec: PruningSpec) -> WeightChange:
+    """Weights that are pruned while those that are kept stay as they are."""
+    method = named_criterion(spec.criterion)
+    plan, inputs = session.plan(spec.settings), session.inputs_for(method)
+    return WeightChange(plan_masks(session.model, session.groups, method, plan, inputs, spec.options))
 
 
-def share_removed(loaded: Loaded, change: WeightChange) -> float:
-    """The share of all prunable weights that are removed, 0..1."""
-    gone = sum(int(mask.sum()) for mask in change.removed.values())
-    return gone / sum(group.parameters for group in loaded.groups)
+def share_removed(session: Session, change: WeightChange) -> float:
+    """The share of all prunable weights that is pruned, 0..1."""
+    pruned = sum(int(mask.sum()) for mask in change.removed.values())
+    return pruned / sum(group.parameters for group in session.groups)

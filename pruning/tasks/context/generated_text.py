@@ -2,28 +2,22 @@
 
 import torch
 
-from pruning.engine.calibration.generated_text import written
-from pruning.engine.models.load import Loaded
-from pruning.progress import Progress
-from pruning.tasks.context.context import same_text, windows_of
-from pruning.workspace.store import Store
+from pruning.engine.calibration.generated_text import sample_windows
+from pruning.tasks.context.session import Session
 
 PART = 64
 
 
-def generated_windows(
-    loaded: Loaded, store: Store, data: str, windows: torch.Tensor, count: int, progress: Progress
-) -> torch.Tensor:
-    """The first `count` windows [count, length] that the model writes, beginning like those of `data`."""
-    about = {**same_text(loaded, data), "data_fingerprint": windows_of(loaded, data).fingerprint}
-    found = [windows[:0].cpu()]
+def generated_windows(session: Session, windows: torch.Tensor, count: int) -> torch.Tensor:
+    """The first `count` windows [count, length] that the model writes, beginning like `windows`."""
+    store, parts = session.store, [windows[:0].cpu()]
     for part in range(-(-count // PART)):
         # It comes before the training, whose progress starts at nothing.
-        progress(0, count, f"Writing text to learn from: {PART * part} of {count} windows")
-        key = {**about, "part": part}
+        session.progress(0, count, f"Writing text to learn from: {PART * part} of {count} windows")
+        key = {**session.text_key, "part": part}
         stored = store.get("written", key)
         if stored is None:
-            stored = {"tokens": written(loaded.model, windows, PART, part).tolist()}
+            stored = {"tokens": sample_windows(session.model, windows, PART, part).tolist()}
             store.put("written", key, stored)
-        found.append(torch.tensor(stored["tokens"]))
-    return torch.cat(found)[:count]
+        parts.append(torch.tensor(stored["tokens"]))
+    return torch.cat(parts)[:count]

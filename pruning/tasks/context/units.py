@@ -1,111 +1,109 @@
-"""What a spec that removes whole units does to the dense model."""
+"""What a spec that prunes whole units does to the dense model."""
 
 from dataclasses import replace
 
 from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.masking.change import PruningSpec, WeightChange
-from pruning.engine.models.load import Loaded
+from pruning.engine.masking.change import WeightChange
 from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
     UnitRemoval,
     as_change,
     check_passed_over,
-    choose,
+    choose_units,
     first_of,
     removal_of,
-    wanted,
+    unit_counts,
 )
 from pruning.engine.structured.surgery import check_describable
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import effective
-from pruning.planning.recipe.plan import Plan, parse_settings
-from pruning.progress import Progress
-from pruning.tasks.context.context import fitting_windows, groups_of, inputs_for
-from pruning.workspace.store import Store
+from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.session import Session
 
 
-def units_of(loaded: Loaded, structure: str) -> Units:
+def units_of(session: Session, structure: str) -> Units:
     """The model's units, heads among them where the structure is about heads."""
-    return find_units(loaded.model, loaded.groups, heads=structure in ("heads", "kv_groups"))
+    return find_units(session.model, session.groups, heads=structure in ("heads", "kv_groups"))
 
 
-def units_plan(loaded: Loaded, spec: PruningSpec) -> Plan:
+def units_plan(session: Session, spec: PruningSpec) -> Plan:
     """The plan of a spec that removes whole units. Raises PruningError for what cannot be done."""
-    groups, structure = groups_of(loaded, spec.options.structure), spec.options.structure
+    structure = spec.options.structure
+    groups = session.plan_groups(structure)
     if named_criterion(spec.criterion).updates:
         raise PruningError(
             f"{spec.criterion} changes single weights and cannot choose {structure}. Use fisher."
         )
-    plan = effective(parse_settings(list(spec.settings), groups), groups, spec.options)
+    plan = effective(session.plan(spec.settings, structure), groups, spec.options)
     if structure == "layers" and len(plan) == len(groups):
         raise PruningError("All layers would go. Keep one at least.")
     return plan
 
 
-def check_exportable(loaded: Loaded, spec: PruningSpec) -> None:
+def check_exportable(session: Session, spec: PruningSpec) -> None:
     """Raise PruningError, saying why, where what `spec` leaves cannot be written as a smaller model."""
-    units = units_of(loaded, spec.options.structure)
-    check_describable(loaded.model, units, _any_removal(loaded, units, spec))
+    units = units_of(session, spec.options.structure)
+    check_describable(session.model, units, _any_removal(session, units, spec))
 
 
-def why_not_smaller(loaded: Loaded, spec: PruningSpec) -> str | None:
+def why_not_smaller(session: Session, spec: PruningSpec) -> str | None:
     """Why what `spec` leaves can only be written full-size with zeros; None where it can be smaller."""
     try:
-        check_exportable(loaded, spec)
+        check_exportable(session, spec)
     except PruningError as error:
         return str(error)
     return None
 
 
-def share_gone(loaded: Loaded, spec: PruningSpec) -> float:
+def share_gone(session: Session, spec: PruningSpec) -> float:
     """The share of all prunable weights, 0..1, that goes with the units, without choosing them."""
-    units = units_of(loaded, spec.options.structure)
-    removal = _any_removal(loaded, units, spec)
-    change = as_change(loaded.model, loaded.groups, units, UnitRemoval(removal))
+    units = units_of(session, spec.options.structure)
+    removal = _any_removal(session, units, spec)
+    change = as_change(session.model, session.groups, units, UnitRemoval(removal))
     gone = sum(int(mask.sum()) for mask in change.removed.values())
-    return gone / sum(group.parameters for group in loaded.groups)
+    return gone / sum(group.parameters for group in session.groups)
 
 
-def kept_units(loaded: Loaded, spec: PruningSpec) -> list[int]:
+def kept_units(session: Session, spec: PruningSpec) -> list[int]:
     """How many units stay in each layer, after rounding."""
-    plan, structure = units_plan(loaded, spec), spec.options.structure
+    plan, structure = units_plan(session, spec), spec.options.structure
     if structure == "layers":
-        return [int((layer, structure) not in plan) for layer, _ in groups_of(loaded, structure)]
-    units = units_of(loaded, structure)
-    gone = wanted(units, plan, spec.options.round_to)
+        return [int((layer, structure) not in plan) for layer, _ in session.plan_groups(structure)]
+    units = units_of(session, structure)
+    gone = unit_counts(units, plan, spec.options.round_to)
     return [
         total - gone.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
     ]
 
 
-def _any_removal(loaded: Loaded, units: Units, spec: PruningSpec) -> Removal:
+def _any_removal(session: Session, units: Units, spec: PruningSpec) -> Removal:
     """As many units as `spec` removes; which ones changes no sizes."""
-    plan = units_plan(loaded, spec)
+    plan = units_plan(session, spec)
     gone = {
         (layer, kind): first_of(units, layer, kind, count)
-        for (layer, kind), count in wanted(units, plan, spec.options.round_to).items()
+        for (layer, kind), count in unit_counts(units, plan, spec.options.round_to).items()
     }
     layers = tuple(layer for layer, kind in plan if kind == "layers")
     return replace(removal_of(units, gone), layers=layers)
 
 
-def units_change(loaded: Loaded, store: Store, spec: PruningSpec, progress: Progress) -> WeightChange:
+def units_change(session: Session, spec: PruningSpec) -> WeightChange:
     """What `spec` does to the full-size model."""
-    model, groups, options = loaded.model, loaded.groups, spec.options
-    plan, units = units_plan(loaded, spec), units_of(loaded, options.structure)
+    model, groups, options = session.model, session.groups, spec.options
+    plan, units = units_plan(session, spec), units_of(session, options.structure)
     if options.structure == "layers":
-        change = as_change(
-            model, groups, units, UnitRemoval(Removal(layers=tuple(layer for layer, _ in plan)))
-        )
+        dropped = Removal(layers=tuple(layer for layer, _ in plan))
+        change = as_change(model, groups, units, UnitRemoval(dropped))
         check_passed_over(model, groups, change)
         return change
     criterion = named_criterion(spec.criterion)
-    known = inputs_for(loaded, store, spec.data, criterion, progress)
-    counts = wanted(units, plan, options.round_to)
+    scorer = UnitScorer(model, units, criterion, session.inputs_for(criterion))
+    counts = unit_counts(units, plan, options.round_to)
     if options.compensate:
-        windows = fitting_windows(loaded, spec.data)
-        result = refit_layerwise(model, groups, units, counts, criterion, known, windows, progress)
+        result = refit_layerwise(scorer, groups, counts, session.fitting_windows, session.progress)
     else:
-        result = UnitRemoval(choose(model, units, counts, criterion, known))
+        result = UnitRemoval(choose_units(scorer, counts))
     return as_change(model, groups, units, result)

@@ -114,6 +114,19 @@ def _same(value: Mapping[str, Any]) -> str:
     return canonical({name: value[name] for name in ("settings", "criterion", *names()) if name in value})
 
 
+def latest_of(model: queries.Info, task: str, result: Result | None) -> dict[str, Any] | None:
+    """What a task such as `quantize` found last of a result or the dense model, on the text as it is now."""
+    pruning = _pruning(result.arguments() if result else {})
+    return next((row["value"] for row in queries.rows(model, task) if _pruning(row["key"]) == pruning), None)
+
+
+def _pruning(arguments: Mapping[str, Any]) -> str:
+    """The same text for the same pruning; what prunes nothing is all the same."""
+    apart = ("fingerprint", "data", "methods", "thresholds")
+    pruned = {name: value for name, value in arguments.items() if name not in apart}
+    return canonical(pruned if arguments.get("settings") else {})
+
+
 def file_bytes(result: Result) -> int:
     """Bytes of the ordinary file that an export writes: smaller where units are pruned, else as before."""
     return int(result.figures["bytes"] if result.smaller else result.figures["file_bytes"])

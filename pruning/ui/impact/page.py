@@ -10,6 +10,7 @@ from pruning.planning.recipe.guide_claims import TECHNIQUES, Technique, Verdict,
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.impact import chart
 from pruning.ui.shared import charts, jobs
@@ -186,13 +187,11 @@ def _export(model: queries.Info, technique: Technique, row: dict[str, Any]) -> d
     recipe = Recipe.from_plan(
         parse_settings(row["settings"], groups),
         groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=row["criterion"],
-        data=row["data"],
-        name=name,
-        options=options,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=row["data"]),
+        row["criterion"],
+        options,
+    ).with_details(name=name)
     masked = {"masked": True} if row.get("not_smaller") else {}
     return requests.request("export", recipe=recipe.to_dict(), name=name, **masked)
 

@@ -9,6 +9,7 @@ import streamlit as st
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.results import Result
@@ -100,12 +101,8 @@ def _recipe(model: queries.Info, result: Result, name: str) -> Recipe:
     return Recipe.from_plan(
         parse_settings(list(result.settings), groups),
         groups,
-        reference=choice.model,
-        fingerprint=model.fingerprint,
-        criterion=result.criterion,
-        data=choice.data,
-        data_fingerprint=result.figures["data_fingerprint"],
-        name=name or None,
-        options=MaskOptions.of(result.options),
-        recovery=result.recovery,
-    )
+        ModelEntry(reference=choice.model, fingerprint=model.fingerprint),
+        DataEntry(name=choice.data, fingerprint=result.figures["data_fingerprint"]),
+        result.criterion,
+        MaskOptions.of(result.options),
+    ).with_details(name=name or None, recovery=result.recovery)

@@ -9,9 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pruning.ui.data import queries, requests, session
-from pruning.ui.data.results import Result
+from pruning.ui.data.results import Result, latest_of
 from pruning.ui.methods.chart import logarithmic
-from pruning.ui.methods.quantize import latest
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -45,7 +44,7 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
         "Look after every layer", request, icon=":material/logout:", key="exit_start", disabled=busy
     )
     st.caption(f"Of: {result.name if result else 'the unpruned model'}.")
-    value = latest(model, "early_exit", result)
+    value = latest_of(model, "early_exit", result)
     if value:
         _charts(value)
     page_frame.command(request)

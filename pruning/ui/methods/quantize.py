@@ -9,10 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from pruning.ui.data import queries, requests, session
-from pruning.ui.data.results import Result
+from pruning.ui.data.results import Result, latest_of
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
-from pruning.workspace.store import canonical
 
 METHOD = {None: "", "int8": "8-bit weights", "int8-dynamic": "8-bit weights and inputs"}
 
@@ -40,24 +39,11 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
         disabled=busy or not there,
     )
     st.caption(f"Of: {chosen.name if chosen else 'the unpruned model'}.")
-    value = latest(model, "quantize", chosen)
+    value = latest_of(model, "quantize", chosen)
     if value:
         _table(value)
     if there:
         page_frame.command(request)
-
-
-def latest(model: queries.Info, kind: str, chosen: Result | None) -> dict[str, Any] | None:
-    """The newest stored result of a kind that is about the chosen result, or about the dense model."""
-    pruning = _pruning(chosen.arguments() if chosen else {})
-    return next((row["value"] for row in queries.rows(model, kind) if _pruning(row["key"]) == pruning), None)
-
-
-def _pruning(arguments: dict[str, Any]) -> str:
-    """The same text for the same pruning; what prunes nothing is all the same."""
-    apart = ("fingerprint", "data", "methods", "thresholds")
-    settings = arguments.get("settings")
-    return canonical({k: v for k, v in arguments.items() if k not in apart} if settings else {})
 
 
 def _table(value: dict[str, Any]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import streamlit as st
 
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html
 from pruning.ui.present.facts import Assumptions, Results, facts, short_name
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.plan import CurrentPlan, current_plan
 from pruning.ui.text import labels
 
 KEY = "present"
@@ -85,18 +86,10 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
     """The presentation; around it, unless it is shown alone, what can be done with it."""
     chosen = assumptions()
     measurements = queries.measurements(model, smap)
-    answers = _answers(model, smap, plan)
-    content = facts(
-        session.current().model,
-        smap,
-        plan,
-        Results(
-            queries.forecaster(smap, measurements).forecast(plan),
-            queries.measured(plan, measurements, model.groups),
-            _chosen(answers),
-        ),
-        chosen,
-    )
+    current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
+    answers = _answers(smap, current)
+    results = Results(current.forecast, current.measured, _chosen(answers))
+    content = facts(session.current().model, smap, plan, results, chosen)
     if full:
         st.html(BARE)
         st.html(html.body(content, rank=1))
@@ -124,17 +117,16 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         )
     with st.container(border=True):
         st.html(html.body(content))
-    _controls(model, plan, chosen, answers, busy)
+    _controls(current, chosen, answers, busy)
 
 
 def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "presentation"
 
 
-def _answers(model: queries.Info, smap: SensitivityMap, plan: Plan) -> list[dict[str, Any]]:
+def _answers(smap: SensitivityMap, current: CurrentPlan) -> list[dict[str, Any]]:
     """What this plan answered, newest first."""
-    settings = format_settings(plan, model.groups)
-    return [row for row in queries.answers(smap) if row["settings"] == settings]
+    return [row for row in queries.answers(smap) if tuple(row["settings"]) == current.settings]
 
 
 def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -146,9 +138,7 @@ def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
 # ---- what may be changed ----------------------------------------------------------------------------
 
 
-def _controls(
-    model: queries.Info, plan: Plan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool
-) -> None:
+def _controls(current: CurrentPlan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool) -> None:
     st.subheader("Change what it says", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
@@ -156,7 +146,7 @@ def _controls(
         _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=f"A smaller {name}")
         _assumption_fields(chosen)
     with right:
-        _question(model, plan, answers, busy)
+        _question(current, answers, busy)
 
 
 def _assumption_fields(chosen: Assumptions) -> None:
@@ -195,7 +185,7 @@ def _field(name: str, widget: Any, label: str, value: Any, **more: Any) -> None:
     widget(label, value=value, key=f"present_{name}", on_change=_take, args=(name,), **more)
 
 
-def _question(model: queries.Info, plan: Plan, answers: list[dict[str, Any]], busy: bool) -> None:
+def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -> None:
     prompts = list(dict.fromkeys(row["prompt"] for row in answers))
     if len(prompts) > 1:
         st.selectbox("Question shown", prompts, key="present_prompt", **session.PERSIST)
@@ -210,7 +200,7 @@ def _question(model: queries.Info, plan: Plan, answers: list[dict[str, Any]], bu
     request = requests.request(
         "generate",
         prompts=[prompt],
-        plans=[format_settings(plan, model.groups)],
+        plans=[list(current.settings)],
         criterion=choice.criterion,
         data=choice.data,
         max_new_tokens=ANSWER_TOKENS,

@@ -11,6 +11,7 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.recoveries import Recovered
@@ -171,15 +172,11 @@ def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:
     return Recipe.from_plan(
         parse_settings(recovery.value["settings"], groups),
         groups,
-        reference=session.current().model,
-        fingerprint=model.fingerprint,
-        criterion=recovery.value["criterion"],
-        data=recovery.key["data"],
-        data_fingerprint=recovery.key["data_fingerprint"],
-        name=name or None,
-        options=recovery.options,
-        recovery=recovery.value["recovery"],
-    )
+        ModelEntry(reference=session.current().model, fingerprint=model.fingerprint),
+        DataEntry(name=recovery.key["data"], fingerprint=recovery.key["data_fingerprint"]),
+        recovery.value["criterion"],
+        recovery.options,
+    ).with_details(name=name or None, recovery=recovery.value["recovery"])
 
 
 def throw_away(recovery: Recovered) -> None:

@@ -12,19 +12,18 @@ from pruning.ui.data import session
 
 
 def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[str, Any]:
-    """The finer settings of training, as plain values; with `whole` only those for whole weights in one shot.
+    """The finer settings of training, as plain values.
 
-    What goes with the number of steps starts anew when that changes.
+    What depends on the number of steps starts anew when that changes. `prefix` begins the widgets' keys;
+    with `whole` there are only the settings for whole weights in one shot.
     """
     usual = Training()
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
 
-    def number(
-        place: Any, name: str, label: str, *numbers: Any, help: str, key: str = "", **more: Any
-    ) -> None:
+    def number(place: Any, name: str, label: str, *numbers: Any, key: str = "", **looks: Any) -> None:
         values[name] = place.number_input(
-            label, *numbers, key=f"{prefix}_{name}{key}", help=help, **more, **session.PERSIST
+            label, *numbers, key=f"{prefix}_{name}{key}", **looks, **session.PERSIST
         )
 
     number(

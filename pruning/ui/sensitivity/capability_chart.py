@@ -26,10 +26,23 @@ def leaning(
     way: str = BESIDE,
     outlined: Sequence[Group] = (),
 ) -> go.Figure:
-    """Every group's share of what a capability loses. `shares` and `others` [groups] add up to 1 each.
+    """Every group's share of what a capability loses, as a heat map: layers to the right, kinds down.
 
-    Colour is logarithmic. Beside the `others`: how many times their mean share it is, grey = alike and
+    Colour is logarithmic. Beside the others: how many times their mean share it is, grey = alike and
     brighter = more. On its own: the share itself.
+
+    Parameters
+    ----------
+    groups
+        The map's groups [groups].
+    shares
+        Share of the capability's loss in each group [groups], adding up to 1.
+    others
+        Mean share of the other capabilities' loss [groups], adding up to 1.
+    way
+        `BESIDE` or `ALONE`.
+    outlined
+        Groups with a frame.
     """
     layers = sorted({layer for layer, _ in groups})
     kinds = [kind for kind in KINDS if any(name == kind for _, name in groups)]
@@ -57,15 +70,23 @@ def leaning(
         )
     )
     for layer, kind in outlined:
-        row = kinds.index(kind)
-        figure.add_shape(
-            type="rect",
-            x0=layer - 0.5,
-            x1=layer + 0.5,
-            y0=row - 0.5,
-            y1=row + 0.5,
-            line={"color": charts.HERE, "width": 2.5},
-        )
+        _frame(figure, layer, kinds.index(kind))
+    _axes(figure, layers, kinds)
+    return charts.calm(figure, 64 + 21 * len(kinds), legend=False)
+
+
+def _frame(figure: go.Figure, layer: int, row: int) -> None:
+    figure.add_shape(
+        type="rect",
+        x0=layer - 0.5,
+        x1=layer + 0.5,
+        y0=row - 0.5,
+        y1=row + 0.5,
+        line={"color": charts.HERE, "width": 2.5},
+    )
+
+
+def _axes(figure: go.Figure, layers: Sequence[int], kinds: Sequence[str]) -> None:
     edges = [min(layers) - 0.55, max(layers) + 0.55]
     figure.update_xaxes(
         title="Layer", dtick=2 * charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
@@ -77,7 +98,6 @@ def leaning(
         showgrid=False,
         zeroline=False,
     )
-    return charts.calm(figure, 64 + 21 * len(kinds), legend=False)
 
 
 def _said(group: Group, share: float, other: float) -> str:

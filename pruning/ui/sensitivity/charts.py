@@ -1,7 +1,4 @@
-"""The Sensitivity page's figures, from data alone: heat map, curves of single groups, criteria side by side.
-
-A line's name stands at its right end instead of in a legend.
-"""
+"""The Sensitivity page's figures: heat map, curves of single groups, criteria; lines named at their end."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import charts as sensitivity_charts
@@ -22,7 +22,6 @@ class CriterionMap:
     """One criterion's map, and what its measured plans and single groups gave."""
 
     name: str
-    smap: SensitivityMap
     measurements: list[queries.Measured]
     points: Mapping[Group, Sequence[Mapping[str, float]]]
     forecaster: Forecaster
@@ -32,9 +31,8 @@ def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: 
     """Two charts, the whole model and the chosen groups, a line for each criterion that has a map."""
     maps = _maps(model)
     st.subheader("Criteria side by side", anchor=False)
-    _missing(
-        [key for key in labels.SIDE_BY_SIDE if key not in {entry.smap.criterion for entry in maps}], busy
-    )
+    drawn = {entry.forecaster.smap.criterion for entry in maps}
+    _missing([name for name in labels.SIDE_BY_SIDE if name not in drawn], busy)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")
@@ -53,9 +51,7 @@ def _maps(model: queries.Info) -> list[CriterionMap]:
         if smap is not None:
             measurements = queries.measurements(model, smap)
             points = queries.sweep_points(smap)
-            maps.append(
-                CriterionMap(name, smap, measurements, points, queries.forecaster(smap, measurements))
-            )
+            maps.append(CriterionMap(name, measurements, points, queries.forecaster(smap, measurements)))
     return maps
 
 
@@ -91,7 +87,7 @@ def _chart(maps: list[CriterionMap], groups: Sequence[Group], metric: str, level
     lines, measured = [], []
     for entry in maps:
         # No logarithmic axis holds the KL of 0 at level 0; the perplexity there is the unpruned model's.
-        levels = [*([] if metric == "KL" else [0.0]), *map(float, entry.smap.levels)]
+        levels = [*([] if metric == "KL" else [0.0]), *map(float, entry.forecaster.smap.levels)]
         forecasts = [_at(entry, groups, v) for v in levels]
         if metric == "KL":
             y, low, high = (
@@ -106,7 +102,7 @@ def _chart(maps: list[CriterionMap], groups: Sequence[Group], metric: str, level
         truth = _truths(entry, groups, levels, "kl" if metric == "KL" else "perplexity")
         if truth:
             measured.append(charts.Points(entry.name, list(truth), list(truth.values())))
-    dense = maps[0].smap.dense["perplexity"]
+    dense = maps[0].forecaster.smap.dense["perplexity"]
     st.plotly_chart(
         sensitivity_charts.criteria(lines, measured, metric, dense, level),
         key=key,
@@ -123,7 +119,9 @@ def _truths(
     if len(groups) == 1:
         truth = {float(point["level"]): float(point[field]) for point in entry.points.get(groups[0], ())}
     for level in levels:
-        figures = queries.measured(_plan(groups, level), entry.measurements, list(entry.smap.groups))
+        figures = queries.measured(
+            _plan(groups, level), entry.measurements, list(entry.forecaster.smap.groups)
+        )
         if level and figures:
             truth[level] = float(figures[field])
     return dict(sorted(truth.items()))

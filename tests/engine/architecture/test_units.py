@@ -11,8 +11,10 @@ from pruning.engine.architecture.units import (
     find_heads,
     find_neurons,
     find_units,
-    lost_columns,
-    lost_rows,
+    pruned_columns,
+    pruned_groups,
+    pruned_rows,
+    unit_weights,
 )
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, HEADS, HIDDEN, INNER, KV_HEADS, LAYERS, tiny_model
@@ -87,7 +89,7 @@ def test_heads_and_neurons_together_are_every_row_and_column(family: str) -> Non
     groups = find_groups(model)
     units = find_units(model, groups)
     everything = Removal({0: tuple(range(INNER))}, {0: tuple(range(HEADS))})
-    rows, columns = lost_rows(units, everything), lost_columns(units, everything)
+    rows, columns = pruned_rows(units, everything), pruned_columns(units, everything)
     for group in groups:
         for part in group.parts if group.layer == 0 else ():
             out, inner = weight_view(model, Part(part.module)).shape
@@ -95,6 +97,23 @@ def test_heads_and_neurons_together_are_every_row_and_column(family: str) -> Non
                 assert columns[part.module] == list(range(inner))
             else:
                 assert rows[part.module] == list(range(out))
+
+
+def test_a_kv_group_is_pruned_with_the_last_of_its_heads() -> None:
+    model = tiny_model("llama")
+    heads = find_heads(model, find_groups(model))[1]
+    assert pruned_groups(heads, (0, 2)) == []
+    assert pruned_groups(heads, (3, 1, 2)) == [1]
+
+
+def test_units_weigh_what_is_pruned_with_them() -> None:
+    model = tiny_model("llama")
+    units = find_units(model, find_groups(model))
+    assert unit_weights(model, units, "neurons") == dict.fromkeys(range(LAYERS), 3 * HIDDEN)
+    size = HIDDEN // HEADS
+    assert unit_weights(model, units, "heads") == dict.fromkeys(range(LAYERS), 2 * HIDDEN * size)
+    # Two heads, and the keys and the values they share.
+    assert unit_weights(model, units, "kv_groups") == dict.fromkeys(range(LAYERS), 6 * HIDDEN * size)
 
 
 def test_finding_heads_leaves_the_model_as_it_was() -> None:

@@ -1,4 +1,4 @@
-"""Text that the dense model writes: repeatable, kept in parts, and learnt from where text is short."""
+"""Self-generated calibration text: repeatable, kept in parts, and trained on where text is short."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.calibration.generated_text import PROMPT, written
+from pruning.engine.calibration.generated_text import PROMPT, sample_windows
 from pruning.engine.models.load import Loaded
 from pruning.engine.recovery.trainer import split
 from pruning.errors import Cancelled, PruningError
@@ -30,18 +30,18 @@ def test_it_begins_with_the_text_and_goes_on_as_the_model_predicts(
     loaded: Loaded, windows: torch.Tensor
 ) -> None:
     short = windows[:, :64]
-    found = written(loaded.model, short, 12, seed=3)
-    assert found.shape == (12, 64)
+    generated = sample_windows(loaded.model, short, 12, seed=3)
+    assert generated.shape == (12, 64)
     pieces = {tuple(piece.tolist()) for row in short for piece in row.unfold(0, PROMPT, 1)}
-    assert all(tuple(row[:PROMPT].tolist()) in pieces for row in found)
-    assert torch.equal(found, written(loaded.model, short, 12, seed=3))
-    assert not torch.equal(found, written(loaded.model, short, 12, seed=4))
+    assert all(tuple(row[:PROMPT].tolist()) in pieces for row in generated)
+    assert torch.equal(generated, sample_windows(loaded.model, short, 12, seed=3))
+    assert not torch.equal(generated, sample_windows(loaded.model, short, 12, seed=4))
     with torch.no_grad():
-        logs = loaded.model(input_ids=found).logits[:, PROMPT - 1 : -1].log_softmax(-1)
-    own = logs.gather(2, found[:, PROMPT:, None]).squeeze(2)
+        logs = loaded.model(input_ids=generated).logits[:, PROMPT - 1 : -1].log_softmax(-1)
+    drawn = logs.gather(2, generated[:, PROMPT:, None]).squeeze(2)
     # What is drawn from a distribution is as unlikely as its entropy says, within chance.
     entropy = -(logs.exp() * logs).sum(-1)
-    assert float((own + entropy).mean().abs()) < 4 * float(own.std()) / own.numel() ** 0.5
+    assert float((drawn + entropy).mean().abs()) < 4 * float(drawn.std()) / drawn.numel() ** 0.5
 
 
 def test_what_is_lacking_grows_with_the_training_and_only_where_the_model_is_followed() -> None:
@@ -77,7 +77,7 @@ def test_parts_that_were_written_are_kept(
     def never(*_: Any) -> None:
         raise AssertionError("written again")
 
-    monkeypatch.setattr(writing, "written", never)
+    monkeypatch.setattr(writing, "sample_windows", never)
     assert torch.equal(generated_windows(loaded, store, text, windows, 6, silent), found[:6])
 
 

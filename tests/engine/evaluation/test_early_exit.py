@@ -1,4 +1,4 @@
-"""Leaving early: the last layer is the model, the lens is norm and head, and sureness is counted right."""
+"""Early exit: the last layer is the model, the lens is norm and head, and exits go by confidence."""
 
 from pathlib import Path
 
@@ -7,12 +7,18 @@ import torch
 
 from pruning.engine.architecture.forward import head_of, hidden_states, run
 from pruning.engine.evaluation import early_exit as module
-from pruning.engine.evaluation.early_exit import Exits, after_each_layer, at_depth, exits, finished, when_sure
+from pruning.engine.evaluation.early_exit import (
+    Exits,
+    after_each_layer,
+    at_confidence,
+    at_depth,
+    exits,
+    finished,
+)
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.models.load import fingerprint, load
 from pruning.errors import PruningError
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import FAMILIES, LAYERS, VOCABULARY, tiny_model
 
@@ -28,14 +34,14 @@ def test_leaving_after_the_last_layer_is_the_model(family: str, monkeypatch: pyt
     model, text = tiny_model(family), windows(60)
     name, head = fingerprint(model), head_of(model)
     dense = run(model, text)
-    found = exits(model, head, dense, text)
-    assert found.kl.shape == (LAYERS, 60 * 19)
-    last, whole = at_depth(found, LAYERS), compare(head, dense, dense, text)
+    measured = exits(model, head, dense, text)
+    assert measured.kl.shape == (LAYERS, 60 * 19)
+    last, whole = at_depth(measured, LAYERS), compare(head, dense, dense, text)
     assert last.kl == pytest.approx(0, abs=1e-5)
     assert last.agreement == 1.0
     assert last.cross_entropy == pytest.approx(whole.cross_entropy, rel=1e-4)
     assert last.accuracy == whole.accuracy
-    assert at_depth(found, 1).kl > 10 * last.kl + 1e-3
+    assert at_depth(measured, 1).kl > 10 * last.kl + 1e-3
     assert fingerprint(model) == name
     assert torch.equal(run(model, text), dense)
 
@@ -48,28 +54,28 @@ def test_the_lens_is_the_last_norm_and_the_head() -> None:
         expected = model.model.norm(states[0])
         torch.testing.assert_close(finished(model, ids, states[0]), expected)
         logits = model.lm_head(expected)[:, :-1].flatten(0, 1)
-        told = model(input_ids=ids).logits[:, :-1].flatten(0, 1)
-    p, q = torch.log_softmax(told, -1), torch.log_softmax(logits, -1)
-    found = exits(model, head_of(model), run(model, ids), ids)
-    torch.testing.assert_close(found.kl[0], (p.exp() * (p - q)).sum(-1), rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(found.sure[0], q.exp().max(-1).values)
-    assert torch.equal(found.same[0].bool(), p.argmax(-1) == q.argmax(-1))
-    assert torch.equal(found.hit[0].bool(), q.argmax(-1) == ids[:, 1:].flatten())
+        dense = model(input_ids=ids).logits[:, :-1].flatten(0, 1)
+    p, q = torch.log_softmax(dense, -1), torch.log_softmax(logits, -1)
+    measured = exits(model, head_of(model), run(model, ids), ids)
+    torch.testing.assert_close(measured.kl[0], (p.exp() * (p - q)).sum(-1), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(measured.confidence[0], q.exp().max(-1).values)
+    assert torch.equal(measured.same[0].bool(), p.argmax(-1) == q.argmax(-1))
+    assert torch.equal(measured.hit[0].bool(), q.argmax(-1) == ids[:, 1:].flatten())
 
 
-def test_each_token_leaves_once_it_is_sure() -> None:
-    sure = torch.tensor([[0.2, 0.9, 0.4], [0.6, 0.1, 0.5], [0.3, 0.3, 0.3]])
+def test_each_token_exits_once_the_model_is_confident() -> None:
+    confidence = torch.tensor([[0.2, 0.9, 0.4], [0.6, 0.1, 0.5], [0.3, 0.3, 0.3]])
     kl = torch.tensor([[3.0, 2.0, 1.0], [0.3, 0.2, 0.1], [0.03, 0.02, 0.01]])
     zeros = torch.zeros(3, 3)
-    found = Exits(kl, kl, zeros, zeros, sure)
-    used, quality = when_sure(found, 0.5)
+    measured = Exits(kl, kl, zeros, zeros, confidence)
+    used, quality = at_confidence(measured, 0.5)
     # The tokens leave after layers 2, 1 and 2.
     assert used == pytest.approx(5 / 3)
     assert quality.kl == pytest.approx((0.3 + 2.0 + 0.1) / 3)
-    used, quality = when_sure(found, 0.95)
+    used, quality = at_confidence(measured, 0.95)
     assert used == 3
     assert quality.kl == pytest.approx(0.02)
-    assert when_sure(found, 0.01)[0] == 1
+    assert at_confidence(measured, 0.01)[0] == 1
 
 
 def test_the_task_goes_with_a_pruned_model(llama_folder: Path, tmp_path: Path) -> None:
@@ -78,19 +84,20 @@ def test_the_task_goes_with_a_pruned_model(llama_folder: Path, tmp_path: Path) -
         "\n\n".join(f"The river had risen {n} times over the path and the boats. " * 8 for n in range(40))
     )
     loaded, store = load(str(llama_folder)), Store(tmp_path / "workspace")
-    dense = TASKS["early_exit"](loaded, store, silent, data=str(text), thresholds=[0.01, 1.0])
+    session = Session(loaded, store, str(text))
+    dense = TASKS["early_exit"](session, thresholds=[0.01, 1.0])
     assert [row["depth"] for row in dense["depths"]] == [1, 2, 3]
     assert dense["depths"][-1]["kl"] == pytest.approx(0, abs=1e-5)
     first, last = dense["sure"]
     assert (first["layers"], last["layers"]) == (1.0, 3.0)
     assert first["kl"] == pytest.approx(dense["depths"][0]["kl"])
     assert last["kl"] == pytest.approx(dense["depths"][-1]["kl"], abs=1e-9)
-    asked = {"settings": ["all=0.5"], "criterion": "magnitude", "data": str(text)}
-    pruned = TASKS["early_exit"](loaded, store, silent, **asked)
-    measured = TASKS["measure"](loaded, store, silent, **asked)
+    asked = {"settings": ["all=0.5"], "criterion": "magnitude"}
+    pruned = TASKS["early_exit"](session, **asked)
+    measured = TASKS["measure"](session, **asked)
     assert pruned["depths"][-1]["kl"] == pytest.approx(measured["kl"], rel=1e-4)
     assert pruned["depths"][-1]["perplexity"] == pytest.approx(measured["perplexity"], rel=1e-4)
     assert fingerprint(loaded.model) == loaded.fingerprint
     assert len(store.find("early_exit")) == 2
     with pytest.raises(PruningError, match="a probability"):
-        TASKS["early_exit"](loaded, store, silent, thresholds=[1.5])
+        TASKS["early_exit"](session, thresholds=[1.5])

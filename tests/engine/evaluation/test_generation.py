@@ -1,10 +1,10 @@
-"""Answers: the same as transformers' own greedy ones, split into pieces that add up, and their drift."""
+"""Generation: the same as transformers' own greedy one, texts that add up, and KL token by token."""
 
 import pytest
 import torch
 
 from pruning.engine.architecture.forward import head_of
-from pruning.engine.evaluation import generation as answers
+from pruning.engine.evaluation import generation
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, POSITIONS, tiny_model, tiny_tokenizer
 
@@ -18,78 +18,76 @@ def test_an_answer_is_the_greedy_one(family):
     expected = model.generate(
         asked, attention_mask=torch.ones_like(asked), max_new_tokens=12, do_sample=False, pad_token_id=0
     )
-    stop = answers.ends(model, tiny_tokenizer())
+    stop = generation.end_tokens(model, tiny_tokenizer())
     assert stop == {2}
-    assert answers.answer(model, PROMPT, 12, stop) == expected[0, len(PROMPT) :].tolist()
+    assert generation.generate_greedy(model, PROMPT, 12, stop) == expected[0, len(PROMPT) :].tolist()
 
 
 def test_an_answer_ends_with_the_first_stop_token_and_tells_how_far_it_is(llama):
-    whole = answers.answer(llama, PROMPT, 12, set())
+    whole = generation.generate_greedy(llama, PROMPT, 12, set())
     stop = whole[4]
-    heard = []
-    short = answers.answer(llama, PROMPT, 12, {stop}, heard.append)
+    counts = []
+    short = generation.generate_greedy(llama, PROMPT, 12, {stop}, counts.append)
     assert short == whole[: whole.index(stop) + 1]
-    assert heard == list(range(1, len(short) + 1))
+    assert counts == list(range(1, len(short) + 1))
 
 
 def test_the_states_of_an_answer_predict_it(llama):
-    said = answers.answer(llama, PROMPT, 8, set())
-    states = answers.answer_states(llama, PROMPT, said)
-    assert head_of(llama)(states).argmax(-1).tolist() == said
+    tokens = generation.generate_greedy(llama, PROMPT, 8, set())
+    states = generation.generation_states(llama, PROMPT, tokens)
+    assert head_of(llama)(states).argmax(-1).tolist() == tokens
 
 
-def test_drift_is_the_kl_of_the_logits_at_each_token(llama):
+def test_kl_by_token_is_that_of_the_logits_at_each_token(llama):
     other = tiny_model("llama", seed=1)
-    said = answers.answer(llama, PROMPT, 8, set())
+    tokens = generation.generate_greedy(llama, PROMPT, 8, set())
     head = head_of(llama)
-    found = answers.drift(
-        head, answers.answer_states(llama, PROMPT, said), answers.answer_states(other, PROMPT, said)
-    )
+    states, others = (generation.generation_states(model, PROMPT, tokens) for model in (llama, other))
+    values = generation.kl_by_token(head, states, others)
     rows = slice(len(PROMPT) - 1, -1)
-    p = llama(torch.tensor([PROMPT + said])).logits[0, rows].double().softmax(-1)
-    hidden = other.model(torch.tensor([PROMPT + said])).last_hidden_state
+    p = llama(torch.tensor([PROMPT + tokens])).logits[0, rows].double().softmax(-1)
+    hidden = other.model(torch.tensor([PROMPT + tokens])).last_hidden_state
     q = llama.lm_head(hidden)[0, rows].double().softmax(-1)
-    assert found == pytest.approx((p * (p / q).log()).sum(-1).tolist(), rel=1e-4)
-    assert min(found) > 0.01
-    same = answers.answer_states(llama, PROMPT, said)
-    assert answers.drift(head, same, same) == [0.0] * 8
+    assert values == pytest.approx((p * (p / q).log()).sum(-1).tolist(), rel=1e-4)
+    assert min(values) > 0.01
+    assert generation.kl_by_token(head, states, states) == [0.0] * 8
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "place"),
+    ("left", "right", "place"),
     [([1, 2, 3], [1, 2, 3], None), ([1, 2, 3], [1, 9, 3], 1), ([1, 2], [1, 2, 3], 2), ([4], [5], 0)],
 )
-def test_first_difference(one, other, place):
-    assert answers.first_difference(one, other) == place
-    assert answers.first_difference(other, one) == place
+def test_first_difference(left, right, place):
+    assert generation.first_difference(left, right) == place
+    assert generation.first_difference(right, left) == place
 
 
 @pytest.mark.parametrize("text", ["The river, and then?", " naïve 🙂🙂 café\n\n done", "𝔘"])
-def test_pieces_add_up_to_the_text(text):
+def test_token_texts_add_up_to_the_text(text):
     tokenizer = tiny_tokenizer()
     tokens = tokenizer(text)["input_ids"]
-    found = answers.pieces(tokenizer, [*tokens, tokenizer.eos_token_id])
-    assert "".join(found) == text
-    assert len(found) == len(tokens) + 1
-    assert found[-1] == "", "the end of the answer is no text"
-    assert "\N{REPLACEMENT CHARACTER}" not in "".join(found)
+    texts = generation.token_texts(tokenizer, [*tokens, tokenizer.eos_token_id])
+    assert "".join(texts) == text
+    assert len(texts) == len(tokens) + 1
+    assert texts[-1] == "", "the end of the answer is no text"
+    assert "\N{REPLACEMENT CHARACTER}" not in "".join(texts)
 
 
 def test_half_a_character_at_the_end_is_shown_as_such():
     tokenizer = tiny_tokenizer()
     tokens = tokenizer("ok 🙂")["input_ids"][:-1]
-    assert "".join(answers.pieces(tokenizer, tokens)) == tokenizer.decode(tokens)
+    assert "".join(generation.token_texts(tokenizer, tokens)) == tokenizer.decode(tokens)
 
 
 def test_the_prompt_goes_through_a_chat_template_where_there_is_one():
     tokenizer = tiny_tokenizer()
-    assert answers.prompt_tokens(tokenizer, "a river") == tokenizer("a river")["input_ids"]
+    assert generation.prompt_tokens(tokenizer, "a river") == tokenizer("a river")["input_ids"]
     tokenizer.chat_template = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
-    found = answers.prompt_tokens(tokenizer, "a river")
-    assert tokenizer.decode(found) == "<s>user: a river</s>"
+    tokens = generation.prompt_tokens(tokenizer, "a river")
+    assert tokenizer.decode(tokens) == "<s>user: a river</s>"
 
 
 def test_a_prompt_that_is_too_long_is_refused(llama):
-    answers.check_length(llama, PROMPT, POSITIONS - len(PROMPT))
+    generation.check_length(llama, PROMPT, POSITIONS - len(PROMPT))
     with pytest.raises(PruningError, match=f"longer than the {POSITIONS} this model reads"):
-        answers.check_length(llama, PROMPT, POSITIONS)
+        generation.check_length(llama, PROMPT, POSITIONS)

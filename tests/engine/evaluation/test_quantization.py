@@ -11,8 +11,7 @@ from pruning.engine.evaluation.quantization import METHODS, quantized, stored_by
 from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.models.load import fingerprint, load
 from pruning.errors import PruningError
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import tiny_model
 
@@ -72,23 +71,24 @@ def test_every_step_has_its_quality_and_size(llama_folder: Path, tmp_path: Path)
     pytest.importorskip("torchao")
     text = tmp_path / "text.txt"
     text.write_text("\n\n".join(f"The river had risen {n} times over the path. " * 8 for n in range(50)))
-    loaded, store, streamed = load(str(llama_folder)), Store(tmp_path / "workspace"), []
+    loaded, streamed = load(str(llama_folder)), []
+    session = Session(loaded, Store(tmp_path / "workspace"), str(text))
 
     def listen(done: float, total: float, note: str = "", partial: dict | None = None) -> None:
         streamed.extend([partial["row"]] if partial else [])
 
-    asked = {"settings": ["all=0.5"], "criterion": "magnitude", "data": str(text)}
-    found = TASKS["quantize"](loaded, store, listen, **asked)
+    asked = {"settings": ["all=0.5"], "criterion": "magnitude"}
+    found = TASKS["quantize"](session.reporting(listen), **asked)
     assert fingerprint(loaded.model) == loaded.fingerprint
     rows = {(row["pruned"], row["method"]): row for row in found["rows"]}
     assert list(rows) == [(p, m) for p in (False, True) for m in (None, "int8", "int8-dynamic")]
     assert streamed == found["rows"]
-    measured = TASKS["measure"](loaded, store, silent, **asked)
+    measured = TASKS["measure"](session, **asked)
     assert rows[True, None]["kl"] == pytest.approx(measured["kl"])
     assert rows[True, None]["bytes"] == measured["bytes"]
     assert 0 < rows[False, "int8"]["kl"] < measured["kl"]
     for method in METHODS:
         assert rows[False, method]["file_bytes"] < rows[False, None]["file_bytes"]
         assert rows[True, method]["bytes"] < min(rows[True, None]["bytes"], rows[False, method]["bytes"])
-    dense = TASKS["quantize"](loaded, store, silent, data=str(text), methods=["int8"])
+    dense = TASKS["quantize"](session, methods=["int8"])
     assert [(row["pruned"], row["method"]) for row in dense["rows"]] == [(False, None), (False, "int8")]

@@ -1,11 +1,14 @@
-"""Timing on this machine: what the table says of a plan, and that models are only read."""
+"""Timing on this machine: every timer waits for the device, what the table says, and models are only read."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from pruning import engine
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.architecture.units import find_units
 from pruning.engine.evaluation import sparse_kernels as kernels
@@ -14,8 +17,7 @@ from pruning.engine.masking.masks import removed
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, saved_by, speedup
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import FAMILIES, LAYERS, tiny_model
 
@@ -37,8 +39,8 @@ TABLE = LatencyTable(
 
 
 def test_between_shares_a_straight_line_and_it_goes_on_beyond_the_last() -> None:
-    found = saved_by(TABLE, "neurons", np.array([0.0, 0.125, 0.375, 0.75]), "prefill")
-    assert found == pytest.approx([0.0, 0.5, 2.5, 7.0])
+    saved = saved_by(TABLE, "neurons", np.array([0.0, 0.125, 0.375, 0.75]), "prefill")
+    assert saved == pytest.approx([0.0, 0.5, 2.5, 7.0])
 
 
 def test_what_layers_save_adds_up() -> None:
@@ -86,9 +88,9 @@ def test_every_family_is_timed_narrower_and_stays_as_it_is(family: str) -> None:
 
 def test_heads_are_timed_where_they_come_evenly_from_their_groups(loaded: Loaded) -> None:
     units = find_units(loaded.model, loaded.groups)
-    wanted = [(kind, share) for kind, share, _ in timing._narrower(units)]
-    assert ("heads", 0.5) in wanted
-    assert ("kv_groups", 0.5) in wanted
+    timed = [(kind, share) for kind, share, _ in timing._narrower(units)]
+    assert ("heads", 0.5) in timed
+    assert ("kv_groups", 0.5) in timed
 
 
 def test_a_race_sets_models_against_the_first() -> None:
@@ -96,6 +98,58 @@ def test_a_race_sets_models_against_the_first() -> None:
     race = timing.Race(seconds)
     assert race.ratio(1, "prefill") == 0.5
     assert race.spread(1, "decode") == pytest.approx(0.25)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to reach a time, in order; devices that are not there and a clock of whole seconds."""
+    events: list[str] = []
+
+    def tick() -> float:
+        events.append("clock")
+        return float(events.count("clock"))
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: events.append(f"wait for {device}"))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: events.append("wait for mps"))
+    monkeypatch.setattr(timing.time, "perf_counter", tick)
+    return events
+
+
+@pytest.mark.parametrize("name", ["mps", "cuda:0"])
+def test_the_device_has_finished_before_the_clock_is_read(name: str, clock: list[str]) -> None:
+    device = torch.device(name)
+    assert timing.now(device) == 1
+    assert clock == [f"wait for {name}", "clock"]
+    clock.clear()
+    seconds = timing.side_by_side([lambda: clock.append("work")], device, rounds=1)
+    timed = [f"wait for {name}", "clock", "work", f"wait for {name}", "clock"]
+    assert clock == 2 * timed, "a round that warms up, and one that counts"
+    assert seconds.tolist() == [[1.0]]
+
+
+def test_a_processor_is_not_waited_for(clock: list[str]) -> None:
+    timing.now(torch.device("cpu"))
+    assert clock == ["clock"]
+
+
+def test_every_timer_of_the_engine_reads_the_clock_that_waits(
+    llama: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(1000))
+    monkeypatch.setattr(timing, "now", lambda device: float(next(times)))
+    result = timing.race([llama, llama], rounds=2)
+    assert result.seconds["prefill"].tolist() == [[1, 1], [1, 1]]
+    assert result.seconds["decode"].tolist() == 2 * [2 * [1 / timing.DECODE_TOKENS]]
+    assert timing.dense_times(llama, rounds=1) == {
+        "prefill_ms": 1000,
+        "decode_ms": 1000 / timing.DECODE_TOKENS,
+    }
+    rows = kernels.sparse_kernels(llama, find_groups(llama), rounds=1)
+    assert all(row["prefill"] == row["decode"] == 1 for row in rows if "why_not" not in row)
+    clocks = re.compile(r"perf_counter|monotonic|process_time|time\.time\b|timeit")
+    others = [path for path in Path(engine.__path__[0]).rglob("*.py") if path.name != "timing.py"]
+    assert len(others) > 40
+    assert [path.name for path in others if clocks.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("form", [kernels._csr, kernels._bsr])
@@ -122,7 +176,7 @@ def test_the_table_is_measured_once_and_kept(
     loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "ROUNDS", 1)
-    store = Store(tmp_path)
-    first = TASKS["latency"](loaded, store, silent)
-    assert TASKS["latency"](loaded, store, silent) == first
+    session = Session(loaded, Store(tmp_path))
+    first = TASKS["latency"](session)
+    assert TASKS["latency"](session) == first
     assert LatencyTable.from_dict(first).machine == first["machine"]

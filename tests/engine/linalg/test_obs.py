@@ -1,4 +1,4 @@
-"""Optimal brain surgeon on one matrix: exact where it can be, and better than doing nothing."""
+"""Optimal Brain Surgeon on one matrix: exact where it can be, and better than doing nothing."""
 
 import pytest
 import torch
@@ -24,10 +24,16 @@ def test_two_inputs_by_hand() -> None:
     # H = [[2, 1], [1, 1]], H⁻¹ = [[1, -1], [-1, 2]]. Removing w₀ = 1 costs 1² / 1, and w₁ takes over
     # -1 / 1 · (-1) = 1: 3 becomes 4. Removing w₁ would cost 3² / 1 once w₀ is settled.
     hessian, weight = torch.tensor([[2.0, 1.0], [1.0, 1.0]]), torch.tensor([[1.0, 3.0]])
-    new, gone = obs.obs_prune(weight, hessian, _half, step=2, damping=0.0)
-    assert gone.tolist() == [[True, False]]
+    new, pruned = obs.obs_prune(weight, hessian, _half, step=2, damping=0.0)
+    assert pruned.tolist() == [[True, False]]
     torch.testing.assert_close(new, torch.tensor([[0.0, 4.0]]))
     assert weight.tolist() == [[1.0, 3.0]]
+
+
+def test_scores_are_what_is_chosen_by_before_anything_has_changed() -> None:
+    # As above: 1² / 1 for w₀, and 3² / 1 for w₁ once w₀ is settled.
+    hessian, weight = torch.tensor([[2.0, 1.0], [1.0, 1.0]]), torch.tensor([[1.0, 3.0]])
+    torch.testing.assert_close(obs.obs_scores(weight, hessian, damping=0.0), torch.tensor([[1.0, 9.0]]))
 
 
 def test_the_last_columns_take_over_what_least_squares_gives_them() -> None:
@@ -49,20 +55,20 @@ def test_the_last_columns_take_over_what_least_squares_gives_them() -> None:
 def test_update_beats_the_mask_alone(inner: int, step: int) -> None:
     x = _inputs(600, inner)
     weight = torch.randn(16, inner, generator=torch.Generator().manual_seed(1))
-    new, gone = obs.obs_prune(weight, x.T @ x, _half, step)
-    assert not new[gone].any()
+    new, pruned = obs.obs_prune(weight, x.T @ x, _half, step)
+    assert not new[pruned].any()
     for first in range(0, inner, step):
-        part = gone[:, first : first + step]
+        part = pruned[:, first : first + step]
         assert int(part.sum()) == round(0.5 * part.numel())
     error = (x @ (new - weight).T).square().mean()
-    assert error < 0.7 * (x @ (weight.masked_fill(gone, 0) - weight).T).square().mean()
+    assert error < 0.7 * (x @ (weight.masked_fill(pruned, 0) - weight).T).square().mean()
 
 
 def test_two_of_every_four_stay() -> None:
     x, weight = _inputs(300, 30), torch.randn(7, 30, generator=torch.Generator().manual_seed(1))
-    new, gone = obs.obs_prune(weight, x.T @ x, lambda scores: pattern_mask(scores, 2, 4), 4)
+    new, pruned = obs.obs_prune(weight, x.T @ x, lambda scores: pattern_mask(scores, 2, 4), 4)
     assert ((new[:, :28] == 0).unflatten(1, (-1, 4)).sum(-1) == 2).all()
-    assert not gone[:, 28:].any()
+    assert not pruned[:, 28:].any()
 
 
 def test_dead_inputs_lose_their_weights_and_disturb_nobody() -> None:

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from pruning.engine.architecture.forward import layer_inputs, run
-from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.groups import find_groups, group_weight
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import criterion
 from pruning.engine.linalg.obs import obs_prune
 from pruning.engine.masking.change import WeightChange, applied_change
-from pruning.engine.masking.masks import criterion_inputs, group_weight, plan_masks
-from pruning.engine.masking.sparsegpt import check, choice, matrices, sparsegpt
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
+from pruning.engine.masking.sparsegpt import check, choice, part_rows, sparsegpt
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
@@ -39,7 +39,7 @@ def test_every_family_is_pruned_better_than_by_wanda_and_comes_back(family: str)
         gone, new = change.removed[group.layer, group.kind], change.weights[group.layer, group.kind]
         assert int(gone.sum()) == round(0.5 * gone.numel())
         assert not new[gone].any()
-    known = criterion_inputs(collect(model, groups, WINDOWS, "model", "data"))
+    known = criterion_inputs(collect(model, groups, WINDOWS))
     wanda = WeightChange(plan_masks(model, groups, criterion("wanda"), plan, known))
     assert _error(model, change, dense) < 0.9 * _error(model, wanda, dense)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
@@ -55,7 +55,7 @@ def test_a_layer_is_pruned_on_what_the_pruned_layers_before_give_it() -> None:
     with applied_change(model, earlier, change):
         given = layer_inputs(model, WINDOWS, [2])[0][2]
         x = model.transformer.h[2].ln_1(given).flatten(0, 1)
-    choose, _ = choice(0.5, DEFAULT, matrices(model, qkv))
+    choose, _ = choice(0.5, DEFAULT, part_rows(model, qkv))
     new, _ = obs_prune(group_weight(model, qkv), x.T @ x / len(x), choose)
     torch.testing.assert_close(change.weights[2, "qkv"], new, rtol=1e-3, atol=1e-4)
 
@@ -75,7 +75,7 @@ def test_queries_keys_and_values_each_lose_the_level() -> None:
         model.model.layers[0].self_attn.v_proj.weight.mul_(0.01)
     groups = find_groups(model)
     qkv = next(group for group in groups if (group.layer, group.kind) == (0, "qkv"))
-    assert matrices(model, qkv) == [32, 16, 16]
+    assert part_rows(model, qkv) == [32, 16, 16]
     gone = sparsegpt(model, groups, {(0, "qkv"): 0.5}, WINDOWS, DEFAULT).removed[0, "qkv"]
     assert [float(own.float().mean()) for own in gone.split([32, 16, 16])] == pytest.approx([0.5] * 3)
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from pruning.engine.architecture.forward import head_of, run
-from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.groups import find_groups, group_weight
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import criterion
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
-from pruning.engine.masking.masks import criterion_inputs, group_weight, plan_masks
+from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models.load import fingerprint
 from pruning.engine.recovery import losses as distill
 from pruning.engine.recovery.checkpoints import (

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from pruning.engine.models.load import fingerprint, load
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.support.tiny import LAYERS
 
@@ -25,7 +24,8 @@ def test_every_layer_has_a_share_and_it_is_counted_once(
     llama_folder: Path, text: str, tmp_path: Path
 ) -> None:
     loaded, store = load(str(llama_folder)), Store(tmp_path / "workspace")
-    found = TASKS["outliers"](loaded, store, silent, data=text)
+    session = Session(loaded, store, text)
+    found = TASKS["outliers"](session)
     assert found["layers"] == list(range(LAYERS))
     assert all(0 < share < 0.5 for share in found["shares"])
     assert fingerprint(loaded.model) == loaded.fingerprint
@@ -35,4 +35,4 @@ def test_every_layer_has_a_share_and_it_is_counted_once(
     def never(*told: object, **more: object) -> None:
         raise AssertionError("counted again")
 
-    assert TASKS["outliers"](loaded, store, never, data=text) == found
+    assert TASKS["outliers"](session.reporting(never)) == found

@@ -9,20 +9,21 @@ from torch import nn
 
 from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import GroupInfo, find_groups, weight_view
-from pruning.engine.architecture.units import Removal, Units, find_units, gone_groups
+from pruning.engine.architecture.units import Removal, Units, find_units, pruned_groups
 from pruning.engine.calibration.fisher import Statistics, collect
 from pruning.engine.criteria import criterion
 from pruning.engine.masking.change import applied_change
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import fingerprint
 from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
     UnitRemoval,
     as_change,
     check_passed_over,
-    choose,
-    lowest,
-    wanted,
+    choose_units,
+    lowest_units,
+    unit_counts,
 )
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
@@ -34,7 +35,7 @@ HALF = {"neurons": INNER // 2, "heads": 2, "kv_groups": 1}
 
 def known(model: nn.Module) -> tuple[list[GroupInfo], Units, Statistics]:
     groups = find_groups(model)
-    return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8], "model", "data")
+    return groups, find_units(model, groups), collect(model, groups, WINDOWS[:8])
 
 
 def counts(kind: str) -> dict[Group, int]:
@@ -53,9 +54,9 @@ def kl(model: nn.Module, windows: torch.Tensor, change: Callable[[], Any]) -> fl
 def test_levels_become_counts_and_one_unit_stays() -> None:
     model = tiny_model("llama")
     units = find_units(model, find_groups(model))
-    assert wanted(units, {(0, "neurons"): 0.25, (1, "neurons"): 0.001}) == {(0, "neurons"): 16}
-    assert wanted(units, {(0, "heads"): 0.5, (1, "heads"): 0.95}) == {(0, "heads"): 2, (1, "heads"): 3}
-    assert wanted(units, {(0, "kv_groups"): 0.5, (2, "kv_groups"): 0.9}) == {
+    assert unit_counts(units, {(0, "neurons"): 0.25, (1, "neurons"): 0.001}) == {(0, "neurons"): 16}
+    assert unit_counts(units, {(0, "heads"): 0.5, (1, "heads"): 0.95}) == {(0, "heads"): 2, (1, "heads"): 3}
+    assert unit_counts(units, {(0, "kv_groups"): 0.5, (2, "kv_groups"): 0.9}) == {
         (0, "kv_groups"): 1,
         (2, "kv_groups"): 1,
     }
@@ -67,7 +68,7 @@ def test_levels_become_counts_and_one_unit_stays() -> None:
 )
 def test_rounding_takes_the_nearest_multiple_and_never_grows(level: float, multiple: int, kept: int) -> None:
     model = tiny_model("llama")
-    found = wanted(find_units(model, find_groups(model)), {(0, "neurons"): level}, multiple)
+    found = unit_counts(find_units(model, find_groups(model)), {(0, "neurons"): level}, multiple)
     assert INNER - found.get((0, "neurons"), 0) == kept
 
 
@@ -81,7 +82,7 @@ def test_unit_scores_agree_with_the_weights_they_are_made_of(name: str) -> None:
     if name in ("l2", "magnitude", "random"):
         rows = [chosen.score(weight_view(model, part), seen((1, "down"))) for part in units.neurons[1].rows]
         scores = scores + sum(part.pow(chosen.norm).sum(1) for part in rows)
-    gone = lowest(model, units, 1, "neurons", 5, chosen, seen)
+    gone = lowest_units(UnitScorer(model, units, chosen, seen), 1, "neurons", 5)
     assert set(gone) == set(scores.argsort()[:5].tolist())
 
 
@@ -94,8 +95,10 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
     for head in range(HEADS):
         change = torch.zeros_like(weight)
         change[:, heads.columns([head])] = weight[:, heads.columns([head])]
-        costs.append(0.5 * float(((change @ one.inputs) * change).sum(1) @ one.score_outputs))
-    gone = lowest(model, units, 2, "heads", 1, criterion("fisher"), criterion_inputs(statistics))
+        costs.append(0.5 * float(((change @ one.input_covariance) * change).sum(1) @ one.score_outputs))
+    gone = lowest_units(
+        UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics)), 2, "heads", 1
+    )
     assert gone == (costs.index(min(costs)),)
 
 
@@ -103,13 +106,13 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
 def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
     model = tiny_model("llama")
     groups, units, statistics = known(model)
-    seen, chosen = criterion_inputs(statistics), criterion("fisher")
+    scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
     for count, even in ((2, True), (1, False)):
         number = {(layer, "heads"): count for layer in range(LAYERS)}
         if compensated:
-            removal = refit_layerwise(model, groups, units, number, chosen, seen, WINDOWS).removal
+            removal = refit_layerwise(scorer, groups, number, WINDOWS).removal
         else:
-            removal = choose(model, units, number, chosen, seen)
+            removal = choose_units(scorer, number)
         for layer, gone in removal.heads.items():
             lost = {units.heads[layer].group_of[head] for head in gone}
             assert len(gone) == count
@@ -120,10 +123,9 @@ def test_a_kv_group_goes_with_all_its_heads() -> None:
     model = tiny_model("llama")
     groups, units, statistics = known(model)
     number = {(1, "kv_groups"): 1}
-    found = refit_layerwise(
-        model, groups, units, number, criterion("fisher"), criterion_inputs(statistics), WINDOWS
-    ).removal
-    assert len(gone_groups(units.heads[1], found.heads[1])) == 1
+    scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
+    found = refit_layerwise(scorer, groups, number, WINDOWS).removal
+    assert len(pruned_groups(units.heads[1], found.heads[1])) == 1
     assert len(found.heads[1]) == HEADS // 2
 
 
@@ -132,9 +134,10 @@ def test_a_kv_group_goes_with_all_its_heads() -> None:
 def test_refitting_helps_and_leaves_the_model_dense(family: str, kind: str) -> None:
     model = tiny_model(family)
     groups, units, statistics = known(model)
-    before, seen, chosen = fingerprint(model), criterion_inputs(statistics), criterion("fisher")
-    bare = UnitRemoval(choose(model, units, counts(kind), chosen, seen))
-    fitted = refit_layerwise(model, groups, units, counts(kind), chosen, seen, WINDOWS)
+    before = fingerprint(model)
+    scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
+    bare = UnitRemoval(choose_units(scorer, counts(kind)))
+    fitted = refit_layerwise(scorer, groups, counts(kind), WINDOWS)
     assert fingerprint(model) == before
     damage = [
         kl(model, WINDOWS, lambda r=result: applied_change(model, groups, as_change(model, groups, units, r)))

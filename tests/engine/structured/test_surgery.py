@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from pruning.engine.architecture.groups import Part, find_groups, weight_view
-from pruning.engine.architecture.units import Removal, Units, find_units, lost_columns
+from pruning.engine.architecture.units import Removal, Units, find_units, pruned_columns
 from pruning.engine.masking.change import applied_change
 from pruning.engine.models.load import fingerprint
 from pruning.engine.structured.selection import UnitRemoval, as_change
@@ -50,7 +50,7 @@ def with_biases(family: str) -> nn.Module:
 def refitted(model: nn.Module, units: Units, removal: Removal) -> dict[str, torch.Tensor]:
     """Other weights for the columns that stay."""
     weights = {}
-    for name, gone in lost_columns(units, removal).items():
+    for name, gone in pruned_columns(units, removal).items():
         weights[name] = 1.1 * weight_view(model, Part(name))
         weights[name][:, gone] = 0
     return weights

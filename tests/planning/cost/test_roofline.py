@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from pruning.engine.architecture.groups import find_groups
+from pruning.engine.architecture.groups import find_groups, group_weight
 from pruning.engine.architecture.units import Removal, find_units
 from pruning.engine.evaluation.size import csr_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.masks import group_weight, removed
+from pruning.engine.masking.masks import removed
 from pruning.engine.models.load import Loaded
 from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller
 from pruning.errors import PruningError
 from pruning.planning.cost.model_size import Parts, parts_of, sizes, smallest, without
 from pruning.planning.cost.roofline import Device, devices, estimate, weights_read
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.tasks.inspect import _tables
 from pruning.workspace.store import Store
 from tests.support.tiny import FAMILIES, HIDDEN, VOCABULARY, tiny_model
@@ -38,7 +37,7 @@ DEVICE = Device("a slow one", bandwidth=1800.0, arithmetic={"float32": 35_200.0,
 
 
 def inspected(loaded: Loaded, folder: Path) -> dict[str, Any]:
-    return TASKS["inspect"](loaded, Store(folder), silent)
+    return TASKS["inspect"](Session(loaded, Store(folder)))
 
 
 # ---- the roofline -----------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ import random
 import pytest
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import KINDS, parse_settings
 from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 
 GROUPS = [(layer, kind) for layer in range(6) for kind in KINDS]
 
@@ -23,16 +24,11 @@ exceptions:
 """
 
 
-def recipe_of(plan, groups=GROUPS, **more):
-    return Recipe.from_plan(
-        plan,
-        groups,
-        reference="demo",
-        fingerprint="1234567890123456",
-        criterion="fisher",
-        data="demo",
-        **more,
-    )
+MODEL, DATA = ModelEntry(reference="demo", fingerprint="1234567890123456"), DataEntry(name="demo")
+
+
+def recipe_of(plan, groups=GROUPS, data=DATA, options=DEFAULT, **more):
+    return Recipe.from_plan(plan, groups, MODEL, data, "fisher", options).with_details(**more)
 
 
 def test_defaults_and_exceptions_make_the_plan():
@@ -50,7 +46,12 @@ def test_a_written_recipe_reads_back_the_same():
             for group in GROUPS
             if generator.random() < 0.7
         }
-        recipe = recipe_of(plan, name="half: the #1 try", notes="two\nlines", data_fingerprint="0e12")
+        recipe = recipe_of(
+            plan,
+            data=DataEntry(name="demo", fingerprint="0e12"),
+            name="half: the #1 try",
+            notes="two\nlines",
+        )
         again = Recipe.loads(recipe.dumps())
         assert again == recipe
         assert again.to_plan(GROUPS) == plan
@@ -162,8 +163,7 @@ def test_layers_that_the_model_has_not_are_refused():
 def test_units_go_with_their_structure_alone() -> None:
     layers = [(layer, "layers") for layer in range(4)]
     options = MaskOptions(structure="layers")
-    about = {"reference": "m", "fingerprint": "f", "criterion": "fisher", "data": "demo"}
-    recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, options=options, **about)
+    recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, MODEL, DATA, "fisher", options)
     assert recipe.settings() == ["layers@2=1"]
     again = Recipe.loads(recipe.dumps())
     assert again.to_plan(layers) == {(2, "layers"): 1.0}
@@ -178,3 +178,11 @@ def test_units_go_with_their_structure_alone() -> None:
     ):
         with pytest.raises(PruningError, match=words):
             Recipe.from_dict({**written, **change})
+
+
+def test_a_criterions_alias_is_read_and_written_as_the_stored_name():
+    text = GOOD.replace("criterion: fisher", "criterion: sparsegpt-ec")
+    recipe = Recipe.loads(text, ["fisher", "corrected"])
+    assert recipe.criterion == "corrected"
+    assert "criterion: corrected\n" in recipe.dumps()
+    assert "sparsegpt-ec" not in recipe.dumps()

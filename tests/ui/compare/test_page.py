@@ -6,15 +6,12 @@ import pytest
 
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
-from pruning.ui.compare import answers as answers_view
-from pruning.ui.compare import damage_chart
-from pruning.ui.compare import token_html as answer_marks
+from pruning.ui.compare import answers, damage_chart, token_html
 from pruning.ui.data import queries
 from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 PINS = ["Light:all=0.2", "Heavy:gate=0.4,up=0.5"]
 
@@ -37,10 +34,10 @@ def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open,
     app = open_page("compare", model="demo", plan="down=0.3", pin=PINS)
     shown = app.table[0].value
     assert list(shown.index) == ["Unpruned", "This plan", "Light", "Heavy"]
-    known = queries.measurements(
+    measurements = queries.measurements(
         queries.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
     )
-    truth = queries.measured(parse_settings(["all=0.2"], table.groups), known, list(table.groups))
+    truth = queries.measured(parse_settings(["all=0.2"], table.groups), measurements, list(table.groups))
     assert truth is not None
     measured = shown["Perplexity :green-badge[measured]"]
     assert measured["Light"] == format.perplexity(truth["perplexity"])
@@ -126,15 +123,15 @@ def row(**changes) -> dict:
 
 
 def test_the_first_difference_is_marked_in_both_answers() -> None:
-    drawn = answer_marks.answer(row(), "Plan 1")
+    drawn = token_html.answer(row(), "Plan 1")
     marked = re.findall(r"<mark>(.*?)</mark>", drawn)
     assert [re.sub("<.*?>", "", text) for text in marked] == [" li", " sea"]
     assert drawn.count("◆ parts here") == 1, "the table says it as well"
-    assert answer_marks.answer(row(first_difference=None), "Plan 1").count("<mark>") == 0
+    assert token_html.answer(row(first_difference=None), "Plan 1").count("<mark>") == 0
 
 
 def test_each_token_is_shaded_by_its_kl_and_its_figure_is_in_the_table() -> None:
-    drawn = answer_marks.answer(row(), "Plan 1")
+    drawn = token_html.answer(row(), "Plan 1")
     shades = re.findall(r'<span(?: class="drift-(\d)")? title="KL (.*?) nats">', drawn)
     assert shades == [("", "0.01"), ("2", "0.3"), ("4", "2"), ("1", "0.06")]
     cells = re.findall(r"<tr><td>(\d+)</td><td>(.*?)</td><td>(.*?)</td></tr>", drawn)
@@ -150,12 +147,12 @@ def test_each_token_is_shaded_by_its_kl_and_its_figure_is_in_the_table() -> None
     ("kl", "step"), [(0, 0), (0.049, 0), (0.05, 1), (0.2, 2), (0.5, 3), (0.99, 3), (1, 4)]
 )
 def test_shades_rise_with_the_drift(kl: float, step: int) -> None:
-    assert answer_marks.shade(kl) == step
+    assert token_html.shade(kl) == step
 
 
 def test_a_token_without_text_goes_with_the_next_and_loses_nothing() -> None:
-    found = answer_marks.gather(["a", "", "é", ""], [0.1, 0.9, 0.2, 0.3], 1, ended=True)
-    assert [(token.text, token.kl, token.parts, token.end) for token in found] == [
+    tokens = token_html.gather(["a", "", "é", ""], [0.1, 0.9, 0.2, 0.3], 1, ended=True)
+    assert [(token.text, token.kl, token.parts, token.end) for token in tokens] == [
         ("a", 0.1, False, False),
         ("é", 0.9, True, False),
         ("", 0.3, False, True),
@@ -163,7 +160,7 @@ def test_a_token_without_text_goes_with_the_next_and_loses_nothing() -> None:
 
 
 def test_answers_are_escaped() -> None:
-    drawn = answer_marks.answer(row(pruned_tokens=["<script>alert(1)</script>"]), "<b>P</b>")
+    drawn = token_html.answer(row(pruned_tokens=["<script>alert(1)</script>"]), "<b>P</b>")
     assert "<script" not in drawn
     assert "<b>P" not in drawn
 
@@ -175,8 +172,8 @@ def test_answers_of_one_length_are_laid_side_by_side() -> None:
         {"prompt": "b", "settings": ["all=0.2"], "max_new_tokens": 40, "n": 3},
         {"prompt": "b", "settings": ["gate=0.1"], "max_new_tokens": 40, "n": 4},
     ]
-    found = answers_view.by_prompt(rows, [["up=0.5"], ["all=0.2"]])
-    assert {prompt: [one["n"] for one in plans.values()] for prompt, plans in found.items()} == {
+    asked = answers.by_prompt(rows, [["up=0.5"], ["all=0.2"]])
+    assert {prompt: [row["n"] for row in plans.values()] for prompt, plans in asked.items()} == {
         "a": [1],
         "b": [3],
     }

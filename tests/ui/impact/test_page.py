@@ -10,13 +10,12 @@ from streamlit.testing.v1 import AppTest
 from pruning.planning.recipe.guide_claims import TECHNIQUES, verdict
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import session
-from pruning.ui.impact import chart as impact_chart
+from pruning.ui.impact import chart
 from pruning.ui.text import impact as impact_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.support.impact_rows import put_impact, put_refused
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 @pytest.fixture
@@ -108,13 +107,13 @@ def test_a_row_is_taken_up_on_explore(filled: Store, open_page: Open) -> None:
 def test_a_smaller_model_is_written(filled: Store, asked: list[dict], open_page: Open) -> None:
     app = opened(open_page)
     app.button(key="impact_write_channels_25").click().run()
-    [wanted] = asked
-    recipe = Recipe.from_dict(wanted["arguments"]["recipe"])
-    assert wanted["task"] == "export"
+    [request] = asked
+    recipe = Recipe.from_dict(request["arguments"]["recipe"])
+    assert request["task"] == "export"
     assert recipe.settings() == ["neurons=0.25"]
     assert (recipe.criterion, recipe.options().compensate) == ("l2", False)
-    assert "masked" not in wanted["arguments"]
-    assert wanted["arguments"]["name"] == "demo-channels-25"
+    assert "masked" not in request["arguments"]
+    assert request["arguments"]["name"] == "demo-channels-25"
 
 
 def test_what_was_written_is_a_link_away(filled: Store, open_page: Open, tmp_path: Path) -> None:
@@ -134,17 +133,19 @@ def test_where_no_smaller_folder_can_be_it_is_full_size(
 
 
 def test_the_file_has_every_row_with_its_claim(filled: Store) -> None:
-    found = put_impact(filled)
-    verdicts = {name: verdict(row, list(found.values())) for name, row in found.items()}
-    lines = list(csv.DictReader(io.StringIO(impact_words.csv(list(found.values()), verdicts))))
-    assert [line["row"] for line in lines] == [one.name for one in TECHNIQUES if not one.training]
+    rows = put_impact(filled)
+    verdicts = {name: verdict(row, list(rows.values())) for name, row in rows.items()}
+    lines = list(csv.DictReader(io.StringIO(impact_words.csv(list(rows.values()), verdicts))))
+    assert [line["row"] for line in lines] == [
+        technique.name for technique in TECHNIQUES if not technique.training
+    ]
     assert (lines[0]["claimed_times_smaller"], lines[0]["claimed_loss"]) == ("1.2", "minimal")
-    assert float(lines[0]["perplexity"]) == pytest.approx(found["magnitude_50"]["perplexity"], rel=1e-5)
+    assert float(lines[0]["perplexity"]) == pytest.approx(rows["magnitude_50"]["perplexity"], rel=1e-5)
     assert lines[1]["claimed_times_smaller"] == ""
 
 
 def test_the_chart_tells_the_guides_from_ours(filled: Store) -> None:
-    figure = impact_chart.costs(list(put_impact(filled).values()), "Perplexity")
+    figure = chart.costs(list(put_impact(filled).values()), "Perplexity")
     theirs, ours, dense = figure.data
     assert "Magnitude 50 %" in theirs.text
     assert "Wanda 50 %" in ours.text
@@ -158,5 +159,5 @@ def test_the_chart_bears_nothing_lost_and_everything() -> None:
         {**values, "name": "none", "beside": None, "kl": 0.0, "perplexity": 33.8},
         {**values, "name": "all", "beside": "none", "kl": 600.0, "perplexity": 1e304},
     ]
-    assert impact_chart.costs(rows, "KL").layout.yaxis.tickvals == (100.0, 300.0, 1000.0, 3000.0)
-    assert len(impact_chart.costs(rows, "Perplexity").layout.yaxis.tickvals) < 12
+    assert chart.costs(rows, "KL").layout.yaxis.tickvals == (100.0, 300.0, 1000.0, 3000.0)
+    assert len(chart.costs(rows, "Perplexity").layout.yaxis.tickvals) < 12

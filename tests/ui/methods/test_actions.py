@@ -5,8 +5,8 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from pruning.planning.recipe.recipe import Recipe
+from tests.ui.conftest import text_of
 from tests.ui.methods.conftest import choose, end_jobs
-from tests.ui.test_pages import text_of
 
 
 def exported(app: AppTest, asked: list[dict]) -> tuple[Recipe, dict[str, Any]]:

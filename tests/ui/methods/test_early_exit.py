@@ -8,8 +8,8 @@ from pruning.benchmarks.synthetic import DATA_FINGERPRINT
 from pruning.ui.methods import early_exit
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.ui.conftest import text_of
 from tests.ui.methods.conftest import choose, end_jobs
-from tests.ui.test_pages import text_of
 
 
 def exits() -> dict[str, Any]:

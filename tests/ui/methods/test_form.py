@@ -9,9 +9,8 @@ from pruning.ui.text import labels
 from pruning.ui.text import methods as method_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.methods.conftest import end_jobs, measure, take
-from tests.ui.test_pages import text_of
 
 
 def test_there_is_a_sentence_for_every_structure() -> None:
@@ -33,8 +32,8 @@ def test_one_press_measures_half_of_the_weights(page: AppTest, asked: list[dict]
 def test_the_pattern_says_how_much_goes(page: AppTest, asked: list[dict]) -> None:
     take(page, "n:m", "wanda")
     page.text_input(key="method_pattern").set_value("1:4").run()
-    wanted = measure(page, asked)
-    assert wanted == {
+    arguments = measure(page, asked)
+    assert arguments == {
         "task": "measure",
         "settings": ["all=0.75"],
         "criterion": "wanda",
@@ -49,9 +48,13 @@ def test_blocks_have_no_criterion_that_changes_weights(page: AppTest, asked: lis
     offered = next(box for box in page.selectbox if box.label == "How it is chosen").options
     assert not any("SparseGPT" in option for option in offered)
     page.text_input(key="method_block").set_value("1x64").run()
-    wanted = measure(page, asked)
-    assert (wanted["structure"], wanted["block"], wanted["settings"]) == ("block", "1x64", ["all=0.2"])
-    assert wanted["criterion"] == "l2"
+    arguments = measure(page, asked)
+    assert (arguments["structure"], arguments["block"], arguments["settings"]) == (
+        "block",
+        "1x64",
+        ["all=0.2"],
+    )
+    assert arguments["criterion"] == "l2"
 
 
 def test_layers_are_found_or_named(page: AppTest, asked: list[dict]) -> None:
@@ -68,18 +71,18 @@ def test_layers_are_found_or_named(page: AppTest, asked: list[dict]) -> None:
     assert "Name the layers to drop" in page.error[0].value
     page.text_input(key="method_level_layers_named").set_value("7,12-13").run()
     assert "**27 of 30 layers** stay" in text_of(page)
-    wanted = measure(page, asked)
-    assert (wanted["settings"], wanted["structure"]) == (["layers@7,12-13=1"], "layers")
+    arguments = measure(page, asked)
+    assert (arguments["settings"], arguments["structure"]) == (["layers@7,12-13=1"], "layers")
 
 
 @pytest.mark.parametrize("structure", ["unstructured", "neurons", "heads"])
 def test_the_best_is_asked_for_with_a_share_alone(page: AppTest, asked: list[dict], structure: str) -> None:
     take(page, structure, "best")
-    wanted = measure(page, asked)
-    assert wanted["task"] == "best"
-    assert wanted.get("structure", "unstructured") == structure
-    assert wanted["sparsity"] == {"unstructured": 0.5, "neurons": 0.2, "heads": 0.222222}[structure]
-    assert set(wanted) <= {"task", "structure", "sparsity", "data"}
+    arguments = measure(page, asked)
+    assert arguments["task"] == "best"
+    assert arguments.get("structure", "unstructured") == structure
+    assert arguments["sparsity"] == {"unstructured": 0.5, "neurons": 0.2, "heads": 0.222222}[structure]
+    assert set(arguments) <= {"task", "structure", "sparsity", "data"}
 
 
 def test_options_and_the_plan_of_explore(open_page: Open, store: Store, asked: list[dict]) -> None:
@@ -90,10 +93,10 @@ def test_options_and_the_plan_of_explore(open_page: Open, store: Store, asked: l
     app.text_input(key="method_protect").set_value("0,29")
     app.selectbox(key="method_scope_False").set_value("layer")
     app.number_input(key="method_ceiling").set_value(70.0).run()
-    wanted = measure(app, asked)
-    assert wanted["settings"] == ["up=0.5", "down@0-3=0.1"]
+    arguments = measure(app, asked)
+    assert arguments["settings"] == ["up=0.5", "down@0-3=0.1"]
     options = {"criterion": "wanda", "protect": "0,29", "scope": "layer", "ceiling": 0.7}
-    assert options.items() <= wanted.items()
+    assert options.items() <= arguments.items()
 
 
 @pytest.mark.parametrize(

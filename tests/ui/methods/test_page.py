@@ -56,11 +56,11 @@ def test_the_frontier_is_what_nothing_beats(store: Store, open_page: Open) -> No
     synthetic.put_model(store)
     synthetic.put_methods(store)
     rows = [("a", 0.5, 0.9), ("b", 0.49996, 0.35), ("c", 0.2, 0.4), ("d", 0.1, 0.1), ("e", 0.6, 2.0)]
-    found = [
+    results = [
         method_results.Result(name, name, "wanda", ("all=0.5",), {}, None, False, {"sparsity": s, "kl": k}, 0)
         for name, s, k in rows
     ]
-    assert [one.id for one in chart.frontier(found)] == ["d", "b", "e"]
+    assert [result.id for result in chart.frontier(results)] == ["d", "b", "e"]
 
 
 def test_figures_of_another_text_and_of_nothing_removed_are_left_out(store: Store, open_page: Open) -> None:
@@ -84,7 +84,7 @@ def test_the_best_is_named_as_such(store: Store, open_page: Open) -> None:
 
 
 def test_the_table_can_be_taken_away(filled: AppTest) -> None:
-    [button] = [one for one in filled.get("download_button") if "CSV" in one.proto.label]
+    [button] = [result for result in filled.get("download_button") if "CSV" in result.proto.label]
     assert button.proto.label == "Download as CSV"
     frame = filled.dataframe[0].value
     again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))

@@ -4,9 +4,8 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.methods.conftest import measure, take
-from tests.ui.test_pages import text_of
 
 
 def test_neurons_are_rounded_and_counted(page: AppTest, asked: list[dict]) -> None:
@@ -16,9 +15,9 @@ def test_neurons_are_rounded_and_counted(page: AppTest, asked: list[dict]) -> No
     assert "**1,280 of 1,536 neurons** stay in every layer" in text_of(page)
     assert "Rounded from 1,229" in text_of(page)
     page.toggle(key="method_compensate").set_value(False).run()
-    wanted = measure(page, asked)
-    assert wanted["settings"] == ["neurons=0.2"]
-    assert {"structure": "neurons", "round_to": 256, "compensate": False}.items() <= wanted.items()
+    arguments = measure(page, asked)
+    assert arguments["settings"] == ["neurons=0.2"]
+    assert {"structure": "neurons", "round_to": 256, "compensate": False}.items() <= arguments.items()
 
 
 def test_heads_are_counted_and_kv_groups_too(page: AppTest, asked: list[dict]) -> None:

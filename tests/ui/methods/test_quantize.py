@@ -7,8 +7,8 @@ from pruning.benchmarks.synthetic import DATA_FINGERPRINT
 from pruning.ui.methods import quantize
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.ui.conftest import text_of
 from tests.ui.methods.conftest import choose
-from tests.ui.test_pages import text_of
 
 NEURONS = {"settings": ["neurons=0.2"], "criterion": "fisher", "structure": "neurons", "data": "demo"}
 STEPS = ((False, None, 538e6), (False, "int8", 219e6), (True, None, 460e6), (True, "int8", 180e6))

@@ -17,8 +17,7 @@ from pruning.ui.present.facts import Assumptions, Results
 from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def said(html: str) -> str:
@@ -64,10 +63,10 @@ def test_without_a_plan_the_page_says_where_to_make_one(open_page: Open, store: 
 
 def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, store: Store) -> None:
     table = synthetic.put_all(store)
-    found = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
+    figures = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert f"{round(100 * (1 - found['bytes'] / table.dense['bytes']))} %" in page
-    assert f"{round(100 * found['agreement'])} in 100" in page
+    assert f"{round(100 * (1 - figures['bytes'] / table.dense['bytes']))} %" in page
+    assert f"{round(100 * figures['agreement'])} in 100" in page
     assert page.count("● measured") == 5
     assert page.count("◌ forecast") == 1, "speed was not measured"
 
@@ -132,8 +131,8 @@ def test_an_address_that_makes_no_sense_is_not_believed(value: str) -> None:
 
 
 def test_an_address_is_read_back() -> None:
-    found = present_view.from_address({"title": "T", "price": "2.5", "copies": "3", "currency": "$"})
-    assert found == Assumptions(title="T", price=2.5, copies=3, currency="$")
+    assumptions = present_view.from_address({"title": "T", "price": "2.5", "copies": "3", "currency": "$"})
+    assert assumptions == Assumptions(title="T", price=2.5, copies=3, currency="$")
 
 
 # ---- facts ------------------------------------------------------------------------------------------

@@ -6,9 +6,8 @@ from pruning.planning.recipe.training import Training
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.recover.conftest import PLAN, label
-from tests.ui.test_pages import text_of
 
 
 def test_a_killed_training_says_where_it_goes_on(open_page: Open, store: Store, asked: list[dict]) -> None:

@@ -6,9 +6,8 @@ from pruning.jobs.command_line import command_line
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.recover.conftest import end_jobs
-from tests.ui.test_pages import text_of
 
 
 def test_a_ladder_is_asked_for(page: AppTest, asked: list[dict], store: Store) -> None:

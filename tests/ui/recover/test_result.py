@@ -15,9 +15,8 @@ from pruning.ui.recover import result
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.recover.conftest import PLAN, end_jobs
-from tests.ui.test_pages import text_of
 
 
 @pytest.fixture

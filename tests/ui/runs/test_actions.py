@@ -9,9 +9,8 @@ from pruning.ui.data import session
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.runs.conftest import press, the_run, unfold
-from tests.ui.test_pages import text_of
 
 
 @pytest.mark.parametrize(

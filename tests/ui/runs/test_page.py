@@ -7,9 +7,8 @@ from pruning.ui.text import format
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.runs.conftest import the_run
-from tests.ui.test_pages import text_of
 
 
 def test_an_empty_workspace_says_where_to_begin(open_page: Open) -> None:

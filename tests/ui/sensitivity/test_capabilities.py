@@ -16,15 +16,14 @@ from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import parse_settings
-from pruning.ui.sensitivity import capabilities as capability_view
+from pruning.ui.sensitivity import capabilities as capabilities_section
 from pruning.ui.sensitivity import capability_chart
 from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, text_of
 from tests.ui.optimize.test_page import command_of, plan_of, press, wish
 from tests.ui.sensitivity.test_page import figures
-from tests.ui.test_pages import text_of
 
 
 @pytest.fixture
@@ -99,15 +98,15 @@ def test_the_picture_shows_how_many_times_the_others_share_it_is() -> None:
 
 
 def test_the_sentence_names_groups_by_kind_and_what_they_carry() -> None:
-    table = synthetic.sensitivity_map(layers=6)
-    known = CapabilityMap.from_dict(synthetic.leanings(table))
-    said = capability_view.sentence(known, "facts", 0.5)
+    smap = synthetic.sensitivity_map(layers=6)
+    capabilities = CapabilityMap.from_dict(synthetic.leanings(smap))
+    said = capabilities_section.sentence(capabilities, "facts", 0.5)
     assert said.startswith("More than the others it leans on ")
     for kind in ("qkv", "attn_out", "gate", "up", "down"):
         assert f"**{labels.kind(kind)}** in layer 5" in said
-    rows = [row for row, (layer, _) in enumerate(table.groups) if layer == 5]
-    assert f"There lie {format.percent(known.shares('facts', 0.5)[rows].sum())} of its loss" in said
-    assert capability_view.places([(3, "up"), (1, "qkv"), (2, "up")]) == (
+    rows = [row for row, (layer, _) in enumerate(smap.groups) if layer == 5]
+    assert f"There lie {format.percent(capabilities.shares('facts', 0.5)[rows].sum())} of its loss" in said
+    assert capabilities_section.places([(3, "up"), (1, "qkv"), (2, "up")]) == (
         "**MLP up** in layers 2–3 and **Attention QKV** in layer 1"
     )
 

@@ -10,8 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.ui.data import single_groups
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 def figures(app: AppTest) -> list[dict]:

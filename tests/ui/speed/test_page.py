@@ -6,13 +6,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.planning.cost.latency_table import LatencyTable
-from pruning.ui.speed import charts as speed_chart
+from pruning.ui.speed import charts
 from pruning.ui.text import speed as speed_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.support.latency_rows import WHY, put_latency
-from tests.ui.conftest import Open
-from tests.ui.test_pages import text_of
+from tests.ui.conftest import Open, text_of
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ def test_a_model_of_before_is_to_be_loaded_again(store: Store, timed: dict, open
 
 
 def test_the_chart_holds_what_was_timed(timed: dict) -> None:
-    figure = speed_chart.speedups(LatencyTable.from_dict(timed), "prefill")
+    figure = charts.speedups(LatencyTable.from_dict(timed), "prefill")
     marks = {trace.name: trace for trace in figure.data if trace.mode == "markers"}
     assert list(marks["Neurons"].x) == [25.0, 50.0]
     assert list(marks["Neurons"].y) == pytest.approx([300 / 270, 300 / 240])

@@ -1,0 +1,251 @@
+"""The tables of each bench: its figures in words, how each is written, and what is wanted of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING = "–"
+Result = Mapping[str, Any]
+Format = Callable[[Any], str]
+
+# ---- numbers ----------------------------------------------------------------------------------------
+
+
+def decimals(places: int) -> Format:
+    """A number with so many places behind the point."""
+    return lambda value: f"{value:,.{places}f}"
+
+
+def significant(digits: int) -> Format:
+    """A number with so many digits that count, never in powers of ten."""
+
+    def text(value: float) -> str:
+        rounded = f"{value:.{digits - 1}e}"
+        places = digits - 1 - int(rounded.partition("e")[2])
+        return f"{float(rounded):,.{max(0, places)}f}" if value else "0"
+
+    return text
+
+
+def percent(places: int = 0) -> Format:
+    """A share, 0..1, in percent."""
+    return lambda value: f"{100 * value:.{places}f} %"
+
+
+def times(value: float) -> str:
+    """A ratio."""
+    return f"{value:.2f}×"
+
+
+def milliseconds(value: float) -> str:
+    """A time, in seconds from a second on."""
+    return f"{value / 1000:.1f} s" if value >= 1000 else f"{value:.0f} ms"
+
+
+def yes(value: bool) -> str:
+    """A flag in a word."""
+    return "yes" if value else "no"
+
+
+def shown(result: Result, key: str, form: Format) -> str:
+    """A figure of the result, or a dash where it was not or could not be measured."""
+    value = result.get(key)
+    return NOTHING if value is None or value != value else form(value)
+
+
+# ---- tables -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of a table of figures: a key of the result, what it is, how it is written, what is wanted."""
+
+    key: str
+    label: str
+    form: Format
+    wanted: str = NOTHING
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def figure_table(result: Result, figures: Sequence[Figure]) -> str:
+    """Figures with what is wanted of them beside."""
+    rows = [(f"{f.label} (`{f.key}`)", shown(result, f.key, f.form), f.wanted) for f in figures]
+    return table(("figure", "value", "wanted"), rows)
+
+
+def _map(result: Result) -> list[str]:
+    figures = [
+        Figure(
+            "dense_forwards",
+            "the map, in dense forward passes over the same tokens",
+            decimals(1),
+            "at most 10",
+        ),
+        Figure("statistics_forwards", "of these, the Fisher factors", decimals(1)),
+        Figure("pricing_forwards", "of these, the prices", decimals(1)),
+    ]
+    endings = ("", "_kronecker", "_token")
+    rows = [
+        (f"{name[-2:]} % (`{name}`)", *(shown(result, f"{name}{ending}", decimals(3)) for ending in endings))
+        for name in ("spearman_50", "spearman_70")
+    ]
+    header = ("Spearman with measured KL at", "both estimators", "Kronecker alone", "token alone")
+    return [figure_table(result, figures), table(header, rows)]
+
+
+def _forecast(result: Result) -> list[str]:
+    rows = [
+        (label, shown(result, key, form), shown(result, f"{key}_prior", prior_form), wanted)
+        for label, key, form, prior_form, wanted in (
+            (
+                "median error of KL (`median_error`)",
+                "median_error",
+                percent(1),
+                percent(),
+                "below the prior's",
+            ),
+            ("90th percentile (`p90_error`)", "p90_error", percent(), percent(), "below the prior's"),
+            (
+                "Spearman with measured KL (`spearman`)",
+                "spearman",
+                decimals(3),
+                decimals(3),
+                "above the prior's",
+            ),
+            ("measured KL inside the band (`coverage_80`)", "coverage_80", percent(), percent(), "80 %"),
+        )
+    ]
+    parts = [
+        (
+            name,
+            str(part["recipes"]),
+            shown(part, "median_error", percent(1)),
+            shown(part, "p90_error", percent()),
+            shown(part, "coverage_80", percent()),
+        )
+        for group in ("kinds", "criteria")
+        for name, part in result[group].items()
+        if part["recipes"]
+    ]
+    return [
+        table(("figure", "after measurements", "prior alone", "wanted"), rows),
+        table(("recipes", "number", "median error", "90th percentile", "inside the band"), parts),
+        f"{result['recipes']} recipes; one forecast of a plan takes "
+        f"{shown(result, 'forecast_ms', decimals(1))} ms (`forecast_ms`).",
+    ]
+
+
+def _masks(result: Result) -> list[str]:
+    names = {
+        "magnitude": "magnitude, uniform",
+        "wanda": "Wanda, uniform",
+        "sparsegpt": "SparseGPT, uniform",
+        "best": "our best",
+    }
+    rows = [
+        (label, shown(result, f"{name}_kl", decimals(3)), shown(result, f"{name}_perplexity", decimals(1)))
+        for name, label in names.items()
+    ]
+    ratio = Figure("best_over_sparsegpt", "KL of our best over SparseGPT's", decimals(2), "under 1")
+    header = (f"{percent()(result['sparsity'])} of the weights", "KL", "perplexity")
+    return [table(header, rows), figure_table(result, [ratio])]
+
+
+def _structured(result: Result) -> list[str]:
+    cells: dict[str, dict[str, str]] = {}
+    for row in result["rows"]:
+        text = f"{significant(3)(row['kl'])} ({significant(3)(row['perplexity'])})"
+        cells.setdefault(row["method"], {})[row["structure"]] = text
+    rows = [(name, *(cells[name].get(s, NOTHING) for s in ("neurons", "heads"))) for name in cells]
+    ratios = [
+        Figure("neurons_ratio", "KL of our best over Wanda-scored, neurons", decimals(2), "under 1"),
+        Figure("heads_ratio", "KL of our best over Fisher-scored, heads", decimals(2), "under 1"),
+    ]
+    header = ("KL (perplexity)", "20 % of the neurons", "2 of 9 heads")
+    return [table(header, rows), figure_table(result, ratios)]
+
+
+def _solver(result: Result) -> list[str]:
+    figures = [
+        Figure("milliseconds", "solving 150 groups × 20 levels, ms", decimals(0)),
+        Figure("gap_to_bound", "largest gap to the bound", significant(2), "0"),
+        Figure("ours_best_everywhere", "the solver's plan measures best in every case", yes, "yes"),
+    ]
+    cases: dict[str, dict[str, float]] = {}
+    for row in result["rows"]:
+        cases.setdefault(row["case"], {})[row["method"]] = row["kl"]
+    methods = ("uniform", "owl", "greedy", "ours")
+    rows = [
+        (
+            name,
+            *(shown(kls, method, decimals(4)) for method in methods),
+            f"{100 * (kls['ours'] / kls['greedy'] - 1):+.2f} %",
+        )
+        for name, kls in cases.items()
+    ]
+    header = ("measured KL", "uniform", "OWL", "greedy steps", "the solver", "against greedy")
+    return [figure_table(result, figures), table(header, rows)]
+
+
+def _latency(result: Result) -> list[str]:
+    figures = [
+        Figure("median_error", "median error of the forecast speed-up", percent(1)),
+        Figure("median_error_prefill", "of these, reading", percent(1)),
+        Figure("median_error_decode", "of these, writing", percent(1)),
+        Figure("worst_error", "worst error", percent(1)),
+    ]
+    rows = [
+        (
+            row["kind"],
+            percent()(row["units_gone"]),
+            row["mode"],
+            times(row["measured"]),
+            times(row["forecast"]),
+        )
+        for row in result["rows"]
+    ]
+    header = ("units", "pruned", "mode", "measured", "forecast")
+    return [figure_table(result, figures), table(header, rows)]
+
+
+def _ui(result: Result) -> list[str]:
+    shapes = ("30x5", "80x5")
+    rows = [
+        (f"{label}: median / 95th percentile (`{name}_…`)", *(_pair(result, name, f"_{s}") for s in shapes))
+        for name, label in (
+            ("drag", "dragging a fader, event to painted frame"),
+            ("paint", "painting on the strip"),
+        )
+    ]
+    rows.append(("the same on an empty page (`floor_…`)", _pair(result, "floor", ""), NOTHING))
+    release = (shown(result, f"release_median_ms_{s}", milliseconds) for s in shapes)
+    rows.append(("letting go until Python has answered: median (`release_…`)", *release))
+    figures = [
+        Figure("first_page_ms", "first page of a fresh server", milliseconds),
+        Figure("switch_median_ms", "switching pages, median", milliseconds),
+        Figure("switch_max_ms", "switching pages, slowest", milliseconds),
+        Figure("rss_mb", "memory of the dashboard's process, MB", decimals(0), "under 400"),
+        Figure("torch_loaded", "torch loaded in it", yes, "no"),
+    ]
+    return [table(("figure", "30 × 5 groups", "80 × 5 groups"), rows), figure_table(result, figures)]
+
+
+def _pair(result: Result, name: str, ending: str) -> str:
+    values = (shown(result, f"{name}_{part}_ms{ending}", milliseconds) for part in ("median", "p95"))
+    return " / ".join(values)
+
+
+TABLES: dict[str, Callable[[Result], list[str]]] = {
+    "map": _map,
+    "forecast": _forecast,
+    "masks": _masks,
+    "structured": _structured,
+    "solver": _solver,
+    "latency": _latency,
+    "ui": _ui,
+}

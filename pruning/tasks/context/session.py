@@ -1,0 +1,237 @@
+"""A loaded model with one text: what tasks need before they start, each part made once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from pruning.engine.architecture.forward import Head, head_of, run
+from pruning.engine.calibration import fisher, fisher_io, gradients
+from pruning.engine.calibration.data import Windows, load_windows
+from pruning.engine.calibration.fisher import Statistics
+from pruning.engine.criteria import Criterion, CriterionInputs
+from pruning.engine.evaluation.metrics import Quality, compare
+from pruning.engine.masking.change import WeightChange
+from pruning.engine.masking.masks import criterion_inputs
+from pruning.engine.models.load import Loaded, load
+from pruning.files import stamp_of
+from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
+from pruning.progress import Progress, silent
+from pruning.workspace import results
+from pruning.workspace.store import Store
+
+# A least-squares fit has as many unknowns in each row as inputs are kept; few tokens are learned by heart.
+FITTING_TOKENS = 16384
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, its quality."""
+
+    windows: Windows
+    head: Head
+    hidden: torch.Tensor
+    quality: Quality
+
+
+@dataclass
+class Made:
+    """The latest of each part for one model; what another text needs takes the place of what was there.
+
+    `change`: the latest weight update, with all that decides it; whoever measures it often writes it next.
+    """
+
+    windows: Windows | None = None
+    stamp: tuple[int, int] | None = None
+    reference: Reference | None = None
+    statistics: Statistics | None = None
+    gradients: tuple[str, dict[Group, torch.Tensor]] | None = None
+    change: tuple[dict[str, Any], WeightChange] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A loaded model with the text `data`, a workspace, and somebody to report progress to.
+
+    Views made by `on` and `reporting` share what was made; for a file's text that ends when the file changes.
+    """
+
+    loaded: Loaded
+    store: Store
+    data: str = "demo"
+    progress: Progress = silent
+    made: Made = field(default_factory=Made, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        reference: str = "demo",
+        data: str = "demo",
+        *,
+        store: Store | None = None,
+        progress: Progress = silent,
+        **how: Any,
+    ) -> "Session":
+        """Load a model and open the workspace.
+
+        Parameters
+        ----------
+        reference
+            `demo`, a hub id, a folder or a GGUF file.
+        data
+            `demo`, `wikitext`, a text, JSONL or parquet file, or a hub data set.
+        store
+            The workspace; the user's own where it is None.
+        progress
+            Hears of the loading, and of all that is done with the session.
+        how
+            `dtype`, `device`, `trust_remote_code`, `allow_pickle`: see `pruning.engine.models.load.load`.
+
+        Raises
+        ------
+        PruningError
+            For a model that is not there, is damaged, or cannot be pruned.
+        """
+        loaded = load(reference, **how, progress=progress)
+        return cls(loaded, Store() if store is None else store, data, progress)
+
+    def on(self, data: str) -> "Session":
+        """The same model with another text."""
+        return self if data == self.data else replace(self, data=data)
+
+    def reporting(self, progress: Progress) -> "Session":
+        """The same session, of which somebody else hears."""
+        return replace(self, progress=progress)
+
+    # ---- the model ------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Any:
+        """The model, dense but while a change is applied to it."""
+        return self.loaded.model
+
+    @property
+    def groups(self) -> list[Any]:
+        """The model's groups of weights, with the modules they are in."""
+        return self.loaded.groups
+
+    def plan_groups(self, structure: str = "unstructured") -> list[Group]:
+        """What plans have levels for: the model's groups, or for whole units those of each layer."""
+        if structure in UNIT_KINDS:
+            return [(layer, structure) for layer in sorted({group.layer for group in self.groups})]
+        return [(group.layer, group.kind) for group in self.groups]
+
+    def plan(self, settings: Sequence[str], structure: str = "unstructured") -> Plan:
+        """The plan of `settings`. Raises PruningError for what cannot be read."""
+        return parse_settings(list(settings), self.plan_groups(structure))
+
+    def settings(self, plan: Plan, structure: str = "unstructured") -> list[str]:
+        """The shortest settings that spell the plan."""
+        return format_settings(plan, self.plan_groups(structure))
+
+    # ---- the text -------------------------------------------------------------------------------------
+
+    @property
+    def windows(self) -> Windows:
+        """The text in the model's tokens, [n, length] for calibration and for evaluation.
+
+        When it is read the workspace is told which text it is, so that nobody takes figures of an older one
+        under the same name for its own.
+        """
+        made, stamp = self.made, stamp_of(self.data)
+        if made.windows is None or made.windows.name != self.data or made.stamp != stamp:
+            made.windows, made.stamp = load_windows(self.loaded.tokenizer, self.data), stamp
+            results.put_text(self.store, self.subject_of(made.windows), stamp)
+        return made.windows
+
+    @property
+    def fitting_windows(self) -> torch.Tensor:
+        """More of the calibration text [n, length] than statistics need: what weights are fitted to."""
+        return load_windows(self.loaded.tokenizer, self.data, calibration_tokens=FITTING_TOKENS).calibration
+
+    @property
+    def subject(self) -> results.Subject:
+        """The model and the very text, as stored results name them."""
+        return self.subject_of(self.windows)
+
+    def subject_of(self, windows: Windows) -> results.Subject:
+        """The model and the text of these windows."""
+        return results.Subject(self.loaded.fingerprint, self.data, windows.fingerprint)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The part of a result's key that says which model and which text it is about."""
+        return {"fingerprint": self.loaded.fingerprint, "data": self.data}
+
+    @property
+    def text_key(self) -> dict[str, Any]:
+        """The same with the fingerprint of the very text, for results that are kept for each text."""
+        return {**self.key, "data_fingerprint": self.windows.fingerprint}
+
+    def stored(self, kind: str, key: dict[str, Any]) -> dict[str, Any] | None:
+        """The value kept under (kind, key) if it is about this very text."""
+        return results.stored(self.store, kind, key, self.windows.fingerprint)
+
+    # ---- what is worked out on the text ---------------------------------------------------------------
+
+    @property
+    def reference(self) -> Reference:
+        """The dense model's hidden states and quality on the evaluation part of the text."""
+        windows, made = self.windows, self.made
+        if made.reference is None or made.reference.windows.fingerprint != windows.fingerprint:
+            self.progress(0, 1, "Running the dense model")
+            head = head_of(self.model)
+            hidden = run(self.model, windows.evaluation)
+            quality = compare(head, hidden, hidden, windows.evaluation)
+            made.reference = Reference(windows, head, hidden, quality)
+        return made.reference
+
+    @property
+    def statistics(self) -> Statistics:
+        """The Fisher factors of the calibration part of the text.
+
+        Looked for here, then in the workspace; what is collected is written there.
+        """
+        windows, made = self.windows, self.made
+        if made.statistics is not None and made.statistics.identity.data_fingerprint == windows.fingerprint:
+            return made.statistics
+        path = self.store.file("statistics", self._text_names(windows), ".safetensors")
+        if path.exists():
+            made.statistics = fisher_io.load(path, self.loaded.device)
+        else:
+            identity = fisher.StatisticsIdentity(self.loaded.fingerprint, windows.fingerprint)
+            made.statistics = fisher.collect(
+                self.model, self.groups, windows.calibration, identity, self.progress
+            )
+            fisher_io.save(made.statistics, path)
+        return made.statistics
+
+    @property
+    def gradients(self) -> dict[Group, torch.Tensor]:
+        """Σ |∂L/∂w| of every group on the calibration part of the text.
+
+        Looked for here, then in the workspace; what is collected is written there.
+        """
+        windows, made = self.windows, self.made
+        if made.gradients is not None and made.gradients[0] == windows.fingerprint:
+            return made.gradients[1]
+        path = self.store.file("gradients", self._text_names(windows), ".safetensors")
+        if path.exists():
+            sums = gradients.load(path, self.loaded.device)
+        else:
+            sums = gradients.collect(self.model, self.groups, windows.calibration, self.progress)
+            gradients.save(sums, path)
+        made.gradients = windows.fingerprint, sums
+        return sums
+
+    def inputs_for(self, criterion: Criterion) -> CriterionInputs:
+        """What the criterion scores by besides the weights, by group; collected where it is not there yet."""
+        factors = {"inputs", "outputs"} & set(criterion.needs)
+        return criterion_inputs(
+            self.statistics if factors else None,
+            self.gradients if "gradients" in criterion.needs else None,
+        )
+
+    def _text_names(self, windows: Windows) -> dict[str, Any]:
+        return {"fingerprint": self.loaded.fingerprint, "data_fingerprint": windows.fingerprint}

@@ -1,0 +1,107 @@
+"""The task that measures groups one at a time, where the map forecasts them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+from pruning.engine.masking.change import WeightChange
+from pruning.engine.sensitivity import sweep as engine
+from pruning.engine.sensitivity.group_costs import LEVELS
+from pruning.engine.sensitivity.sweep import Point
+from pruning.errors import PruningError
+from pruning.files import write_json
+from pruning.planning.recipe.plan import KINDS, format_level
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.apply import applied, spec_of
+from pruning.tasks.context.session import Session
+from pruning.tasks.sensitivity import check_levels
+
+
+def sweep(
+    session: Session,
+    criterion: str = "fisher",
+    levels: Sequence[float] = LEVELS,
+    layers: Sequence[int] | None = None,
+    kinds: Sequence[str] | None = None,
+    out: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Measure the chosen groups at each level, one at a time; what is in the store is not measured again.
+
+    Parameters
+    ----------
+    session
+        The model, and the text it is measured on.
+    criterion, options
+        How weights are chosen; see `pruning.planning.recipe.mask_options`.
+    levels
+        Shares of a group's weights.
+    layers, kinds
+        Which groups; all where they are None.
+    out
+        A JSON file to write the points to.
+
+    Returns
+    -------
+    dict
+        `points`, each with its layer, kind, level, KL (nats per token) and perplexity; how many of them were
+        `measured` now; `out`.
+    """
+    spec = spec_of(session, [], criterion, options)
+    points = _points(session, check_levels(levels), layers, kinds)
+    key = {**session.text_key, "criterion": spec.criterion, **spec.options.changed()}
+    values = {point: session.store.get("sweep_point", {**key, **_named(point)}) for point in points}
+    missing = [point for point in points if values[point] is None]
+    done = len(points) - len(missing)
+    if missing:
+        session.progress(done, len(points), "Running the dense model")
+        pruned, evaluation = _point_applied(session, spec), session.windows.evaluation
+        for point, quality in engine.sweep(session.model, session.groups, pruned, evaluation, missing):
+            value = {**_named(point), "kl": quality.kl, "perplexity": quality.perplexity}
+            session.store.put("sweep_point", {**key, **_named(point)}, value)
+            values[point], done = value, done + 1
+            session.progress(done, len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
+    rows = [values[point] for point in points]
+    return {
+        "points": rows,
+        "measured": len(missing),
+        "out": None if out is None else str(write_json(out, {"points": rows}, "The points")),
+    }
+
+
+def _point_applied(
+    session: Session, spec: PruningSpec
+) -> Callable[[Point], AbstractContextManager[WeightChange]]:
+    """The model with one point's group pruned, everything else as in `spec`."""
+
+    def pruned(point: Point) -> AbstractContextManager[WeightChange]:
+        setting = f"{point.kind}@{point.layer}={format_level(point.level)}"
+        return applied(session, replace(spec, settings=(setting,)))
+
+    return pruned
+
+
+def _named(point: Point) -> dict[str, Any]:
+    return {"layer": point.layer, "kind": point.kind, "level": point.level}
+
+
+def _points(
+    session: Session, levels: Sequence[float], layers: Sequence[int] | None, kinds: Sequence[str] | None
+) -> list[Point]:
+    """The groups asked for at each level; PruningError when the model has none of them."""
+    groups = session.plan_groups()
+    no_layers = set(layers or ()) - {layer for layer, _ in groups}
+    if no_layers:
+        last = max(layer for layer, _ in groups)
+        raise PruningError(f"The model has no layer {min(no_layers)}. Its layers are 0 to {last}.")
+    no_kinds = set(kinds or ()) - {kind for _, kind in groups}
+    if no_kinds:
+        have = ", ".join(kind for kind in KINDS if kind in {kind for _, kind in groups})
+        raise PruningError(f"The model has no group {min(no_kinds)}. It has {have}.")
+    return [
+        Point(layer, kind, level)
+        for layer, kind in groups
+        if (layers is None or layer in layers) and (kinds is None or kind in kinds)
+        for level in levels
+    ]
