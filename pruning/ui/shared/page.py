@@ -138,9 +138,9 @@ def heading(
 
 
 def glossary(entries: Mapping[str, str]) -> None:
-    """Words, each with what it means."""
+    """Words, each with what it means and what the field calls it."""
     for word, meaning in entries.items():
-        st.markdown(f"**{word}**  \n{meaning}")
+        st.markdown(f"**{word}**  \n{meaning}  \n:small[In the literature: {labels.TERMS[word]}.]")
 
 
 @contextmanager
