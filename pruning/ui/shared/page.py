@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.resources import asset
