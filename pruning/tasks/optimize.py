@@ -39,7 +39,7 @@ def solve(
     targets: Sequence[str],
     criterion: str = PRICED_BY,
     structure: str = DEFAULT.structure,
-    constraints: Constraints | None = None,
+    constraints: Constraints | Mapping[str, Any] | None = None,
     values: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Find the plan of least forecast damage that meets every target; exact to levels of 0.01.
@@ -60,7 +60,7 @@ def solve(
     structure
         `unstructured`, `neurons`, `heads` or `kv_groups`.
     constraints
-        What is held fast.
+        What is held fast; a request has its fields as plain data.
     values
         What matters more than the rest: at 1 what a capability is forecast to lose counts as much as the
         drift on ordinary text. For single weights only.
@@ -80,7 +80,8 @@ def solve(
     criterion = canonical_criterion(criterion)
     check_structure(structure, criterion)
     goals, weights = [parse_target(target) for target in targets], capability_weights(values or {}, structure)
-    bounds = (constraints or Constraints()).bounds(session.plan_groups(structure))
+    held = constraints if isinstance(constraints, Constraints) else Constraints(**(constraints or {}))
+    bounds = held.bounds(session.plan_groups(structure))
     if structure == DEFAULT.structure:
         smap = map_for(session, criterion)
         forecaster = results.forecaster(session.store, smap, criterion)

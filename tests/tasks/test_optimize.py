@@ -1,6 +1,7 @@
 """Solving and writing recipes as tasks: plain data that anybody can read, measure and export."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -33,6 +34,8 @@ def test_a_solution_is_a_recipe_that_can_be_measured(session: Session) -> None:
     assert measured["sparsity"] == pytest.approx(answer["sparsity"], abs=0.005)
     assert answer["kl_low"] < answer["kl"] < answer["kl_high"]
     assert answer["gap_to_bound"] == 0
+    request = {"targets": ["sparsity=0.3"], "criterion": "wanda", "constraints": asdict(constraints)}
+    assert TASKS["solve"](session, **json.loads(json.dumps(request)))["settings"] == answer["settings"]
 
 
 def test_the_forecast_is_fitted_to_what_was_measured(session: Session) -> None:

@@ -23,7 +23,7 @@ def test_a_head_of_its_own_is_not_called_tied(
     embedding = model.get_input_embeddings().weight
     model.lm_head.weight = nn.Parameter(embedding.detach() * 2) if own_head else embedding
     sample = torch.arange(3, 35).reshape(2, 16)
-    write_model(model, tokenizer, tmp_path / "written", {}, sample, needed=0)
+    write_model(model, tokenizer, tmp_path / "written", {}, sample)
     config = json.loads((tmp_path / "written" / "config.json").read_text())
     assert config["tie_word_embeddings"] is (called_tied and not own_head)
     assert model.config.tie_word_embeddings is called_tied, "the model in memory is left as it was"
