@@ -53,7 +53,8 @@ def test_streamlit_is_imported_by_the_ui_alone():
     [
         "import pruning.ui, pkgutil, importlib\n"
         "for m in pkgutil.walk_packages(pruning.ui.__path__, 'pruning.ui.'): importlib.import_module(m.name)",
-        "import pruning.jobs, pruning.workspace.store, pruning.model_files.preview, pruning.cli.command_line",
+        "import pruning.jobs, pruning.workspace.store, pruning.model_files.preview\n"
+        "import pruning.cli.reference.command_line",
         "import pruning.planning.forecast.predict, pruning.planning.recipe.plan, "
         "pruning.planning.recipe.recipe, pruning.resources",
         "import pruning.cli",

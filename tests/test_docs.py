@@ -17,10 +17,6 @@ README = ROOT / "README.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 README_BYTES = 10_000
 CONTRIBUTING_LINES = 60
-# Files that documents name and that are being made: take off what is there.
-COMING = {
-    "docs/glossary.md",
-}
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
@@ -75,7 +71,7 @@ def test_links_and_pictures_lead_somewhere(document: Path) -> None:
             continue
         path = (document.parent / link.partition("#")[0]).resolve()
         assert path.is_relative_to(ROOT), link
-        assert path.exists() or path.relative_to(ROOT).as_posix() in COMING, link
+        assert path.exists(), link
 
 
 @each_document
@@ -83,7 +79,7 @@ def test_files_that_are_named_exist(document: Path) -> None:
     names = re.findall(r"`((?:pruning|tests|pages|docs|assets|findings)/[\w./-]+)`", words(document))
     for name in names:
         if "NAME" not in name:
-            assert (ROOT / name).exists() or name in COMING, name
+            assert (ROOT / name).exists(), name
 
 
 @each_document

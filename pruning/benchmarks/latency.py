@@ -56,13 +56,13 @@ def _drawn(units: Units, kind: str, rng: np.random.Generator) -> tuple[Plan, Rem
     evenly from KV groups."""
     if kind == "layers":
         count = int(rng.integers(1, max(2, round(MOST * len(units.layers)))))
-        gone = sorted(int(n) for n in rng.choice(len(units.layers), count, replace=False))
-        return {(layer, kind): 1.0 for layer in gone}, Removal(layers=tuple(gone))
+        dropped = sorted(int(n) for n in rng.choice(len(units.layers), count, replace=False))
+        return {(layer, kind): 1.0 for layer in dropped}, Removal(layers=tuple(dropped))
     totals = units.totals(kind)
     counts = {}
     for layer, total in totals.items():
-        own = units.heads.get(layer)
-        step = own.groups if own is not None and kind == "heads" and own.groups < own.count else 1
+        heads = units.heads.get(layer)
+        step = heads.groups if heads is not None and kind == "heads" and heads.groups < heads.count else 1
         counts[layer] = step * int(rng.integers(0, max(2, round(MOST * total / step) + 1)))
         counts[layer] = min(counts[layer], total - step)
     removal = removal_of(

@@ -1,15 +1,16 @@
 """The bench of the map: how fast it is, and how well it orders groups."""
 
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
+from pruning.engine.architecture.forward import device_of
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.timing import now
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
@@ -39,12 +40,12 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     calibration = session.reference.windows.calibration
     forward_seconds(session)
     before = forward_seconds(session)
-    start = time.perf_counter()
+    start = now(device_of(session.model))
     statistics = collect(model, groups, calibration, progress=progress)
-    statistics_seconds = time.perf_counter() - start
+    statistics_seconds = now(device_of(session.model)) - start
     method, inputs = named_criterion(criterion), criterion_inputs(statistics)
     kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
-    seconds = time.perf_counter() - start
+    seconds = now(device_of(session.model)) - start
     forward = (before + forward_seconds(session)) / 2
     rows = _drawn_rows(len(groups))
     measured = _measured(session, rows, method, inputs)

@@ -7,10 +7,12 @@ a row for each.
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pruning.tasks.context.session import Session
 from pruning.workspace.task_registry import BY_NAME, ROWS
+
+if TYPE_CHECKING:
+    from pruning.tasks.context.session import Session
 
 __all__ = ["TASKS", "Session"]
 
@@ -33,3 +35,12 @@ class _Tasks(Mapping[str, Task]):
 
 
 TASKS: Mapping[str, Task] = _Tasks()
+
+
+def __getattr__(name: str) -> Any:
+    """`Session`, imported once it is asked for: torch takes seconds."""
+    if name == "Session":
+        from pruning.tasks.context.session import Session
+
+        return Session
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable, map_choices
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan
 from pruning.planning.recipe.spec import PruningSpec

@@ -64,7 +64,6 @@ def export_model(
             folder,
             files,
             sample,
-            dense,
             lambda note: session.progress(3, 4, note),
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}

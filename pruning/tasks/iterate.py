@@ -1,10 +1,11 @@
 """Tasks that prune more and more: to the end of a budget, or as a lottery with a control beside it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pruning.engine.calibration.data import load_windows
-from pruning.engine.recovery.lottery_ticket import Draw, lottery
+from pruning.engine.recovery.lottery_ticket import Draw, LotterySpec, lottery
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
 from pruning.planning.recipe.criterion_names import canonical_criterion
@@ -123,9 +124,8 @@ def lottery_ticket(
 
 def _draws(session: Session, plan: Plan, training: Training, rounds: int, rewind: int) -> Mapping[str, Draw]:
     """The dense network, the ticket and the random one, each trained and measured."""
-    calibration = load_windows(
-        session.loaded.tokenizer, session.data, calibration_tokens=TRAINING_TOKENS
-    ).calibration
+    windows = load_windows(session.loaded.tokenizer, session.data, calibration_tokens=TRAINING_TOKENS)
+    windows = replace(windows, evaluation=session.windows.evaluation)
     step_of = 0, 1
 
     def after_step(step: int, total: int, name: str) -> None:
@@ -140,12 +140,8 @@ def _draws(session: Session, plan: Plan, training: Training, rounds: int, rewind
     return lottery(
         session.model,
         session.groups,
-        calibration,
-        session.windows.evaluation,
-        plan,
-        training,
-        rounds,
-        rewind,
+        windows,
+        LotterySpec(plan, training, rounds, rewind),
         after_step,
         after_draw,
     )

@@ -1,14 +1,15 @@
 """The task that finds the best plan for what is wanted, and what it chooses from where units go whole."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Units, unit_weights
 from pruning.engine.criteria import CRITERIA
 from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.timing import now
 from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.allocation import solver
@@ -142,13 +143,13 @@ def unit_map_for(session: Session, structure: str) -> SensitivityMap:
     stored = session.stored("unit_map", key)
     if stored is not None:
         return SensitivityMap.from_dict(stored)
-    start = time.perf_counter()
+    start = now(device_of(session.model))
     units = units_of(session, structure)
     costs = _unit_costs(session, units, structure)
     totals, weights = units.totals(structure), unit_weights(session.model, units, structure)
     groups, levels = session.plan_groups(structure), _levels(totals)
     prices = np.stack([_at(costs[layer], totals[layer], levels) for layer, _ in groups])
-    seconds = time.perf_counter() - start
+    seconds = now(device_of(session.model)) - start
     smap = SensitivityMap(
         model=session.loaded.reference,
         fingerprint=session.loaded.fingerprint,

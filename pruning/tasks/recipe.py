@@ -15,7 +15,7 @@ from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.session import Session
-from pruning.tasks.context.units import kept_units, share_gone
+from pruning.tasks.context.units import kept_units, share_pruned
 
 
 def recipe(
@@ -70,14 +70,18 @@ def recipe(
     )
     labels, created = labels or {}, datetime.now(UTC).replace(microsecond=0)
     made = made.with_details(labels.get("name"), labels.get("notes"), created).checked([*CRITERIA, *LEARNT])
-    value = {"recipe": made.to_dict(), "settings": made.settings()}
+    return {"recipe": made.to_dict(), "settings": made.settings(), **_figures(session, made, plan)}
+
+
+def _figures(session: Session, made: Recipe, plan: Plan) -> dict[str, Any]:
+    """What the recipe comes to, without choosing a weight."""
+    masks, criterion = made.options(), made.criterion
     if masks.whole:
         spec = PruningSpec(tuple(made.settings()), criterion, session.data, masks)
-        return {**value, "sparsity": share_gone(session, spec), "kept": kept_units(session, spec)}
-    groups = session.plan_groups()
-    levels = effective(plan, groups, scoped(masks, named_criterion(criterion).scope))
+        return {"sparsity": share_pruned(session, spec), "kept": kept_units(session, spec)}
+    levels = effective(plan, session.plan_groups(), scoped(masks, named_criterion(criterion).scope))
     sizes = {(group.layer, group.kind): group.parameters for group in session.groups}
-    return {**value, "sparsity": sparsity(levels, sizes)}
+    return {"sparsity": sparsity(levels, sizes)}
 
 
 def _plan(session: Session, settings: Sequence[str], preset: str | None, masks: MaskOptions) -> Plan:

@@ -20,7 +20,7 @@ from pruning.engine.masking.masked_refit import refit_masked
 from pruning.engine.masking.masks import criterion_inputs, masks
 from pruning.engine.recovery.checkpoints import load_change, load_state, save_change, save_state
 from pruning.engine.recovery.student import Student
-from pruning.engine.recovery.trainer import Recovery, TrainingLog, plain, split, train
+from pruning.engine.recovery.trainer import Recovery, TrainingHooks, TrainingLog, plain, split, train
 from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.mask_options import effective, scoped
 from pruning.planning.recipe.schedules import ONE_SHOT, plan_at
@@ -108,7 +108,7 @@ def _trained(
     except Cancelled:
         work.pause()
         raise
-    return work.recovery.course, work.seconds, work.before
+    return work.recovery.log, work.seconds, work.before
 
 
 class _Work:
@@ -131,7 +131,7 @@ class _Work:
         state = load_state(self.state_file, session.loaded.device)
         if state is not None:
             self.recovery.resume(state)
-        self.resumed_at = self.recovery.course.step
+        self.resumed_at = self.recovery.log.step
         self.pruned: dict[str, float] | None = None
         self.log = ReportedLog(session.store, key, self.resumed_at)
         self._made = self._saved = self._began = time.monotonic()
@@ -145,12 +145,12 @@ class _Work:
     @property
     def seconds(self) -> float | None:
         """Seconds a step took since this run began, looks included."""
-        steps = self.recovery.course.step - self.resumed_at
+        steps = self.recovery.log.step - self.resumed_at
         return (time.monotonic() - self._began) / steps if steps else None
 
     def train(self) -> None:
         """Train to the end; the session's progress hears of every step and every evaluation."""
-        session, training, log = self.session, self.training, self.recovery.course
+        session, training, log = self.session, self.training, self.recovery.log
         progress = session.progress
         tokenizer = session.loaded.tokenizer
         windows = load_windows(tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
@@ -179,7 +179,8 @@ class _Work:
 
         choose = partial(self._choose, inputs)
         refit = partial(self._refit, text, generated) if training.fits_first() else None
-        train(self.recovery, windows.calibration, choose, after_step, after_look, generated, refit)
+        hooks = TrainingHooks(choose, after_step, after_look, refit)
+        train(self.recovery, windows.calibration, hooks, generated)
 
     def _refit(self, text: torch.Tensor, generated: torch.Tensor) -> dict[Any, torch.Tensor]:
         """The weights that are kept, fitted to the user's text and what was generated beside it."""
@@ -199,26 +200,26 @@ class _Work:
 
     def keep(self) -> None:
         """Put the student's weights where measure and export find them."""
-        student, best = self.recovery.student, self.recovery.course.best
+        student, best = self.recovery.student, self.recovery.log.best
         now = replace(self.at_first, removed=student.removed(), weights=student.weights())
         save_change(self.out, now, {"best": best})
 
     def save(self) -> None:
         """Write what it takes to go on from here."""
         save_state(self.state_file, self.recovery.state())
-        self._saved, self.log.saved_step = time.monotonic(), self.recovery.course.step
+        self._saved, self.log.saved_step = time.monotonic(), self.recovery.log.step
         self.tell()
 
     def tell(self) -> None:
         """Say in the workspace how it is going."""
-        about = _about(self.spec, self.training, self.recovery.course, self.out)
+        about = _about(self.spec, self.training, self.recovery.log, self.out)
         self.log.tell({**about, "pruned": self.pruned, "seconds_a_step": self.seconds})
 
     def pause(self) -> None:
         """Keep everything for later, and say in the workspace how far it went."""
         self.save()
-        if self.recovery.course.best is not None:
-            about = _about(self.spec, self.training, self.recovery.course, self.out)
+        if self.recovery.log.best is not None:
+            about = _about(self.spec, self.training, self.recovery.log, self.out)
             self.session.store.put("recovery", self.key, {**about, "finished": False})
 
     def _choose(self, inputs: CriterionInputs, step: int) -> dict[Any, torch.Tensor]:

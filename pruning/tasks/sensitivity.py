@@ -1,19 +1,19 @@
 """The tasks that say how much each group matters: its forecast cost, and the outliers of its layer."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pruning.engine.architecture.forward import BATCH_TOKENS, head_of, run
+from pruning.engine.architecture.forward import BATCH_TOKENS, device_of, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.size import dense_bytes, weight_bytes
+from pruning.engine.evaluation.timing import now
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.outliers import outlier_shares
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import check_level
 from pruning.tasks.context.session import Session
 
@@ -47,12 +47,12 @@ def make_map(
     """
     method, columns = named_criterion(criterion), check_levels(levels)
     dense = dense_figures(session)
-    start = time.perf_counter()
+    start = now(device_of(session.model))
     statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
     kronecker, token = price_groups(
         session.model, session.groups, statistics, scoring, columns, session.progress
     )
-    seconds = time.perf_counter() - start
+    seconds = now(device_of(session.model)) - start
     smap = SensitivityMap(
         model=session.loaded.reference,
         fingerprint=session.loaded.fingerprint,
@@ -109,10 +109,10 @@ def dense_figures(session: Session) -> dict[str, Any]:
 def forward_seconds(session: Session) -> float:
     """Seconds of one dense forward pass, logits included, over the calibration tokens of the text."""
     windows = session.windows.calibration
-    head, start = head_of(session.model), time.perf_counter()
+    head, start = head_of(session.model), now(device_of(session.model))
     for hidden in run(session.model, windows).flatten(0, 1).split(BATCH_TOKENS):
         head(hidden)
-    return time.perf_counter() - start
+    return now(device_of(session.model)) - start
 
 
 def check_levels(levels: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ def main() -> None:
     import plotly.graph_objects as go
     import pyarrow  # noqa: F401
 
-    from pruning.cli import command_line as commands  # noqa: F401
+    from pruning.cli.reference import command_line as commands  # noqa: F401
     from pruning.planning.forecast import sensitivity_map as costmap  # noqa: F401
     from pruning.planning.recipe import recipe  # noqa: F401
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe

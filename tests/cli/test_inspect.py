@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pruning.model_files.checkpoint import demo_folder
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from tests.cli.conftest import Call
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from pruning.cli import main
-from pruning.cli.reference import commands
+from pruning.cli.reference.markdown import commands
 from pruning.engine.criteria import CRITERIA
 
 ALL = dict(commands())

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from pruning.cli import main
-from pruning.cli.reference import RESULTS, commands, document, keys
+from pruning.cli.reference.markdown import RESULTS, commands, document, keys
 from tests.support.result_keys import check_keys
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "cli.md"
 
 def test_the_page_is_as_the_commands_are() -> None:
     assert PAGE.read_text(encoding="utf-8") == document(), (
-        "docs/cli.md is stale. Write it anew: python -m pruning.cli.reference > docs/cli.md"
+        "docs/cli.md is stale. Write it anew: python -m pruning.cli.reference.markdown > docs/cli.md"
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from pruning.cli.reference import RESULTS, described, nested
+from pruning.cli.reference.markdown import RESULTS, described, nested
 from pruning.workspace.task_registry import BY_NAME
 
 

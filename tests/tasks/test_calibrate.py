@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from pruning.cli import main
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.engine.evaluation.size import csr_bytes, dense_bytes, smallest, sparse_bytes
 from pruning.engine.models.load import Loaded, fingerprint, load
 from pruning.errors import Cancelled, PruningError

@@ -18,7 +18,7 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.tasks import TASKS, Session
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.units import kept_units, share_gone
+from pruning.tasks.context.units import kept_units, share_pruned
 from pruning.workspace.store import Store
 from tests.support.tiny import HEADS, INNER, LAYERS
 
@@ -142,7 +142,7 @@ def test_the_share_that_goes_is_known_before_units_are_chosen(
     asked = {"settings": [SETTINGS[structure]], "structure": structure}
     found = TASKS["measure"](session, **asked)
     spec = spec_of(session, asked["settings"], "fisher", {"structure": structure})
-    assert found["sparsity"] == pytest.approx(share_gone(session, spec))
+    assert found["sparsity"] == pytest.approx(share_pruned(session, spec))
     assert found["bytes"] < found["file_bytes"]
     assert (
         kept_units(session, spec)

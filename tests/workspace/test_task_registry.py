@@ -12,7 +12,7 @@ import pytest
 
 import pruning.tasks
 from pruning.cli import main
-from pruning.cli.reference import RESULTS
+from pruning.cli.reference.markdown import RESULTS
 from pruning.tasks import TASKS, Session
 from pruning.ui.shared.page import PAGES
 from pruning.workspace.task_registry import BY_NAME, ROWS, TaskRow, page, seconds_to_stop, title

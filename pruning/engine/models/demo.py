@@ -101,10 +101,10 @@ def _download(scratch: Path, progress: Progress) -> Path:
         finally:
             process.kill()
             process.wait()
-    found = sorted(scratch.glob("*.whl"))
-    if process.returncode or not found:
+    wheels = sorted(scratch.glob("*.whl"))
+    if process.returncode or not wheels:
         raise PruningError(_pip_failure(log.read_text(errors="replace")))
-    return found[0]
+    return wheels[0]
 
 
 def _pip_failure(log: str) -> str:

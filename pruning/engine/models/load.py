@@ -33,7 +33,23 @@ _VOLATILE = {"transformers_version", "dtype", "torch_dtype", "use_cache", "attn_
 
 @dataclass
 class Loaded:
-    """A model in eval mode and without gradients, ready to be examined; `path` is its local folder."""
+    """A model in eval mode and without gradients, ready to be examined.
+
+    Attributes
+    ----------
+    model, tokenizer
+        As transformers loads them.
+    reference
+        What it was asked for by: a hub id, a folder, a GGUF file or `demo`.
+    fingerprint
+        Names its exact weights; see `fingerprint`.
+    dtype, device
+        Names, such as float32 and cpu.
+    groups
+        Its prunable groups.
+    path
+        Its local folder.
+    """
 
     model: Any
     tokenizer: Any
@@ -53,11 +69,25 @@ def load(
     allow_pickle: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
-    """Load the causal language model that `reference` names: a hub id, a folder, a GGUF file or `demo`.
+    """Load a causal language model.
 
-    `dtype` is float32, bfloat16 or float16; `device` auto, cpu, cuda or mps. Code that comes with a model
-    runs only with `trust_remote_code`, pickled weights are read only with `allow_pickle`. Raises
-    PruningError for a model that is not there, is damaged, or cannot be pruned.
+    Parameters
+    ----------
+    reference
+        A hub id, a folder, a GGUF file or `demo`.
+    dtype
+        float32, bfloat16 or float16.
+    device
+        auto, cpu, cuda or mps.
+    trust_remote_code
+        Run Python code that comes with the model.
+    allow_pickle
+        Read pickled weights, which can run code.
+
+    Raises
+    ------
+    PruningError
+        The model is not there, is damaged, or cannot be pruned.
     """
     if dtype not in DTYPE_BYTES:
         raise PruningError(f'"{dtype}" is not a dtype. Choose one of {", ".join(DTYPE_BYTES)}.')
@@ -79,18 +109,18 @@ def load(
 
 def choose_device(device: str = "auto") -> str:
     """`auto` becomes cuda, mps or cpu, whichever is there first; PruningError when `device` is not there."""
-    there = {
+    present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if device == "auto":
-        return next(name for name, present in there.items() if present)
-    if device not in there:
+        return next(name for name, is_present in present.items() if is_present)
+    if device not in present:
         raise PruningError(f'"{device}" is not a device. Choose auto, cpu, cuda or mps.')
-    if not there[device]:
-        present = ", ".join(name for name, is_present in there.items() if is_present)
-        raise PruningError(f"There is no {device} device on this machine; there is {present}. Choose auto.")
+    if not present[device]:
+        others = ", ".join(name for name, is_present in present.items() if is_present)
+        raise PruningError(f"There is no {device} device on this machine; there is {others}. Choose auto.")
     return device
 
 

@@ -14,9 +14,18 @@ def _trained(recipe: Recipe, figures: dict[str, Any]) -> str:
 
 
 def card(recipe: Recipe, figures: dict[str, Any], size: int, cut: bool) -> str:
-    """The model card: what was done, and what was measured.
+    """The text of the model card, in Markdown.
 
-    `size`: bytes of the weights as written; `cut`: whether what was removed is gone, or zero.
+    Parameters
+    ----------
+    recipe
+        What was done.
+    figures
+        What was measured: the result of the task `measure`.
+    size
+        Bytes of the weights as written.
+    cut
+        Whether the pruned weights are cut out of the tensors; otherwise they are zeros in them.
     """
     questions = "\n".join(
         f"| questions: {name} | {value:.1%} right |" for name, value in figures["probes"].items()

@@ -24,18 +24,38 @@ def write_model(
     out: Path,
     texts: dict[str, str],
     sample: torch.Tensor,
-    needed: int,
     step: Callable[[str], None] = lambda note: None,
 ) -> int:
-    """Write `model` as it now is to the new folder `out`; returns the bytes of its weight files.
+    """Write a model as it now is to a new folder, which appears only once it has been verified.
 
-    `texts` are more files by name (the recipe, the model card). Before the folder appears under its name
-    it is loaded again and must give the very same logits on token windows `sample` [n, length]. Raises
-    PruningError when `out` exists, the disk has fewer than `needed` bytes, or the copy differs.
+    Before that it is loaded again and must give the very same logits.
+
+    Parameters
+    ----------
+    model, tokenizer
+        What is written; neither is changed.
+    out
+        The folder; it must not exist.
+    texts
+        More files by name: the recipe, the model card.
+    sample
+        Token windows [n, length] to compare the logits on.
+    step
+        Told what is done next.
+
+    Returns
+    -------
+    The bytes of the weight files.
+
+    Raises
+    ------
+    PruningError
+        The folder exists, the disk has too little room, or the copy differs.
     """
     out = out.expanduser().absolute()
     if out.exists():
         raise PruningError(f"{out} exists already. Choose another name or remove it first.")
+    needed = sum(parameter.nbytes for parameter in model.parameters())
     with _explained(out), _aside(out, needed) as folder:
         step("Writing the weights")
         writer: Any = model
@@ -93,7 +113,7 @@ def _verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor
 
 @contextmanager
 def _aside(out: Path, needed: int) -> Iterator[Path]:
-    """A temporary folder beside `out`, gone at the end whatever happens unless it was moved."""
+    """A temporary folder beside `out`, with room for `needed` bytes; deleted in the end unless moved."""
     out.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out.parent).free
     if free < needed + SPARE_BYTES:

@@ -1,4 +1,4 @@
-"""Recovered weights and half-done recoveries as files, written aside and moved into place."""
+"""Checkpoints: recovered weights and unfinished recoveries as files, written aside and moved into place."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,20 @@ ADVICE = "Make room on the disk and run it again; it goes on where it was."
 
 
 def save_change(path: Path, change: WeightChange, about: Mapping[str, Any]) -> None:
-    """Write all of a change, with a few plain facts about it; whoever reads sees a whole file or none."""
+    """Write all of a change, with a few plain facts about it; whoever reads sees a whole file or none.
+
+    Parameters
+    ----------
+    change
+        Its weights are stored as "weight LAYER KIND", its masks as "removed LAYER KIND", one bit a weight.
+    about
+        Facts that JSON can hold.
+
+    Raises
+    ------
+    PruningError
+        The disk cannot take it.
+    """
     tensors = {f"weight {layer} {kind}": w.cpu().contiguous() for (layer, kind), w in change.weights.items()}
     shapes = {}
     for (layer, kind), mask in change.removed.items():
@@ -61,7 +74,7 @@ def _removal(plain: dict[str, Any] | None) -> Removal | None:
     if plain is None:
         return None
     neurons, heads = (
-        {int(layer): tuple(gone) for layer, gone in plain[kind].items()} for kind in ("neurons", "heads")
+        {int(layer): tuple(units) for layer, units in plain[kind].items()} for kind in ("neurons", "heads")
     )
     return Removal(neurons, heads, tuple(plain["layers"]))
 

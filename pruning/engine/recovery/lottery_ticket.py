@@ -1,4 +1,4 @@
-"""Lottery tickets: train, prune, go back to the early weights, repeat; and chance in place of it."""
+"""Lottery tickets: train, prune, rewind to the early weights, repeat; and a random ticket as the control."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,42 @@ from torch import nn
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.calibration.data import Windows
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.masking.masks import removed
 from pruning.engine.recovery.student import Student
-from pruning.engine.recovery.trainer import Recovery
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.engine.recovery.trainer import Masks, Recovery, Weights
+from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.schedules import plan_at
 from pruning.planning.recipe.training import Training
 
-Weights = dict[Group, torch.Tensor]
-Masks = dict[Group, torch.Tensor]
+
+@dataclass(frozen=True)
+class LotterySpec:
+    """What a lottery does.
+
+    Attributes
+    ----------
+    plan
+        The sparsity of each group at the end.
+    training
+        How every round is trained.
+    rounds
+        Rounds of pruning; each prunes the same share of what the one before kept.
+    rewind
+        The step of the first round whose weights the kept ones are set back to; 0: the initial weights.
+    """
+
+    plan: Plan
+    training: Training
+    rounds: int = 3
+    rewind: int = 0
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One network that was trained: what was removed before, its weights after, and how good it is."""
+    """One network that was trained: its masks before, its weights after, and how good it is."""
 
     name: str
     removed: Masks
@@ -34,72 +54,104 @@ class Draw:
 def lottery(
     model: nn.Module,
     groups: Sequence[GroupInfo],
-    windows: torch.Tensor,
-    evaluation: torch.Tensor,
-    plan: Plan,
-    training: Training,
-    rounds: int = 3,
-    rewind: int = 0,
+    windows: Windows,
+    spec: LotterySpec,
     after_step: Callable[[int, int, str], None] = lambda done, total, name: None,
     after_draw: Callable[[Draw], None] = lambda draw: None,
 ) -> dict[str, Draw]:
-    """Find the ticket of `plan` in `model`, and draw a random one: both as they are after training.
+    """Find the winning ticket of a plan in a model, and draw a random one: both as they are after training.
 
-    In each round the network is trained on `windows` [n, length], the smallest of its trained weights go, and
-    the others go back to what they were after `rewind` steps of the first round (Frankle & Carbin 2019; with
-    rewind > 0 Frankle et al. 2020). Every round removes the same share of what is left. The control loses as
-    many weights in every group, drawn by `training.seed`, and is trained from the same early weights. Quality
-    is measured on `evaluation`; its KL is to `model` as it was given. The model is not changed.
+    In each round the network is trained, the smallest of its trained weights are pruned, and the others are
+    rewound. The control has as many weights pruned in every group, drawn by the training's seed, and is
+    trained from the same early weights.
+
+    Parameters
+    ----------
+    model, groups
+        The dense model, which is not changed, and its groups.
+    windows
+        Trained on are its calibration windows; quality is measured on its evaluation windows, KL to `model`
+        as it was given.
+    spec
+        The plan, the training, and how often to prune and how far to rewind.
+    after_step
+        Told of steps done, their number in all rounds together, and the draw's name.
+    after_draw
+        Given each network once it is trained.
+
+    Returns
+    -------
+    The draws "dense", "ticket" and "random".
+
+    References
+    ----------
+    Frankle & Carbin 2019, "The Lottery Ticket Hypothesis", arXiv 1803.03635. With rewind > 0: Frankle et al.
+    2020, "Linear Mode Connectivity and the Lottery Ticket Hypothesis", arXiv 1912.05671.
     """
-    student = Student(model, groups, WeightChange({}))
-    dense = run(model, evaluation)
-    total, done = (rounds + 2) * training.steps, 0
-    early = student.weights()
-    gone: Masks = {}
+    network = _Network(model, groups, windows, spec, after_step)
+    masks: Masks = {}
     draws: dict[str, Draw] = {}
-
-    def trained(name: str, masks: Masks, keep_early: bool = False) -> Draw:
-        nonlocal done, early
-        student.remove(masks)
-        student.put(early)
-        recovery = Recovery(student, model, training)
-        for step in range(training.steps):
-            if keep_early and step == rewind:
-                early = student.weights()
-            recovery.advance(windows)
-            done += 1
-            after_step(done, total, name)
-        states = run(student.model, evaluation)
-        quality = compare(recovery.head, dense.to(states.dtype), states, evaluation)
-        draw = Draw(name, masks, student.weights(), quality)
+    for turn in range(1, spec.rounds + 1):
+        draw = network.train("dense" if turn == 1 else f"round {turn - 1}", masks, first=turn == 1)
         after_draw(draw)
-        return draw
-
-    for turn in range(1, rounds + 1):
-        name = "dense" if turn == 1 else f"round {turn - 1}"
-        draws[name] = trained(name, gone, keep_early=turn == 1)
-        gone = smallest(draws[name].weights, gone, plan_at("exponential", turn, rounds, plan))
-        if turn > 1:
-            del draws[name]
-    draws["ticket"] = trained("ticket", gone)
-    draws["random"] = trained("random", by_chance(gone, training.seed))
+        masks = smallest(draw.weights, masks, plan_at("exponential", turn, spec.rounds, spec.plan))
+        if turn == 1:
+            draws["dense"] = draw
+    for name, ticket in (("ticket", masks), ("random", by_chance(masks, spec.training.seed))):
+        draws[name] = network.train(name, ticket)
+        after_draw(draws[name])
     return draws
 
 
-def smallest(weights: Weights, gone: Masks, plan: Plan) -> Masks:
-    """The smallest weights of each group, bool [out, in]; what is gone already counts first."""
-    found = {}
+class _Network:
+    """The one network that is trained again and again, and the early weights it is rewound to."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        groups: Sequence[GroupInfo],
+        windows: Windows,
+        spec: LotterySpec,
+        after_step: Callable[[int, int, str], None],
+    ) -> None:
+        self.model, self.windows, self.spec, self.after_step = model, windows, spec, after_step
+        self.student = Student(model, groups, WeightChange({}))
+        self.early = self.student.weights()
+        self.teacher_states = run(model, windows.evaluation)
+        self.done, self.total = 0, (spec.rounds + 2) * spec.training.steps
+
+    def train(self, name: str, masks: Masks, first: bool = False) -> Draw:
+        """Train from the early weights with these masks; the first time, note what the early weights are."""
+        training = self.spec.training
+        self.student.remove(masks)
+        self.student.put(self.early)
+        recovery = Recovery(self.student, self.model, training)
+        for step in range(training.steps):
+            if first and step == self.spec.rewind:
+                self.early = self.student.weights()
+            recovery.advance(self.windows.calibration)
+            self.done += 1
+            self.after_step(self.done, self.total, name)
+        states = run(self.student.model, self.windows.evaluation)
+        teacher_states = self.teacher_states.to(states.dtype)
+        quality = compare(recovery.head, teacher_states, states, self.windows.evaluation)
+        return Draw(name, masks, self.student.weights(), quality)
+
+
+def smallest(weights: Weights, masks: Masks, plan: Plan) -> Masks:
+    """The smallest weights of each group, bool [out, in]; those pruned already, in `masks`, count first."""
+    chosen = {}
     for key, level in plan.items():
         size = weights[key].abs()
-        found[key] = removed(size.masked_fill(gone[key], -1.0) if key in gone else size, level, "group")
-    return found
+        chosen[key] = removed(size.masked_fill(masks[key], -1.0) if key in masks else size, level, "group")
+    return chosen
 
 
-def by_chance(gone: Masks, seed: int) -> Masks:
+def by_chance(masks: Masks, seed: int) -> Masks:
     """As many weights of each group, drawn at random."""
     generator = torch.Generator().manual_seed(seed)
-    found = {}
-    for key, mask in gone.items():
+    drawn = {}
+    for key, mask in masks.items():
         order = torch.randperm(mask.numel(), generator=generator).to(mask.device)
-        found[key] = mask.flatten()[order].reshape(mask.shape)
-    return found
+        drawn[key] = mask.flatten()[order].reshape(mask.shape)
+    return drawn

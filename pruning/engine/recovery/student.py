@@ -1,4 +1,4 @@
-"""A copy of a model whose groups are trained while what was removed stays zero."""
+"""The student: a copy of a model whose groups are trained while their pruned weights are held at zero."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,24 @@ from pruning.planning.recipe.plan import Group
 
 
 class Student:
-    """A float32 copy of `model` with `change` on it, ready to be trained; the model itself is not touched.
+    """A float32 copy of a model with a change applied, ready to be trained; the model itself is not touched.
 
-    Trained are the weights of the groups, or low-rank updates of them (`lora` > 0, needs peft); embeddings,
-    norms and biases stay as they are. `removed` bool [out, in] by group is what must stay zero.
+    Trained are the weights of the groups, or low-rank updates of them; embeddings, norms and biases are kept
+    as they are.
+
+    Parameters
+    ----------
+    model, groups
+        The dense model and its groups.
+    change
+        What is pruned before the first step; its masks are held at zero.
+    lora
+        The rank of low-rank updates (Hu et al. 2021, "LoRA", arXiv 2106.09685); 0 trains whole weights.
+
+    Raises
+    ------
+    PruningError
+        `lora` is above 0 and peft is not installed.
     """
 
     def __init__(
@@ -31,7 +45,7 @@ class Student:
         self._modules: dict[str, Any] = {
             part.module: self.model.get_submodule(part.module) for group in groups for part in group.parts
         }
-        self._gone: dict[str, torch.Tensor] = {}
+        self._pruned: dict[str, torch.Tensor] = {}
         self._adapted = False
         self.put(change.weights)
         self.remove(change.removed)
@@ -48,45 +62,45 @@ class Student:
         return self._trained
 
     def remove(self, removed: Mapping[Group, torch.Tensor]) -> None:
-        """From now on just these weights (bool [out, in] by group) are held at zero."""
-        self._gone = {
+        """Hold just these weights (bool [out, in] by group) at zero from now on, *in place*."""
+        self._pruned = {
             name: torch.zeros_like(base_of(module).weight, dtype=torch.bool)
             for name, module in self._modules.items()
         }
         for group in self.groups:
-            gone = removed.get((group.layer, group.kind))
-            if gone is not None:
-                self._write(group, self._gone, gone)
+            mask = removed.get((group.layer, group.kind))
+            if mask is not None:
+                self._write(group, self._pruned, mask)
         self.hold()
 
     def put(self, weights: Mapping[Group, torch.Tensor]) -> None:
-        """Give the groups these weights [out, in], *in place*; what is removed stays zero."""
+        """Give the groups these weights [out, in], *in place*; what is pruned is held at zero."""
         with torch.no_grad():
-            own = {name: base_of(module).weight for name, module in self._modules.items()}
+            current = {name: base_of(module).weight for name, module in self._modules.items()}
             for group in self.groups:
                 weight = weights.get((group.layer, group.kind))
                 if weight is not None:
-                    self._write(group, own, weight)
+                    self._write(group, current, weight)
         self.hold()
 
     def hold(self) -> None:
-        """Zero what is removed, *in place*."""
+        """Zero what is pruned, *in place*."""
         with torch.no_grad():
             for name, module in self._modules.items():
-                if name in self._gone:
-                    base_of(module).weight.masked_fill_(self._gone[name], 0)
+                if name in self._pruned:
+                    base_of(module).weight.masked_fill_(self._pruned[name], 0)
 
     def mask_gradients(self) -> None:
-        """Zero the gradients of what is removed, so that they neither count as length nor leave momentum."""
+        """Zero the gradients of what is pruned, so that they neither count as length nor leave momentum."""
         for name, module in self._modules.items():
             grad = base_of(module).weight.grad
             if grad is not None:
-                grad.masked_fill_(self._gone[name], 0)
+                grad.masked_fill_(self._pruned[name], 0)
 
     def removed(self) -> dict[Group, torch.Tensor]:
-        """What is held at zero, bool [out, in] by group; groups that lose nothing are left out."""
-        found = {(group.layer, group.kind): self._read(group, self._gone) for group in self.groups}
-        return {key: mask for key, mask in found.items() if bool(mask.any())}
+        """What is held at zero, bool [out, in] by group; groups in which nothing is are left out."""
+        masks = {(group.layer, group.kind): self._read(group, self._pruned) for group in self.groups}
+        return {key: mask for key, mask in masks.items() if bool(mask.any())}
 
     def weights(self) -> dict[Group, torch.Tensor]:
         """Copies of the groups' weights [out, in] as they now are, low-rank updates merged in."""
@@ -108,16 +122,16 @@ class Student:
         weight = base_of(module).weight
         if self._adapted:
             weight = weight + module.get_delta_weight("default")
-        return weight.masked_fill(self._gone[name], 0)
+        return weight.masked_fill(self._pruned[name], 0)
 
     def _choose_trained(self) -> dict[str, nn.Parameter]:
         if not self._adapted:
             for module in self._modules.values():
                 module.weight.requires_grad_(True)
-        return {name: one for name, one in self.model.named_parameters() if one.requires_grad}
+        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
     def _adapt(self, rank: int) -> None:
-        """Low-rank updates beside every weight (Hu et al. 2021), under the same mask as the weight.
+        """Put low-rank updates beside every weight, *in place*, under the same mask as the weight.
 
         A plain adapter would fill the zeros and lose them again when it is merged.
         """
@@ -128,10 +142,10 @@ class Student:
                 "Low-rank recovery needs the package peft. Install it (pip install 'prunescope[lora]'), or "
                 "leave lora at 0 to train whole weights."
             ) from error
-        turned = any(isinstance(module, Conv1D) for module in self._modules.values())
+        transposed = any(isinstance(module, Conv1D) for module in self._modules.values())
         inject_adapter_in_model(
             LoraConfig(
-                r=rank, lora_alpha=2 * rank, target_modules=list(self._modules), fan_in_fan_out=turned
+                r=rank, lora_alpha=2 * rank, target_modules=list(self._modules), fan_in_fan_out=transposed
             ),
             self.model,
         )

@@ -1,4 +1,4 @@
-"""Training a pruned copy of a model back towards the dense one, with what was removed held at zero."""
+"""Recovery training of the student, a pruned copy of a model, with its pruned weights held at zero."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,17 +15,32 @@ from pruning.planning.recipe.plan import Group
 from pruning.planning.recipe.schedules import prunes_at
 from pruning.planning.recipe.training import Training
 
-Removed = dict[Group, torch.Tensor]
+Masks = dict[Group, torch.Tensor]
 Weights = dict[Group, torch.Tensor]
-# Every so many windows one is kept back, to see how well what was learnt carries over.
-KEPT_BACK = 8
+# Every so many windows one is held out, to see how well training carries over to other text.
+HELD_OUT = 8
 
 
 @dataclass
 class TrainingLog:
-    """How training went so far, in plain data. A look is {step, kl, perplexity, agreement, accuracy}.
+    """How training went so far, in plain data; the names are those it is stored under.
 
-    `refitted` says whether the weights that stay were fitted anew before the first step; None: not tried.
+    Attributes
+    ----------
+    step
+        Optimizer steps done.
+    losses
+        {step, loss} of every step.
+    looks
+        {step, kl, perplexity, agreement, accuracy} of every evaluation on held-out text.
+    best
+        The evaluation with the lowest KL that counts.
+    stale
+        Evaluations since then.
+    stopped
+        Whether `stale` reached the training's patience.
+    refitted
+        Whether the kept weights were refitted before the first step; None: it was not tried.
     """
 
     step: int = 0
@@ -38,10 +53,19 @@ class TrainingLog:
 
 
 class Recovery:
-    """One recovery on its way: the student, its optimizer and how far they are.
+    """One recovery under way: the student, its optimizer and how far they are.
 
-    `teacher` is the dense model, in eval mode, and is only read. With `moving`, the sum of −w · ∂L/∂w over
-    all steps is kept in `movement` (Sanh et al. 2020), for the criterion of that name.
+    Parameters
+    ----------
+    student
+        The pruned copy; what it holds at zero stays zero.
+    teacher
+        The dense model, in eval mode; it is only read.
+    training
+        Loss, steps and rates.
+    moving
+        Keep the sum of −w · ∂L/∂w over all steps in `movement` [out, in] by group, for the criterion of that
+        name (Sanh et al. 2020, "Movement Pruning", arXiv 2005.07683).
     """
 
     def __init__(
@@ -49,16 +73,17 @@ class Recovery:
     ) -> None:
         self.student, self.teacher, self.training = student, teacher, training
         self.head: Head = head_of(student.model)
-        self.course = TrainingLog()
+        self.log = TrainingLog()
         self.optimizer = torch.optim.AdamW(
             student.trained.values(), lr=training.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
         )
-        nothing = {key: torch.zeros_like(one) for key, one in student.weights().items()} if moving else None
-        self.movement: Removed | None = nothing
+        self.movement: Weights | None = None
+        if moving:
+            self.movement = {key: torch.zeros_like(weight) for key, weight in student.weights().items()}
 
     def advance(self, windows: torch.Tensor) -> float:
-        """One step of the optimizer on its share of the token windows [n, length]; returns the loss."""
-        training, step = self.training, self.course.step
+        """One step of the optimizer on its batches of the token windows [n, length]; returns the loss."""
+        training, step = self.training, self.log.step
         loss = 0.0
         for piece in range(training.accumulate):
             ids = batch(windows, training, step * training.accumulate + piece)
@@ -73,112 +98,141 @@ class Recovery:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.student.hold()
-        self.course.step += 1
-        self.course.losses.append({"step": self.course.step, "loss": loss})
+        self.log.step += 1
+        self.log.losses.append({"step": self.log.step, "loss": loss})
         return loss
 
-    def look(self, dense: torch.Tensor, windows: torch.Tensor) -> bool:
-        """Note how good the student is on windows kept back; whether it is the best so far.
+    def evaluate(self, teacher_states: torch.Tensor, windows: torch.Tensor) -> bool:
+        """Log how good the student is on held-out windows [n, length]; whether it is the best so far.
 
-        `dense` are the teacher's states there. Before the whole plan is gone nothing counts as best.
+        `teacher_states` [n, length, hidden] are the dense model's there. Until the whole plan has been pruned
+        nothing counts as best.
         """
-        course = self.course
+        log = self.log
         states = run(self.student.model, windows)
-        quality = compare(self.head, dense.to(states.dtype), states, windows)
-        course.looks.append({"step": course.step, **plain(quality)})
-        if course.step <= self.training.pruned_by() and self.training.pruned_by() > 0:
+        quality = compare(self.head, teacher_states.to(states.dtype), states, windows)
+        log.looks.append({"step": log.step, **plain(quality)})
+        if log.step <= self.training.pruned_by() and self.training.pruned_by() > 0:
             return False
-        if course.best is None or quality.kl < course.best["kl"]:
-            course.best, course.stale = course.looks[-1], 0
+        if log.best is None or quality.kl < log.best["kl"]:
+            log.best, log.stale = log.looks[-1], 0
             return True
-        course.stale += 1
-        course.stopped = bool(self.training.patience) and course.stale >= self.training.patience
+        log.stale += 1
+        log.stopped = bool(self.training.patience) and log.stale >= self.training.patience
         return False
 
     def state(self) -> dict[str, Any]:
-        """All that `resume` needs to go on from here."""
+        """All that `resume` needs to go on from here, under the names of stored files."""
         return {
-            "trained": {name: one.detach() for name, one in self.student.trained.items()},
+            "trained": {name: weight.detach() for name, weight in self.student.trained.items()},
             "removed": self.student.removed(),
             "optimizer": self.optimizer.state_dict(),
             "movement": self.movement,
-            "course": asdict(self.course),
+            "course": asdict(self.log),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned, in a recovery that was set up alike."""
+        """Go on from what `state` returned, *in place*, in a recovery that was set up alike."""
         self.student.remove(state["removed"])
         with torch.no_grad():
-            for name, one in self.student.trained.items():
-                one.copy_(state["trained"][name])
+            for name, weight in self.student.trained.items():
+                weight.copy_(state["trained"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.movement = state["movement"]
-        self.course = TrainingLog(**state["course"])
+        self.log = TrainingLog(**state["course"])
+
+
+def no_masks(step: int) -> Masks:
+    """Nothing is pruned on the way: all of it was before the first step."""
+    return {}
+
+
+def ignore(value: Any) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class TrainingHooks:
+    """What `train` calls on its way; what they raise comes through, between two steps.
+
+    Attributes
+    ----------
+    choose
+        Names what is pruned from a step on, bool [out, in] by group, where the schedule prunes gradually.
+    after_step
+        Gets the step's loss.
+    after_evaluation
+        Gets whether the student is the best so far.
+    refit
+        Gives weights [out, in] by group to begin with, which are taken if they are better.
+    """
+
+    choose: Callable[[int], Masks] = no_masks
+    after_step: Callable[[float], None] = ignore
+    after_evaluation: Callable[[bool], None] = ignore
+    refit: Callable[[], Weights] | None = None
 
 
 def train(
     recovery: Recovery,
     windows: torch.Tensor,
-    choose: Callable[[int], Removed],
-    after_step: Callable[[float], None],
-    after_look: Callable[[bool], None],
-    written: torch.Tensor | None = None,
-    refit: Callable[[], Weights] | None = None,
+    hooks: TrainingHooks,
+    generated: torch.Tensor | None = None,
 ) -> None:
-    """Train to the end, or until looks stop getting better.
+    """Train to the end, or until evaluations stop getting better; the student changes *in place*.
 
-    Most of `windows` [n, length] and all of `written` are learnt from; looks are at the rest of `windows`.
-
-    `choose` names what is removed from a step on, where the schedule removes gradually. `after_step` gets the
-    loss and `after_look` whether the student is the best so far; what they raise comes through, between two
-    steps. `refit` gives weights [out, in] by group to begin with, which are taken if they are better.
+    Parameters
+    ----------
+    recovery
+        Where it is now: at the start, or resumed.
+    windows
+        Token windows [n, length]; those that `split` holds out are evaluated on, the others trained on.
+    generated
+        Self-generated windows [m, length] to train on as well.
     """
-    training, course = recovery.training, recovery.course
-    learnt, kept_back = split(windows)
-    if written is not None:
-        learnt = torch.cat([learnt, written])
-    dense = run(recovery.teacher, kept_back)
-    if not course.looks:
-        after_look(recovery.look(dense, kept_back))
-    if refit is not None and course.step == 0 and course.refitted is None:
-        _begin_with(recovery, refit(), dense, kept_back, after_look)
-    while course.step < training.steps and not course.stopped:
-        if prunes_at(training.schedule, course.step, training.pruned_by(), training.prune_every):
-            recovery.student.remove(choose(course.step))
-        after_step(recovery.advance(learnt))
-        if course.step % training.evaluate_every == 0 or course.step == training.steps:
-            after_look(recovery.look(dense, kept_back))
+    training, log = recovery.training, recovery.log
+    trained_on, held_out = split(windows)
+    if generated is not None:
+        trained_on = torch.cat([trained_on, generated])
+    teacher_states = run(recovery.teacher, held_out)
+    if not log.looks:
+        hooks.after_evaluation(recovery.evaluate(teacher_states, held_out))
+    if hooks.refit is not None and log.step == 0 and log.refitted is None:
+        better = _begin_with(recovery, hooks.refit(), teacher_states, held_out)
+        if better:
+            hooks.after_evaluation(True)
+    while log.step < training.steps and not log.stopped:
+        if prunes_at(training.schedule, log.step, training.pruned_by(), training.prune_every):
+            recovery.student.remove(hooks.choose(log.step))
+        hooks.after_step(recovery.advance(trained_on))
+        if log.step % training.evaluate_every == 0 or log.step == training.steps:
+            hooks.after_evaluation(recovery.evaluate(teacher_states, held_out))
 
 
 def _begin_with(
-    recovery: Recovery,
-    weights: Weights,
-    dense: torch.Tensor,
-    kept_back: torch.Tensor,
-    after_look: Callable[[bool], None],
-) -> None:
-    """Give the student these weights, unless windows kept back tell that its own are better."""
-    course, before = recovery.course, recovery.student.weights()
+    recovery: Recovery, weights: Weights, teacher_states: torch.Tensor, held_out: torch.Tensor
+) -> bool:
+    """Give the student these weights, *in place*, unless its own are better on held-out windows."""
+    log, before = recovery.log, recovery.student.weights()
     recovery.student.put(weights)
-    course.refitted = recovery.look(dense, kept_back)
-    if course.refitted:
-        after_look(True)
-    else:
-        # As if it had not been tried: a look at what is undone must not count towards an early stop.
+    better = log.refitted = recovery.evaluate(teacher_states, held_out)
+    if not better:
+        # As if it had not been tried: an evaluation of what is undone must not count towards an early stop.
         recovery.student.put(before)
-        course.looks.pop()
-        course.stale, course.stopped = 0, False
+        log.looks.pop()
+        log.stale, log.stopped = 0, False
+    return better
 
 
 def split(windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Windows to learn from, and every eighth to look at; a single window serves for both."""
+    """Windows to train on, and every eighth held out to evaluate on; a single window serves for both."""
     if len(windows) < 2:
         return windows, windows
-    chosen = torch.zeros(len(windows), dtype=torch.bool)
-    chosen[KEPT_BACK - 1 :: KEPT_BACK] = True
-    if not chosen.any():
-        chosen[-1] = True
-    return windows[~chosen], windows[chosen]
+    held_out = torch.zeros(len(windows), dtype=torch.bool)
+    held_out[HELD_OUT - 1 :: HELD_OUT] = True
+    if not held_out.any():
+        held_out[-1] = True
+    return windows[~held_out], windows[held_out]
 
 
 def batch(windows: torch.Tensor, training: Training, index: int) -> torch.Tensor:
@@ -187,12 +241,12 @@ def batch(windows: torch.Tensor, training: Training, index: int) -> torch.Tensor
     A pure function of the seed, so that training that is taken up again sees what it would have seen.
     """
     count = len(windows)
-    wanted = range(index * training.batch, (index + 1) * training.batch)
+    numbers = range(index * training.batch, (index + 1) * training.batch)
     orders = {
         turn: torch.randperm(count, generator=torch.Generator().manual_seed(training.seed * 100_003 + turn))
-        for turn in {number // count for number in wanted}
+        for turn in {number // count for number in numbers}
     }
-    return windows[torch.stack([orders[number // count][number % count] for number in wanted])]
+    return windows[torch.stack([orders[number // count][number % count] for number in numbers])]
 
 
 def plain(quality: Quality) -> dict[str, float]:

@@ -13,8 +13,6 @@ from pruning.planning.forecast.fit import MAX_KL, PIVOT, ForecastFit
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import UNIT_KINDS
 
-__all__ = ["MAX_KL", "Forecast", "ForecastFit", "SensitivityMap", "costs_at"]
-
 BAND = 1.2816  # the band's half width in standard deviations: eight times in ten, if log errors are normal
 DEPTH = "depth"
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %

@@ -71,6 +71,6 @@ def _masks(session: Session, spec: PruningSpec) -> WeightChange:
 
 
 def share_removed(session: Session, change: WeightChange) -> float:
-    """The share of all prunable weights that is pruned, 0..1."""
+    """The share of all prunable weights that the change prunes, 0..1."""
     pruned = sum(int(mask.sum()) for mask in change.removed.values())
     return pruned / sum(group.parameters for group in session.groups)

@@ -30,7 +30,7 @@ def units_of(session: Session, structure: str) -> Units:
 
 
 def units_plan(session: Session, spec: PruningSpec) -> Plan:
-    """The plan of a spec that removes whole units. Raises PruningError for what cannot be done."""
+    """The plan of a spec that prunes whole units. Raises PruningError for what cannot be done."""
     structure = spec.options.structure
     groups = session.plan_groups(structure)
     if named_criterion(spec.criterion).updates:
@@ -58,36 +58,36 @@ def why_not_smaller(session: Session, spec: PruningSpec) -> str | None:
     return None
 
 
-def share_gone(session: Session, spec: PruningSpec) -> float:
-    """The share of all prunable weights, 0..1, that goes with the units, without choosing them."""
+def share_pruned(session: Session, spec: PruningSpec) -> float:
+    """The share of all prunable weights, 0..1, that is pruned with the units, without choosing them."""
     units = units_of(session, spec.options.structure)
     removal = _any_removal(session, units, spec)
     change = as_change(session.model, session.groups, units, UnitRemoval(removal))
-    gone = sum(int(mask.sum()) for mask in change.removed.values())
-    return gone / sum(group.parameters for group in session.groups)
+    pruned = sum(int(mask.sum()) for mask in change.removed.values())
+    return pruned / sum(group.parameters for group in session.groups)
 
 
 def kept_units(session: Session, spec: PruningSpec) -> list[int]:
-    """How many units stay in each layer, after rounding."""
+    """How many units are kept in each layer, after rounding."""
     plan, structure = units_plan(session, spec), spec.options.structure
     if structure == "layers":
         return [int((layer, structure) not in plan) for layer, _ in session.plan_groups(structure)]
     units = units_of(session, structure)
-    gone = unit_counts(units, plan, spec.options.round_to)
+    pruned = unit_counts(units, plan, spec.options.round_to)
     return [
-        total - gone.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
+        total - pruned.get((layer, structure), 0) for layer, total in sorted(units.totals(structure).items())
     ]
 
 
 def _any_removal(session: Session, units: Units, spec: PruningSpec) -> Removal:
-    """As many units as `spec` removes; which ones changes no sizes."""
+    """As many units as `spec` prunes; which ones changes no sizes."""
     plan = units_plan(session, spec)
-    gone = {
+    pruned = {
         (layer, kind): first_of(units, layer, kind, count)
         for (layer, kind), count in unit_counts(units, plan, spec.options.round_to).items()
     }
     layers = tuple(layer for layer, kind in plan if kind == "layers")
-    return replace(removal_of(units, gone), layers=layers)
+    return replace(removal_of(units, pruned), layers=layers)
 
 
 def units_change(session: Session, spec: PruningSpec) -> WeightChange:

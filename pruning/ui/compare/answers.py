@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
 from pruning.ui.compare import token_html
 from pruning.ui.compare.page import Candidate

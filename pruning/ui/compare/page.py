@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.compare import damage_chart
 from pruning.ui.data import queries, session

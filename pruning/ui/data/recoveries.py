@@ -20,7 +20,6 @@ from pruning.workspace.keys import canonical
 
 CHOSEN = "recovery_chosen"
 RESULT, COURSE = "recovery", "recovery_course"
-ABOUT_TEXT = ("fingerprint", "data", "data_fingerprint")
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def recoveries(model: queries.Info) -> list[Recovered]:
     together: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         together.setdefault(canonical(row["key"]), []).append(row)
-    return [_recovered(_telling(same), model) for same in together.values()]
+    return [_recovered(_telling(rows), model) for rows in together.values()]
 
 
 def _telling(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -85,20 +84,20 @@ def _recovered(row: Mapping[str, Any], model: queries.Info) -> Recovered:
     value = row["value"]
     options = {name: value[name] for name in names() if name in value}
     totals = totals_of(model, options.get("structure", "unstructured"))
-    what = method_words.method(value["criterion"], value["settings"], options, None, totals)
+    method = method_words.method(value["criterion"], value["settings"], options, None, totals)
     return Recovered(
         id=hashlib.sha256(canonical({"kind": RESULT, "key": row["key"]}).encode()).hexdigest()[:12],
-        name=f"{what}; {recover_words.how(Training.of(value['recovery']))}",
+        name=f"{method}; {recover_words.how(Training.of(value['recovery']))}",
         key=row["key"],
         value=value,
         made=row["created"],
     )
 
 
-def same_as(wanted: Mapping[str, Any], found: Sequence[Recovered]) -> Recovered | None:
+def same_as(arguments: Mapping[str, Any], recoveries: Sequence[Recovered]) -> Recovered | None:
     """The recovery that these arguments ask for, where there is one."""
-    asked = _canonical(wanted)
-    return next((one for one in found if _canonical(one.arguments()) == asked), None)
+    asked = _canonical(arguments)
+    return next((each for each in recoveries if _canonical(each.arguments()) == asked), None)
 
 
 def _canonical(arguments: Mapping[str, Any]) -> str:
@@ -106,24 +105,26 @@ def _canonical(arguments: Mapping[str, Any]) -> str:
     return canonical({"criterion": "fisher", "data": "demo", **arguments, "recovery": recovery})
 
 
-def seconds_a_step(found: Sequence[Recovered], training: Training) -> tuple[float, bool] | None:
+def seconds_a_step(recoveries: Sequence[Recovered], training: Training) -> tuple[float, bool] | None:
     """Seconds that a step will take, by the newest recovery that trained alike, or failing that the newest of
     all, in proportion to the windows of a step; and whether it trained alike. None where nothing is known."""
-    timed = [one for one in found if one.value.get("seconds_a_step")]
-    alike = [one for one in timed if _kind_of(one.training) == _kind_of(training)]
+    timed = [row for row in recoveries if row.value.get("seconds_a_step")]
+    alike = [row for row in timed if _kind_of(row.training) == _kind_of(training)]
     if not timed:
         return None
-    one = (alike or timed)[0]
-    windows = one.training.batch * one.training.accumulate
-    seconds = one.value["seconds_a_step"] * training.batch * training.accumulate / windows
+    newest = (alike or timed)[0]
+    windows = newest.training.batch * newest.training.accumulate
+    seconds = newest.value["seconds_a_step"] * training.batch * training.accumulate / windows
     return seconds, bool(alike)
 
 
-def seconds_before(found: Sequence[Recovered], training: Training) -> float | None:
+def seconds_before(recoveries: Sequence[Recovered], training: Training) -> float | None:
     """Seconds that the newest recovery with the same preparation took until its first step; None where there
     is none."""
     times = [
-        one.value.get("seconds_before") for one in found if _prepared(one.training) == _prepared(training)
+        row.value.get("seconds_before")
+        for row in recoveries
+        if _prepared(row.training) == _prepared(training)
     ]
     return next((seconds for seconds in times if seconds), None)
 
@@ -137,31 +138,31 @@ def _kind_of(training: Training) -> tuple[Any, ...]:
     return training.loss == "task", training.lora > 0, training.hidden > 0
 
 
-def frame(found: Sequence[Recovered]) -> pd.DataFrame:
+def frame(recoveries: Sequence[Recovered]) -> pd.DataFrame:
     """Recoveries as a table to take away, a row each, all of it measured; shares in percent."""
-    return pd.DataFrame([_row(one) for one in found])
+    return pd.DataFrame([_row(recovered) for recovered in recoveries])
 
 
-def _row(one: Recovered) -> dict[str, Any]:
-    value, training = one.value, one.training
-    before, after = value.get("pruned") or {}, value.get("recovered") or {}
-    dense, won = value.get("dense") or {}, value.get("won_back")
+def _row(recovered: Recovered) -> dict[str, Any]:
+    value, training = recovered.value, recovered.training
+    pruned, after = value.get("pruned") or {}, value.get("recovered") or {}
+    dense, regained = value.get("dense") or {}, value.get("won_back")
     return {
-        "when": pd.Timestamp(one.made, unit="s").round("s"),
-        "what": one.name,
-        "state": "finished" if one.finished else f"at step {value['steps']} of {training.steps}",
-        "structure": one.options.structure,
+        "when": pd.Timestamp(recovered.made, unit="s").round("s"),
+        "what": recovered.name,
+        "state": "finished" if recovered.finished else f"at step {value['steps']} of {training.steps}",
+        "structure": recovered.options.structure,
         "criterion": value["criterion"],
         "settings": " ".join(value["settings"]),
         "recovery": " ".join(f"{name}={chosen}" for name, chosen in value["recovery"].items()),
         "steps": value["steps"],
         "best_step": value["best_step"],
         "removed_percent": None if value.get("sparsity") is None else 100 * value["sparsity"],
-        "kl_pruned_nats_per_token": before.get("kl"),
+        "kl_pruned_nats_per_token": pruned.get("kl"),
         "kl_recovered_nats_per_token": after.get("kl"),
-        "won_back_percent": None if won is None else 100 * won,
+        "won_back_percent": None if regained is None else 100 * regained,
         "perplexity_unpruned": dense.get("perplexity"),
-        "perplexity_pruned": before.get("perplexity"),
+        "perplexity_pruned": pruned.get("perplexity"),
         "perplexity_recovered": after.get("perplexity"),
         "accuracy_recovered_percent": 100 * after["accuracy"] if after else None,
         "same_next_word_recovered_percent": 100 * after["agreement"] if after else None,

@@ -42,7 +42,7 @@ class Result:
 
     @property
     def whole(self) -> bool:
-        """Whether units went whole."""
+        """Whether whole units were pruned."""
         return self.structure in UNIT_KINDS
 
     @property
@@ -78,7 +78,7 @@ def groups_of(model: queries.Info, structure: str) -> list[Group]:
 def results(model: queries.Info) -> list[Result]:
     """What was measured on the session's text as it is now, newest first."""
     rows = stored.measured_rows(queries.store(), queries.subject(model), KINDS)
-    best = _found_best()
+    best = _best_found()
     return [_result(row, model, best) for row in rows if row["value"]["settings"]]
 
 
@@ -87,26 +87,26 @@ def _result(row: Mapping[str, Any], model: queries.Info, best: set[str]) -> Resu
     options = MaskOptions.of({name: value[name] for name in names() if name in value}).changed()
     recovery = value.get("recovery")
     totals = totals_of(model, options.get("structure", "unstructured"))
-    found = recovery is None and _same(value) in best
-    said = method_words.method(value["criterion"], value["settings"], options, recovery, totals)
+    is_best = recovery is None and _same(value) in best
+    method = method_words.method(value["criterion"], value["settings"], options, recovery, totals)
     return Result(
         id=hashlib.sha256(canonical({"kind": row["kind"], "key": row["key"]}).encode()).hexdigest()[:12],
-        name=f"Best: {said}" if found else said,
+        name=f"Best: {method}" if is_best else method,
         criterion=value["criterion"],
         settings=tuple(value["settings"]),
         options=options,
         recovery=recovery,
-        best=found,
+        best=is_best,
         figures=value,
         made=row["created"],
     )
 
 
-def _found_best() -> set[str]:
+def _best_found() -> set[str]:
     """What jobs that looked for the best recipe ended with."""
     done = queries.store().jobs(("done",), limit=500)
-    about = (job for job in done if job.request["task"] == "best" and requests.about_model(job))
-    return {_same(job.result) for job in about if job.result}
+    jobs = (job for job in done if job.request["task"] == "best" and requests.about_model(job))
+    return {_same(job.result) for job in jobs if job.result}
 
 
 def _same(value: Mapping[str, Any]) -> str:
@@ -128,31 +128,31 @@ def _pruning(arguments: Mapping[str, Any]) -> str:
 
 
 def file_bytes(result: Result) -> int:
-    """Bytes of the ordinary file that an export writes: smaller where units go, else as large as before."""
+    """Bytes of the ordinary file that an export writes: smaller where units are pruned, else as before."""
     return int(result.figures["bytes"] if result.smaller else result.figures["file_bytes"])
 
 
-def frame(found: Sequence[Result]) -> pd.DataFrame:
-    """The results as a table, a row each by the share removed, all of it measured; shares in percent."""
-    ordered = sorted(found, key=lambda one: (one.figures["sparsity"], one.figures["kl"]))
+def frame(results: Sequence[Result]) -> pd.DataFrame:
+    """The results as a table, a row each by the share pruned, all of it measured; shares in percent."""
+    ordered = sorted(results, key=lambda result: (result.figures["sparsity"], result.figures["kl"]))
     rows = [
         {
-            "method": one.name,
-            "structure": one.structure,
-            "criterion": one.criterion,
-            "settings": " ".join(one.settings),
-            "options": " ".join(f"{k}={v}" for k, v in one.options.items() if k != "structure"),
-            "best_we_know": one.best,
-            "recovery_steps": 0 if one.recovery is None else Training.of(one.recovery).steps,
-            "removed_percent": 100 * one.figures["sparsity"],
-            "measured_kl_nats_per_token": one.figures["kl"],
-            "measured_perplexity": one.figures["perplexity"],
-            "same_next_word_percent": 100 * one.figures["agreement"],
-            "right_next_word_percent": 100 * one.figures["accuracy"],
-            "bytes_stored_sparsely_or_cut": one.figures["bytes"],
-            "bytes_ordinary_file": file_bytes(one),
-            "why_not_smaller": one.figures.get("not_smaller") or "",
+            "method": result.name,
+            "structure": result.structure,
+            "criterion": result.criterion,
+            "settings": " ".join(result.settings),
+            "options": " ".join(f"{k}={v}" for k, v in result.options.items() if k != "structure"),
+            "best_we_know": result.best,
+            "recovery_steps": 0 if result.recovery is None else Training.of(result.recovery).steps,
+            "removed_percent": 100 * result.figures["sparsity"],
+            "measured_kl_nats_per_token": result.figures["kl"],
+            "measured_perplexity": result.figures["perplexity"],
+            "same_next_word_percent": 100 * result.figures["agreement"],
+            "right_next_word_percent": 100 * result.figures["accuracy"],
+            "bytes_stored_sparsely_or_cut": result.figures["bytes"],
+            "bytes_ordinary_file": file_bytes(result),
+            "why_not_smaller": result.figures.get("not_smaller") or "",
         }
-        for one in ordered
+        for result in ordered
     ]
     return pd.DataFrame(rows)

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
 KEY, HISTORY = "choice", "plan_history"
@@ -64,6 +65,8 @@ _ADDRESS = {"model": "", "dtype": "float32", "device": "auto", "data": "demo", "
 def from_address(params: dict[str, list[str]]) -> Choice:
     """Read a choice from an address's parameters; what is missing takes its default."""
     plain: dict[str, Any] = {name: params[name][-1] for name in _ADDRESS if params.get(name)}
+    if "criterion" in plain:
+        plain["criterion"] = canonical_criterion(plain["criterion"])
     settings = tuple(part for text in params.get("plan", []) for part in split_settings(text))
     locks = tuple(lock for text in params.get("lock", []) for lock in text.split(",") if lock)
     pins = []
@@ -125,13 +128,12 @@ def change(**fields: Any) -> None:
 
 def write_address() -> None:
     """Put the choice into the address, leaving parameters of others alone."""
-    wanted = to_address(current())
+    target = to_address(current())
     for name in (*_ADDRESS, "plan", "lock", "pin"):
-        have = st.query_params.get_all(name)
-        want = wanted.get(name, [])
-        if have != ([want] if isinstance(want, str) else want):
-            if want:
-                st.query_params[name] = want
+        value = target.get(name, [])
+        if st.query_params.get_all(name) != ([value] if isinstance(value, str) else value):
+            if value:
+                st.query_params[name] = value
             elif name in st.query_params:
                 del st.query_params[name]
 
@@ -203,11 +205,11 @@ def restore_history(past: Sequence[str], future: Sequence[str]) -> None:
 
 def pin(name: str, settings: str) -> None:
     """Put a plan aside; a pin of the same name is replaced."""
-    kept = tuple(p for p in current().pins if p.name != name)
-    if len(kept) >= MAX_PINS:
+    others = tuple(pin for pin in current().pins if pin.name != name)
+    if len(others) >= MAX_PINS:
         raise PruningError(f"{MAX_PINS} plans are pinned already. Remove one before pinning another.")
-    change(pins=(*kept, Pin(name, settings)))
+    change(pins=(*others, Pin(name, settings)))
 
 
 def unpin(name: str) -> None:
-    change(pins=tuple(p for p in current().pins if p.name != name))
+    change(pins=tuple(pin for pin in current().pins if pin.name != name))

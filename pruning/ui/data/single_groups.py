@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.text import format
 
@@ -37,8 +38,8 @@ COLUMNS = (
 
 def name_of(smap: SensitivityMap) -> tuple[object, ...]:
     """What tells one map from another: `seconds` differs each time that one is made."""
-    subject = smap.fingerprint, smap.criterion, smap.data_fingerprint
-    return *subject, len(smap.groups), smap.levels, smap.seconds
+    groups = len(smap.groups)
+    return smap.fingerprint, smap.criterion, smap.data_fingerprint, groups, smap.levels, smap.seconds
 
 
 # A click on the map needs hundreds of these again, and they change only with a measurement.
@@ -52,22 +53,22 @@ def alone(forecaster: Forecaster) -> Alone:
     return forecaster.forecast_alone()
 
 
-def beside(seen: Forecast, kl: float) -> str:
+def beside(forecast: Forecast, kl: float) -> str:
     """How a measured KL (nats per token) stands to its forecast, in plain words."""
-    if max(seen.kl, kl) < NOTHING:
+    if max(forecast.kl, kl) < NOTHING:
         return "next to nothing, as forecast"
-    ratio = kl / max(seen.kl, 1e-12)
+    ratio = kl / max(forecast.kl, 1e-12)
     if abs(math.log(max(ratio, 1e-12))) <= math.log(1 + ABOUT_EQUAL):
         return "as forecast"
     if ratio >= 2:
-        said = f"{ratio:.1f} times its forecast"
+        text = f"{ratio:.1f} times its forecast"
     elif ratio > 1:
-        said = f"{format.percent(ratio - 1)} above its forecast"
+        text = f"{format.percent(ratio - 1)} above its forecast"
     else:
-        said = f"{format.percent(1 - ratio)} below its forecast"
-    if seen.kl_low <= kl <= seen.kl_high:
-        return f"{said}, inside the band"
-    return f"{said}, outside the band: trust the measurement"
+        text = f"{format.percent(1 - ratio)} below its forecast"
+    if forecast.kl_low <= kl <= forecast.kl_high:
+        return f"{text}, inside the band"
+    return f"{text}, outside the band: trust the measurement"
 
 
 def frame(
@@ -80,33 +81,33 @@ def frame(
     """
     rows = []
     for index, group in enumerate(smap.groups):
-        known = {round(float(point["level"]), 6): point for point in points.get(group, ())}
+        measured = {round(float(point["level"]), 6): point for point in points.get(group, ())}
         for column, level in enumerate(map(float, smap.levels)):
-            seen, truth = single[group, level], known.pop(round(level, 6), None)
+            forecast, point = single[group, level], measured.pop(round(level, 6), None)
             rows.append(
                 (
                     group[0],
                     group[1],
                     round(100 * level, 4),
-                    seen.kl,
-                    seen.kl_low,
-                    seen.kl_high,
-                    seen.perplexity,
-                    seen.perplexity_low,
-                    seen.perplexity_high,
-                    truth["kl"] if truth else None,
-                    truth["perplexity"] if truth else None,
+                    forecast.kl,
+                    forecast.kl_low,
+                    forecast.kl_high,
+                    forecast.perplexity,
+                    forecast.perplexity_low,
+                    forecast.perplexity_high,
+                    point["kl"] if point else None,
+                    point["perplexity"] if point else None,
                     float(smap.disagreement[index, column]),
                 )
             )
-        for level, truth in known.items():
+        for level, point in measured.items():
             rows.append(
                 (
                     *group,
                     round(100 * level, 4),
                     *[None] * 6,
-                    truth["kl"],
-                    truth["perplexity"],
+                    point["kl"],
+                    point["perplexity"],
                     None,
                 )
             )

@@ -14,7 +14,8 @@ from pruning.planning.forecast.capability_accuracy import (
     asked,
     share_right,
 )
-from pruning.planning.forecast.predict import Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries
 from pruning.ui.shared import band_rows
 from pruning.ui.shared import page as page_frame

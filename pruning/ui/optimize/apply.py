@@ -11,9 +11,9 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 
 
-def side(found: CurrentPlan | None, busy: bool) -> None:
+def side(current: CurrentPlan | None, busy: bool) -> None:
     """The buttons beside the board; None where no plan was found."""
-    settings = found.settings if found else ()
+    settings = current.settings if current else ()
     mine = settings == session.current().settings
     st.button(
         "This is your plan" if mine and settings else "Use this plan",

@@ -14,7 +14,7 @@ from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution, Target, solve
 from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels

@@ -15,7 +15,8 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Infeasible, Target
-from pruning.planning.forecast.predict import SensitivityMap, loss_at
+from pruning.planning.forecast.predict import loss_at
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
 from pruning.ui.data import queries, session
 from pruning.ui.text import format, labels

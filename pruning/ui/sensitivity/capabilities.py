@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pruning.planning.forecast.capability_map import ABILITIES, NORMAL, CapabilityMap
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import capability_chart

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import Forecast, SensitivityMap
+from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone

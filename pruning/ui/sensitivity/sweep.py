@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group, format_layers, parse_layers
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame

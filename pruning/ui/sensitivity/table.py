@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, session, single_groups
 from pruning.ui.text import format, labels
 

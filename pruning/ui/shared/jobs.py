@@ -29,14 +29,14 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
 
     `extra(job)` draws below a running job, inside the polled part.
     """
-    seen = [job.id for job in requests.waiting_jobs()]
+    drawn = [job.id for job in requests.waiting_jobs()]
     busy = any(_mine(job, tasks) for job in requests.waiting_jobs())
 
-    @st.fragment(run_every=RUNNING if seen else IDLE)
+    @st.fragment(run_every=RUNNING if drawn else IDLE)
     def watch() -> None:
         page_frame.callback_error()
         waiting = requests.waiting_jobs()
-        if [job.id for job in waiting] != seen:
+        if [job.id for job in waiting] != drawn:
             st.rerun()
         for job in waiting:
             if _mine(job, tasks):
@@ -47,7 +47,7 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
         if others:
             _elsewhere(others)
 
-    if seen:
+    if drawn:
         with st.bottom:
             watch()
     else:

@@ -12,9 +12,9 @@ from typing import Any, TypeGuard
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
-from pruning.planning.forecast.predict import SensitivityMap
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.resources import asset
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import preload
@@ -138,9 +138,9 @@ def heading(
 
 
 def glossary(entries: Mapping[str, str]) -> None:
-    """Words, each with what it means."""
+    """Words, each with what it means and what the field calls it."""
     for word, meaning in entries.items():
-        st.markdown(f"**{word}**  \n{meaning}")
+        st.markdown(f"**{word}**  \n{meaning}  \n:small[In the literature: {labels.TERMS[word]}.]")
 
 
 @contextmanager

@@ -35,10 +35,10 @@ READ = ", ".join(
 
 def families() -> list[list[Technique]]:
     """Techniques that remove the same share of the same things; the guide's comes first."""
-    found: dict[str, list[Technique]] = {}
-    for one in TECHNIQUES:
-        found.setdefault(one.beside or one.name, []).append(one)
-    return list(found.values())
+    groups: dict[str, list[Technique]] = {}
+    for technique in TECHNIQUES:
+        groups.setdefault(technique.beside or technique.name, []).append(technique)
+    return list(groups.values())
 
 
 def heading(technique: Technique) -> str:
@@ -56,11 +56,11 @@ def note(claim: Claim) -> str:
     return "The guide adds that its speed needs support for sparse tensors." if claim.sparse else ""
 
 
-def badges(found: Verdict) -> str:
+def badges(verdict: Verdict) -> str:
     """A badge for each aspect of the claim: whether it holds here."""
     signs = {"holds": ("green", "check", "holds"), "short": ("orange", "close", "does not hold")}
     said = []
-    for aspect, holds in found.claims.items():
+    for aspect, holds in verdict.claims.items():
         colour, icon, text = signs[holds]
         said.append(f":{colour}-badge[:material/{icon}: {ASPECT[aspect]}: {text}]")
     return " ".join(said)
@@ -143,7 +143,7 @@ def csv(rows: Sequence[Row], verdicts: Mapping[str, Verdict]) -> str:
     )
 
 
-def _figures(row: Row, found: Verdict) -> dict[str, Any]:
+def _figures(row: Row, verdict: Verdict) -> dict[str, Any]:
     claim, speed = BY_NAME[row["name"]].claim, row.get("speed") or {}
     about = {
         "row": row["name"],
@@ -154,7 +154,7 @@ def _figures(row: Row, found: Verdict) -> dict[str, Any]:
         "claimed_loss": claim.quality if claim else None,
     }
     if row.get("refused"):
-        return {**about, "verdict": found.text}
+        return {**about, "verdict": verdict.text}
     return {
         **about,
         "sparsity_percent": 100 * row["sparsity"],
@@ -173,5 +173,5 @@ def _figures(row: Row, found: Verdict) -> dict[str, Any]:
         "dense_perplexity": row["dense_perplexity"],
         "next_token_percent": 100 * row["accuracy"],
         "questions_percent": 100 * row["probe_accuracy"] if "probe_accuracy" in row else None,
-        "verdict": found.text,
+        "verdict": verdict.text,
     }

@@ -68,6 +68,8 @@ SIZE = (
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
 BAND = "The band is the range in which about eight of ten measurements are expected."
+PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
+DECODE = "Milliseconds for each further word of an answer, on this machine."
 GLOSSARY = {
     "Group": "The weights of one kind in one layer, such as MLP up in layer 12.",
     "Level": "The share of a group's weights that is set to zero: 0 % keeps them all, 95 % is the most.",
@@ -80,8 +82,29 @@ GLOSSARY = {
     "KL": KL,
     "Recipe": "A small text file: model, text, criterion and plan, all it takes to do the same again.",
 }
-PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
-DECODE = "Milliseconds for each further word of an answer, on this machine."
+# The field's term for each word of the glossary.
+TERMS = {
+    "Group": "the weight matrices of one projection in one layer",
+    "Level": "sparsity, pruning ratio",
+    "Plan": "sparsity allocation",
+    "Criterion": "pruning criterion, importance score",
+    "Map": "sensitivity map, sensitivity analysis by layer",
+    "Forecast": "second-order (Fisher) estimate of the KL divergence, with a prediction interval",
+    "Measured": "evaluation",
+    "Perplexity": "the exponential of the mean cross-entropy",
+    "KL": "Kullback–Leibler divergence, KL(dense ‖ pruned)",
+    "Recipe": "pruning configuration",
+}
+# Figures by the name that they have on pages: the field's term, and what each says.
+FIGURES = {
+    "Right next word": ("top-1 accuracy", ACCURACY),
+    "Same next word": ("top-1 agreement with the dense model", AGREEMENT),
+    "Removed": ("sparsity", SPARSITY),
+    "Size, stored sparsely": ("size with bitmask compression", SIZE),
+    "Questions right": ("zero-shot multiple-choice accuracy", QUESTIONS),
+    "Reading a prompt": ("prefill latency", PREFILL),
+    "Writing a word": ("decode latency, time per output token", DECODE),
+}
 SPEED = (
     "Zeros alone make nothing faster today: common engines multiply by zero as slowly as by anything else, "
     "so the speed stays **1.0×**. What shrinks is the model stored sparsely, not an ordinary file, in which "

@@ -66,16 +66,16 @@ def check_lora(rank: int, there: bool) -> None:
         )
 
 
-def estimate(steps: int, known: tuple[float, bool] | None, before: float | None = None) -> str:
+def estimate(steps: int, step: tuple[float, bool] | None, before: float | None = None) -> str:
     """How long `steps` will take, where anything is known about it.
 
     `before`: the seconds until the first of them.
     """
-    if known is None:
+    if step is None:
         return (
             "How long it takes is not known yet: nothing was trained here so far. The first steps will tell."
         )
-    seconds, alike = known
+    seconds, alike = step
     source = (
         "measured in an earlier training" if alike else "from an earlier training of another kind: roughly"
     )
@@ -171,15 +171,14 @@ def ladder_end(value: Mapping[str, Any]) -> str:
     if value["ended"] == "levels":
         return f"{reached} is the last level of the ladder, and still within the budget of {limit}."
     over = rows[-1]
-    found = f"KL {format.kl(over['kl'])}, perplexity {format.perplexity(over['perplexity'])}"
+    figures = f"KL {format.kl(over['kl'])}, perplexity {format.perplexity(over['perplexity'])}"
     trained = ", even after training" if over["recovered"] else ""
     if best is None:
-        return (
-            f"Not even {format.percent(over['level'])} stays within the budget of {limit}: {found}{trained}."
-        )
+        level = format.percent(over["level"])
+        return f"Not even {level} stays within the budget of {limit}: {figures}{trained}."
     return (
         f"{reached} is the most that stays within the budget of {limit}. It stopped at "
-        f"{format.percent(over['level'])}: {found}{trained}."
+        f"{format.percent(over['level'])}: {figures}{trained}."
     )
 
 

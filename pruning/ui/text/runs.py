@@ -50,10 +50,10 @@ def title(run: Run) -> str:
 
 def described(run: Run) -> str:
     """A run's plan for people, with the options it was made with."""
-    told = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
+    parts = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
     if "recovery" in run.options:
-        told.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
-    return ", ".join([plan(run.settings), *told])
+        parts.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
+    return ", ".join([plan(run.settings), *parts])
 
 
 def about(run: Run) -> str:

@@ -49,7 +49,7 @@ def sparse_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     """What the sparse formats bring, in a sentence."""
     timed = [row for row in rows if not row.get("why_not")]
-    found = [
+    faster = [
         f"{row['format'].upper()} at {format.percent(row['level'])} for {DOING[mode].lower()}"
         for row in timed
         for mode in MODES
@@ -57,9 +57,9 @@ def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     if not timed:
         return "No sparse format could be timed here."
-    if not found:
+    if not faster:
         return "**No sparse format makes this machine faster**: all are slower, or about the same."
-    return f"Faster than dense here: {', '.join(found)}. All others are slower, or about the same."
+    return f"Faster than dense here: {', '.join(faster)}. All others are slower, or about the same."
 
 
 def forecast_line(table: LatencyTable, plan: Plan) -> str | None:

@@ -1,4 +1,4 @@
-"""Lottery tickets: the right weights go, the rest go back, and a ticket beats chance on a small task."""
+"""Lottery tickets: the right weights are pruned, the rest rewound, and a ticket beats chance."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from pruning.engine.architecture.groups import find_groups
+from pruning.engine.calibration.data import Windows
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import fingerprint
-from pruning.engine.recovery.lottery_ticket import Draw, by_chance, lottery, smallest
+from pruning.engine.recovery.lottery_ticket import Draw, LotterySpec, by_chance, lottery, smallest
 from pruning.engine.recovery.student import Student
 from pruning.planning.recipe.training import Training
 from tests.support.tiny import tiny_model
@@ -22,8 +23,8 @@ def chains(count: int, seed: int) -> torch.Tensor:
     follows = torch.randperm(TOKENS, generator=torch.Generator().manual_seed(1))
     rows = torch.randint(TOKENS, (count, 17), generator=generator)
     for place in range(1, 17):
-        known = torch.rand(count, generator=generator) < 0.7
-        rows[:, place] = torch.where(known, follows[rows[:, place - 1]], rows[:, place])
+        follow = torch.rand(count, generator=generator) < 0.7
+        rows[:, place] = torch.where(follow, follows[rows[:, place - 1]], rows[:, place])
     return rows + FIRST
 
 
@@ -34,7 +35,8 @@ def play(model: Any, level: float = 0.9, **settings: Any) -> dict[str, Draw]:
     training = Training(
         **{"steps": 60, "loss": "task", "batch": 32, "learning_rate": 1e-2, "warmup": 5, **settings}
     )
-    return lottery(model, groups, chains(256, 2), chains(32, 3), plan, training, rounds, rewind)
+    windows = Windows("chains", chains(256, 2), chains(32, 3))
+    return lottery(model, groups, windows, LotterySpec(plan, training, rounds, rewind))
 
 
 def test_a_ticket_beats_the_random_ticket() -> None:
@@ -43,7 +45,7 @@ def test_a_ticket_beats_the_random_ticket() -> None:
     draws = play(model)
     assert fingerprint(model) == name
     dense, ticket, chance = (draws[name].quality for name in ("dense", "ticket", "random"))
-    # The task was learnt: chance would be right once in 48.
+    # The task can be done: chance would be right once in 48.
     assert dense.accuracy > 0.6
     assert ticket.accuracy > chance.accuracy + 0.2
     assert ticket.cross_entropy < chance.cross_entropy - 0.5
@@ -53,7 +55,7 @@ def test_a_ticket_beats_the_random_ticket() -> None:
 
 
 @pytest.mark.parametrize("rewind", [0, 2])
-def test_what_stays_goes_back_to_the_early_weights(rewind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_rewound_to_the_early_weights(rewind: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, given = tiny_model("llama", num_hidden_layers=1), []
     put = Student.put
 
@@ -73,12 +75,12 @@ def test_what_stays_goes_back_to_the_early_weights(rewind: int, monkeypatch: pyt
     assert all(torch.equal(weight, initial[key]) for key, weight in first.items())
 
 
-def test_the_smallest_go_and_what_is_gone_stays_gone() -> None:
+def test_the_smallest_are_pruned_and_what_was_pruned_stays_so() -> None:
     weights = {(0, "up"): torch.tensor([[4.0, -1.0, 3.0, 2.0], [0.5, 5.0, -6.0, 7.0]])}
-    gone = {(0, "up"): torch.tensor([[True, False, False, False], [False] * 4])}
-    found = smallest(weights, gone, {(0, "up"): 0.5})[0, "up"]
-    assert found.tolist() == [[True, True, False, True], [True, False, False, False]]
-    chance = by_chance({(0, "up"): found}, seed=3)[0, "up"]
+    masks = {(0, "up"): torch.tensor([[True, False, False, False], [False] * 4])}
+    chosen = smallest(weights, masks, {(0, "up"): 0.5})[0, "up"]
+    assert chosen.tolist() == [[True, True, False, True], [True, False, False, False]]
+    chance = by_chance({(0, "up"): chosen}, seed=3)[0, "up"]
     assert int(chance.sum()) == 4
-    assert torch.equal(chance, by_chance({(0, "up"): found}, seed=3)[0, "up"])
-    assert not torch.equal(chance, by_chance({(0, "up"): found}, seed=4)[0, "up"])
+    assert torch.equal(chance, by_chance({(0, "up"): chosen}, seed=3)[0, "up"])
+    assert not torch.equal(chance, by_chance({(0, "up"): chosen}, seed=4)[0, "up"])

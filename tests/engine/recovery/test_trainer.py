@@ -16,7 +16,7 @@ from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.models.load import fingerprint
-from pruning.engine.recovery import losses as distill
+from pruning.engine.recovery import losses
 from pruning.engine.recovery.checkpoints import (
     load_change,
     load_state,
@@ -26,7 +26,7 @@ from pruning.engine.recovery.checkpoints import (
     unpacked,
 )
 from pruning.engine.recovery.student import Student
-from pruning.engine.recovery.trainer import Recovery, batch, split, train
+from pruning.engine.recovery.trainer import Recovery, TrainingHooks, batch, split, train
 from pruning.errors import PruningError
 from pruning.planning.recipe.training import Training
 from tests.support.tiny import FAMILIES, VOCABULARY, tiny_model
@@ -47,10 +47,6 @@ def half(model: Any) -> WeightChange:
 def recovery_of(model: Any, training: Training = FEW, change: WeightChange | None = None) -> Recovery:
     change = half(model) if change is None else change
     return Recovery(Student(model, find_groups(model), change, training.lora), model, training)
-
-
-def nothing(*_: Any) -> None:
-    pass
 
 
 @pytest.mark.parametrize("lora", [0, 2])
@@ -74,7 +70,7 @@ def test_what_was_removed_stays_zero_at_every_step(family: str, lora: int) -> No
             assert not any(bool(in_model[key][mask].any()) for key, mask in change.removed.items())
         seen.append(1)
 
-    train(recovery, windows(), nothing, check, nothing)  # type: ignore[arg-type]
+    train(recovery, windows(), TrainingHooks(after_step=check))
     assert len(seen) == 3
     after = recovery.student.weights()
     # gpt_neox-like families train too: each group moved, and the dense model did not.
@@ -88,10 +84,10 @@ def test_distilling_wins_back_what_pruning_lost(loss: str) -> None:
     text = windows(96, 32)
     training = Training(steps=40, loss=loss, batch=16, warmup=2, learning_rate=5e-3, evaluate_every=10)
     recovery = recovery_of(model, training)
-    train(recovery, text, nothing, nothing, nothing)  # type: ignore[arg-type]
-    losses = [row["loss"] for row in recovery.course.losses]
+    train(recovery, text, TrainingHooks())
+    losses = [row["loss"] for row in recovery.log.losses]
     assert losses[-1] < (0.7 if loss == "distill" else 0.98) * losses[0]
-    first, best = recovery.course.looks[0], recovery.course.best
+    first, best = recovery.log.looks[0], recovery.log.best
     assert best is not None
     if loss == "distill":
         assert best["kl"] < 0.8 * first["kl"]
@@ -102,19 +98,19 @@ def test_distilling_wins_back_what_pruning_lost(loss: str) -> None:
 def test_the_chunked_gradient_is_the_plain_one(
     family: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distill, "CHUNK", 7)
+    monkeypatch.setattr(losses, "CHUNK", 7)
     model, training, ids = tiny_model(family), Training(**settings), windows(2, 9)
     student = Student(model, find_groups(model), half(model))
     head = head_of(student.model)
-    said = distill.backward(student.model, model, head, ids, training, 1.0)
+    said = losses.backward(student.model, model, head, ids, training, 1.0)
     given = {name: one.grad.clone() for name, one in student.trained.items()}
     for one in student.trained.values():
         one.grad = None
     out = student.model(input_ids=ids, output_hidden_states=True)
     with torch.no_grad():
-        told = model(input_ids=ids, output_hidden_states=True)
+        dense = model(input_ids=ids, output_hidden_states=True)
     heat = training.temperature
-    p = torch.log_softmax(told.logits[:, :-1] / heat, -1)
+    p = torch.log_softmax(dense.logits[:, :-1] / heat, -1)
     q = torch.log_softmax(out.logits[:, :-1] / heat, -1)
     loss = heat**2 * (p.exp() * (p - q)).sum(-1).mean()
     if training.loss == "both":
@@ -122,7 +118,7 @@ def test_the_chunked_gradient_is_the_plain_one(
             out.logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
         )
     if training.hidden:
-        pairs = list(zip(out.hidden_states[1:-1], told.hidden_states[1:-1], strict=True))
+        pairs = list(zip(out.hidden_states[1:-1], dense.hidden_states[1:-1], strict=True))
         loss = loss + 0.5 * sum((s - t).square().mean() / t.square().mean() for s, t in pairs) / len(pairs)
     loss.backward()
     assert said == pytest.approx(float(loss.detach()), rel=1e-4)
@@ -163,21 +159,21 @@ def test_a_recovery_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Pat
         return masks
 
     whole = started()
-    train(whole, windows(), choose(whole), nothing, nothing)
+    train(whole, windows(), TrainingHooks(choose(whole)))
     first = started()
 
     def stop(_: float) -> None:
-        if first.course.step == 3:
+        if first.log.step == 3:
             save_state(tmp_path / "state.pt", first.state())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(first, windows(), choose(first), stop, nothing)  # type: ignore[arg-type]
+        train(first, windows(), TrainingHooks(choose(first), stop))
     second = started()
     second.resume(load_state(tmp_path / "state.pt") or {})
-    assert second.course.step == 3
-    train(second, windows(), choose(second), nothing, nothing)
-    assert second.course == whole.course
+    assert second.log.step == 3
+    train(second, windows(), TrainingHooks(choose(second)))
+    assert second.log == whole.log
     for key, weight in whole.student.weights().items():
         assert torch.equal(weight, second.student.weights()[key])
     assert whole.movement is not None
@@ -194,10 +190,10 @@ def test_gradual_pruning_takes_what_is_chosen_and_counts_no_early_best() -> None
         asked.append(step)
         return {key: torch.ones_like(w, dtype=torch.bool) for key, w in recovery.student.weights().items()}
 
-    train(recovery, windows(), choose, nothing, nothing)
+    train(recovery, windows(), TrainingHooks(choose))
     assert asked == [2, 4]
-    assert recovery.course.best is not None
-    assert recovery.course.best["step"] > 4
+    assert recovery.log.best is not None
+    assert recovery.log.best["step"] > 4
     assert not any(bool(one.any()) for one in recovery.student.weights().values())
 
 
@@ -215,39 +211,39 @@ def test_training_stops_when_looks_no_longer_get_better() -> None:
     )
     recovery = recovery_of(model, wild)
     better = []
-    train(recovery, windows(), nothing, nothing, better.append)  # type: ignore[arg-type]
-    assert recovery.course.stopped
-    assert recovery.course.step < 50
+    train(recovery, windows(), TrainingHooks(after_evaluation=better.append))
+    assert recovery.log.stopped
+    assert recovery.log.step < 50
     assert better[-3:] == [False] * 3
-    assert recovery.course.best is not None
-    assert recovery.course.best["kl"] == min(look["kl"] for look in recovery.course.looks)
+    assert recovery.log.best is not None
+    assert recovery.log.best["kl"] == min(look["kl"] for look in recovery.log.looks)
 
 
 def test_weights_to_begin_with_are_taken_where_they_are_better() -> None:
     model = tiny_model()
-    change, told = half(model), list[bool]()
+    change, better = half(model), list[bool]()
     offered = refit_masked(model, find_groups(model), change.removed, windows(48))
     recovery = recovery_of(model, Training(steps=1, warmup=0, learning_rate=1e-7), change)
-    train(recovery, windows(48), nothing, nothing, told.append, refit=lambda: offered)  # type: ignore[arg-type]
-    course, after = recovery.course, recovery.student.weights()
-    assert course.refitted is True
-    assert [look["step"] for look in course.looks] == [0, 0, 1]
-    assert told[:2] == [True, True]
+    train(recovery, windows(48), TrainingHooks(after_evaluation=better.append, refit=lambda: offered))
+    log, after = recovery.log, recovery.student.weights()
+    assert log.refitted is True
+    assert [look["step"] for look in log.looks] == [0, 0, 1]
+    assert better[:2] == [True, True]
     assert all(torch.allclose(after[key], offered[key], atol=1e-5) for key in offered)
 
 
 def test_weights_to_begin_with_that_are_worse_leave_nothing_behind() -> None:
-    model, told = tiny_model(), list[bool]()
+    model, better = tiny_model(), list[bool]()
     groups = find_groups(model)
     recovery = recovery_of(model, Training(steps=1, warmup=0, learning_rate=1e-7, patience=1))
     before = recovery.student.weights()
     offered = {(g.layer, g.kind): 50 * group_weight(model, g) for g in groups}
-    train(recovery, windows(48), nothing, nothing, told.append, refit=lambda: offered)  # type: ignore[arg-type]
-    course, after = recovery.course, recovery.student.weights()
-    assert course.refitted is False
-    assert course.step == 1, "the look at what was undone did not end the training"
-    assert [look["step"] for look in course.looks] == [0, 1]
-    assert len(told) == 2
+    train(recovery, windows(48), TrainingHooks(after_evaluation=better.append, refit=lambda: offered))
+    log, after = recovery.log, recovery.student.weights()
+    assert log.refitted is False
+    assert log.step == 1, "the look at what was undone did not end the training"
+    assert [look["step"] for look in log.looks] == [0, 1]
+    assert len(better) == 2
     assert all(torch.allclose(after[key], before[key], atol=1e-5) for key in before)
 
 
@@ -313,7 +309,7 @@ def test_the_students_weights_on_the_model_are_the_student() -> None:
     for family in ("llama", "gpt2", "phi3"):
         model = tiny_model(family)
         recovery = recovery_of(model)
-        train(recovery, windows(), nothing, nothing, nothing)  # type: ignore[arg-type]
+        train(recovery, windows(), TrainingHooks())
         groups, text = find_groups(model), windows(2)
         of_student = run(recovery.student.model, text)
         with applied_change(

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.engine.calibration.capability_text import capability_texts
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices, with_capability_weights

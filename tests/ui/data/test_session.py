@@ -47,3 +47,7 @@ def test_a_link_cannot_switch_on_what_runs_code() -> None:
 def test_a_plan_in_one_line_that_cannot_be_read_is_a_mistake_of_the_user() -> None:
     with pytest.raises(PruningError):
         session.parse("up=2", GROUPS)
+
+
+def test_a_criterions_alias_in_an_address_is_its_stored_name() -> None:
+    assert session.from_address({"criterion": ["sparsegpt-ec"]}).criterion == "corrected"

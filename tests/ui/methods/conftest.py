@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.jobs import runner
 from pruning.ui.methods import page as methods_page
 from pruning.workspace.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.engine.criteria import CRITERIA
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.schedules import SCHEDULES

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.jobs import runner
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from pruning.cli.command_line import command_line
+from pruning.cli.reference.command_line import command_line
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace.store import Store
 from tests.support import synthetic

@@ -1,6 +1,6 @@
 """docs/cli.md, written from the commands and from the types of their results.
 
-`python -m pruning.cli.reference > docs/cli.md` writes it anew.
+`python -m pruning.cli.reference.markdown > docs/cli.md` writes it anew.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ import click
 
 from pruning.benchmarks import result_types as benches
 from pruning.cli import main
-from pruning.cli import result_types as printed
+from pruning.cli.reference import result_types as printed
 from pruning.planning.recipe.mask_options import names
 from pruning.planning.recipe.training import Training
 from pruning.workspace import result_types as tasks
