@@ -13,6 +13,8 @@ class MapBench(TypedDict):
     """A full map, in time and in order."""
 
     points: Annotated[int, "points of the map"]
+    criterion: Annotated[str, "how weights were scored"]
+    tokens: Annotated[int, "calibration tokens"]
     seconds: Annotated[float, "seconds it took from nothing"]
     forward_seconds: Annotated[float, "seconds of a dense forward pass over the same tokens"]
     dense_forwards: Annotated[float, "the map in dense forward passes"]

@@ -19,11 +19,14 @@ _runners: dict[str, Runner] = _registry.setdefault("runners", {})
 def runner() -> Runner:
     """This process's runner for the current workspace, started by the first call.
 
-    Raises PruningError when the workspace cannot be used.
+    Raises
+    ------
+    PruningError
+        When the workspace cannot be used.
     """
     root = str(workspace())
     with _lock:
-        found = _runners.get(root)
-        if found is None or found.closed:
-            found = _runners[root] = Runner(Store())
-        return found
+        current = _runners.get(root)
+        if current is None or current.closed:
+            current = _runners[root] = Runner(Store())
+        return current

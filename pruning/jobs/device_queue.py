@@ -19,19 +19,33 @@ log = logging.getLogger(__name__)
 
 
 class DeviceQueue:
-    """A thread, the child process it has started, and the messages that wake it."""
+    """A thread, the child process it has started, and the messages that wake it.
+
+    Parameters
+    ----------
+    store
+        Where the jobs are.
+    owner
+        The runner whose jobs are done, and their device.
+    start
+        Starts a child process.
+    on_partial
+        Takes what a job streams: the job's id and the data.
+    grace, slow_to_stop
+        Seconds that a cancelled task has to stop by itself, and those of tasks that have longer.
+    """
 
     def __init__(
         self,
         store: Store,
-        runner: str,
-        device: str,
+        owner: tuple[str, str],
         start: Callable[[], EngineProcess],
         on_partial: Callable[[int, dict[str, Any]], None],
         grace: float,
         slow_to_stop: Mapping[str, float],
     ) -> None:
-        self._store, self._runner, self._device = store, runner, device
+        self._store = store
+        self._runner, self._device = owner
         self._start, self._on_partial, self._grace = start, on_partial, grace
         self._slow_to_stop = slow_to_stop
         self._inbox: queue.SimpleQueue[tuple[EngineProcess | None, dict[str, Any]]] = queue.SimpleQueue()
@@ -39,7 +53,7 @@ class DeviceQueue:
         self._unwanted: set[int] = set()
         self._closing = threading.Event()
         # A daemon, because Python joins other threads before it runs the exit functions that stop this one.
-        self._thread = threading.Thread(target=self._loop, name=f"lane {device}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=f"queue {self._device}", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:

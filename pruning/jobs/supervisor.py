@@ -1,4 +1,4 @@
-"""The runner: what the pages talk to. It queues requests in the store and keeps one lane for each device."""
+"""The runner: what the pages talk to. It queues requests in the store and keeps one queue for each device."""
 
 import atexit
 import os
@@ -19,9 +19,17 @@ REMEMBERED = 50
 class Runner:
     """Runs the jobs submitted through it, in order, in one child process for each device.
 
-    Other runners on the same workspace keep their own jobs. `grace` is how many seconds a cancelled task
-    has to stop by itself before its process is ended; tasks that the engine calls slow to stop have longer,
-    unless the runner itself is shut down.
+    Other runners on the same workspace keep their own jobs.
+
+    Parameters
+    ----------
+    store
+        The workspace: its jobs, and where results go.
+    engine
+        The modules that the child process takes its tasks from; otherwise the real ones.
+    grace
+        Seconds that a cancelled task has to stop by itself before its process is ended. Tasks that the engine
+        calls slow to stop have longer, unless the runner itself is shut down.
     """
 
     def __init__(self, store: Store, engine: Engine | None = None, grace: float = 5.0) -> None:
@@ -31,37 +39,57 @@ class Runner:
         self._engine = engine or Engine()
         self._grace = grace
         self._lock = threading.Lock()
-        self._lanes: dict[str, DeviceQueue] = {}
+        self._queues: dict[str, DeviceQueue] = {}
         self._partials: dict[int, list[dict[str, Any]]] = {}
         store.add_runner(self._id, os.getpid(), psutil.Process().create_time())
         store.fail_interrupted()
         atexit.register(self.shutdown)
 
     def submit(self, request: dict[str, Any]) -> int:
-        """Queue {"task", "model": {"reference", "device", ...}, "arguments"} and return the job's id."""
+        """Queue a request.
+
+        Parameters
+        ----------
+        request
+            {"task", "model": {"reference", "device", ...}, "arguments"}.
+
+        Returns
+        -------
+        int
+            The job's id.
+
+        Raises
+        ------
+        PruningError
+            When the runner has been shut down.
+        """
         with self._lock:
             if self.closed:
                 raise PruningError("The dashboard is stopping and takes no more jobs. Start it again.")
             job_id = self.store.add_job(request, self._id)
             device = str((request.get("model") or {}).get("device") or "auto")
-            lane = self._lanes.get(device)
-            if lane is None:
-                lane = self._lanes[device] = DeviceQueue(
+            queue = self._queues.get(device)
+            if queue is None:
+                queue = self._queues[device] = DeviceQueue(
                     self.store,
-                    self._id,
-                    device,
+                    (self._id, device),
                     start=lambda: EngineProcess(self._engine, self.store.root, device),
                     on_partial=self._keep,
                     grace=self._grace,
                     slow_to_stop=self._engine.slow_to_stop,
                 )
-        lane.wake()
+        queue.wake()
         return job_id
 
     def cancel(self, job_id: int) -> None:
         """Stop the job: at once if it is queued, else when the task lets go or its process is ended.
 
-        A finished job stays as it is. Raises PruningError for a job of another running dashboard.
+        A finished job stays as it is.
+
+        Raises
+        ------
+        PruningError
+            For a job of another running dashboard.
         """
         job = self.store.job(job_id)
         if job.state not in ("queued", "running"):
@@ -71,9 +99,9 @@ class Runner:
         if self.store.cancel_queued(job_id):
             return
         with self._lock:
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            lane.cancel(job_id)
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue.cancel(job_id)
 
     def partials(self, job_id: int) -> list[dict[str, Any]]:
         """Everything the job has streamed so far (kept in memory for the latest jobs of this runner)."""
@@ -86,12 +114,12 @@ class Runner:
             if self.closed:
                 return
             self.closed = True
-            lanes = list(self._lanes.values())
+            queues = list(self._queues.values())
         atexit.unregister(self.shutdown)
-        for lane in lanes:
-            lane.close()
-        for lane in lanes:
-            lane.join()
+        for queue in queues:
+            queue.close()
+        for queue in queues:
+            queue.join()
         try:
             for job in self.store.jobs(["queued"], limit=10_000):
                 if job.runner == self._id:

@@ -34,7 +34,7 @@ class Pipe:
         self._unwanted: set[int] = set()
         self._closed = False
         self.requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, name="wire", daemon=True).start()
+        threading.Thread(target=self._listen, name="pipe", daemon=True).start()
 
     def send(self, event: dict[str, Any]) -> None:
         line = json.dumps(event).encode() + b"\n"
@@ -111,27 +111,27 @@ class ModelHost:
         return self._session
 
 
-def serve(wire: Pipe, bench: ModelHost) -> None:
+def serve(pipe: Pipe, host: ModelHost) -> None:
     """Do requests until the dashboard closes the pipe."""
-    while (message := wire.requests.get()) is not None:
+    while (message := pipe.requests.get()) is not None:
         job, request = message["job"], message["request"]
         _log(f"job {job}: {json.dumps(request)}")
-        event = _attempt(wire, bench, job, request)
+        event = _attempt(pipe, host, job, request)
         try:
-            wire.send(event | {"job": job})
+            pipe.send(event | {"job": job})
         except (TypeError, ValueError):
             traceback.print_exc()
             error = f"The task {request.get('task')} gave a result that cannot be sent."
-            wire.send({"event": "failed", "job": job, "error": error, "unexpected": True})
+            pipe.send({"event": "failed", "job": job, "error": error, "unexpected": True})
         _log(f"job {job}: {event['event']}")
 
 
-def _attempt(wire: Pipe, bench: ModelHost, job: int, request: dict[str, Any]) -> dict[str, Any]:
+def _attempt(pipe: Pipe, host: ModelHost, job: int, request: dict[str, Any]) -> dict[str, Any]:
     """Do one request and say how it ended."""
 
     def progress(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
         # What is ready goes out even when the job is to stop: it has been paid for.
-        wire.send(
+        pipe.send(
             {
                 "event": "progress",
                 "job": job,
@@ -141,11 +141,11 @@ def _attempt(wire: Pipe, bench: ModelHost, job: int, request: dict[str, Any]) ->
                 "partial": partial,
             }
         )
-        if wire.unwanted(job):
+        if pipe.unwanted(job):
             raise Cancelled
 
     try:
-        return {"event": "done", "result": bench.perform(request, progress)}
+        return {"event": "done", "result": host.perform(request, progress)}
     except Cancelled:
         return {"event": "cancelled"}
     except PruningError as error:
@@ -155,7 +155,7 @@ def _attempt(wire: Pipe, bench: ModelHost, job: int, request: dict[str, Any]) ->
         text = _unexpected(str(request.get("task")), error)
     # Nobody knows what a task that broke off has left behind, so the next one gets a fresh model. Out
     # here, because the traceback held in the handler above keeps the model alive.
-    bench.drop()
+    host.drop()
     return {"event": "failed", "error": text, "unexpected": True}
 
 

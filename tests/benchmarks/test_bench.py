@@ -15,6 +15,7 @@ from pruning.engine.models.load import fingerprint, load
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.tasks import Session
 from pruning.workspace.store import Store
+from tests.support.result_keys import check_printed
 
 
 def written(name: str, result: dict) -> str:
@@ -51,6 +52,7 @@ def test_levels_of_units_are_what_whole_units_make() -> None:
 def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
     found = bench.bench_map(Session(loaded, Store(tmp_path)))
+    check_printed("bench map", found)
     assert found["points"] == 15 * 9
     assert found["dense_forwards"] == pytest.approx(found["seconds"] / found["forward_seconds"])
     assert found["measured_points"] == 15
@@ -63,6 +65,7 @@ def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_p
 def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
     found = bench_masks.bench_masks(Session(loaded, Store(tmp_path)))
+    check_printed("bench masks", found)
     kls = [found[f"{name}_kl"] for name in ("magnitude", "wanda", "sparsegpt", "best")]
     assert all(kl > 0 for kl in kls)
     assert found["best_over_sparsegpt"] == found["best_kl"] / found["sparsegpt_kl"] < 1
@@ -77,6 +80,7 @@ def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     cases = (bench_forecast.Case("wanda", "unstructured", 1), bench_forecast.Case("fisher", "neurons", 1))
     loaded = load(str(llama_folder))
     found = bench_forecast.bench_forecast(Session(loaded, Store(tmp_path)), cases)
+    check_printed("bench forecast", found)
     assert found["recipes"] == 10 == len(found["rows"])
     assert json.loads(json.dumps(found)) == found
     assert [one["measured"] for one in found["taught"]] == [6, 3]

@@ -21,6 +21,7 @@ from pruning.tasks.optimize import unit_choices_for
 from pruning.tasks.sensitivity import outliers
 from pruning.workspace.store import Store
 from tests.benchmarks.test_bench import written
+from tests.support.result_keys import check_printed
 from tests.support.tiny import LAYERS
 
 
@@ -48,6 +49,7 @@ def test_the_bench_measures_every_method_in_every_case(loaded: Loaded, home: Pat
     session = Session(loaded, Store(home), text)
     cases = (Case("wanda", 0.5), Case("sparsegpt", 0.5), Case("fisher", 0.25, "neurons"))
     found = bench_solver.bench_solver(session, cases)
+    check_printed("bench solver", found)
     assert fingerprint(loaded.model) == loaded.fingerprint
     rows = found["rows"]
     assert len(rows) == 12
@@ -73,7 +75,11 @@ def call(home: Path, monkeypatch: pytest.MonkeyPatch):
     def run(*words, fails: bool = False):
         result = CliRunner().invoke(main, [str(word) for word in words])
         assert result.exit_code == (1 if fails else 0), result.output + repr(result.exception)
-        return result.stderr if fails else json.loads(result.stdout.splitlines()[-1])
+        if fails:
+            return result.stderr
+        printed = json.loads(result.stdout.splitlines()[-1])
+        check_printed(words[0], printed)
+        return printed
 
     return run
 

@@ -13,6 +13,7 @@ from pruning.benchmarks import dashboard as bench_ui
 from pruning.cli import main
 from pruning.errors import PruningError
 from pruning.progress import silent
+from tests.support.result_keys import check_printed
 
 SHAPED = ("drag_median_ms", "drag_p95_ms", "paint_median_ms", "paint_p95_ms", "release_median_ms")
 WHOLE = ("floor_median_ms", "floor_p95_ms", "release_median_ms", "switch_max_ms", "switch_median_ms")
@@ -33,6 +34,7 @@ def test_the_bench_measures_and_the_server_stays_small() -> None:
         *(f"{name}_{shape}" for name in SHAPED for shape in bench_ui.SHAPES),
     ):
         assert found[name] > 0, name
+    check_printed("bench ui", found)
     assert found["torch_loaded"] is not True
     assert found["rss_mb"] < 400
     assert json.loads(json.dumps(found)) == found

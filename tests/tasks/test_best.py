@@ -17,6 +17,7 @@ from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied
 from pruning.workspace.store import Store
 from tests.benchmarks.test_bench import written
+from tests.support.result_keys import check_printed
 from tests.support.tiny import HEADS, INNER, LAYERS, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("dense_again")
@@ -103,6 +104,7 @@ def test_the_best_layers_are_those_that_do_least_damage(session: Session) -> Non
 def test_the_bench_prints_ratios_of_its_rows(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_units, "SHARES", {"neurons": 0.2, "heads": 0.25})
     found = bench_units.bench_structured(session)
+    check_printed("bench structured", found)
     assert "| fisher, refitted | " in written("structured", found)
     kls = {(row["structure"], row["method"]): row["kl"] for row in found["rows"]}
     assert len(kls) == 10

@@ -19,6 +19,7 @@ from pruning.errors import Cancelled, PruningError
 from pruning.planning.recipe.guide_claims import BY_NAME, READ_AS, TECHNIQUES, memory_ratio, risen, verdict
 from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
+from tests.support.result_keys import check_printed
 
 pytestmark = pytest.mark.usefixtures("dense_again")
 QUICK = ["magnitude_50", "wanda_50", "channels_25", "heads_50"]
@@ -45,6 +46,7 @@ def test_every_row_is_measured(session: Session, loaded: Loaded, tmp_path: Path)
         streamed.extend([partial["row"]] if partial and "name" in partial.get("row", {}) else [])
 
     found = TASKS["impact"](session.reporting(listen), out=str(tmp_path / "rows.json"))
+    check_printed("impact", found)
     rows = by_name(found)
     assert list(rows) == [one.name for one in TECHNIQUES if not one.training]
     assert sorted(row["name"] for row in streamed) == sorted(rows)
@@ -101,7 +103,9 @@ def test_a_cancelled_run_keeps_its_rows_and_goes_on(session: Session, loaded: Lo
 def test_a_lottery_only_where_it_is_asked_for(session: Session) -> None:
     with pytest.raises(PruningError, match="--lottery"):
         TASKS["impact"](session, only=["lottery_80"])
-    [row] = TASKS["impact"](session, only=["lottery_80"], lottery_steps=2)["rows"]
+    result = TASKS["impact"](session, only=["lottery_80"], lottery_steps=2)
+    check_printed("impact", result)
+    [row] = result["rows"]
     assert row["sparsity"] == pytest.approx(0.8, abs=0.01)
     assert (row["steps"], row["speed"]) == (2, None)
     assert row["bytes"] < 0.7 * row["dense_bytes"]

@@ -19,6 +19,7 @@ from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, saved_by, speedup
 from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
+from tests.support.result_keys import check_printed
 from tests.support.tiny import FAMILIES, LAYERS, tiny_model
 
 TABLE = LatencyTable(
@@ -178,5 +179,6 @@ def test_the_table_is_measured_once_and_kept(
     monkeypatch.setattr(timing, "ROUNDS", 1)
     session = Session(loaded, Store(tmp_path))
     first = TASKS["latency"](session)
+    check_printed("latency", first)
     assert TASKS["latency"](session) == first
     assert LatencyTable.from_dict(first).machine == first["machine"]
