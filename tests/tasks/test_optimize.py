@@ -23,6 +23,8 @@ def test_a_solution_is_a_recipe_that_can_be_measured(session: Session) -> None:
     constraints = Constraints(locks=["down@0=0"], protect="2", ceilings=["0.6"])
     answer = solve(session, ["sparsity=0.3"], "wanda", constraints=constraints)
     assert json.loads(json.dumps(answer)) == answer
+    request = {"targets": ["sparsity=0.3"], "criterion": "wanda", "constraints": asdict(constraints)}
+    assert TASKS["solve"](session, **json.loads(json.dumps(request)))["settings"] == answer["settings"]
     made = Recipe.from_dict(answer["recipe"], [*CRITERIA])
     made.check_model(session.loaded.fingerprint)
     assert made.settings() == answer["settings"]
@@ -34,8 +36,6 @@ def test_a_solution_is_a_recipe_that_can_be_measured(session: Session) -> None:
     assert measured["sparsity"] == pytest.approx(answer["sparsity"], abs=0.005)
     assert answer["kl_low"] < answer["kl"] < answer["kl_high"]
     assert answer["gap_to_bound"] == 0
-    request = {"targets": ["sparsity=0.3"], "criterion": "wanda", "constraints": asdict(constraints)}
-    assert TASKS["solve"](session, **json.loads(json.dumps(request)))["settings"] == answer["settings"]
 
 
 def test_the_forecast_is_fitted_to_what_was_measured(session: Session) -> None:
