@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pruning.cli.options import data_option, errors_as_sentences, model_options
+from pruning.benchmarks.result_types import (
+    DashboardBench,
+    ForecastBench,
+    LatencyBench,
+    MapBench,
+    MasksBench,
+    SolverBench,
+    StructuredBench,
+)
+from pruning.cli.options import data_option, errors_as_sentences, model_options, prints
 from pruning.cli.run import figures, finish, load, terminal_progress
 from pruning.workspace.store import Store
 
@@ -42,6 +51,7 @@ def _publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "L
     publish(markdown, name, result, origin)
 
 
+@prints(MapBench)
 @bench.command("map")
 @click.argument("model", default="demo")
 @model_options
@@ -60,6 +70,7 @@ def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
     _publish(markdown, "map", result, loaded)
 
 
+@prints(MasksBench)
 @bench.command("masks")
 @click.argument("model", default="demo")
 @click.option(
@@ -82,6 +93,7 @@ def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], mar
     _publish(markdown, "masks", result, loaded)
 
 
+@prints(StructuredBench)
 @bench.command("structured")
 @click.argument("model", default="demo")
 @data_option
@@ -105,6 +117,7 @@ def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str |
     _publish(markdown, "structured", result, loaded)
 
 
+@prints(SolverBench)
 @bench.command("solver")
 @click.argument("model", default="demo")
 @data_option
@@ -128,6 +141,7 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
     _publish(markdown, "solver", result, loaded)
 
 
+@prints(ForecastBench)
 @bench.command("forecast")
 @click.argument("model", default="demo")
 @data_option
@@ -154,6 +168,7 @@ def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | N
     _publish(markdown, "forecast", result, loaded)
 
 
+@prints(DashboardBench)
 @bench.command("ui")
 @markdown_option
 @errors_as_sentences
@@ -167,6 +182,7 @@ def bench_ui(markdown: str | None) -> None:
     _publish(markdown, "ui", result)
 
 
+@prints(LatencyBench)
 @bench.command("latency")
 @click.argument("model", default="demo")
 @model_options

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from pruning.cli.options import errors_as_sentences
+from pruning.cli.options import errors_as_sentences, prints
+from pruning.cli.reference.result_types import AppResult
 from pruning.cli.run import finish
 from pruning.errors import PruningError
 from pruning.resources import app_file
@@ -16,6 +17,7 @@ ADDRESS = "127.0.0.1"
 FIRST_PORT, TRIED_PORTS = 8501, 100
 
 
+@prints(AppResult)
 @click.command()
 @click.option(
     "--port",

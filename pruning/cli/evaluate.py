@@ -13,16 +13,20 @@ from pruning.cli.options import (
     mask_options,
     model_argument,
     model_options,
+    prints,
     settings_option,
 )
+from pruning.cli.reference.result_types import ForecastResult
 from pruning.cli.run import figures, finish, run_recipe, run_task
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.recipe import Recipe
+from pruning.workspace.result_types import EarlyExitResult, GenerateResult, MeasureResult, QuantizeResult
 from pruning.workspace.store import Store
 
 
+@prints(ForecastResult)
 @click.command()
 @click.argument("map_file", metavar="MAP")
 @click.argument("recipe_file", metavar="RECIPE")
@@ -74,6 +78,7 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
     return effective(recipe.to_plan(groups), groups, options)
 
 
+@prints(MeasureResult)
 @click.command()
 @model_argument
 @click.argument("recipe_file", metavar="RECIPE")
@@ -96,6 +101,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
     finish(result, figures(result, labels))
 
 
+@prints(GenerateResult)
 @click.command()
 @model_argument
 @click.option(
@@ -138,6 +144,7 @@ def _answer_lines(row: dict[str, Any]) -> list[str]:
     ]
 
 
+@prints(QuantizeResult)
 @click.command()
 @model_argument
 @click.argument("recipe_file", metavar="[RECIPE]", required=False)
@@ -165,6 +172,7 @@ def quantize(
     finish(result, lines)
 
 
+@prints(EarlyExitResult)
 @click.command("early-exit")
 @model_argument
 @click.argument("recipe_file", metavar="[RECIPE]", required=False)

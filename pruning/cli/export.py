@@ -11,17 +11,21 @@ from pruning.cli.options import (
     mask_options,
     model_argument,
     model_options,
+    prints,
     settings_option,
 )
+from pruning.cli.reference.result_types import RecipeResult
 from pruning.cli.run import figures, finish, load, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
+from pruning.workspace.result_types import ExportResult
 from pruning.workspace.store import Store
 
 
+@prints(RecipeResult)
 @click.command()
 @model_argument
 @criterion_option
@@ -79,6 +83,7 @@ def _check_best(best: bool, sparsity: float | None, levels: bool) -> None:
         raise PruningError("--sparsity goes with --best. Set levels with --set, such as --set all=0.5.")
 
 
+@prints(ExportResult)
 @click.command()
 @model_argument
 @click.argument("recipe_file", metavar="RECIPE")

@@ -5,14 +5,16 @@ from typing import Any
 
 import click
 
-from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options
+from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
 from pruning.cli.run import finish, load, run_on, terminal_progress
 from pruning.planning.recipe.guide_claims import BY_NAME, memory_ratio, perplexity_ratio
 from pruning.progress import Progress
+from pruning.workspace.result_types import ImpactResult
 
 LOTTERY_STEPS = 20
 
 
+@prints(ImpactResult)
 @click.command()
 @model_argument
 @click.option(

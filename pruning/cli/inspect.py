@@ -6,14 +6,17 @@ from typing import Any
 
 import click
 
-from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options
+from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
+from pruning.cli.reference.result_types import DemoResult
 from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.workspace.result_types import BaselineResult, InspectResult, LatencyResult
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
 
 
+@prints(DemoResult)
 @click.command()
 @click.option("--map", "with_map", is_flag=True, help="Also draw its map once, ready for the dashboard.")
 @errors_as_sentences
@@ -45,6 +48,7 @@ def _demo_map() -> Path:
     return path
 
 
+@prints(InspectResult)
 @click.command()
 @model_argument
 @model_options
@@ -62,6 +66,7 @@ def inspect(model: str, how: dict[str, Any]) -> None:
     finish(result, figures(result, labels))
 
 
+@prints(BaselineResult)
 @click.command()
 @model_argument
 @data_option
@@ -81,6 +86,7 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
     finish(result, figures(result, labels))
 
 
+@prints(LatencyResult)
 @click.command()
 @model_argument
 @click.option("--again", is_flag=True, help="Measure anew what was measured here before.")

@@ -11,7 +11,9 @@ from pruning.cli.options import (
     errors_as_sentences,
     model_argument,
     model_options,
+    prints,
 )
+from pruning.cli.reference.result_types import SolveResult
 from pruning.cli.run import figures, finish, load, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
@@ -37,6 +39,7 @@ _LABELS = {
 }
 
 
+@prints(SolveResult)
 @click.command("solve")
 @model_argument
 @click.option(

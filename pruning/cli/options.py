@@ -128,6 +128,16 @@ def errors_as_sentences(command: Command) -> Command:
     return guarded  # type: ignore[return-value]
 
 
+def prints(result: type) -> Callable[[click.Command], click.Command]:
+    """Say which TypedDict the command's last line is; docs/cli.md and the tests read it as `result`."""
+
+    def marked(command: click.Command) -> click.Command:
+        command.result = result  # type: ignore[attr-defined]
+        return command
+
+    return marked
+
+
 def model_options(command: Command) -> Command:
     """The options that say how the model is loaded, gathered into one keyword `how`."""
 

@@ -12,14 +12,18 @@ from pruning.cli.options import (
     mask_options,
     model_argument,
     model_options,
+    prints,
 )
+from pruning.cli.reference.result_types import CapabilitiesSummary, MapSummary
 from pruning.cli.run import figures, finish, run_task
 from pruning.errors import PruningError
 from pruning.planning.forecast.capability_map import NORMAL, CapabilityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import KINDS, parse_layers, parse_levels
+from pruning.workspace.result_types import CalibrateResult, OutliersResult, SweepResult
 
 
+@prints(MapSummary)
 @click.command("map")
 @model_argument
 @criterion_option
@@ -41,6 +45,7 @@ def map_(model: str, criterion: str, levels: str, data: str, out: str | None, ho
     finish(result, figures(result, labels))
 
 
+@prints(CapabilitiesSummary)
 @click.command()
 @model_argument
 @criterion_option
@@ -71,6 +76,7 @@ def capabilities(
     finish(summary, lines)
 
 
+@prints(SweepResult)
 @click.command()
 @model_argument
 @criterion_option
@@ -108,6 +114,7 @@ def _kinds(text: str) -> list[str]:
     return kinds
 
 
+@prints(OutliersResult)
 @click.command()
 @model_argument
 @data_option
@@ -120,6 +127,7 @@ def outliers(model: str, data: str, how: dict[str, Any]) -> None:
     finish(result, [f"layer {layer:<4} {share:8.3%}" for layer, share in pairs])
 
 
+@prints(CalibrateResult)
 @click.command()
 @model_argument
 @criterion_option

@@ -12,6 +12,7 @@ from pruning.cli.options import (
     mask_options,
     model_argument,
     model_options,
+    prints,
     settings_option,
     training_options,
 )
@@ -21,8 +22,10 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
+from pruning.workspace.training_result_types import LotteryResult, ProgressiveResult, RecoverResult
 
 
+@prints(RecoverResult)
 @click.command()
 @model_argument
 @click.argument("recipe_file", metavar="RECIPE")
@@ -62,6 +65,7 @@ def recover(
     finish(result, recovery_lines(result))
 
 
+@prints(ProgressiveResult)
 @click.command()
 @model_argument
 @criterion_option
@@ -91,6 +95,7 @@ def progressive(
     finish(result, lines)
 
 
+@prints(LotteryResult)
 @click.command()
 @model_argument
 @settings_option

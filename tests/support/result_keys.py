@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from pruning.cli.reference.markdown import RESULTS, described, nested
+from pruning.cli.reference.markdown import commands, described, nested, result_of
 from pruning.workspace.task_registry import BY_NAME
 
 
@@ -24,4 +24,5 @@ def check_keys(value: Mapping[str, Any], result: type, where: str = "") -> None:
 def check_printed(command: str, value: Mapping[str, Any]) -> None:
     """Fail where what a command printed has other keys than docs/cli.md says."""
     row = BY_NAME.get(command)
-    check_keys(value, RESULTS[row.command if row is not None and command in row.aliases else command])
+    name = row.command if row is not None and command in row.aliases else command
+    check_keys(value, result_of(dict(commands())[name]))

@@ -12,7 +12,7 @@ import pytest
 
 import pruning.tasks
 from pruning.cli import main
-from pruning.cli.reference.markdown import RESULTS
+from pruning.cli.reference.markdown import result_of
 from pruning.tasks import TASKS, Session
 from pruning.ui.shared.page import PAGES
 from pruning.workspace.task_registry import BY_NAME, ROWS, TaskRow, page, seconds_to_stop, title
@@ -22,7 +22,7 @@ from pruning.workspace.task_registry import BY_NAME, ROWS, TaskRow, page, second
 def test_a_row_has_a_function_a_command_a_title_and_a_page(row: TaskRow) -> None:
     assert callable(TASKS[row.name])
     assert row.command in main.commands
-    assert row.command in RESULTS
+    assert result_of(main.commands[row.command])
     assert row.title[0].isupper()
     assert row.page in {place.title.lstrip("0123456789 ") for place in PAGES.values()}
     for alias in row.aliases:

@@ -10,46 +10,10 @@ from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_ty
 
 import click
 
-from pruning.benchmarks import result_types as benches
 from pruning.cli import main
-from pruning.cli.reference import result_types as printed
 from pruning.planning.recipe.mask_options import names
 from pruning.planning.recipe.training import Training
-from pruning.workspace import result_types as tasks
-from pruning.workspace import training_result_types as training
 from pruning.workspace.task_registry import ROWS
-
-RESULTS: Mapping[str, type] = {
-    "demo": printed.DemoResult,
-    "inspect": tasks.InspectResult,
-    "baseline": tasks.BaselineResult,
-    "latency": tasks.LatencyResult,
-    "outliers": tasks.OutliersResult,
-    "map": printed.MapSummary,
-    "sweep": tasks.SweepResult,
-    "capabilities": printed.CapabilitiesSummary,
-    "recipe": printed.RecipeResult,
-    "solve": printed.SolveResult,
-    "forecast": printed.ForecastResult,
-    "measure": tasks.MeasureResult,
-    "calibrate": tasks.CalibrateResult,
-    "recover": training.RecoverResult,
-    "progressive": training.ProgressiveResult,
-    "lottery": training.LotteryResult,
-    "early-exit": tasks.EarlyExitResult,
-    "quantize": tasks.QuantizeResult,
-    "impact": tasks.ImpactResult,
-    "export": tasks.ExportResult,
-    "generate": tasks.GenerateResult,
-    "app": printed.AppResult,
-    "bench map": benches.MapBench,
-    "bench masks": benches.MasksBench,
-    "bench structured": benches.StructuredBench,
-    "bench solver": benches.SolverBench,
-    "bench forecast": benches.ForecastBench,
-    "bench ui": benches.DashboardBench,
-    "bench latency": benches.LatencyBench,
-}
 
 # Options that many commands share are listed once: the title of their section, and their names.
 SHARED: Mapping[str, frozenset[str]] = {
@@ -60,6 +24,12 @@ SHARED: Mapping[str, frozenset[str]] = {
 
 
 _OPTIONS = ("| option | what it does |", "| --- | --- |")
+
+
+def result_of(command: click.Command) -> type:
+    """The TypedDict that the command's last line of JSON is."""
+    result: type = command.result  # type: ignore[attr-defined]
+    return result
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -130,9 +100,8 @@ def _command(name: str, command: click.Command) -> str:
     lines += [*_OPTIONS, *options, ""] if options else []
     lines += [f"Also the options of: {', '.join(links)}.", ""] if links else []
     lines += ["| key of the JSON | what it is |", "| --- | --- |"]
-    lines += [
-        f"| `{key}`{'' if always else ' ?'} | {_cell(word)} |" for key, word, always in keys(RESULTS[name])
-    ]
+    for key, word, always in keys(result_of(command)):
+        lines.append(f"| `{key}`{'' if always else ' ?'} | {_cell(word)} |")
     return "\n".join(lines) + "\n"
 
 
