@@ -17,7 +17,7 @@ app: .venv/app.stamp
 
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -18,9 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.demo]
 
 @pytest.fixture(scope="module")
 def dashboard(browser: Browser, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose engine may use the machine: one thread is for tiny models."""
+    """A server whose engine may use the machine, unless other tests run beside it."""
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with server(home, log, threads=min(os.cpu_count() or 1, 4)) as found:
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    with server(home, log, threads=1 if shared else min(os.cpu_count() or 1, 4)) as found:
         yield found
 
 
