@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruning.engine.models.load import load
-from pruning.progress import silent
-from pruning.tasks import TASKS
+from pruning.tasks import TASKS, Session
 from pruning.workspace.store import Store
 from tests.e2e.browser import settle
 
@@ -21,7 +20,7 @@ def test_training_is_followed_stopped_and_taken_up_again(
     page: Page, home: Path, llama_folder: Path, tmp_path: Path
 ) -> None:
     store = Store(home)
-    TASKS["inspect"](load(str(llama_folder)), store, silent)
+    TASKS["inspect"](Session(load(str(llama_folder)), store))
     text = tmp_path / "text.txt"
     text.write_text(
         "\n\n".join(f"The {n} boats knocked against the wall, {n * n} times. " * 6 for n in range(40))
