@@ -27,7 +27,9 @@ from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
 from pruning.workspace.store import Job
 
-TASKS = ("measure", "teach")
+# By both names: jobs of an older version are in the workspace still.
+CALIBRATE = ("calibrate", "teach")
+TASKS = ("measure", *CALIBRATE)
 LATEST = 10
 # One measurement in dense forward passes over as much text, where none was timed yet: the pruned model reads
 # the text and some hundred questions, and both models' heads are compared.
@@ -45,7 +47,7 @@ def newly(model: queries.Info | None, smap: SensitivityMap | None) -> Callable[[
 
     def look(job: Job) -> None:
         more = model and smap and len(queries.measurements(model, smap)) > before
-        if more and job.request["task"] == "teach":
+        if more and job.request["task"] in CALIBRATE:
             st.rerun()
 
     return look
@@ -82,7 +84,7 @@ def seconds_each(smap: SensitivityMap) -> float:
 
 def _measurements_of(job: Job) -> int:
     """How many plans a job measured."""
-    if job.request["task"] == "teach":
+    if job.request["task"] in CALIBRATE:
         return int((job.result or {}).get("measured", 0))
     return int(job.request["task"] == "measure")
 
@@ -101,7 +103,7 @@ def strip(
         st.caption(f":material/school: {basis} The plans that teach it most are all measured.")
         return
     choice = session.current()
-    request = requests.request("teach", criterion=choice.criterion, data=choice.data)
+    request = requests.request("calibrate", criterion=choice.criterion, data=choice.data)
     count = "1 measurement" if len(left) == 1 else f"{len(left)} measurements"
     with st.container(border=True, key="teach_strip", gap="small"):
         text, button = st.columns([3, 2], vertical_alignment="center", gap="large")

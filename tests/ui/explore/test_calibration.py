@@ -40,10 +40,10 @@ def test_it_asks_for_the_plans_that_are_not_measured_yet(
     said = text_of(app)
     assert "has learnt from 2 measured plans" in said
     assert f"{len(plans) - 2} measurements would teach it most: about" in said
-    assert any("prunescope teach demo" in code.value for code in app.code)
+    assert any("prunescope calibrate demo" in code.value for code in app.code)
     app.button(key="teach").click().run()
     assert not app.exception
-    assert [request["task"] for request in asked] == ["teach"]
+    assert [request["task"] for request in asked] == ["calibrate"]
     assert asked[0]["arguments"] == {"criterion": "fisher", "data": "demo"}
     assert app.button(key="teach").disabled, "one at a time"
 
@@ -62,7 +62,11 @@ def test_the_time_is_that_of_earlier_measurements(open_page: Open, store: Store)
     table = synthetic.put_map(store)
     # Six plans at four forward passes each, as the map timed them: 6 · 4 · 21 s / 6.4.
     assert "6 measurements would teach it most: about 79 s" in text_of(open_page("explore", model="demo"))
-    for task, took, result in (("measure", 30.0, {}), ("teach", 40.0, {"measured": 2}), ("teach", 5.0, None)):
+    for task, took, result in (
+        ("measure", 30.0, {}),
+        ("calibrate", 40.0, {"measured": 2}),
+        ("teach", 5.0, None),
+    ):
         job = store.add_job({"task": task, "model": {"reference": "demo"}, "arguments": {}}, "nobody")
         now = time.time()
         store.update_job(job, state="done", started=now - took, finished=now, result=result)
