@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pruning.benchmarks.map import spearman
+from pruning.engine.evaluation.metrics import Quality
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.bisection import bisection
@@ -122,12 +123,12 @@ def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str,
     fitted = []
     for case in cases:
         smap, totals = _map(session, case)
-        pairs = [(plan, measured_kl(session, case, plan)) for plan in calibration_plans(smap, totals)]
-        forecaster = Forecaster.fitted(smap, pairs)
+        pairs = [(plan, measured(session, case, plan)) for plan in calibration_plans(smap, totals)]
+        forecaster = Forecaster.fitted(smap, [(plan, quality.kl) for plan, quality in pairs])
         fitted.append(_fitted(smap, case, pairs))
         for kind in (kind for kind in kinds for _ in range(case.recipes)):
             plan = drawn(smap, kind, rng, totals)
-            row = _row(forecaster, plan, measured_kl(session, case, plan), kind)
+            row = _row(forecaster, plan, measured(session, case, plan), kind)
             rows.append(row)
             note = f"{case.criterion}, {case.structure}, {kind}: KL {row['kl']:.3f}"
             session.progress(len(rows), total, note)
@@ -154,26 +155,31 @@ def _map(session: Session, case: Case) -> tuple[SensitivityMap, dict[int, int] |
     return smap, units_of(session, case.structure).totals(case.structure)
 
 
-def measured_kl(session: Session, case: Case, plan: Plan) -> float:
-    """KL to the dense model on the evaluation text, nats per token."""
+def measured(session: Session, case: Case, plan: Plan) -> Quality:
+    """How far the pruned model is from the dense one on the evaluation text."""
     settings = tuple(session.settings(plan, case.structure))
     options = MaskOptions(structure=case.structure)
-    return quality_of(session, PruningSpec(settings, case.criterion, session.data, options)).kl
+    return quality_of(session, PruningSpec(settings, case.criterion, session.data, options))
 
 
-def _fitted(smap: SensitivityMap, case: Case, pairs: Sequence[tuple[Plan, float]]) -> dict[str, Any]:
+def _fitted(smap: SensitivityMap, case: Case, pairs: Sequence[tuple[Plan, Quality]]) -> dict[str, Any]:
     """What the forecast was fitted to, so that other fits can be tried on the same figures."""
     return {
         "criterion": case.criterion,
         "structure": case.structure,
         "measured": len(pairs),
-        "kls": [kl for _, kl in pairs],
+        "kls": [quality.kl for _, quality in pairs],
+        "qualities": [_figures(quality) for _, quality in pairs],
         "settings": [format_settings(plan, smap.groups) for plan, _ in pairs],
     }
 
 
-def _row(forecaster: Forecaster, plan: Plan, kl: float, kind: str) -> dict[str, Any]:
-    smap = forecaster.smap
+def _figures(quality: Quality) -> dict[str, float]:
+    return {name: getattr(quality, name) for name in ("perplexity", "agreement", "accuracy")}
+
+
+def _row(forecaster: Forecaster, plan: Plan, quality: Quality, kind: str) -> dict[str, Any]:
+    smap, kl = forecaster.smap, quality.kl
     before, after = Forecaster.prior(smap).forecast(plan), forecaster.forecast(plan)
     whole = smap.structure != DEFAULT.structure
     return {
@@ -181,6 +187,7 @@ def _row(forecaster: Forecaster, plan: Plan, kl: float, kind: str) -> dict[str, 
         "kind": kind,
         "sparsity": after.sparsity,
         "kl": kl,
+        **_figures(quality),
         "forecast": after.kl,
         "low": after.kl_low,
         "high": after.kl_high,

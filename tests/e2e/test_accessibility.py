@@ -74,7 +74,7 @@ def test_a_tab_of_recover(browser: Browser, dashboard: Server, tab: str) -> None
 
 
 def check(browser: Browser, address: str, tab: str | None = None) -> None:
-    """The page has no violation in either scheme; it is loaded once and told that the system's scheme changed."""
+    """The page has no violation in either scheme; the scheme of the system changes meanwhile."""
     page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
     try:
         page.goto(address)
