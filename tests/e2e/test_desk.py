@@ -82,6 +82,9 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
                 "agreement": true.agreement,
                 "agreementLow": true.agreement_low,
                 "agreementHigh": true.agreement_high,
+                "accuracy": true.accuracy,
+                "accuracyLow": true.accuracy_low,
+                "accuracyHigh": true.accuracy_high,
                 "sparsity": true.sparsity,
             }.items():
                 assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name

@@ -17,6 +17,8 @@ const CONSTANTS = {
   lag: 0.1,
   agreement: [0.9, 0.6],
   agreementSlack: 1.05,
+  accuracy: [0.3, 1.1],
+  accuracySlack: 1.05,
 };
 
 // Two groups whose costs are known at 25 % and 50 %.
@@ -34,7 +36,7 @@ function table(calibration = {}) {
     order: ["up", "down"],
     layers: 2,
     parameters: [1000, 3000],
-    dense: { perplexity: 30, bytes: 20000, weightBytes: 4 },
+    dense: { perplexity: 30, accuracy: 0.4, bytes: 20000, weightBytes: 4 },
     constants: CONSTANTS,
     calibration: { kappa: 1.25, beta: 1, spread: 0.2, covariance: [], kinds: [], ...calibration },
   };

@@ -38,6 +38,9 @@ function forecast(table, levels) {
     agreement: keptAt(kl, fixed.agreement),
     agreementLow: kl > 0 ? keptAt(high, fixed.agreement) / fixed.agreementSlack : 1,
     agreementHigh: Math.min(1, keptAt(low, fixed.agreement) * fixed.agreementSlack),
+    accuracy: dense.accuracy * keptAt(kl, fixed.accuracy),
+    accuracyLow: dense.accuracy * (kl > 0 ? keptAt(high, fixed.accuracy) / fixed.accuracySlack : 1),
+    accuracyHigh: Math.min(1, dense.accuracy * (kl > 0 ? keptAt(low, fixed.accuracy) * fixed.accuracySlack : 1)),
     bytes: size,
     sparsity: meanLevel(table.parameters, levels),
     // Each group's share of the forecast KL; they add up to it.

@@ -63,6 +63,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
         "maxLevel": MAX_LEVEL,
         "dense": {
             "perplexity": dense["perplexity"],
+            "accuracy": dense["accuracy"],
             "bytes": dense["bytes"],
             "weightBytes": dense["weight_bytes"],
         },
@@ -97,6 +98,8 @@ def _constants() -> dict[str, Any]:
         "lag": arithmetic.LAG,
         "agreement": list(arithmetic.AGREEMENT_FIT),
         "agreementSlack": arithmetic.AGREEMENT_SLACK,
+        "accuracy": list(arithmetic.ACCURACY_FIT),
+        "accuracySlack": arithmetic.ACCURACY_SLACK,
     }
 
 
@@ -115,5 +118,6 @@ def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> d
         "levels": smap.levels_of(plan).tolist(),
         "perplexity": figures["perplexity"],
         "agreement": figures["agreement"],
+        "accuracy": figures["accuracy"],
         "bytes": figures["bytes"],
     }
