@@ -66,19 +66,20 @@ class StageProgress:
         self.listen(self.place, share, text, partial)
 
 
-def stage(progress: Progress, name: str, note: str = "") -> Progress:
+def stage(progress: Progress, name: str, note: str = "", begun: float = 0.0) -> Progress:
     """Begin the named stage of a job, and what reports of its work go to.
 
     Stages and how long they take are in `pruning.jobs.stages`. One that begins inside of another is a part
-    of that which nobody counted on: its notes are passed on. Who knows no stages hears reports as they are.
+    of that which nobody counted on: notes of its work are passed on. Who knows no stages hears the work only.
+    `begun`: the share of it (0..1) that an earlier run has done.
     """
-    inner = progress
-    if isinstance(progress, StageProgress):
-        if progress.place.stage:
-            inner = replace(progress, span=None)
-        else:
-            inner = replace(progress, place=replace(progress.place, stage=name))
-    inner(0, 1, note)
+    if not isinstance(progress, StageProgress):
+        progress(begun, 1, note)
+        return progress
+    if progress.place.stage:
+        return replace(progress, span=None)
+    inner = replace(progress, place=replace(progress.place, stage=name))
+    inner(begun, 1, note)
     return inner
 
 

@@ -1,6 +1,6 @@
 """Which stages a request goes through, read from its arguments and from what the workspace has already."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -46,10 +46,9 @@ class Asked:
         model, arguments = request.get("model") or {}, request.get("arguments") or {}
         reference, dtype = str(model.get("reference") or ""), str(model.get("dtype") or "float32")
         facts = results.inspected(store, reference, dtype)
-        data = str(
-            (arguments.get("recipe") or {}).get("data", {}).get("name") or arguments.get("data") or "demo"
+        subject = (
+            None if facts is None else results.latest_subject(store, facts["fingerprint"], _data(request))
         )
-        subject = None if facts is None else results.latest_subject(store, facts["fingerprint"], data)
         return cls(store, arguments, facts, subject)
 
     @property
@@ -101,6 +100,42 @@ def course_of(request: Mapping[str, Any], store: Store) -> Course:
         with suppress(PruningError, AttributeError, KeyError, TypeError, ValueError):
             course = make(Asked.of(request, store))
     return Course(BEGIN + course.before, course.rounds, course.after)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an engine process has in memory: its `model` as requests name it, and the text `data` that the
+    dense model ran on last."""
+
+    model: Mapping[str, Any] | None = None
+    data: str | None = None
+    started: bool = False
+
+    def ready(self, request: Mapping[str, Any]) -> set[str]:
+        """The stages of a request that it does not go through once more."""
+        names = {"start"} if self.started else set()
+        if self.model is not None and self.model == request.get("model"):
+            names |= {"load"} | ({"text", "dense"} if self.data == _data(request) else set())
+        return names
+
+    def after(self, request: Mapping[str, Any], event: Mapping[str, Any], stages: Collection[str]) -> "Held":
+        """What it has after a request that ended with `event`, having gone through `stages`."""
+        if event["event"] == "gone":
+            return Held()
+        if event.get("unexpected"):
+            return Held(started=True)
+        same = self.model == request.get("model")
+        if not same and "load" not in stages and event["event"] != "done":
+            return Held(started=True)
+        data = _data(request) if "dense" in stages else self.data if same else None
+        return Held(request.get("model"), data, started=True)
+
+
+def _data(request: Mapping[str, Any]) -> str:
+    """The text that a request is about."""
+    arguments = request.get("arguments") or {}
+    recipe = arguments.get("recipe") or {}
+    return str((recipe.get("data") or {}).get("name") or arguments.get("data") or "demo")
 
 
 # ---- parts that several tasks have -------------------------------------------------------------------
@@ -156,13 +191,22 @@ def _latency(asked: Asked) -> Stages:
 
 
 def _best(asked: Asked) -> Course:
+    return Course((*_search(asked), *_change(asked, *_best_change(asked)), *MEASURED))
+
+
+def _best_change(asked: Asked) -> tuple[str, MaskOptions]:
+    """The criterion and the options of the best recipe."""
+    structure = asked.masks.structure
+    return ("corrected" if structure == "unstructured" else "fisher"), MaskOptions(structure=structure)
+
+
+def _search(asked: Asked) -> Stages:
     structure = asked.masks.structure
     if structure == "unstructured":
-        search, masks, criterion = _map(asked, "fisher", LEVELS), MaskOptions(), "corrected"
-    else:
-        masks, criterion = MaskOptions(structure=structure), "fisher"
-        search = (Stage("drop_layers", _trials(asked)),) if structure == "layers" else _unit_map(asked)[:-1]
-    return Course((*search, *TEXT[: structure == "layers"], *_change(asked, criterion, masks), *MEASURED))
+        return _map(asked, "fisher", LEVELS)
+    if structure == "layers":
+        return (Stage("text"), Stage("drop_layers", _trials(asked)), Stage("dense"))
+    return _unit_map(asked)[:-1]
 
 
 def _trials(asked: Asked) -> float:
@@ -173,11 +217,7 @@ def _trials(asked: Asked) -> float:
 def _recipe(asked: Asked) -> Course:
     if asked.arguments.get("best") is None:
         return Course()
-    whole = _best(asked)
-    return Course(tuple(stage for stage in whole.before if stage.name not in ("corrected", "refit", *_LAST)))
-
-
-_LAST = ("choose", "evaluate", "questions")
+    return Course(_search(asked))
 
 
 def _sweep(asked: Asked) -> Course:
@@ -256,8 +296,8 @@ def _quantize(asked: Asked) -> Course:
 
 def _impact(asked: Asked) -> Course:
     steps = int(asked.arguments.get("lottery_steps") or 0)
-    rows = asked.arguments.get("only") or tuple(TECHNIQUES)
-    chosen = [TECHNIQUES[name] for name in rows if name in TECHNIQUES]
+    only = asked.arguments.get("only") or TECHNIQUES
+    chosen = [technique for name, technique in TECHNIQUES.items() if name in only]
     chosen = [technique for technique in chosen if steps or not technique.training]
     chosen.sort(key=lambda technique: technique.effort)
     rounds = [_row(asked, technique, steps) for technique in chosen]
@@ -284,7 +324,8 @@ def _export(asked: Asked) -> Course:
 
 
 def _capabilities(asked: Asked) -> Course:
-    part = (Stage("read_capability"), Stage("price_capability", asked.levels()))
+    # One half of it is reading, the other pricing level by level.
+    part = (Stage("capability", 0.5 + 0.5 * asked.levels() / LEVELS),)
     return Course((Stage("text"), *asked.inputs("fisher")), (part,) * CAPABILITIES)
 
 

@@ -42,7 +42,7 @@ class History:
             if stage.name in times:
                 return stage.units * times[stage.name]
         a_pass = self.seconds_of_pass()
-        return None if a_pass is None or stage.name in NO_MEASURE else stage.passes * a_pass
+        return None if a_pass is None else stage.passes * a_pass
 
     def seconds_of_pass(self) -> float | None:
         """What a dense forward pass over the evaluation text takes, judged by every stage that was timed."""
@@ -55,21 +55,20 @@ class History:
         return None
 
     def total(self, course: Course) -> float | None:
-        """Seconds of the whole course; None where nothing tells how fast this machine is with the model.
-
-        Stages of which nothing is known, as loading is before it was ever done, are left out.
-        """
+        """Seconds of the whole course; None where nothing tells how fast this machine is with the model."""
         seconds = [self.seconds(stage) for stage in course.stages()]
-        if self.seconds_of_pass() is None or not any(seconds):
-            return None
-        return sum(value for value in seconds if value is not None)
+        known = [value for value in seconds if value is not None]
+        return sum(known) if known and len(known) == len(seconds) else None
 
     def keep(self, taken: Mapping[str, tuple[float, float]]) -> None:
         """Remember what stages took: by name their seconds and units."""
+        parameters = _parameters(self._store, self._model, self._dtype)
         for name, (seconds, units) in taken.items():
+            if units <= 0:
+                continue
             key = self._key(name)
             before = (self._store.get(KIND, key) or {}).get("seconds", [])
-            value = {"seconds": [*before, seconds / units][-KEPT:], "parameters": self._parameters}
+            value = {"seconds": [*before, seconds / units][-KEPT:], "parameters": parameters}
             self._store.put(KIND, key, value)
 
     def _key(self, name: str) -> dict[str, Any]:

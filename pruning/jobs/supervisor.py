@@ -85,8 +85,11 @@ class Runner:
 
     def expected_seconds(self, request: dict[str, Any]) -> float | None:
         """How long the request will take once it begins; None where nothing of the kind was timed here."""
-        course = course_of(request, self.store)
-        return History(self.store, request.get("model") or {}).total(course)
+        model = request.get("model") or {}
+        with self._lock:
+            queue = self._queues.get(str(model.get("device") or "auto"))
+        course = course_of(request, self.store).without(queue.ready(request) if queue else ())
+        return History(self.store, model).total(course)
 
     def cancel(self, job_id: int) -> None:
         """Stop the job: at once if it is queued, else when the task lets go or its process is ended.
