@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.jobs.courses import Held, course_of
+from pruning.jobs.asked import Held
+from pruning.jobs.courses import course_of
 from pruning.jobs.process import EngineProcess
 from pruning.jobs.report import WRITE_SECONDS, Report
 from pruning.workspace.store import Job, Store

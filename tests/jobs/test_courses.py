@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pruning.jobs.courses import Held, course_of
+from pruning.jobs.asked import Held
+from pruning.jobs.courses import course_of
 from pruning.jobs.stages import Course, Stage
 from pruning.workspace import results
 from pruning.workspace.store import Store

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from pruning.jobs.asked import FACTORS, GRADIENTS, UPDATES
 from pruning.jobs.clock import MOST, JobClock
-from pruning.jobs.courses import FACTORS, GRADIENTS, UPDATES, course_of
+from pruning.jobs.courses import course_of
 from pruning.jobs.stages import PASSES
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.recipe import Recipe
