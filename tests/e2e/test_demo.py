@@ -28,7 +28,7 @@ def dashboard(browser: Browser, home: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A part of the bundled text as a user's own file: enough for a map, and read in a fraction of the time."""
+    """A part of the bundled text as a user's own file: enough for a map, and read in far less time."""
     documents = [path.read_text() for path in sorted(asset("corpus").glob("*/*.txt"))]
     path = tmp_path_factory.mktemp("text") / "own.txt"
     path.write_text("\n\n".join(document[:500] for document in documents))
