@@ -30,8 +30,9 @@ ACCURACY_SLACK = 1.05
 class Forecast:
     """What a plan is forecast to do; `_low` and `_high` hold the truth eight times in ten.
 
-    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `bytes` is
-    the weights' size with zeros stored sparsely; `sparsity` is the share of prunable weights pruned.
+    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `file_bytes` is
+    what an ordinary export writes, `bytes` what a compact one does (the same where whole units are pruned);
+    `sparsity` is the share of prunable weights pruned.
     """
 
     kl: float
@@ -48,6 +49,7 @@ class Forecast:
     accuracy_high: float
     parameters: int
     bytes: int
+    file_bytes: int
     sparsity: float
 
 
@@ -72,7 +74,7 @@ def spread_of(smap: SensitivityMap, costs: np.ndarray, fit: ForecastFit) -> floa
 def outcome(smap: SensitivityMap, kl: float, spread: float, pruned: float, size: int) -> Forecast:
     """The forecast at this KL, whose log has the standard deviation `spread`.
 
-    `pruned` weights are zero, and all weights take `size` bytes.
+    `pruned` weights are zero, and all weights take `size` bytes in the form that leaves them out.
     """
     factor = math.exp(BAND * spread)
     low, high = kl / factor, min(kl * factor, MAX_KL)
@@ -92,12 +94,13 @@ def outcome(smap: SensitivityMap, kl: float, spread: float, pruned: float, size:
         accuracy_high=min(1.0, accuracy * accuracy_at(low) * (ACCURACY_SLACK if kl > 0 else 1.0)),
         parameters=round(smap.dense["parameters"] - pruned),
         bytes=size,
+        file_bytes=size if smap.structure in UNIT_KINDS else round(smap.dense["bytes"]),
         sparsity=pruned / smap.prunable,
     )
 
 
 def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
-    """The weights' size in bytes with each group's zeros stored sparsely: one bit per weight and those kept.
+    """The weights' size in a compact file, in bytes: in each group one bit per weight and those kept.
 
     Units pruned whole take no bytes at all.
     """
