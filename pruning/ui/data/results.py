@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pruning.planning.cost import written
 from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.plan import UNIT_KINDS, Group
 from pruning.planning.recipe.training import Training
@@ -128,8 +129,8 @@ def _pruning(arguments: Mapping[str, Any]) -> str:
 
 
 def file_bytes(result: Result) -> int:
-    """Bytes of the ordinary file that an export writes: smaller where units are pruned, else as before."""
-    return int(result.figures["bytes"] if result.smaller else result.figures["file_bytes"])
+    """Bytes of the ordinary folder that an export writes: smaller where units are pruned, else as before."""
+    return written.file_bytes(result.figures)
 
 
 def frame(results: Sequence[Result]) -> pd.DataFrame:

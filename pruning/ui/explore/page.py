@@ -5,8 +5,11 @@ All of it but the mixer's table is one fragment: letting go of a fader runs this
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
+from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
@@ -25,8 +28,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the mixer and what stands below it."""
     measurements = queries.measurements(model, smap)
     forecaster = queries.forecaster(smap, measurements)
-    table = table_data(forecaster, _marks(model, measurements, forecaster))
     curves = capabilities.curves(model, smap)
+    table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
 
     @st.fragment
     def draw() -> None:
@@ -51,7 +54,9 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             pin_button(current)
             presets.popover(model, current.plan)
             _plan_text(model, current.text)
-            if current.plan:
+            if curves is None:
+                capabilities.ask(busy)
+            elif current.plan:
                 capabilities.section(curves, current.forecast, current.measured)
 
     draw()
@@ -75,7 +80,12 @@ def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
             session.restore_history(event.past, event.future)
 
 
-def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
+def _marks(
+    model: queries.Info,
+    measurements: list[queries.Measured],
+    forecaster: Forecaster,
+    curves: Mapping[str, AccuracyCurve] | None,
+) -> Marks:
     dense = queries.baseline(model)
     unpruned = forecaster.smap.dense["perplexity"]
     return Marks(
@@ -85,6 +95,7 @@ def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
             for group, points in queries.sweep_points(forecaster.smap).items()
         },
+        curves=curves,
         decode_ms=dense.get("decode_ms") if dense else None,
     )
 

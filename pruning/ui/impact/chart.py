@@ -59,7 +59,8 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
     sizes = [row["bytes"] / 1e6 for row in rows] + [dense["dense_bytes"] / 1e6]
     room = 0.25 * (max(sizes) - min(sizes))
     figure.update_xaxes(
-        title="Size of the weights, in the smallest form (MB)", range=[min(sizes) - room, max(sizes) + room]
+        title="Size, with zeros left out as in a compact file (MB)",
+        range=[min(sizes) - room, max(sizes) + room],
     )
     unit = "KL to the unpruned model (nats per token)" if metric == "KL" else "Perplexity"
     lines = _lines([row[field] for row in rows])

@@ -13,7 +13,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html
-from pruning.ui.present.facts import Assumptions, Results, facts, short_name
+from pruning.ui.present.facts import Assumptions, Results, default_title, facts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan, current_plan
 from pruning.ui.text import labels
@@ -142,8 +142,8 @@ def _controls(current: CurrentPlan, chosen: Assumptions, answers: list[dict[str,
     st.subheader("Change what it says", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
-        name = short_name(session.current().model)
-        _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=f"A smaller {name}")
+        title = default_title(session.current().model)
+        _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=title)
         _assumption_fields(chosen)
     with right:
         _question(current, answers, busy)

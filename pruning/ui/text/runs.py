@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format, labels
+from pruning.ui.text import format, labels, sizes
 from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
@@ -99,13 +99,12 @@ def figures(run: Run) -> str:
         return _recovered(value)
     if run.kind == "job":
         return str(value["error"] or "What was finished by then is kept.")
-    size = value["sparse_bytes"] if run.kind == "export" else value["bytes"]
-    line = (
+    size = sizes.exported(value) if run.kind == "export" else sizes.written(value)
+    return (
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "
-        f"{format.percent(value['sparsity'])} gone · {format.size(size)} stored sparsely"
+        f"{format.percent(value['sparsity'])} gone · {size}"
     )
-    return f"{line} · {format.size(value['bytes'])} on disk" if run.kind == "export" else line
 
 
 def _recovered(value: dict[str, Any]) -> str:

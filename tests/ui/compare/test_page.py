@@ -40,11 +40,16 @@ def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open,
     )
     truth = queries.measured(parse_settings(["all=0.2"], table.groups), measurements, list(table.groups))
     assert truth is not None
-    measured = shown["Perplexity :green-badge[measured]"]
-    assert measured["Light"] == format.perplexity(truth["perplexity"])
-    assert shown["Size :green-badge[measured]"]["Light"] == format.size(truth["bytes"])
-    assert measured["This plan"] == "–", "what was not measured is not made up"
-    assert re.fullmatch(r"[\d.]+ \([\d.]+ – [\d.]+\)", shown["Perplexity :blue-badge[forecast]"]["This plan"])
+    measured = format.perplexity(truth["perplexity"])
+    assert re.fullmatch(
+        rf"{re.escape(measured)} :green-badge\[measured\] :small\[forecast was [\d.]+\]",
+        shown["Perplexity"]["Light"],
+    )
+    assert shown["Model folder"]["Light"] == format.size(truth["file_bytes"]) == "538 MB"
+    assert shown["Compact file"]["Light"] == format.size(truth["bytes"])
+    assert re.fullmatch(
+        r"[\d.]+ :blue-badge\[forecast\] :small\[[\d.]+ – [\d.]+\]", shown["Perplexity"]["This plan"]
+    ), "what was not measured is not made up"
     assert "in layer 29" in text_of(app)
 
 

@@ -41,6 +41,7 @@ function forecast(table, levels) {
     accuracy: dense.accuracy * keptAt(kl, fixed.accuracy),
     accuracyLow: dense.accuracy * (kl > 0 ? keptAt(high, fixed.accuracy) / fixed.accuracySlack : 1),
     accuracyHigh: Math.min(1, dense.accuracy * (kl > 0 ? keptAt(low, fixed.accuracy) * fixed.accuracySlack : 1)),
+    fileBytes: dense.bytes,
     bytes: size,
     sparsity: meanLevel(table.parameters, levels),
     // Each group's share of the forecast KL; they add up to it.
@@ -87,6 +88,35 @@ function lossAt(kl, lag) {
 
 function keptAt(kl, fit) {
   return Math.exp(-fit[0] * kl ** fit[1]);
+}
+
+// Questions right, all capabilities together: pruning/planning/forecast/capability_accuracy.py, `overall`.
+// Null where the unpruned model was asked none.
+function questionsRight(table, seen) {
+  const { curves, constants } = table;
+  if (!curves || curves.length === 0) return null;
+  const all = sum(curves.map(({ questions }) => questions));
+  const mean = (of) => sum(curves.map((curve) => of(curve) * curve.questions)) / all;
+  const changed = ({ a, b }, kl) => (kl > 0 ? 1 - Math.exp(-a * kl ** b) : 0);
+  const at = (kl) => mean((curve) => curve.chance + (curve.dense - curve.chance) * (1 - changed(curve, kl)));
+  const dense = mean((curve) => curve.dense);
+  const value = at(seen.kl);
+  if (seen.kl <= 0) return { dense, value, low: value, high: value };
+  const scatter = sum(
+    curves.map((curve) => {
+      const share = changed(curve, seen.kl);
+      const [lost, won] = [share * (1 - curve.chance), share * curve.chance];
+      return curve.questions * (curve.dense * lost * (1 - lost) + (1 - curve.dense) * won * (1 - won));
+    }),
+  );
+  const unsure = constants.band * Math.hypot(mean((curve) => curve.spread), Math.sqrt(scatter) / all);
+  const [worse, better] = [at(seen.klHigh), at(seen.klLow)].sort((one, other) => one - other);
+  return {
+    dense,
+    value,
+    low: Math.max(0, value - Math.hypot(value - worse, unsure)),
+    high: Math.min(1, value + Math.hypot(better - value, unsure)),
+  };
 }
 
 function sparseBytes(table, levels) {
