@@ -62,8 +62,8 @@ def figures(
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
         f"Beside a forecast stands its band. {labels.BAND} Gone is the share of the prunable weights that "
-        "the plan sets to zero. The model folder is what an export writes, zeros and all; a compact file leaves "
-        "them out."
+        "the plan sets to zero. The model folder is what an export writes, zeros and all; a compact file "
+        "leaves them out."
     )
     unfit = len(session.current().pins) - sum(candidate.pinned for candidate in shown)
     if unfit:
