@@ -107,15 +107,15 @@ def test_a_compact_model_is_written_opened_and_unpacked(
     recipe, text = workspace / "half.yaml", workspace / "text.txt"
     call("recipe", llama_folder, "--set", "all=0.6", "--data", text, "--out", recipe)
     measured = call("measure", llama_folder, recipe)
-    whole = call("export", llama_folder, recipe, "--out", workspace / "whole")
-    small = call("export", llama_folder, recipe, "--to", "compact", "--out", workspace / "small")
+    whole = call("export", llama_folder, recipe, "--out", workspace / "zeros-whole")
+    small = call("export", llama_folder, recipe, "--to", "compact", "--out", workspace / "zeros-small")
     assert measured["bytes"] == small["sparse_bytes"] < measured["file_bytes"] <= whole["bytes"]
     assert (
-        call("inspect", workspace / "small")["fingerprint"]
-        == call("inspect", workspace / "whole")["fingerprint"]
+        call("inspect", workspace / "zeros-small")["fingerprint"]
+        == call("inspect", workspace / "zeros-whole")["fingerprint"]
     )
-    unpacked = call("unpack", workspace / "small", "--out", workspace / "unpacked")
+    unpacked = call("unpack", workspace / "zeros-small", "--out", workspace / "zeros-unpacked")
     assert unpacked["bytes"] == whole["bytes"]
     assert "ordinary model already" in call(
-        "unpack", workspace / "whole", "--out", workspace / "again", fails=True
+        "unpack", workspace / "zeros-whole", "--out", workspace / "again", fails=True
     )

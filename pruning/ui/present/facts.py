@@ -96,9 +96,9 @@ def _size(before: float, after: float, compact: float, source: str) -> Figure:
     )
     if after < before:
         return Figure(sizes.less(after, before), "smaller than before, on disk and in memory", source, basis)
-    says = "takes the model folder, as before"
+    says = "for the model folder, as before"
     if compact < after:
-        says += f"; as a compact file {format.size(compact)}, {sizes.less(compact, after)} less"
+        says += f"; {format.size(compact)} as a compact file, {sizes.less(compact, after)} less"
     return Figure(format.size(after), says, source, basis)
 
 

@@ -105,9 +105,9 @@ def _size(row: Row) -> str:
     ratio, compact = memory_ratio(row), compact_ratio(row)
     said = format.size(written_bytes(row))
     if ratio > 1.0:
-        return f"{said} :small[{times(ratio)} smaller tensors]"
+        return f"{said} · :small[{times(ratio)} smaller tensors]"
     if compact is not None:
-        return f"{said} :small[compact file {format.size(row['bytes'])}, {times(compact)} smaller]"
+        return f"{said} · :small[compact file {format.size(row['bytes'])}, {times(compact)} smaller]"
     return said
 
 

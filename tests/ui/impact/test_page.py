@@ -80,7 +80,7 @@ def test_claims_stand_beside_measurements_with_a_verdict(filled: Store, open_pag
         "“minimal” loss",
     )
     assert measured[-1]["Perplexity"] == "33.8"
-    assert measured[0]["Size"] == "538 MB :small[compact file 350 MB, 1.5× smaller]"
+    assert measured[0]["Size"] == "538 MB · :small[compact file 350 MB, 1.5× smaller]"
     assert "Smaller: does not hold" in text
     # Zeros, whatever the clock said.
     assert {line["Reading"] for line in measured[:-1]} == {"1.0×"}

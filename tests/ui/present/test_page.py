@@ -73,11 +73,9 @@ def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, s
     synthetic.put_all(store)
     figures = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert f"{format.size(figures['file_bytes'])} takes the model folder, as before" in re.sub(
-        r" +", " ", page
-    )
+    assert f"{format.size(figures['file_bytes'])} for the model folder, as before" in re.sub(r" +", " ", page)
     saved = round(100 * (1 - figures["bytes"] / figures["file_bytes"]))
-    assert f"as a compact file {format.size(figures['bytes'])}, {saved} % less" in page
+    assert f"{format.size(figures['bytes'])} as a compact file, {saved} % less" in page
     assert f"{round(100 * figures['agreement'])} in 100" in page
     assert page.count("● measured") == 6
     assert page.count("◌ forecast") == 1, "speed was not measured"
@@ -153,7 +151,7 @@ def test_an_address_is_read_back() -> None:
 def test_measured_figures_win_and_are_told_as_such() -> None:
     size, speed, same = made(TRUTH).figures
     assert (size.value, size.source) == ("538 MB", "measured")
-    assert size.says == "takes the model folder, as before; as a compact file 377 MB, 30 % less"
+    assert size.says == "for the model folder, as before; 377 MB as a compact file, 30 % less"
     assert (same.value, same.source) == ("93 in 100", "measured")
     assert "4,096 places" in same.basis
     assert speed.value == "1.0×"

@@ -170,7 +170,7 @@ function showTiles(tiles, { table, seen, truth, empty }) {
       empty,
     });
   showTile(tiles.perplexity, quality("perplexity", perplexityText, dense.perplexity));
-  showTile(tiles.agreement, { ...quality("agreement", percentText), ...(truth || empty ? {} : { note: "as unpruned" }) });
+  showTile(tiles.agreement, { ...quality("agreement", percentText), ...(truth || empty ? {} : { note: "as the unpruned model" }) });
   showTile(tiles.accuracy, quality("accuracy", percentText, dense.accuracy));
   showTile(tiles.questions, questionsTile(table, seen, truth?.questions, empty));
   showTile(tiles.size, sizeTile(dense, seen, truth, empty));
