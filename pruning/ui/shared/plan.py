@@ -64,4 +64,8 @@ def verdict(current: CurrentPlan) -> str:
         return f"{pruned} · {labels.FORECAST} {drift} · :gray-badge[not measured yet]"
     kl = current.measured["kl"]
     inside = "inside" if low <= kl <= high else "**outside**"
-    return f"{pruned} · {labels.FORECAST} {drift} · {labels.MEASURED} KL {format.kl(kl)}, {inside} the band"
+    was = f"{format.kl(current.forecast.kl)} ({format.kl(low)} – {format.kl(high)})"
+    return (
+        f"{pruned} · {labels.MEASURED} KL {format.kl(kl)} nats per token :small[forecast was {was}; it lies "
+        f"{inside} the band]"
+    )
