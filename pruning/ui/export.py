@@ -81,7 +81,7 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
-    name = f"{stem}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    name = f"{stem}-pruned-{format.whole_percent(sparsity(plan, model.parameters))}"
     return queries.free_export_name(name)
 
 

@@ -12,6 +12,7 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 DTYPES = {
     "float32": "float32 (exact)",
@@ -180,7 +181,8 @@ def made_of(model: queries.Info) -> None:
     prunable = sum(model.parameters.values())
     whole = int(model.facts["parameters"])
     st.caption(
-        f"{model.facts['architecture']}: {model.layers} layers with {len(model.kinds)} groups each. "
+        f"{model.facts['architecture']}: {counted(model.layers, 'layer')} with "
+        f"{counted(len(model.kinds), 'group')} each. "
         f"{format.percent(prunable / whole)} of its {format.count(whole)} parameters are in groups "
         "that can be pruned."
     )

@@ -13,6 +13,7 @@ from pruning.ui.compare.page import Candidate
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
@@ -65,7 +66,7 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
         )
         request = _request(model, shown, prompts, int(length or LENGTHS[0]))
         if st.button(
-            f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
+            f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
             type="primary",
             icon=":material/chat:",
             disabled=busy or not prompts,
@@ -88,10 +89,6 @@ def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], le
         data=choice.data,
         max_new_tokens=length,
     )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:

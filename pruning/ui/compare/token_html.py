@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 # Upper ends of the first four steps, in nats; the fifth is open.
 STEPS = (0.05, 0.2, 0.5, 1.0)
@@ -106,7 +107,7 @@ def summary(row: dict[str, Any]) -> str:
     """Where the answers part and how far they drift, in a sentence with its badge."""
     kl, place = row["kl"], row["first_difference"]
     where = (
-        f"the same answer for all {len(kl)} tokens"
+        f"the same answer for all {counted(len(kl), 'token')}"
         if place is None
         else f"leaves the unpruned answer at token **{place + 1}** of {len(kl)}"
     )

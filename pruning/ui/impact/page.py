@@ -17,6 +17,7 @@ from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import impact as impact_words
+from pruning.wording import counted
 
 STEPS = 20
 Rows = dict[str, dict[str, Any]]
@@ -141,7 +142,8 @@ def _notes(technique: Technique, row: dict[str, Any]) -> list[str]:
     notes = [impact_words.note(technique.claim)] if technique.claim and technique.claim.sparse else []
     if "steps" in row:
         notes.append(
-            f"Trained for {row['steps']} steps in each of {row['rounds'] + 2} networks, which is few. "
+            f"Trained for {counted(row['steps'], 'step')} in each of {row['rounds'] + 2} networks, "
+            "which is few. "
             f"Perplexity of a random ticket {format.perplexity(row['random_perplexity'])}, of the unpruned "
             f"model trained as long {format.perplexity(row['trained_perplexity'])}."
         )

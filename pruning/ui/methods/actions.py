@@ -92,7 +92,7 @@ def _free_name(result: Result) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
     what = result.structure.replace(":", "").replace("_", "-")
-    stem = f"{model}-{what}-{round(100 * result.figures['sparsity'])}"
+    stem = f"{model}-{what}-{format.whole_percent(result.figures['sparsity'])}"
     return queries.free_export_name(stem)
 
 

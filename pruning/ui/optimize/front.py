@@ -196,8 +196,8 @@ def board_data(
 
 
 def place(forecaster: Forecaster, plan: Plan) -> dict[str, Any]:
-    """A plan's forecast figures, and its levels in thousandths."""
-    levels = np.rint(1000 * forecaster.smap.levels_of(plan)).astype(int)
+    """A plan's forecast figures, and its levels as exactly as plans are written: who rounds twice errs."""
+    levels = np.round(forecaster.smap.levels_of(plan), 6)
     return {**_figures(forecaster.forecast(plan)), "levels": levels.tolist()}
 
 

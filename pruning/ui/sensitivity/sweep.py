@@ -12,6 +12,7 @@ from pruning.planning.recipe.plan import Group, format_layers, parse_layers
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 
 def form(model: queries.Info, smap: SensitivityMap, chosen: list[Group], busy: bool) -> None:
@@ -56,7 +57,7 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
     )
     count = len(layers) * len(kinds) * len(levels)
     if st.button(
-        f"Measure {count} point{'' if count == 1 else 's'}",
+        f"Measure {counted(count, 'point')}",
         icon=":material/straighten:",
         disabled=busy or count == 0,
         key="sweep_start",

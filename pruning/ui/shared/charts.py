@@ -133,7 +133,7 @@ def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
             name=name,
             orientation="h",
             marker_color=colour,
-            text=[f"{100 * shares.get(capability, 0.0):.0f} %" for capability in names],
+            text=[format.percent(shares.get(capability, 0.0)) for capability in names],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"%{{y}} · {name}<br>measured %{{x:.0f}} %<extra></extra>",

@@ -19,6 +19,7 @@ from pruning.resources import asset
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import preload
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def heading(
             facts, name = model.facts, format.short(session.current().model)
             st.caption(
                 f":material/deployed_code: {name} · {format.count(facts['parameters'])} parameters · "
-                f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
+                f"{counted(model.layers, 'layer')} · {facts['dtype']} on {facts['device']}",
                 text_alignment="right",
             )
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):

@@ -33,7 +33,7 @@ def test_a_model_without_gate_has_no_bar_for_it() -> None:
 def test_totals_add_up_to_the_whole() -> None:
     figure = charts.totals({"up": 3_000_000, "down": 1_000_000}, 4_000_000)
     assert sum(figure.data[0].x) == pytest.approx(8.0)
-    assert list(figure.data[0].text) == ["3.00 M · 38 %", "1.00 M · 12 %", "4.00 M · 50 %"]
+    assert list(figure.data[0].text) == ["3.00 M · 38 %", "1.00 M · 13 %", "4.00 M · 50 %"]
 
 
 def test_damage_adds_up_to_the_forecast() -> None:
@@ -58,7 +58,15 @@ def test_abilities_put_both_models_side_by_side() -> None:
         (format.percent(0.004), "0.4 %"),
         (format.perplexity(33.84), "33.8"),
         (format.perplexity(9.876), "9.88"),
-        (format.perplexity(1_520_000.0), "1.5·10^6"),
+        (format.perplexity(13_830.0), "13,830"),
+        (format.perplexity(999_600.0), "1.0 million"),
+        (format.perplexity(1_520_000.0), "1.5 million"),
+        (format.perplexity(4.6e10), "46 billion"),
+        (format.perplexity(3e12), "3.0 × 10¹²"),
+        (format.percent(0.315), "32 %"),
+        (format.percent(0.325), "33 %"),
+        (format.percent(0.285), "29 %"),
+        (format.percent(-1e-6, 2), "0.00 %"),
         (format.kl(0.0), "0"),
         (format.kl(0.00002), "below 0.001"),
         (format.kl(0.0374), "0.037"),

@@ -246,7 +246,7 @@ class Desk {
     const text = `layer ${layer}: ${level}${this.isLocked(group) ? ", locked" : ""}`;
     if (lane.getAttribute("aria-valuetext") === text) return;
     lane.setAttribute("aria-valuetext", text);
-    lane.setAttribute("aria-valuenow", String(Math.round(this.levels[group] * 100)));
+    lane.setAttribute("aria-valuenow", String(wholePercent(this.levels[group])));
   }
 
   isLocked(group) {

@@ -158,7 +158,7 @@ function showTiles(tiles, { table, seen, truth, empty }) {
   showTile(tiles.speed, {
     value: "1.0×",
     badge: table.decodeMs ? "measured" : "not timed yet",
-    beside: table.decodeMs ? `${table.decodeMs.toFixed(0)} ms a word, unpruned` : "",
+    beside: table.decodeMs ? `${fixed(table.decodeMs, 0)} ms a word, unpruned` : "",
     truth: "",
     note: "zeros alone speed nothing up",
   });
@@ -173,7 +173,7 @@ function showFader(fader, reading, levels, mean, locked, most) {
   fader.style.setProperty("--high", high / most);
   const text = percentText(mean);
   setText(reading, text);
-  fader.setAttribute("aria-valuenow", String(Math.round(mean * 100)));
+  fader.setAttribute("aria-valuenow", String(wholePercent(mean)));
   const mixed = high - low > 0.005 ? `, layers from ${percentText(low)} to ${percentText(high)}` : "";
   fader.setAttribute("aria-valuetext", `${text}${mixed}${locked ? ", locked" : ""}`);
   fader.classList.toggle("held", locked);

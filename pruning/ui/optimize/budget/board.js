@@ -171,7 +171,7 @@ class Board {
     setText(this.part("low"), percentText(range[0]));
     setText(this.part("high"), percentText(range[1]));
     this.boxes.forEach((box, group) => {
-      const level = here ? here.levels[group] / 1000 : 0;
+      const level = here ? here.levels[group] : 0;
       const colour = colourAt(level, range);
       if (box.dataset.colour !== colour) {
         box.dataset.colour = colour;
@@ -192,7 +192,7 @@ class Board {
     const { here, board } = this;
     const free = here ? here.levels.filter((_, group) => !board.fixed[group]) : [];
     if (free.length === 0) return [0, board.most];
-    const [low, high] = [Math.min(...free) / 1000, Math.max(...free) / 1000];
+    const [low, high] = [Math.min(...free), Math.max(...free)];
     const middle = Math.min(Math.max((low + high) / 2, 0.05), board.most - 0.05);
     return [Math.min(low, middle - 0.05), Math.max(high, middle + 0.05)];
   }
@@ -204,7 +204,7 @@ class Board {
       return;
     }
     const [layer, kind] = this.board.groups[Number(group)];
-    const level = percentText(this.here.levels[Number(group)] / 1000);
+    const level = percentText(this.here.levels[Number(group)]);
     setText(words, `Layer ${layer}, ${this.board.labels[kind]}: ${level} removed${this.board.fixed[Number(group)] ? ", held" : ""}`);
   }
 
