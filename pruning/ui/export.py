@@ -45,15 +45,17 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
         request = requests.request("export", recipe=recipe.to_dict(), name=name)
-        st.button(
-            "Write the model",
-            type="primary",
-            icon=":material/save:",
-            disabled=busy or taken,
-            key="export_start",
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Write the model",
+                type="primary",
+                icon=":material/save:",
+                disabled=busy or taken,
+                key="export_start",
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
         folder = queries.store().exports() / name
         st.caption(
             f"{folder} is there already. Choose another name to write again."
@@ -75,7 +77,6 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        page_frame.command(request)
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:

@@ -143,15 +143,16 @@ def _check(choice: session.Choice, busy: bool) -> None:
         if not choice.model:
             return
         request = requests.request("inspect")
-        st.button(
-            f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
-            type="primary",
-            icon=":material/download:",
-            disabled=busy,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
-        page_frame.command(request)
+        with page_frame.action_row():
+            st.button(
+                f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
+                type="primary",
+                icon=":material/download:",
+                disabled=busy,
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
 
 
 def _facts(preview: Preview) -> None:
@@ -227,16 +228,15 @@ def baseline(model: queries.Info, busy: bool) -> None:
 
 
 def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
-    left, right = st.columns([1, 4])
-    left.button(
-        label,
-        type="primary" if kind == "primary" else "secondary",
-        icon=":material/straighten:",
-        disabled=busy,
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request),),
-    )
-    with right:
+    with page_frame.action_row():
+        st.button(
+            label,
+            type="primary" if kind == "primary" else "secondary",
+            icon=":material/straighten:",
+            disabled=busy,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
+        )
         page_frame.command(request)
 
 

@@ -65,18 +65,20 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             **session.PERSIST,
         )
         request = _request(model, shown, prompts, int(length or LENGTHS[0]))
-        if st.button(
-            f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
-            type="primary",
-            icon=":material/chat:",
-            disabled=busy or not prompts,
-            key="ask",
-        ):
+        with page_frame.action_row():
+            pressed = st.button(
+                f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
+                type="primary",
+                icon=":material/chat:",
+                disabled=busy or not prompts,
+                key="ask",
+            )
+            if prompts:
+                page_frame.command(request)
+        if pressed:
             with page_frame.user_errors():
                 requests.submit(request)
                 st.rerun()
-        if prompts:
-            page_frame.command(request)
 
 
 def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:

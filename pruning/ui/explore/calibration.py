@@ -125,7 +125,6 @@ def strip(
                 "more late or more early, and for each kind of group one that takes most from it. None is "
                 "measured twice.",
             )
-        page_frame.command(request)
 
 
 # ---- how far to trust it ----------------------------------------------------------------------------

@@ -88,8 +88,8 @@ def _ask(model: queries.Info, busy: bool) -> None:
                 on_click=page_frame.on_click,
                 args=(lambda: requests.submit(request),),
             )
+            page_frame.command(request)
             st.caption("Rows appear one by one, and stay. The quick ones come first.", width="content")
-        page_frame.command(request)
 
 
 # ---- the rows ---------------------------------------------------------------------------------------

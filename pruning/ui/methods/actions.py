@@ -67,7 +67,6 @@ def _export(model: queries.Info, result: Result, busy: bool) -> None:
     )
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    page_frame.command(request)
 
 
 def _masked(result: Result) -> bool:

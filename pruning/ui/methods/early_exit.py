@@ -47,7 +47,6 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     value = latest_of(model, "early_exit", result)
     if value:
         _charts(value)
-    page_frame.command(request)
 
 
 def _charts(value: dict[str, Any]) -> None:

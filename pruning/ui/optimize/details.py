@@ -96,7 +96,6 @@ def speed(model: queries.Info, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        page_frame.command(request)
     else:
         times = st.number_input(
             "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", **session.PERSIST

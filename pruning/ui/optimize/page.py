@@ -218,10 +218,11 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
                     problem.weights, problem.choices, problem.targets, solution, forecaster
                 )
             )
-        pin_button(current)
+        with page_frame.action_row():
+            pin_button(current)
+            page_frame.command(_request(problem))
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    page_frame.command(_request(problem))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
         details.details(problem.choices, solution, current)
 

@@ -205,15 +205,17 @@ def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -
         data=choice.data,
         max_new_tokens=ANSWER_TOKENS,
     )
-    if st.button(
-        "Ask before and after",
-        icon=":material/chat:",
-        disabled=busy or not prompt,
-        key="present_answer",
-        help="The model answers as it is, and then with the plan. Nothing is changed for good.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Ask before and after",
+            icon=":material/chat:",
+            disabled=busy or not prompt,
+            key="present_answer",
+            help="The model answers as it is, and then with the plan. Nothing is changed for good.",
+        )
+        if prompt:
+            page_frame.command(request)
+    if pressed:
         with page_frame.user_errors():
             requests.submit(request)
             st.rerun()
-    if prompt:
-        page_frame.command(request)

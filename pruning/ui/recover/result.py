@@ -134,17 +134,18 @@ def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     taken = queries.store().child("exports", name).exists()
     arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
     request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
-    st.button(
-        "Write the model",
-        icon=":material/save:",
-        key="recovered_export",
-        disabled=busy or taken,
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request),),
-    )
+    with page_frame.action_row():
+        st.button(
+            "Write the model",
+            icon=":material/save:",
+            key="recovered_export",
+            disabled=busy or taken,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
+        )
+        page_frame.command(request)
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    page_frame.command(request)
 
 
 def _measure(recovery: Recovered, busy: bool) -> None:

@@ -71,19 +71,14 @@ def _timing(table: LatencyTable | None, busy: bool) -> None:
             "rounds differ by "
             f"{format.percent(max(table.spread.values()), 1)} (middle half).]"
         )
-    left, right = st.columns([1, 3])
-    with left:
-        page_frame.submit_button(
-            "Time it again" if table else "Time it on this machine",
-            request,
-            type="secondary" if table else "primary",
-            icon=":material/timer:",
-            disabled=busy,
-            key="speed_time",
-            width="stretch",
-        )
-    with right:
-        page_frame.command(request)
+    page_frame.submit_button(
+        "Time it again" if table else "Time it on this machine",
+        request,
+        type="secondary" if table else "primary",
+        icon=":material/timer:",
+        disabled=busy,
+        key="speed_time",
+    )
 
 
 def _when(table: LatencyTable) -> str:

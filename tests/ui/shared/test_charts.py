@@ -1,5 +1,8 @@
 """Figures from data: what stands where, in which unit, and how forecast and measurement are told apart."""
 
+import colorsys
+from itertools import pairwise
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -46,6 +49,31 @@ def test_abilities_put_both_models_side_by_side() -> None:
     figure = charts.abilities([("Unpruned", {"facts": 0.5}), ("This plan", {"facts": 0.25})])
     assert [(bar.name, list(bar.x)) for bar in figure.data] == [("Unpruned", [50.0]), ("This plan", [25.0])]
     assert figure.layout.showlegend
+
+
+def lightness(colour: str) -> float:
+    """L* of a colour, 0 = black and 100 = white."""
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(116 * np.cbrt(np.dot([0.2126, 0.7152, 0.0722], linear)) - 16)
+
+
+def hue(colour: str) -> float:
+    return 360 * colorsys.rgb_to_hsv(*(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)))[0]
+
+
+def test_damage_and_sparsity_have_scales_that_nobody_mixes_up() -> None:
+    """Warm and blue: hues that stay apart in every kind of colour vision. Darker is more in both."""
+    for colour in charts.DAMAGE:
+        assert hue(colour) < 45 or hue(colour) > 340
+    for colour in charts.SPARSITY:
+        assert 190 < hue(colour) < 220
+    for scale in (charts.DAMAGE, charts.SPARSITY):
+        steps = [lightness(colour) for colour in scale]
+        assert all(lighter - darker > 4 for lighter, darker in pairwise(steps))
+        assert steps[0] < 95, "the least is seen on white"
+        assert steps[-1] > lightness("#10161D") + 20, "the most is seen on the dark ground"
+    assert charts.DAMAGE_TITLE != charts.SPARSITY_TITLE
 
 
 @pytest.mark.parametrize(
