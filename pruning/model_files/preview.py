@@ -33,7 +33,8 @@ class Preview:
 
     `memory_needed` counts bytes for the weights at the chosen dtype, and as many again for statistics and
     activations; `memory_available` is the main memory that is free now. `bytes_on_disk` counts weight
-    files; None where that depends on what can be reached. Where nobody has counted the parameters (None), two bytes of file are taken as one parameter.
+    files; it is None where that depends on what can be reached. Where nobody has counted the parameters
+    (None), two bytes of file are taken as one parameter.
     """
 
     reference: str

@@ -32,7 +32,7 @@ NAMES = {
     "uniform": "Uniform",
     "owl": "OWL",
     "greedy": "Greedy",
-    **{name: labels.STRATEGY[name] for name in PRESETS},
+    **{name: labels.PRESET[name] for name in PRESETS},
 }
 
 

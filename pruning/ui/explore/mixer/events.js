@@ -9,7 +9,6 @@ function listen(desk) {
   parts.buttons.undo.onclick = () => desk.step("undo");
   parts.buttons.redo.onclick = () => desk.step("redo");
   parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
-  parts.buttons.preset.onchange = (event) => usePreset(desk, event.target);
   desk.root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
@@ -135,15 +134,6 @@ function laneKey(desk, kind, event) {
   event.preventDefault();
   desk.point(row.get(desk.cursor[kind] ?? layer));
   desk.ask();
-}
-
-function usePreset(desk, select) {
-  const preset = desk.table.presets[Number(select.value)];
-  const now = Math.round(20 * meanLevel(desk.table.parameters, desk.levels)) / 20;
-  desk.levels = presetLevels(desk.levels, preset, now || 0.3, desk.table.maxLevel, (group) => desk.isLocked(group));
-  select.value = "";
-  desk.ask();
-  desk.release();
 }
 
 function keyLevel(key, now, most) {

@@ -51,7 +51,6 @@ function deskHtml(table) {
     const { label, short, colour } = table.kinds[kind];
     return faderHtml(kind, short, label, colour);
   });
-  const presets = table.presets.map(({ label }, index) => `<option value="${index}">${label}</option>`);
   return `
     <div class="tiles">
       ${tileHtml("perplexity", "Perplexity", table.help.perplexity)}
@@ -65,8 +64,6 @@ function deskHtml(table) {
         <div class="tools">
           <button data-do="undo" title="Undo (Ctrl+Z)" aria-label="Undo">${icon("undo")}</button>
           <button data-do="redo" title="Redo (Ctrl+Shift+Z)" aria-label="Redo">${icon("redo")}</button>
-          <select data-do="preset" aria-label="Preset, at the present overall level">
-            <option value="">Presets</option>${presets.join("")}</select>
           <button data-do="reset" title="Back to the unpruned model; what is locked stays.">Reset</button>
         </div>
       </section>
