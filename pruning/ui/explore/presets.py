@@ -12,7 +12,7 @@ from pruning.ui.text import labels
 
 
 def popover(model: queries.Info, plan: Plan) -> None:
-    """The presets with a line each, the numbers of the chosen one, the overall level, and what plan that makes."""
+    """The presets with a line each, the chosen one's numbers, the overall level, and what plan that makes."""
     with st.popover("Presets", icon=":material/auto_awesome:", key="presets"):
         left, right = st.columns([3, 2], gap="medium")
         name = left.radio(

@@ -206,11 +206,11 @@ class Desk {
       this.still.style.width = `${parts.tradeoff.clientWidth}px`;
       this.still.style.height = `${parts.tradeoff.clientHeight}px`;
       this.root.appendChild(this.still);
-      drawStill(this.still, table, look);
+      this.chart = drawStill(this.still, table, look);
       this.still.remove();
     }
-    drawHere(parts.tradeoff, this.still, { table, seen, truth, look });
-    setText(parts.words, this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels));
+    drawHere(parts.tradeoff, this.still, { table, seen, truth, look, taken: this.chart.boxes });
+    setText(parts.words, this.marked ?? (this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels)));
     parts.buttons.undo.disabled = this.data.past.length === 0 && !this.unanswered.some(({ levels }) => levels);
     parts.buttons.redo.disabled = this.data.future.length === 0;
     this.root.dataset.kl = String(seen.kl);

@@ -6,6 +6,8 @@ function listen(desk) {
   for (const [kind, lane] of Object.entries(parts.lanes)) listenLane(desk, kind, lane);
   for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => desk.toggleLock(kind);
   parts.layers.onclick = (event) => desk.toggleLock(String(place(desk, parts.layers, event).layer));
+  parts.tradeoff.onpointermove = (event) => pointMark(desk, nearestMark(desk.chart?.marks ?? [], event.offsetX, event.offsetY));
+  parts.tradeoff.onpointerleave = () => pointMark(desk, undefined);
   parts.buttons.undo.onclick = () => desk.step("undo");
   parts.buttons.redo.onclick = () => desk.step("redo");
   parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
@@ -15,6 +17,13 @@ function listen(desk) {
     if (event.shiftKey) desk.step("redo");
     else desk.step("undo");
   };
+}
+
+// What a mark of the chart is, whether or not its label found a place.
+function pointMark(desk, mark) {
+  if (desk.marked === mark?.words) return;
+  desk.marked = mark?.words;
+  desk.ask();
 }
 
 function listenFader(desk, name, fader) {
