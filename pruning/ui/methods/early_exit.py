@@ -145,7 +145,8 @@ def by_confidence(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
                 for row, text in zip(rows, sure, strict=True)
             ],
             hovertemplate="Leaves when %{customdata[2]} sure<br>%{x:.1f} layers on average<br>"
-            "measured KL %{y:.3g} nats per token<br>perplexity %{customdata[0]}<br>same next word %{customdata[1]}<extra></extra>",
+            "measured KL %{y:.3g} nats per token<br>perplexity %{customdata[0]}<br>"
+            "same next word %{customdata[1]}<extra></extra>",
             cliponaxis=False,
         )
     )

@@ -263,7 +263,7 @@ function boardHtml() {
     </div>
     <div class="tiles">
       ${tile("Removed", `<div class="value" data-part="share"></div><div class="source quiet">of the prunable weights</div>`)}
-      ${tile("Size, zeros stored sparsely", `<div class="value" data-part="size"></div><div class="source"><span class="badge">forecast</span> <span data-part="dense-size"></span></div>`)}
+      ${tile("Size, stored sparsely", `<div class="value" data-part="size"></div><div class="source"><span class="badge">exact</span> <span data-part="dense-size"></span></div>`)}
       ${tile(`Perplexity · <span data-part="worse"></span>`, `<div class="value" data-part="perplexity"></div>${band("perplexity-band")}`)}
       ${tile("Drift: KL, nats per token", `<div class="value" data-part="kl"></div>${band("kl-band")}`)}
     </div>
