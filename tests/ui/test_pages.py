@@ -10,6 +10,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries
+from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -164,6 +165,15 @@ def test_a_preset_with_numbers_of_ones_own_leaves_what_is_locked(open_page: Open
     app.button(key="preset_use").click().run()
     assert not app.exception
     assert app.query_params["plan"] == "qkv=0.1,attn_out=0.25,gate=0.4,up=0.4,down=0.3"
+
+
+@pytest.mark.parametrize("page", page_frame.PAGES)
+def test_a_command_stands_once_on_a_page(open_page: Open, store: Store, page: str) -> None:
+    synthetic.put_all(store)
+    app = open_page(page, model="demo", plan="up=0.4")
+    commands = [code.value for code in app.code if str(code.value).startswith("prunescope ")]
+    assert len(commands) == len(set(commands)) <= len(app.button)
+    assert not any("command" in expander.label.lower() for expander in app.expander)
 
 
 def test_there_is_one_list_of_presets_each_with_a_line(open_page: Open, store: Store) -> None:

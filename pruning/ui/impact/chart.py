@@ -27,6 +27,7 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
         "KL" or "Perplexity".
     """
     field = "kl" if metric == "KL" else "perplexity"
+    amount = format.kl if metric == "KL" else format.perplexity
     dense = rows[0]
     figure = go.Figure()
     lines = _lines([row[field] for row in rows])
@@ -47,11 +48,12 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
             name=name,
             mode="markers+text",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            customdata=[_name(row) for row in side],
+            customdata=[(_name(row), amount(row[field])) for row in side],
             text=[_name(row) if sides[row["name"]] else "" for row in side],
             textposition=[sides[row["name"]] or "middle right" for row in side],
             textfont={"size": 12},
-            hovertemplate=f"%{{customdata}}<br>%{{x:.0f}} MB<br>measured {metric} %{{y:.3g}}<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>%{x:.0f} MB<br>"
+            f"measured {metric} %{{customdata[1]}}<extra></extra>",
         )
     if metric == "Perplexity":
         figure.add_scatter(
@@ -71,7 +73,7 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
         type="log",
         range=[math.log10(up.low), math.log10(up.high)],
         tickvals=lines,
-        ticktext=[f"{value:,g}" for value in lines],
+        ticktext=[format.tick(value) for value in lines],
     )
     return charts.calm(figure, HEIGHT)
 

@@ -77,7 +77,7 @@ def logarithmic(figure: go.Figure) -> go.Figure:
         title="Measured KL (nats per token, logarithmic)",
         type="log",
         tickvals=TICKS,
-        ticktext=[f"{tick:g}" for tick in TICKS],
+        ticktext=[format.tick(tick) for tick in TICKS],
     )
     return figure
 

@@ -48,7 +48,8 @@ def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> N
         ),
         (
             "Perplexity",
-            f"{forecast.perplexity:.4g} ({forecast.perplexity_low:.4g} – {forecast.perplexity_high:.4g})",
+            f"{format.perplexity(forecast.perplexity)} ({format.perplexity(forecast.perplexity_low)} – "
+            f"{format.perplexity(forecast.perplexity_high)})",
             _of(measured, "perplexity"),
         ),
         ("Same next word", format.percent(forecast.agreement, 1), _of(measured, "agreement")),
@@ -71,6 +72,8 @@ def _of(measured: Mapping[str, Any] | None, name: str) -> str:
     if measured is None or name not in measured:
         return "–"
     value = measured[name]
+    if name == "perplexity":
+        return format.perplexity(value)
     return format.percent(value, 1) if name in ("agreement", "sparsity") else f"{value:.4g}"
 
 

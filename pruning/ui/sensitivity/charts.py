@@ -271,7 +271,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _amount(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "KL" or value < 10 else f"{value:,.0f}"
+    return format.tick(value if metric == "KL" or value < 10 else round(value))
 
 
 def _unit(metric: str) -> str:
@@ -283,7 +283,7 @@ def _axis(metric: str) -> str:
 
 
 def _tick_text(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "KL" else f"+{value:g} %"
+    return format.tick(value) if metric == "KL" else f"+{format.tick(value)} %"
 
 
 def _cell_text(group: Group, cell: Cell, metric: str) -> str:

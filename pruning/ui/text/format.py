@@ -69,11 +69,22 @@ def large(value: float) -> str:
     for limit, unit in ((1e9, "billion"), (1e6, "million")):
         if 0.9995 * limit <= value < 999.5 * limit:
             return f"{fixed(value / limit, 1 if value < 9.95 * limit else 0)} {unit}"
+    return _power(value, 1)
+
+
+def tick(value: float) -> str:
+    """A round number on an axis or a colour bar: 0.03, 2,000, "5 million", "1 × 10⁻⁵"."""
+    if value >= 1e6:
+        return large(value).replace(".0 ", " ")
+    return _power(value, 0) if 0 < value < 1e-4 else f"{value:,g}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power(value: float, digits: int) -> str:
     power = math.floor(math.log10(value) + 1e-9)
-    return f"{fixed(value / 10**power, 1)} × 10{str(power).translate(_RAISED)}"
-
-
-_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return f"{fixed(value / 10.0**power, digits)} × 10{str(power).translate(_RAISED)}"
 
 
 def perplexity(value: float) -> str:

@@ -137,7 +137,7 @@ function drawDamage(canvas, { table, damage, look }) {
   pen.fillStyle = look.text;
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  pen.fillText(plainNumber(top), AXIS.left - 4, 8);
+  pen.fillText(plainNumber(top), AXIS.left - 4, 8, AXIS.left - 4); // no wider than there is room
   pen.fillText("0", AXIS.left - 4, foot - 3);
 }
 
@@ -148,7 +148,7 @@ function roundedUp(value) {
 }
 
 function plainNumber(value) {
-  return value >= 0.01 ? String(Number(value.toPrecision(1))) : value.toExponential(0).replace("e-", "·10⁻");
+  return String(Number(value.toPrecision(1)));
 }
 
 // ---- quality against size ---------------------------------------------------------------------------
