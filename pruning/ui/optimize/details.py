@@ -27,11 +27,11 @@ READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
     forecast, measured = current.forecast, current.measured
-    counted = "" if choices.aim is None else ", what matters to you counted in"
+    aim = "" if choices.aim is None else ", what matters to you counted in"
     proof = (
-        f"It is proved: no other plan within this reach costs less{counted}."
+        f"It is proved: no other plan within this reach costs less{aim}."
         if solution.gap == 0
-        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{counted}."
+        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{aim}."
     )
     st.markdown(
         f"Solved in **{solution.milliseconds:.0f} ms** over {counted(len(choices.groups), 'group')} × "

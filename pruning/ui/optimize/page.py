@@ -93,7 +93,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with below:
             points = _board(inputs, answer)
         with places[0]:
-            apply.side(answer.current, busy)
+            found = answer.problem if answer.current else None
+            apply.side(answer.current, _request(found) if found else None, busy)
         with below:
             _under(answer, forecaster)
             _open_a_point(points, model, smap, busy)
@@ -218,9 +219,7 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
                     problem.weights, problem.choices, problem.targets, solution, forecaster
                 )
             )
-        with page_frame.action_row():
-            pin_button(current)
-            page_frame.command(_request(problem))
+        pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):

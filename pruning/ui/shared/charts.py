@@ -131,7 +131,7 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.4])
+    figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.9])
     return calm(figure, 260, legend=False)
 
 

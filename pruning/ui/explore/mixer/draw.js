@@ -278,10 +278,6 @@ function drawHere(canvas, still, { table, seen, truth, look, taken }) {
   if (!box) return; // the legend says what the diamond is
   const [middle, line] = [box.left + box.width / 2, box.top + box.height / 2];
   pen.textAlign = "center";
-  // A rim in the ground's colour keeps the words legible on the curves.
-  pen.strokeStyle = look.ground;
-  pen.lineWidth = 4;
-  pen.strokeText(words, middle, line);
   pen.fillStyle = look.accent;
-  pen.fillText(words, middle, line);
+  rimmedText(pen, words, middle, line, look);
 }

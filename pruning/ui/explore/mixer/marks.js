@@ -35,9 +35,18 @@ function drawMarks(pen, marks, area, look) {
   pen.textAlign = "left";
   pen.textBaseline = "middle";
   boxes.forEach((box, index) => {
-    if (box) pen.fillText(named[index].label, box.left, box.top + box.height / 2);
+    if (!box) return;
+    rimmedText(pen, named[index].label, box.left, box.top + box.height / 2, look);
   });
   return [...spots, ...boxes.filter(Boolean)];
+}
+
+// A rim in the ground's colour keeps words legible on the curves.
+function rimmedText(pen, words, x, y, look) {
+  pen.strokeStyle = look.ground;
+  pen.lineWidth = 4;
+  pen.strokeText(words, x, y);
+  pen.fillText(words, x, y);
 }
 
 function nearestMark(marks, x, y) {
