@@ -93,8 +93,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with below:
             points = _board(inputs, answer)
         with places[0]:
-            found = answer.problem if answer.current else None
-            apply.side(answer.current, _request(found) if found else None, busy)
+            problem = answer.problem if answer.current else None
+            apply.side(answer.current, _request(problem) if problem else None, busy)
         with below:
             _under(answer, forecaster)
             _open_a_point(points, model, smap, busy)

@@ -28,7 +28,7 @@ def test_no_two_labels_meet_on_the_chart_or_on_a_wider_one() -> None:
         texts = [f"Plan {'x' * int(letters)}" for letters in draw.integers(1, 12, 10)]
         for wide in (620.0, 1100.0):
             placed = boxes(points, texts, Axis(0.0, 100.0, wide))
-            assert not any(one.meets(other) for one, other in combinations(placed, 2))
+            assert not any(left.meets(right) for left, right in combinations(placed, 2))
         left_out += len(points) - len(placed)
         assert all(box.left >= 0 and box.right <= X.pixels for box in boxes(points, texts))
     assert left_out > 0, "where it is too crowded some are left out"
