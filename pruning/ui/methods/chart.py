@@ -130,7 +130,7 @@ def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None, axes: 
     """Names beside points where there is room for them, the chosen one's first, and a ring around that."""
     named = sorted(named, key=lambda result: result.id != chosen)
     points = [(100 * result.figures["sparsity"], float(result.figures["kl"])) for result in named]
-    names = [f"  {result.name}  " for result in named]
+    names = [f"\u00a0\u00a0{result.name}\u00a0\u00a0" for result in named]
     sides = text_positions(points, names, *axes)
     drawn.add_scatter(
         x=[x for x, _ in points],

@@ -81,7 +81,11 @@ def _setting(text: str) -> str:
     target, _, level = text.partition("=")
     kind, _, layers = target.partition("@")
     name = "All groups" if kind == "all" else methods.STRUCTURE.get(kind, labels.kind(kind))
-    where = f" in layers {layers.replace('-', '–').replace(',', ', ')}" if layers else ""
+    numbers = layers.replace("-", "–").replace(",", ", ")
+    noun = "layer" if layers.isdigit() else "layers"
+    if kind == "layers":
+        return f"{noun.capitalize()} {numbers} dropped"
+    where = f" in {noun} {numbers}" if layers else ""
     return f"{name} {format.percent(float(level))}{where}"
 
 

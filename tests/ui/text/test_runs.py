@@ -15,7 +15,9 @@ from pruning.workspace.runs import Run
         ((), "Nothing removed"),
         (("all=0.3",), "All groups 30 %"),
         (("up=0.5", "down@0-3,7=0.1"), "MLP up 50 %, MLP down 10 % in layers 0–3, 7"),
-        (("kv_groups=0.25",), "KV groups 25 %"),
+        (("kv_groups=0.25", "up@7=0.1"), "KV groups 25 %, MLP up 10 % in layer 7"),
+        (("layers@7=1",), "Layer 7 dropped"),
+        (("layers@7-9,12=1",), "Layers 7–9, 12 dropped"),
     ],
 )
 def test_plans_in_words(settings: tuple[str, ...], said: str) -> None:
