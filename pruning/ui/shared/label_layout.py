@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 LETTER, LINE = 6.6, 15.0  # pixels that a letter takes on average, and a line, at size 12
 AWAY, MARK = 6.0, 6.0  # from a point to its label, and half of what a point itself takes
-SIDES = ("middle right", "middle left", "top center", "bottom center", "top right", "top left")
-SIDES += ("bottom right", "bottom left")
+SIDES = (
+    *("middle right", "middle left", "top center", "bottom center"),
+    *("top right", "top left", "bottom right", "bottom left"),
+)
 # The plot area of the narrowest chart at a window of 1000 pixels: where labels are apart here they are so on
 # every wider one, because points move apart and letters stay as large.
 NARROW = 620.0
@@ -74,9 +76,9 @@ def text_positions(
             if _within(box := label_box(spot, text, side), area)
             and not any(box.meets(other) for other in barred)
         )
-        side, box = next(free, (None, None)) if text else (None, None)
-        placed += [box] if box is not None else []
-        chosen.append(side)
+        best = next(free, None) if text else None
+        placed += [best[1]] if best else []
+        chosen.append(best[0] if best else None)
     return chosen
 
 

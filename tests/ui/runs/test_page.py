@@ -23,8 +23,8 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
     app = open_page("runs")
     said = text_of(app)
     for title in (
-        "Map for the criterion fisher",
-        "Single groups, criterion fisher",
+        "Map for the criterion Fisher",
+        "Single groups, criterion Fisher",
         "All groups 20 %",
         "MLP gate 40 %, MLP up 50 %",
         "The unpruned model",
