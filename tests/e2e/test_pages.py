@@ -145,7 +145,7 @@ def test_a_command_is_shown_beside_its_button_by_keyboard(page: Page) -> None:
     measure = page.get_by_role("button", name="Measure this plan")
     copy = page.get_by_role("button", name=page_frame.COPY_COMMAND).first
     copy.press("Enter")
-    expect(page.get_by_test_id("stPopoverBody").get_by_text("prunescope")).to_be_visible()
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("prunescope measure demo")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     boxes = measure.bounding_box(), copy.bounding_box()
