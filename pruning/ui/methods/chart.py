@@ -130,7 +130,7 @@ def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None, axes: 
     """Names beside points where there is room for them, the chosen one's first, and a ring around that."""
     named = sorted(named, key=lambda result: result.id != chosen)
     points = [(100 * result.figures["sparsity"], float(result.figures["kl"])) for result in named]
-    names = [f"\u00a0\u00a0{result.name}\u00a0\u00a0" for result in named]
+    names = [result.name for result in named]
     sides = text_positions(points, names, *axes)
     drawn.add_scatter(
         x=[x for x, _ in points],
@@ -140,7 +140,9 @@ def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None, axes: 
         textposition=[side or "middle right" for side in sides],
         textfont={"size": 12},
         marker={
-            "size": [20 if result.id == chosen else 0.1 for result in named],
+            # A ring that is not seen still keeps the name off the point.
+            "size": [20 if result.id == chosen else 13 for result in named],
+            "opacity": [1 if result.id == chosen else 0 for result in named],
             "symbol": "circle-open",
             "color": charts.HERE,
             "line": {"width": 2},
