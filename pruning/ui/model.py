@@ -153,6 +153,7 @@ def _check(choice: session.Choice, busy: bool) -> None:
                 args=(lambda: requests.submit(request),),
             )
             page_frame.command(request)
+        page_frame.expected_time(request)
 
 
 def _facts(preview: Preview) -> None:
@@ -238,6 +239,7 @@ def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) 
             args=(lambda: requests.submit(request),),
         )
         page_frame.command(request)
+    page_frame.expected_time(request)
 
 
 def _figures(figures: dict[str, Any]) -> None:

@@ -79,6 +79,8 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             with page_frame.user_errors():
                 requests.submit(request)
                 st.rerun()
+        if prompts:
+            page_frame.expected_time(request)
 
 
 def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:

@@ -109,6 +109,8 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     if pressed:
         requests.submit(request)
         st.rerun()
+    if current.plan:
+        page_frame.expected_time(request)
 
 
 def _plan_text(model: queries.Info, text: str) -> None:

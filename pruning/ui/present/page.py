@@ -233,3 +233,5 @@ def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -
         with page_frame.user_errors():
             requests.submit(request)
             st.rerun()
+    if prompt:
+        page_frame.expected_time(request)

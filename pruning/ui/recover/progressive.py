@@ -42,6 +42,8 @@ def section(model: queries.Info, busy: bool) -> None:
             )
             if request is not None:
                 page_frame.command(request)
+        if request is not None:
+            page_frame.expected_time(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def draw() -> None:

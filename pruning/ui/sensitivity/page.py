@@ -47,6 +47,7 @@ def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> N
                 args=(lambda: requests.submit(request),),
             )
             page_frame.command(request)
+        page_frame.expected_time(request)
 
 
 def _criterion_box() -> None:

@@ -68,3 +68,5 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
     if pressed:
         requests.submit(request)
         st.rerun()
+    if count:
+        page_frame.expected_time(request)

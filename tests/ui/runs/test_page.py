@@ -33,7 +33,7 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
         "The disk is full.",
     ):
         assert title in said
-    assert "demo · fisher" in said
+    assert "demo · Fisher" in said
     assert ":blue-badge[forecast] 1,350 points, 150 groups at 9 levels" in said
     assert ":green-badge[measured] 3 points in 1 group" in said
     assert len([b for b in app.button if b.label == "Open"]) == len(stored_runs.runs(filled)) == 9
