@@ -58,7 +58,8 @@ class Example(TypedDict):
 class Behaviour(TypedDict):
     """A pruned model's greedy answers to a fixed set of prompts and questions, beside the dense model's.
 
-    An answer falls into repetition when more than half of the 4-grams in its last 32 tokens stood in it before.
+    An answer falls into repetition when of the 4-grams in its last 32 tokens more than half stood in it
+    before.
     """
 
     prompts: Annotated[int, "prompts that were answered; 0 where the model cannot"]

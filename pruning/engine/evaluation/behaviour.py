@@ -83,7 +83,9 @@ def falls_into_repetition(tokens: Sequence[int]) -> bool:
     return 2 * sum(first[grams[place]] < place for place in tail) > len(tail)
 
 
-def behaviour(dense: DenseAnswers, answers: Answers | None, hits: Sequence[bool], tokenizer: Any) -> dict[str, Any]:
+def behaviour(
+    dense: DenseAnswers, answers: Answers | None, hits: Sequence[bool], tokenizer: Any
+) -> dict[str, Any]:
     """Figures of a pruned model's `answers` and `hits` beside the dense model's.
 
     Returns

@@ -81,15 +81,17 @@ def measured_verdict(figures: Mapping[str, Any]) -> Verdict:
     """
     kl = float(figures["kl"])
     behaviour = figures.get("behaviour") or {}
+    more: tuple[str, ...] = ()
     levels = [(KL.level(kl), f"KL {_number(kl)} nats per token")]
     if behaviour.get("questions_right"):
         levels.insert(0, _lost(behaviour))
     if behaviour.get("prompts"):
         levels = [_repeating(behaviour), _early(behaviour), *levels]
-        source, more = MEASURED, ()
+        source = MEASURED
     else:
         source = MEASURED_KL
-        more = (behaviour.get("why_not") or "its answers were not measured; measure it again for that",)
+        why = behaviour.get("why_not") or "its answers were not measured: measure it again for that"
+        more = (f"{why[:1].lower()}{why[1:].rstrip('.')}",)
     worst = max(level for level, _ in levels)
     reasons = [text for _, text in sorted(levels, key=lambda pair: -pair[0])]
     return Verdict(LEVELS[worst], LEVELS[worst], source, (*reasons, *more))
@@ -105,7 +107,7 @@ def _repeating(behaviour: Mapping[str, Any]) -> tuple[int, str]:
 
 def _early(behaviour: Mapping[str, Any]) -> tuple[int, str]:
     number, of = behaviour["early"], behaviour["prompts"]
-    return EARLY.level(number / of), f"{number} of {of} leave the unpruned model's answer within the first words"
+    return EARLY.level(number / of), f"{number} of {of} begin unlike the unpruned model's"
 
 
 def _lost(behaviour: Mapping[str, Any]) -> tuple[int, str]:

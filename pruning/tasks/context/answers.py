@@ -17,7 +17,10 @@ KIND = "dense_answers"
 
 
 def dense_answers(loaded: Loaded, head: Head, store: Store, progress: Progress) -> DenseAnswers:
-    """The dense model's answers: from the workspace, or else asked now, while nothing is pruned, and kept there."""
+    """The dense model's answers: from the workspace, or else asked now, and kept there.
+
+    Nothing may be pruned while it is asked.
+    """
     key = {"fingerprint": loaded.fingerprint, "device": loaded.device, "asked": _asked()}
     value = store.get(KIND, key)
     if value is None:
@@ -36,7 +39,7 @@ def dense_answers(loaded: Loaded, head: Head, store: Store, progress: Progress) 
 def behaviour_now(
     loaded: Loaded, dense: DenseAnswers, hits: Sequence[bool], progress: Progress
 ) -> dict[str, Any]:
-    """How the model, as it is at present, behaves beside the dense one; `hits` are its answers to the questions."""
+    """How the model as it is now behaves beside the dense one; `hits` are its answers to the questions."""
     answers = None
     if dense.answers is not None:
         heard = _listener(progress, 4, 5, "Answering the prompts")

@@ -8,12 +8,27 @@ from typing import Any
 
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import (
+    BROKEN,
+    FORECAST,
+    NOTICEABLE,
+    SAFE,
+    Verdict,
+    forecast_verdict,
+    measured_verdict,
+)
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
+from pruning.ui.present.html import Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
+SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+SAYS = {
+    SAFE: "Its answers read like those of the model before.",
+    NOTICEABLE: "Its answers are noticeably worse than before.",
+    BROKEN: "Its answers are broken: some run in circles or make no sense.",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         title=assumptions.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
         figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
+        judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
         before=format.size(before),
         after=format.size(after),
         share=after / before,
@@ -112,6 +128,14 @@ def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
+
+
+def _judged(verdict: Verdict) -> Judged:
+    says = SAYS[verdict.worst]
+    if verdict.best != verdict.worst:
+        says = f"How its answers read must be tried: {verdict.level}."
+    source = "forecast" if verdict.source == FORECAST else "measured"
+    return Judged(SIGN[verdict.worst], says, verdict.sentence, source)
 
 
 def _in_100(share: float) -> str:

@@ -59,7 +59,7 @@ def test_figures_by_hand(monkeypatch):
     monkeypatch.setattr(module, "load_prompts", lambda: ("one", "two", "three", "four"))
     loop = [7] * 64
     dense = DenseAnswers(tuple(map(tuple, (TEXT, TEXT, loop, TEXT))), (True, True, False, True, False))
-    answers = tuple(map(tuple, (TEXT, TEXT[:3] + loop, loop, TEXT[:30] + [9])))
+    answers = tuple(map(tuple, (TEXT, TEXT[:3] + loop, loop, [*TEXT[:30], 9])))
     seen = behaviour(dense, answers, (True, False, True, False, False), tiny_tokenizer())
     # The third prompt says nothing: the dense model repeats itself there.
     assert (seen["prompts"], seen["counted"], seen["repeating"], seen["early"]) == (4, 3, 1, 1)

@@ -23,6 +23,7 @@ _FILES = (
     "../../shared/format.js",
     "cell.js",
     "draw.js",
+    "verdict.js",
     "html.js",
     "events.js",
     "desk.js",
