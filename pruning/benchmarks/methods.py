@@ -20,6 +20,7 @@ SEEN = (
     "prompts",
     "counted",
     "repeating",
+    "cut_short",
     "early",
     "common_prefix",
     "questions_right",

@@ -61,8 +61,8 @@ class VerdictBench(TypedDict):
     plans: Annotated[int, "plans that were measured"]
     rows: Annotated[
         list[dict[str, Any]],
-        "criterion, structure, plan, kl, perplexity, prompts, counted, repeating, early, common_prefix, "
-        "questions_right, questions_lost, questions_won, verdict, example",
+        "criterion, structure, plan, kl, perplexity, prompts, counted, repeating, cut_short, early, "
+        "common_prefix, questions_right, questions_lost, questions_won, verdict, example",
     ]
 
 

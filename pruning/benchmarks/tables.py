@@ -176,6 +176,7 @@ def _verdict(result: Result) -> list[str]:
             f"{row['criterion']}, {row['plan']}",
             decimals(3)(row["kl"]),
             f"{row['repeating']} of {row['counted']}",
+            f"{row['cut_short']} of {row['counted']}",
             f"{row['early']} of {row['prompts']}",
             decimals(1)(row["common_prefix"]),
             f"{row['questions_lost']} of {row['questions_right']}",
@@ -184,7 +185,7 @@ def _verdict(result: Result) -> list[str]:
         for row in result["rows"]
         if row.get("prompts")
     ]
-    header = ("plan", "KL", "repeats", "parts early", "tokens shared", "questions lost", "verdict")
+    header = ("plan", "KL", "repeat", "break off", "part early", "tokens shared", "questions lost", "verdict")
     return [table(header, rows)]
 
 

@@ -143,8 +143,8 @@ def _behaving(row: dict[str, Any]) -> list[str]:
     if not row["prompts"]:
         return [f"{name}: KL {row['kl']:.3f}, {row['verdict']}; the model cannot answer the prompts"]
     line = (
-        f"{name:<36} KL {row['kl']:6.3f}  repeats {row['repeating']:>2} of {row['counted']}  parts early "
-        f"{row['early']:>2} of {row['prompts']}  lost {row['questions_lost']:>3} of "
+        f"{name:<36} KL {row['kl']:6.3f}  {row['repeating']:>2} repeat  {row['cut_short']:>2} break off  "
+        f"{row['early']:>2} part early, of {row['prompts']}  {row['questions_lost']:>3} questions lost of "
         f"{row['questions_right']}  {row['verdict']}"
     )
     answers = [f"    {who}: {' '.join(row['example'][who].split())}" for who in ("prompt", "dense", "pruned")]

@@ -32,6 +32,7 @@ def behaviour(**changed: Any) -> dict[str, Any]:
         "prompts": 14,
         "counted": 14,
         "repeating": 2,
+        "cut_short": 0,
         "early": 9,
         "common_prefix": 7.5,
         "new_tokens": 64,

@@ -92,8 +92,9 @@ def behaviour(
     -------
     dict
         `prompts` that were asked; `counted` of them, where the dense answer does not fall into repetition
-        itself, and `repeating`, of these, where the pruned one does; `early`, whose answer parts from the
-        dense one within `EARLY` tokens; `common_prefix`, the tokens that both begin with, on average;
+        itself, and of these `repeating`, where the pruned one does, and `cut_short`, where it ends before it
+        is half as long as the dense one; `early`, whose answer parts from the dense one within `EARLY`
+        tokens; `common_prefix`, the tokens that both begin with, on average;
         `questions`, `questions_right` by the dense model, `questions_lost` of these, `questions_won` of the
         others; and one `example`. Without answers `why_not` stands for what is about them.
     """
@@ -110,11 +111,13 @@ def behaviour(
     shared = [len(old) if place is None else place for place, (old, _) in zip(parted, pairs, strict=True)]
     counted = [number for number, (old, _) in enumerate(pairs) if not falls_into_repetition(old)]
     repeating = [number for number in counted if falls_into_repetition(answers[number])]
-    worst = repeating[0] if repeating else min(range(len(pairs)), key=shared.__getitem__)
+    short = [n for n in counted if n not in repeating and 2 * len(answers[n]) < len(dense.answers[n])]
+    worst = next(iter((*repeating, *short)), min(range(len(pairs)), key=shared.__getitem__))
     return {
         "prompts": len(pairs),
         "counted": len(counted),
         "repeating": len(repeating),
+        "cut_short": len(short),
         "early": sum(place is not None and place < EARLY for place in parted),
         "common_prefix": sum(shared) / len(shared),
         "new_tokens": NEW_TOKENS,

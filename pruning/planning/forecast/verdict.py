@@ -28,7 +28,7 @@ class Limit:
 # KL in nats per token; the others are shares, 0..1, of the prompts and of the questions the dense model gets
 # right.
 KL = Limit(0.04, 1.0)
-REPEATING = Limit(0.01, 0.2)
+FAILING = Limit(0.01, 0.2)
 EARLY = Limit(0.3, 2.0)
 LOST = Limit(0.05, 0.25)
 
@@ -86,7 +86,7 @@ def measured_verdict(figures: Mapping[str, Any]) -> Verdict:
     if behaviour.get("questions_right"):
         levels.insert(0, _lost(behaviour))
     if behaviour.get("prompts"):
-        levels = [_repeating(behaviour), _early(behaviour), *levels]
+        levels = [_failing(behaviour), _early(behaviour), *levels]
         source = MEASURED
     else:
         source = MEASURED_KL
@@ -97,12 +97,14 @@ def measured_verdict(figures: Mapping[str, Any]) -> Verdict:
     return Verdict(LEVELS[worst], LEVELS[worst], source, (*reasons, *more))
 
 
-def _repeating(behaviour: Mapping[str, Any]) -> tuple[int, str]:
-    number, of = behaviour["repeating"], behaviour["counted"]
+def _failing(behaviour: Mapping[str, Any]) -> tuple[int, str]:
+    repeating, short, of = (behaviour[name] for name in ("repeating", "cut_short", "counted"))
     if not of:
         return 0, "the unpruned model repeats itself in every answer"
-    text = f"{number} of {of} answers fall{'s' if number == 1 else ''} into repetition"
-    return REPEATING.level(number / of), text if number else f"none of {of} answers falls into repetition"
+    text = f"{repeating or 'none'} of {of} answers fall{'' if repeating > 1 else 's'} into repetition"
+    if short:
+        text += f", {short} break{'' if short > 1 else 's'} off early"
+    return FAILING.level((repeating + short) / of), text
 
 
 def _early(behaviour: Mapping[str, Any]) -> tuple[int, str]:

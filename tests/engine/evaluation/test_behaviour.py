@@ -63,6 +63,8 @@ def test_figures_by_hand(monkeypatch):
     seen = behaviour(dense, answers, (True, False, True, False, False), tiny_tokenizer())
     # The third prompt says nothing: the dense model repeats itself there.
     assert (seen["prompts"], seen["counted"], seen["repeating"], seen["early"]) == (4, 3, 1, 1)
+    # The fourth breaks off before its half.
+    assert seen["cut_short"] == 1
     assert seen["common_prefix"] == (64 + 3 + 64 + 30) / 4
     assert (seen["questions"], seen["questions_right"]) == (5, 3)
     assert (seen["questions_lost"], seen["questions_won"]) == (2, 1)

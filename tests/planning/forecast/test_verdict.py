@@ -14,6 +14,7 @@ UNTOUCHED = {
     "prompts": 14,
     "counted": 14,
     "repeating": 0,
+    "cut_short": 0,
     "early": 0,
     "common_prefix": 64.0,
     "questions": 220,
@@ -54,6 +55,17 @@ def test_one_repeating_answer_is_noticed() -> None:
     verdict = measured_verdict(figures(repeating=1))
     assert verdict.level == "noticeable"
     assert verdict.reasons[0] == "1 of 14 answers falls into repetition"
+
+
+def test_answers_that_break_off_count_like_those_that_repeat() -> None:
+    assert measured_verdict(figures(repeating=1, cut_short=5)).reasons[0] == (
+        "1 of 14 answers falls into repetition, 5 break off early"
+    )
+    verdict = measured_verdict(figures(cut_short=6))
+    assert (verdict.level, verdict.reasons[0]) == (
+        "broken",
+        "none of 14 answers falls into repetition, 6 break off early",
+    )
 
 
 def test_other_words_alone_break_nothing() -> None:
