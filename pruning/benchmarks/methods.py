@@ -31,9 +31,17 @@ SEEN = (
 # criterion, structure, and settings or a preset.
 BEHAVING = (
     ("fisher", "unstructured", "uniform=0.15"),
+    ("fisher", "unstructured", "uniform=0.22"),
+    ("fisher", "unstructured", "protect_ends=0.25"),
     ("fisher", "unstructured", "uniform=0.3"),
     ("magnitude", "unstructured", "uniform=0.2"),
+    ("fisher", "neurons", "neurons=0.1"),
     ("wanda", "unstructured", "uniform=0.35"),
+    ("wanda", "unstructured", "guide=0.3"),
+    ("sparsegpt", "unstructured", "uniform=0.4"),
+    ("fisher", "heads", "heads=0.222222"),
+    ("wanda", "unstructured", "uniform=0.5"),
+    ("magnitude", "unstructured", "uniform=0.5"),
 )
 
 
@@ -92,7 +100,7 @@ def bench_verdict(session: Session, plans: Sequence[tuple[str, str, str]] = BEHA
     rows = []
     for number, (criterion, structure, text) in enumerate(plans):
         part = session.reporting(within(session.progress, number, len(plans), f"{criterion}, {text}"))
-        # Units are pruned as the scores say, and nothing compensates: that is the quicker and the harder case.
+        # Units are pruned as the scores say, and nothing compensates.
         options = MaskOptions(structure=structure, compensate=structure == DEFAULT.structure)
         rows.append(_behaving(part, criterion, options, text))
     return {"plans": len(rows), "rows": sorted(rows, key=lambda row: row["kl"])}

@@ -66,7 +66,7 @@ class Behaviour(TypedDict):
     counted: NotRequired[Annotated[int, "of these, where the dense answer does not fall into repetition"]]
     repeating: NotRequired[Annotated[int, "of those counted, where the pruned answer falls into repetition"]]
     cut_short: NotRequired[Annotated[int, "of the others counted, those under half as long as the dense"]]
-    early: NotRequired[Annotated[int, "prompts whose answer parts from the dense one within 8 tokens"]]
+    early: NotRequired[Annotated[int, "prompts whose answer parts from the dense one within 4 tokens"]]
     common_prefix: NotRequired[Annotated[float, "tokens that both answers begin with, mean"]]
     new_tokens: NotRequired[Annotated[int, "the most tokens of an answer"]]
     questions: Annotated[int, "multiple-choice questions"]

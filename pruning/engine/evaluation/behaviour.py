@@ -14,7 +14,7 @@ from pruning.resources import asset
 
 NEW_TOKENS = 64
 # An answer leaves the dense one early when it parts from it within so many tokens.
-EARLY = 8
+EARLY = 4
 # See `falls_into_repetition`.
 NGRAM, TAIL = 4, 32
 

@@ -3,6 +3,7 @@
 The limits were chosen on plans of the demo model whose answers were read; see docs/results.md.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,15 @@ class Limit:
         return int(value >= self.noticeable) + int(value >= self.broken)
 
 
-# KL in nats per token; the others are shares, 0..1, of the prompts and of the questions the dense model gets
-# right.
-KL = Limit(0.04, 1.0)
+# KL in nats per token, where nothing else is known.
+KL = Limit(0.03, 0.2)
+# The same beside measured answers, which know better what a KL does to this model.
+KL_BESIDE_ANSWERS = Limit(KL.noticeable, 1.0)
+# Shares, 0..1: of the prompts, answers that fall into repetition or break off, and those that part early from
+# the dense answer, which alone breaks nothing; of the questions the dense model gets right, those lost.
 FAILING = Limit(0.01, 0.2)
-EARLY = Limit(0.3, 2.0)
-LOST = Limit(0.05, 0.25)
+EARLY = Limit(0.3, math.inf)
+LOST = Limit(0.05, 0.2)
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ def forecast_verdict(forecast: Forecast) -> Verdict:
     if forecast.sparsity <= 0:
         return Verdict(SAFE, SAFE, FORECAST, ("nothing is pruned",))
     best, worst = (LEVELS[KL.level(kl)] for kl in (forecast.kl_low, forecast.kl_high))
-    band = f"{_number(forecast.kl_low)} – {_number(forecast.kl_high)}"
-    limits = f"answers usually change noticeably from {KL.noticeable:g} on, and break from {KL.broken:g} on"
-    return Verdict(best, worst, FORECAST, (f"KL is forecast between {band} nats per token", limits))
+    band = f"KL is forecast between {_number(forecast.kl_low)} and {_number(forecast.kl_high)} nats per token"
+    limits = f"the demo model's answers change from {KL.noticeable:g} on, and break from {KL.broken:g} on"
+    return Verdict(best, worst, FORECAST, (band, limits))
 
 
 def measured_verdict(figures: Mapping[str, Any]) -> Verdict:
@@ -81,20 +85,18 @@ def measured_verdict(figures: Mapping[str, Any]) -> Verdict:
     """
     kl = float(figures["kl"])
     behaviour = figures.get("behaviour") or {}
-    more: tuple[str, ...] = ()
-    levels = [(KL.level(kl), f"KL {_number(kl)} nats per token")]
+    answered = bool(behaviour.get("prompts"))
+    levels = [_failing(behaviour), _early(behaviour)] if answered else []
     if behaviour.get("questions_right"):
-        levels.insert(0, _lost(behaviour))
-    if behaviour.get("prompts"):
-        levels = [_failing(behaviour), _early(behaviour), *levels]
-        source = MEASURED
-    else:
-        source = MEASURED_KL
-        why = behaviour.get("why_not") or "its answers were not measured: measure it again for that"
-        more = (f"{why[:1].lower()}{why[1:].rstrip('.')}",)
-    worst = max(level for level, _ in levels)
+        levels.append(_lost(behaviour))
+    limit = KL_BESIDE_ANSWERS if behaviour.get("counted") else KL
+    levels.append((limit.level(kl), f"KL {_number(kl)} nats per token"))
+    worst = LEVELS[max(level for level, _ in levels)]
     reasons = [text for _, text in sorted(levels, key=lambda pair: -pair[0])]
-    return Verdict(LEVELS[worst], LEVELS[worst], source, (*reasons, *more))
+    if answered:
+        return Verdict(worst, worst, MEASURED, tuple(reasons))
+    why = behaviour.get("why_not") or "its answers were not measured: measure it again for that"
+    return Verdict(worst, worst, MEASURED_KL, (*reasons, f"{why[:1].lower()}{why[1:].rstrip('.')}"))
 
 
 def _failing(behaviour: Mapping[str, Any]) -> tuple[int, str]:

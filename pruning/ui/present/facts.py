@@ -134,8 +134,11 @@ def _judged(verdict: Verdict) -> Judged:
     says = SAYS[verdict.worst]
     if verdict.best != verdict.worst:
         says = f"How its answers read must be tried: {verdict.level}."
-    source = "forecast" if verdict.source == FORECAST else "measured"
-    return Judged(SIGN[verdict.worst], says, verdict.sentence, source)
+    if verdict.source == FORECAST:
+        return Judged(SIGN[verdict.worst], says, "Worked out, not tried yet.", "forecast")
+    # KL is for specialists.
+    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
+    return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
 
 
 def _in_100(share: float) -> str:

@@ -35,13 +35,19 @@ def test_a_limit_is_where_the_next_level_begins(value: float, level: int) -> Non
 
 @pytest.mark.parametrize(("limit", "level"), [("noticeable", "noticeable"), ("broken", "broken")])
 def test_kl_and_lost_questions_reach_their_limits(limit: str, level: str) -> None:
-    at = getattr(module.KL, limit)
+    at = getattr(module.KL_BESIDE_ANSWERS, limit)
     below = {"noticeable": "safe", "broken": "noticeable"}[limit]
     assert measured_verdict(figures(at)).level == level
     assert measured_verdict(figures(at - 1e-6)).level == below
     lost = round(100 * getattr(module.LOST, limit))
     assert measured_verdict(figures(questions_lost=lost)).level == level
     assert measured_verdict(figures(questions_lost=lost - 1)).level == below
+
+
+def test_answers_know_better_than_kl_what_breaks() -> None:
+    at = module.KL.broken
+    assert measured_verdict({"kl": at}).level == "broken"
+    assert measured_verdict(figures(at)).level == "noticeable"
 
 
 def test_a_repeating_model_is_broken_however_low_its_kl() -> None:
