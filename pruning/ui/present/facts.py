@@ -10,7 +10,7 @@ from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import (
     BROKEN,
-    FORECAST,
+    MEASURED,
     NOTICEABLE,
     SAFE,
     Verdict,
@@ -134,8 +134,9 @@ def _judged(verdict: Verdict) -> Judged:
     says = SAYS[verdict.worst]
     if verdict.best != verdict.worst:
         says = f"How its answers read must be tried: {verdict.level}."
-    if verdict.source == FORECAST:
-        return Judged(SIGN[verdict.worst], says, "Worked out, not tried yet.", "forecast")
+    if verdict.source != MEASURED:
+        basis = "Worked out from how far its predictions drift; its answers were not tried."
+        return Judged(SIGN[verdict.worst], says, basis, "forecast")
     # KL is for specialists.
     reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
     return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
