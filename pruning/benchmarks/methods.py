@@ -9,6 +9,7 @@ from pruning.planning.recipe.presets import parse_preset
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import within
 from pruning.tasks.best import best_spec
+from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.session import Session
 from pruning.tasks.measure import measure, place_of, quality_of
 
@@ -110,7 +111,7 @@ def _behaving(session: Session, criterion: str, options: MaskOptions, text: str)
     settings = [text]
     if options.structure == DEFAULT.structure:
         settings = session.settings(parse_preset(text, session.plan_groups()))
-    spec = PruningSpec(tuple(settings), criterion, session.data, options)
+    spec = spec_of(session, settings, criterion, options.changed())
     figures = session.stored(*place_of(session, spec))
     if figures is None or "behaviour" not in figures:
         figures = measure(session, settings, criterion, **options.changed())
