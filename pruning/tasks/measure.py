@@ -48,7 +48,6 @@ def measure(
     """
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference_with_answers
-    session.progress(1, 5, "Choosing the weights to remove")
     with applied_spec(session, spec, recovery) as change:
         return measure_now(session, spec, change, reference, recovery)
 
@@ -73,10 +72,10 @@ def measure_now(
     `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
     it (`session.reference_with_answers`) the pruned one is asked the same.
     """
-    session.progress(2, 5, "Running the pruned model")
+    session.stage("evaluate", "Running the pruned model")
     pruned = run(session.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
-    session.progress(3, 5, "Answering the questions")
+    session.stage("questions", "Answering the questions")
     hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
     probes = shares_right(load_probes(), hits)
     value = {

@@ -10,7 +10,7 @@ from pruning.engine.evaluation import behaviour
 from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.evaluation.metrics import probe_hits
 from pruning.engine.models.load import Loaded
-from pruning.progress import Progress
+from pruning.progress import Progress, stage
 from pruning.workspace.store import Store
 
 KIND = "dense_answers"
@@ -24,10 +24,10 @@ def dense_answers(loaded: Loaded, head: Head, store: Store, progress: Progress) 
     key = {"fingerprint": loaded.fingerprint, "device": loaded.device, "asked": _asked()}
     value = store.get(KIND, key)
     if value is None:
-        progress(0, 1, "The unpruned model answers the questions")
+        note = "The unpruned model answers"
+        heard = stage(progress, "dense_answers", note)
         hits = probe_hits(loaded.model, head, loaded.tokenizer, load_probes())
-        heard = _listener(progress, 0, 1, "The unpruned model answers the prompts")
-        dense = behaviour.dense_answers(loaded.model, loaded.tokenizer, hits, heard)
+        dense = behaviour.dense_answers(loaded.model, loaded.tokenizer, hits, _each_token(heard, note))
         value = {"answers": dense.answers, "hits": dense.hits, "why_not": dense.why_not}
         store.put(KIND, key, value)
     answers = value["answers"]
@@ -42,8 +42,9 @@ def behaviour_now(
     """How the model as it is now behaves beside the dense one; `hits` are its answers to the questions."""
     answers = None
     if dense.answers is not None:
-        heard = _listener(progress, 4, 5, "Answering the prompts")
-        answers = behaviour.answer_prompts(loaded.model, loaded.tokenizer, heard)
+        note = "Answering the prompts"
+        heard = stage(progress, "prompts", note)
+        answers = behaviour.answer_prompts(loaded.model, loaded.tokenizer, _each_token(heard, note))
     return behaviour.behaviour(dense, answers, hits, loaded.tokenizer)
 
 
@@ -53,6 +54,6 @@ def _asked() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _listener(progress: Progress, done: int, total: int, note: str) -> Callable[[int], None]:
+def _each_token(progress: Progress, note: str) -> Callable[[int], None]:
     """Reports each token of the longest answer; what hears it may break off."""
-    return lambda tokens: progress(done + tokens / behaviour.NEW_TOKENS, total, note)
+    return lambda tokens: progress(tokens, behaviour.NEW_TOKENS, note)
