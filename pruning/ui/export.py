@@ -7,11 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.plan import current_plan
 from pruning.ui.text import format, labels
 
@@ -115,6 +117,7 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
         band = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
         share = f"{format.percent(forecast.sparsity)} of prunable weights gone"
     source = "measured" if measured else "forecast"
+    verdict.show(current)
     left, right = st.columns(2)
     with left:
         page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
@@ -144,6 +147,7 @@ def _card(value: dict[str, Any]) -> None:
     folder = Path(value["out"])
     missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
     st.markdown(f"**{folder.name}** {verified}{missing}")
+    st.markdown(verdict.line(measured_verdict(value)))
     st.markdown(
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "

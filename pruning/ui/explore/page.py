@@ -14,8 +14,9 @@ from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
 from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
@@ -44,7 +45,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            st.markdown(verdict(current))
+            verdict.show(current)
+            st.markdown(drift(current))
             if current.plan:
                 calibration.meter(forecaster, current)
         with right:

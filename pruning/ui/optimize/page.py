@@ -26,8 +26,9 @@ from pruning.ui.optimize.capability_weights import CapabilityWeights
 from pruning.ui.optimize.front import ChartPoint
 from pruning.ui.optimize.targets import Constraints
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
@@ -212,7 +213,8 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
     if problem is None or solution is None or current is None:
         return
     if current.plan:
-        st.markdown(verdict(current))
+        verdict.show(current)
+        st.markdown(drift(current))
         if problem.weights:
             st.markdown(
                 capability_weights.verdict(

@@ -8,13 +8,28 @@ from typing import Any
 
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import (
+    BROKEN,
+    MEASURED,
+    NOTICEABLE,
+    SAFE,
+    Verdict,
+    forecast_verdict,
+    measured_verdict,
+)
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
+from pruning.ui.present.html import Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format
 from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
+SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+SAYS = {
+    SAFE: "Its answers read like those of the model before.",
+    NOTICEABLE: "Its answers are noticeably worse than before.",
+    BROKEN: "Its answers are broken: some run in circles or make no sense.",
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,7 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         title=assumptions.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
         figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
+        judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
         before=format.size(before),
         after=format.size(after),
         share=after / before,
@@ -113,6 +129,18 @@ def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
+
+
+def _judged(verdict: Verdict) -> Judged:
+    says = SAYS[verdict.worst]
+    if verdict.best != verdict.worst:
+        says = f"How its answers read must be tried: {verdict.level}."
+    if verdict.source != MEASURED:
+        basis = "Worked out from how far its predictions drift; its answers were not tried."
+        return Judged(SIGN[verdict.worst], says, basis, "forecast")
+    # KL is for specialists.
+    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
+    return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
 
 
 def _in_100(share: float) -> str:

@@ -29,6 +29,16 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How good its answers are: a sign and a sentence for everybody, the reasons, and how they are known."""
+
+    sign: str
+    says: str
+    reasons: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Meaning:
     """What a figure comes to in money or devices, and the sum behind it in one line."""
 
@@ -61,6 +71,7 @@ class Facts:
     title: str
     model: str
     figures: tuple[Figure, ...]
+    judged: Judged
     before: str
     after: str
     share: float
@@ -85,6 +96,7 @@ STYLE = """<style>
 .present .says {font-size: 1.05rem; margin: 0 0 0.7rem}
 .present .mark {display: inline-block; font-size: 0.8rem; font-weight: 600; border-radius: 99px;
   padding: 0 0.6em; border: 1px solid currentColor; margin-right: 0.3em}
+.present .judged {margin: 1rem 0 0}
 .present .two {display: grid; grid-template-columns: 1fr 1fr; gap: 1rem}
 .present .said {white-space: pre-wrap}
 .present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
@@ -134,7 +146,7 @@ def body(facts: Facts, rank: int = 2) -> str:
         f'{STYLE}<div class="present"><h{rank} class="title">{escape(facts.title)}</h{rank}>'
         f"<p>A language model is a very long list of numbers. In {escape(facts.model)}, those that matter "
         "least are set to zero and left out. Here is what that does.</p>"
-        f'<div class="three">{figures}</div>'
+        f'<div class="three">{figures}</div>{_judged(facts.judged)}'
         f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}{_spoken(facts.spoken, rank + 1)}"
         f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div>"
     )
@@ -150,6 +162,13 @@ def _figure(figure: Figure) -> str:
         f'<div class="card"><p class="value">{escape(figure.value)}</p>'
         f'<p class="says">{escape(figure.says)}</p>'
         f'<p class="small">{_mark(figure.source)} {escape(figure.basis)}</p></div>'
+    )
+
+
+def _judged(judged: Judged) -> str:
+    return (
+        f'<p class="judged"><b>{judged.sign} {escape(judged.says)}</b><br>'
+        f'<span class="small">{_mark(judged.source)} {escape(judged.reasons)}</span></p>'
     )
 
 

@@ -25,6 +25,7 @@ _FILES = (
     "cell.js",
     "marks.js",
     "draw.js",
+    "verdict.js",
     "html.js",
     "events.js",
     "desk.js",

@@ -191,6 +191,7 @@ class Desk {
     const truth = table.measured.find((one) => sameLevels(one.levels, levels));
     const empty = seen.kl === 0;
     showTiles(parts.tiles, { table, seen, truth, empty });
+    showVerdict(parts.verdict, { table, seen, truth });
     this.drawFaders(seen);
     const locked = (group) => this.isLocked(group);
     for (const kind of table.order) {

@@ -58,6 +58,7 @@ function deskHtml(table) {
       ${tileHtml("size", "Size, stored sparsely", table.help.size)}
       ${tileHtml("speed", "Speed", "Zeros make nothing faster on ordinary engines.")}
     </div>
+    <div class="verdict" data-verdict title="${table.help.verdict}">${verdictHtml()}</div>
     <div class="board">
       <section class="mixer" aria-label="Sparsity of whole groups">
         <div class="faders">${faderHtml("master", "All", "All groups", "var(--st-text-color)")}${faders.join("")}</div>
@@ -106,6 +107,7 @@ function partsOf(root) {
     layers: root.querySelector("[data-layers]"),
     damage: root.querySelector("[data-damage]"),
     tradeoff: root.querySelector("[data-tradeoff]"),
+    verdict: root.querySelector("[data-verdict]"),
     words: root.querySelector("[data-words]"),
     spoken: root.querySelector(".spoken"),
     differs: root.querySelector(".differs"),
