@@ -55,6 +55,17 @@ class StructuredBench(TypedDict):
     rows: Annotated[list[dict[str, Any]], "structure, method, kl, perplexity"]
 
 
+class VerdictBench(TypedDict):
+    """Plans of many kinds, measured, with the verdict on each."""
+
+    plans: Annotated[int, "plans that were measured"]
+    rows: Annotated[
+        list[dict[str, Any]],
+        "criterion, structure, plan, kl, perplexity, prompts, counted, repeating, cut_short, early, "
+        "common_prefix, questions_right, questions_lost, questions_won, verdict, example",
+    ]
+
+
 class SolverBench(TypedDict):
     """The solver's time, and its plans beside uniform levels, OWL and greedy steps."""
 
@@ -76,6 +87,16 @@ class ForecastBench(TypedDict):
     p90_error_prior: NotRequired[Annotated[float, "the same before any measurement"]]
     spearman_prior: NotRequired[Annotated[float, "the same before any measurement"]]
     coverage_80_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    perplexity_error: NotRequired[
+        Annotated[float, "median of |forecast / measured − 1| of the rise over the dense perplexity"]
+    ]
+    perplexity_error_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    perplexity_coverage_80: NotRequired[Annotated[float, "share of measured perplexities inside the band"]]
+    perplexity_coverage_80_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    agreement_coverage_80: NotRequired[Annotated[float, "the same of top-1 agreement"]]
+    agreement_coverage_80_prior: NotRequired[Annotated[float, "the same before any measurement"]]
+    accuracy_coverage_80: NotRequired[Annotated[float, "the same of next-token accuracy"]]
+    accuracy_coverage_80_prior: NotRequired[Annotated[float, "the same before any measurement"]]
     left_out: Annotated[int, "recipes with a KL too small or too large"]
     forecast_ms: Annotated[float, "milliseconds of one forecast"]
     taught: Annotated[list[dict[str, Any]], "criterion, structure, measured, kls, settings of each fit"]

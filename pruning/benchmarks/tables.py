@@ -118,6 +118,7 @@ def _forecast(result: Result) -> list[str]:
                 "above the prior's",
             ),
             ("measured KL inside the band (`coverage_80`)", "coverage_80", percent(), percent(), "80 %"),
+            *_derived_rows(),
         )
     ]
     parts = [
@@ -138,6 +139,16 @@ def _forecast(result: Result) -> list[str]:
         f"{result['recipes']} recipes; one forecast of a plan takes "
         f"{shown(result, 'forecast_ms', decimals(1))} ms (`forecast_ms`).",
     ]
+
+
+def _derived_rows() -> list[tuple[str, str, Format, Format, str]]:
+    """What follows from KL: how far off the rise of perplexity is, and what the bands of the others hold."""
+    error = "median error of the rise of perplexity (`perplexity_error`)"
+    rows = [(error, "perplexity_error", percent(1), percent(), "at most 15 %")]
+    for name in ("perplexity", "agreement", "accuracy"):
+        key = f"{name}_coverage_80"
+        rows.append((f"measured {name} inside its band (`{key}`)", key, percent(), percent(), "75–88 %"))
+    return rows
 
 
 def _masks(result: Result) -> list[str]:
@@ -168,6 +179,25 @@ def _structured(result: Result) -> list[str]:
     ]
     header = ("KL (perplexity)", "20 % of the neurons", "2 of 9 heads")
     return [table(header, rows), figure_table(result, ratios)]
+
+
+def _verdict(result: Result) -> list[str]:
+    rows = [
+        (
+            f"{row['criterion']}, {row['plan']}",
+            decimals(3)(row["kl"]),
+            f"{row['repeating']} of {row['counted']}",
+            f"{row['cut_short']} of {row['counted']}",
+            f"{row['early']} of {row['prompts']}",
+            decimals(1)(row["common_prefix"]),
+            f"{row['questions_lost']} of {row['questions_right']}",
+            row["verdict"],
+        )
+        for row in result["rows"]
+        if row.get("prompts")
+    ]
+    header = ("plan", "KL", "repeat", "break off", "part early", "tokens shared", "questions lost", "verdict")
+    return [table(header, rows)]
 
 
 def _solver(result: Result) -> list[str]:
@@ -245,6 +275,7 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "forecast": _forecast,
     "masks": _masks,
     "structured": _structured,
+    "verdict": _verdict,
     "solver": _solver,
     "latency": _latency,
     "ui": _ui,

@@ -63,7 +63,7 @@ def export_model(
         )
     if cut:
         check_exportable(session, spec)
-    reference = session.reference
+    reference = session.reference_with_answers
     with applied_spec(session, spec, request.recovery) as change:
         figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:
@@ -80,7 +80,7 @@ def export_model(
             folder,
             files,
             sample,
-            lambda note: session.progress(3, 4, note),
+            session.stage,
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
     value |= {"to": to, "masked": masked, "recipe": request.to_dict()}
@@ -91,6 +91,7 @@ def export_model(
 
 def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
     """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
+    session.stage("copy", "Cutting the tensors")
     units = units_of(session, spec.options.structure)
     small = smaller(session.model, units, change.units or Removal())
     ids = sample.to(device_of(session.model))

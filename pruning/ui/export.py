@@ -9,11 +9,13 @@ import streamlit as st
 
 from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.plan import CurrentPlan, current_plan
 from pruning.ui.text import format, labels, sizes
 
@@ -54,15 +56,18 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         to = _form()
         _expectations(model, plan, to)
         request = requests.request("export", recipe=recipe.to_dict(), name=name, to=to)
-        st.button(
-            "Write the model",
-            type="primary",
-            icon=":material/save:",
-            disabled=busy or taken,
-            key="export_start",
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Write the model",
+                type="primary",
+                icon=":material/save:",
+                disabled=busy or taken,
+                key="export_start",
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
+        page_frame.expected_time(request)
         folder = queries.store().exports() / name
         st.caption(
             f"{folder} is there already. Choose another name to write again."
@@ -84,7 +89,6 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        page_frame.command(request)
 
 
 def _form() -> str:
@@ -103,7 +107,7 @@ def _form() -> str:
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
-    name = f"{stem}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    name = f"{stem}-pruned-{format.whole_percent(sparsity(plan, model.parameters))}"
     return queries.free_export_name(name)
 
 
@@ -135,6 +139,7 @@ def _expectations(model: queries.Info, plan: Plan, to: str) -> None:
     else:
         perplexity, source = forecast_perplexity, "forecast"
         note = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
+    verdict.show(current)
     left, right = st.columns(2)
     with left:
         page_frame.figure("Perplexity", perplexity, source, note, labels.PERPLEXITY)
@@ -178,6 +183,7 @@ def _card(value: dict[str, Any]) -> None:
     folder = Path(value["out"])
     missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
     st.markdown(f"**{folder.name}** {verified}{missing}")
+    st.markdown(verdict.line(measured_verdict(value)))
     st.markdown(
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "

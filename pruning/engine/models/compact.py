@@ -35,7 +35,7 @@ def write_compact(
     out: Path,
     texts: dict[str, str],
     sample: torch.Tensor,
-    step: Callable[[str], None] = lambda note: None,
+    step: Callable[[str, str], Any] = lambda stage, note: None,
 ) -> int:
     """Write a model as it now is to a new folder in the compact form; as `write_model` else.
 
@@ -56,9 +56,9 @@ def write_compact(
     needed = 2 * sum(parameter.nbytes for parameter in model.parameters())
     with explained(out), aside(out, needed) as folder:
         write_files(model, tokenizer, folder, texts, step)
-        step("Packing the weights")
+        step("save", "Packing the weights")
         pack(folder)
-        step("Loading the written model and comparing it")
+        step("verify", "Loading the written model and comparing it")
         again = load_compact(folder, next(model.parameters()).dtype)
         _check_bits(model, again)
         verify(model, tokenizer, folder, sample, again)

@@ -25,7 +25,7 @@ def write_model(
     out: Path,
     texts: dict[str, str],
     sample: torch.Tensor,
-    step: Callable[[str], None] = lambda note: None,
+    step: Callable[[str, str], Any] = lambda stage, note: None,
 ) -> int:
     """Write a model as it now is to a new folder, which appears only once it has been verified.
 
@@ -42,7 +42,7 @@ def write_model(
     sample
         Token windows [n, length] to compare the logits on.
     step
-        Told what is done next.
+        Told what is done next: the stage, and a note in plain words.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def write_model(
     needed = sum(parameter.nbytes for parameter in model.parameters())
     with explained(out), aside(out, needed) as folder:
         write_files(model, tokenizer, folder, texts, step)
-        step("Loading the written model and comparing it")
+        step("verify", "Loading the written model and comparing it")
         dtype = next(model.parameters()).dtype
         again = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
         verify(model, tokenizer, folder, sample, again)
@@ -66,10 +66,10 @@ def write_model(
 
 
 def write_files(
-    model: nn.Module, tokenizer: Any, folder: Path, texts: dict[str, str], step: Callable[[str], None]
+    model: nn.Module, tokenizer: Any, folder: Path, texts: dict[str, str], step: Callable[[str, str], Any]
 ) -> None:
     """Write weights, configuration, tokenizer and texts into a folder that is there."""
-    step("Writing the weights")
+    step("save", "Writing the weights")
     writer: Any = model
     with _tied_as_it_is(model):
         writer.save_pretrained(folder, safe_serialization=True)

@@ -9,12 +9,28 @@ from typing import Any
 from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import (
+    BROKEN,
+    MEASURED,
+    NOTICEABLE,
+    SAFE,
+    Verdict,
+    forecast_verdict,
+    measured_verdict,
+)
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Bar, Facts, Figure, Meaning, Part, Spoken
+from pruning.ui.present.html import Bar, Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format, sizes
+from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
+SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+SAYS = {
+    SAFE: "Its answers read like those of the model before.",
+    NOTICEABLE: "Its answers are noticeably worse than before.",
+    BROKEN: "Its answers are broken: some run in circles or make no sense.",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,7 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         title=assumptions.title.strip() or default_title(model),
         model=f"the {name}" if model == "demo" else name,
         figures=(_size(before, after, compact, source), _speed(), _same_word(forecast, truth)),
+        judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
         bars=tuple(bars),
         source=source,
         parts=_parts(smap, plan),
@@ -120,7 +137,7 @@ def _speed() -> Figure:
 def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
-        tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
+        tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
         basis = f"Tried on real text{tokens}; the forecast was {_in_100(forecast.agreement)}."
         return Figure(_in_100(truth["agreement"]), says, "measured", basis)
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
@@ -128,8 +145,20 @@ def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
 
 
+def _judged(verdict: Verdict) -> Judged:
+    says = SAYS[verdict.worst]
+    if verdict.best != verdict.worst:
+        says = f"How its answers read must be tried: {verdict.level}."
+    if verdict.source != MEASURED:
+        basis = "Worked out from how far its predictions drift; its answers were not tried."
+        return Judged(SIGN[verdict.worst], says, basis, "forecast")
+    # KL is for specialists.
+    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
+    return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
+
+
 def _in_100(share: float) -> str:
-    times = round(100 * share)
+    times = format.whole_percent(share)
     if times == 100 and share < 1:
         return "over 99 in 100"
     return "under 1 in 100" if times == 0 and share > 0 else f"{times} in 100"
@@ -171,14 +200,14 @@ def _money(saved: float, assumptions: Assumptions) -> Meaning:
         return Meaning(
             "Memory costs as much as before",
             "Once the model is loaded, a zero takes as much memory as any other number: "
-            f"0 GB less a copy × {_copies(assumptions.copies)} × "
+            f"0 GB less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
             f"{_price(assumptions.price, assumptions.currency)} a GB and month = nothing less",
         )
     month = saved / 1e9 * assumptions.price * assumptions.copies
     total = _price(month, assumptions.currency)
     return Meaning(
         f"{total} less a month for memory",
-        f"{_gb(saved)} less a copy × {_copies(assumptions.copies)} × "
+        f"{_gb(saved)} less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
         f"{_price(assumptions.price, assumptions.currency)} a GB and month = about {total} a month",
     )
 
@@ -191,14 +220,19 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     if old == 0:
         return Meaning(f"It did not fit into {memory:g} GB, and now it does", line)
     than_before = "as before" if old == new else f"instead of {old}"
-    return Meaning(f"{_copies(new)} fit{'s' if new == 1 else ''} into one device, {than_before}", line)
+    return Meaning(
+        f"{counted(new, 'copy', 'copies')} fit{'s' if new == 1 else ''} into one device, {than_before}", line
+    )
 
 
 def _assumed(assumptions: Assumptions) -> tuple[str, ...]:
     lines = []
     if assumptions.price > 0 and assumptions.copies > 0:
         lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
-        lines.append(f"{_copies(assumptions.copies)} of the model are running")
+        lines.append(
+            f"{counted(assumptions.copies, 'copy', 'copies')} of the model "
+            f"{'is' if assumptions.copies == 1 else 'are'} running"
+        )
     if assumptions.memory > 0:
         lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
     return tuple(lines)
@@ -210,10 +244,6 @@ def _gb(size: float) -> str:
 
 def _price(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}".strip()
-
-
-def _copies(number: int) -> str:
-    return "1 copy" if number == 1 else f"{number:,} copies"
 
 
 # ---- words ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pruning.planning.cost.written import file_bytes
@@ -18,6 +18,7 @@ from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.fit import MAX_KL, PIVOT
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import KL, LEVELS, measured_verdict
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
@@ -78,6 +79,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
             "measured": fit.measured,
             "kinds": list(fit.weights),
             "covariance": [list(row) for row in fit.covariance],
+            "quality": asdict(fit.quality),
         },
         "constants": _constants(),
         "presets": [_preset(name, smap.groups) for name in PRESETS],
@@ -94,6 +96,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
             "accuracy": labels.ACCURACY,
             "questions": labels.QUESTIONS,
             "size": f"{labels.SIZE} {labels.COMPACT}",
+            "verdict": labels.VERDICT,
         },
         "fingerprint": smap.fingerprint,
     }
@@ -106,18 +109,15 @@ def _constants() -> dict[str, Any]:
         "maxKl": MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
         "pivot": PIVOT,
-        "lag": arithmetic.LAG,
-        "agreement": list(arithmetic.AGREEMENT_FIT),
-        "agreementSlack": arithmetic.AGREEMENT_SLACK,
-        "accuracy": list(arithmetic.ACCURACY_FIT),
-        "accuracySlack": arithmetic.ACCURACY_SLACK,
+        "levels": list(LEVELS),
+        "klLimits": [KL.noticeable, KL.broken],
     }
 
 
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": labels.STRATEGY[name],
+        "label": labels.PRESET[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
@@ -125,6 +125,7 @@ def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
 
 
 def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = measured_verdict(figures)
     return {
         "levels": smap.levels_of(plan).tolist(),
         "perplexity": figures["perplexity"],
@@ -133,6 +134,7 @@ def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> d
         "questions": figures.get("probe_accuracy"),
         "fileBytes": file_bytes(figures),
         "bytes": figures["bytes"],
+        "verdict": {"level": verdict.level, "source": verdict.source, "sentence": verdict.sentence},
     }
 
 
