@@ -12,7 +12,7 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared.plan import current_plan
+from pruning.ui.shared.plan import after_recovery, current_plan
 from pruning.ui.text import format, labels
 
 
@@ -118,6 +118,7 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
         page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
     with right:
         page_frame.figure("Size, stored sparsely", format.size(size), source, share, labels.SIZE)
+    after_recovery(smap, plan)
 
 
 def _written(model: queries.Info) -> None:

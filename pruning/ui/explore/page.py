@@ -15,7 +15,7 @@ from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, session_plan, verdict
 from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
@@ -45,6 +45,7 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with left:
             _measure(current, busy)
             st.markdown(verdict(current))
+            after_recovery(smap, current.plan)
             if current.plan:
                 calibration.meter(forecaster, current)
         with right:
