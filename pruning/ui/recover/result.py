@@ -22,7 +22,7 @@ from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 from pruning.workspace import runs as stored_runs
 
-CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
+CHOSEN, NEWEST = recoveries.CHOSEN, recoveries.NEWEST
 
 
 def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> None:

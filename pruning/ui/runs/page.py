@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.ui.data import queries, session
 from pruning.ui.runs import actions
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import format
+from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
@@ -135,7 +135,7 @@ def _lines(run: Run) -> None:
     st.markdown(f"**{run_words.title(run)}** {badge}{note}")
     if run.kind in ("export", "job") and run.settings:
         st.caption(run_words.described(run))
-    st.markdown(f":small[{run_words.figures(run)}]")
+    st.markdown(f":small[{run_figures.figures(run)}]")
     if run.note:
         st.markdown(f":small[:material/sticky_note_2: {run.note}]")
 

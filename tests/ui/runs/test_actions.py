@@ -26,12 +26,15 @@ from tests.ui.runs.conftest import press, the_run, unfold
 def test_a_run_is_opened_where_it_belongs(
     open_page: Open, filled: Store, kind: str, settings: tuple[str, ...], page: str, plan: str | None
 ) -> None:
-    app = press(open_page("runs", criterion="wanda"), "open", the_run(filled, kind, *settings))
+    app = press(open_page("runs", criterion="wanda", plan="up=0.1"), "open", the_run(filled, kind, *settings))
     assert app.title[0].value == page
     address = app.query_params
     assert address["model"] == "demo"
-    assert "criterion" not in address, "the default again"
-    assert address.get("plan") == plan
+    if kind == "baseline":
+        assert address["criterion"] == "wanda", "no criterion made it, so none is switched"
+    else:
+        assert "criterion" not in address, "the default again"
+    assert address.get("plan") == (plan or "up=0.1"), "what has no plan leaves the session's"
 
 
 def test_a_failed_job_is_opened_with_what_it_was_about_and_asked_for_again(
