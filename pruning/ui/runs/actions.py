@@ -60,11 +60,17 @@ def open_button(run: Run) -> None:
         "Its model was never loaded in this dashboard. Load it on the Model page first." if unknown else None
     )
     if st.button("Open", key=f"open_{run.id}", disabled=unknown, help=why):
-        page, before, plans = page_of(run), session.current(), session.history()
-        take(run)
+        page = page_of(run)
         _select(run, page)
-        opened.remember(run, page, before, plans)
-        st.switch_page(page_frame.PAGES[page].script)
+        _take_to(run, page)
+
+
+def _take_to(run: Run, page: str) -> None:
+    """Go to a page with all that the run was about; what the session held before is remembered."""
+    before, plans = session.current(), session.history()
+    take(run)
+    opened.remember(run, page, before, plans)
+    st.switch_page(page_frame.PAGES[page].script)
 
 
 def page_of(run: Run) -> str:
@@ -103,10 +109,11 @@ def _measured_id(run: Run) -> str:
     return replace(run, kind=kind, key={name: run.key[name] for name in run.key if name not in apart}).id
 
 
-def take(run: Run) -> None:
+def take(run: Run, with_plan: bool = True) -> None:
     """Make the run's model, criterion, text, device and plan the session's own; a plan can be undone."""
     chosen = _choice(run)
-    settings = chosen.pop("settings", None)
+    plan = chosen.pop("settings", None)
+    settings = plan if with_plan else None
     if (run.reference, run.dtype) == (session.current().model, session.current().dtype):
         session.change(**chosen)
         if settings is not None:
@@ -185,9 +192,8 @@ def _duplicate(run: Run, busy: bool) -> None:
             help="Takes the plan to Explore to change it there. This one is pinned beside it.",
         ):
             with page_frame.user_errors():
-                take(run)
                 pin(run)
-                st.switch_page(page_frame.PAGES["explore"].script)
+                _take_to(run, "explore")
         return
     request = _request(run)
     if request is not None:

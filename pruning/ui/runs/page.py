@@ -100,7 +100,8 @@ def _pin_and_go(ticked: list[Run]) -> None:
         )
         return
     with page_frame.user_errors():
-        actions.take(ticked[0])
+        # All of them are pinned; the session's own plan stays beside them.
+        actions.take(ticked[0], with_plan=False)
         for run in ticked:
             actions.pin(run)
         st.switch_page(page_frame.PAGES["compare"].script)

@@ -64,6 +64,7 @@ def test_a_duplicated_plan_stands_on_explore_beside_the_old_one(open_page: Open,
     assert app.title[0].value == "Explore"
     assert app.query_params["plan"] == "all=0.4"
     assert app.query_params["pin"] == "All groups 40 %:all=0.4"
+    assert "**Opened: All groups 40 %**" in text_of(app), "with its figures, and the way back"
 
 
 def test_opening_another_model_leaves_trust_behind(open_page: Open, filled: Store) -> None:
