@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 import pruning
 from pruning.ui.data import session
-from pruning.ui.runs.actions import PAGE_OF
+from pruning.ui.runs.actions import PAGE_OF, page_of
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import run_figures
+from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.run_rows import NO_RUNS, RESULTS, TOGETHER
@@ -143,7 +143,11 @@ def demo(store: Store) -> Store:
 
 
 def opened(app: AppTest, run: Run) -> AppTest:
-    return press(app, "open", run)
+    """The page that a run opens on; what is pressed next is pressed there."""
+    press(app, "open", run)
+    app.switch_page(page_frame.PAGES[page_of(run)].script).run()
+    assert not app.exception
+    return app
 
 
 def test_every_kind_that_is_listed_has_a_case() -> None:
@@ -300,7 +304,7 @@ def test_what_was_timed_elsewhere_switches_the_device_and_says_so(open_page: Ope
     demo.put("latency", {**row["key"], **machine}, {**value, **machine})
     app = opened(open_page("runs", model="demo"), the_run(demo, "latency"))
     said = text_of(app)
-    assert "Switched for it: device auto → cuda:0." in said
+    assert f"Switched for it: device auto → {format.plain('cuda:0')}." in said
     assert "timed on another machine" in said
     assert "Another machine" in said
 
