@@ -46,12 +46,13 @@ def page(busy: bool) -> None:
 
 def _filter(runs: list[Run]) -> list[Run]:
     """The runs of the kinds and the model that are chosen; all of them at first."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([3, 1], gap="large")
     there = [kind for kind in run_words.KIND if any(run.kind == kind for run in runs)]
     kinds = left.pills(
         "Kind",
         there,
         selection_mode="multi",
+        wrap=True,
         format_func=lambda kind: f"{run_words.KIND[kind]} · {sum(run.kind == kind for run in runs)}",
         key="runs_kinds",
         **session.PERSIST,

@@ -49,17 +49,24 @@ def banner(page: str) -> None:
         return
     run = state.run
     with st.container(border=True, key="opened_run", gap="small"):
-        left, right = st.columns([5, 2], gap="large")
-        with left.container(gap="xsmall"):
-            badge = f":gray-badge[:material/{run_words.ICON[run.kind]}: {run_words.KIND[run.kind]}]"
-            st.markdown(f"**Opened: {run_words.title(run)}** {badge}")
-            if run.kind in ("export", "quantize", "early_exit") and run.settings:
-                st.caption(run_words.described(run))
-            st.markdown(run_figures.figures(run))
-            st.caption(_switched(state))
-            for remark in _remarks(state):
-                st.caption(f":material/info: {remark}")
-        with right.container(horizontal=True, horizontal_alignment="right"):
+        _title(state)
+        if run.kind in ("export", "quantize", "early_exit") and run.settings:
+            st.caption(run_words.described(run))
+        st.markdown(run_figures.figures(run))
+        st.caption(_switched(state))
+        for remark in _remarks(state):
+            st.caption(f":material/info: {remark}")
+        if page in MAP_PAGES:
+            _missing_map(run)
+
+
+def _title(state: Opened) -> None:
+    """What is open, with the way back and what puts it away."""
+    run = state.run
+    badge = f":gray-badge[:material/{run_words.ICON[run.kind]}: {run_words.KIND[run.kind]}]"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**Opened: {run_words.title(run)}** {badge}", width="content")
+        with st.container(horizontal=True, width="content"):
             _back(state)
             st.button(
                 "Close",
@@ -69,8 +76,6 @@ def banner(page: str) -> None:
                 help="Puts this away. Everything else stays as it is.",
                 on_click=lambda: st.session_state.pop(KEY, None),
             )
-        if page in MAP_PAGES:
-            _missing_map(run)
 
 
 def way_back() -> None:

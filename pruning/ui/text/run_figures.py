@@ -84,7 +84,7 @@ def _recovery(value: Value) -> str:
     before, after = value["pruned"], value["recovered"]
     said = f"KL {format.kl(after['kl'])} nats per token"
     said += f" (before training {format.kl(before['kl'])})" if before else ""
-    return f"{labels.MEASURED} {said} · perplexity {format.perplexity(after['perplexity'])}"
+    return f"{labels.RECOVERED} {said} · perplexity {format.perplexity(after['perplexity'])}"
 
 
 def _ladder(value: Value) -> str:
@@ -178,7 +178,7 @@ FIGURES: Mapping[str, Callable[[Value], str]] = {
     "sweep": _points,
     "capabilities": _capabilities,
     "measure": _measure,
-    "measure_recovered": _measure,
+    "measure_recovered": lambda value: _measure(value).replace(labels.MEASURED, labels.RECOVERED, 1),
     "recovery": _recovery,
     "ladder": _ladder,
     "lottery": _lottery,
