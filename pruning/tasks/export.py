@@ -64,7 +64,7 @@ def export_model(
             folder,
             files,
             sample,
-            lambda note: session.progress(3, 4, note),
+            session.stage,
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
     value |= {"masked": masked, "recipe": request.to_dict()}
@@ -75,6 +75,7 @@ def export_model(
 
 def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
     """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
+    session.stage("copy", "Cutting the tensors")
     units = units_of(session, spec.options.structure)
     small = smaller(session.model, units, change.units or Removal())
     ids = sample.to(device_of(session.model))

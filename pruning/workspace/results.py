@@ -256,13 +256,13 @@ def answers(store: Store, smap: SensitivityMap) -> list[Answered]:
 
 def measured_plans(
     store: Store, smap: SensitivityMap, criterion: str | None = None
-) -> list[tuple[Plan, float]]:
-    """The measured plans that the forecast is fitted to, each with its KL in nats per token.
+) -> list[tuple[Plan, Row]]:
+    """The measured plans that the forecast is fitted to, each with its figures.
 
     What was measured after training is left out: the forecast is about the plan without.
     """
     return [
-        (measurement.plan, float(measurement.figures["kl"]))
+        (measurement.plan, measurement.figures)
         for measurement in measurements(store, smap, criterion)
         if measurement.plan and measurement.recovery is None
     ]
@@ -273,7 +273,9 @@ def forecaster(store: Store, smap: SensitivityMap, criterion: str | None = None)
 
     `criterion`: another than the map's own, whose plans it prices.
     """
-    return Forecaster.fitted(smap, measured_plans(store, smap, criterion))
+    measured = measured_plans(store, smap, criterion)
+    pairs = [(plan, float(figures["kl"])) for plan, figures in measured]
+    return Forecaster.fitted(smap, pairs, [figures for _, figures in measured])
 
 
 def measured_rows(store: Store, subject: Subject | None, kinds: tuple[str, ...] = ("measure",)) -> list[Row]:

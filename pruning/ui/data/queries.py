@@ -136,8 +136,9 @@ def measured(plan: Plan, measurements: Sequence[Measured]) -> dict[str, Any] | N
 
 def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
     """The map with the fit to its plans measured without training; with the prior where there are none."""
-    plain = [row for row in measurements if row.plan and row.recovery is None]
-    return Forecaster.fitted(smap, [(row.plan, float(row.figures["kl"])) for row in plain])
+    rows = [row for row in measurements if row.plan and row.recovery is None]
+    pairs = [(row.plan, float(row.figures["kl"])) for row in rows]
+    return Forecaster.fitted(smap, pairs, [row.figures for row in rows])
 
 
 def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:

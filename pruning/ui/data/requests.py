@@ -41,6 +41,14 @@ def submit(request: dict[str, Any]) -> int:
     return job_id
 
 
+def expected_seconds(request: dict[str, Any]) -> float | None:
+    """How long a request will take once it begins, by this machine's earlier runs.
+
+    None where neither the same work nor any other with a comparable model was timed here.
+    """
+    return runner().expected_seconds(request)
+
+
 def waiting_jobs() -> list[Job]:
     """Queued and running jobs of every session, oldest first."""
     return list(reversed(store().jobs(WAITING)))

@@ -236,4 +236,5 @@ def _question(current: CurrentPlan, answers: Answers, busy: bool) -> None:
             f"“{format.plain(st.session_state[ASKED])}” is being answered. It is shown when it is there."
         )
     if prompt:
+        page_frame.expected_time(request)
         page_frame.command(request)

@@ -45,6 +45,7 @@ def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> N
             on_click=page_frame.on_click,
             args=(lambda: requests.submit(request),),
         )
+        page_frame.expected_time(request)
         page_frame.command(request)
 
 

@@ -198,20 +198,6 @@ def _missing_map(run: Run) -> None:
         )
         st.caption(
             "This page forecasts from a map, and there is none yet for this model, text and criterion. "
-            f"{_expected(request)} The run's figures above need none.",
+            "The run's figures above need none.",
             width="content",
         )
-
-
-def _expected(request: dict[str, object]) -> str:
-    seconds = _expected_seconds(request)
-    if seconds is None:
-        return "How long it takes is not known: none was drawn here yet."
-    return f"It takes about {format.seconds(seconds)} here, by earlier runs."
-
-
-def _expected_seconds(request: dict[str, object]) -> float | None:
-    """How long the newest map of this model took."""
-    model = queries.info()
-    rows = queries.store().find("map", fingerprint=model.fingerprint) if model else []
-    return float(rows[0]["value"]["seconds"]) if rows else None
