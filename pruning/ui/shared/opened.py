@@ -57,7 +57,7 @@ def banner(page: str) -> None:
         for remark in _remarks(state):
             st.caption(f":material/info: {remark}")
         if page in MAP_PAGES:
-            _missing_map(run)
+            _missing_map()
 
 
 def _title(state: Opened) -> None:
@@ -177,7 +177,7 @@ def _timed_here(run: Run) -> bool:
 # ---- the map that is missing ------------------------------------------------------------------------
 
 
-def _missing_map(run: Run) -> None:
+def _missing_map() -> None:
     """The map that the page needs for the run's criterion and text, in one press."""
     model, choice = queries.info(), session.current()
     if model is None or queries.sensitivity_map(model) is not None:
