@@ -183,8 +183,9 @@ class Measurement:
     """What was measured of a plan.
 
     `figures` are those of the task `measure`, as far as the task that measured keeps them: always KL (nats
-    per token), perplexity, agreement and accuracy (0..1), `bytes` with zeros as one bit each, and `sparsity`.
-    `recovery` holds the settings of the training before that are not their default, None without training.
+    per token), perplexity, agreement and accuracy (0..1), `bytes` with zeros as one bit each, `sparsity`, and
+    `file_bytes` of the ordinary file where single weights are pruned. `recovery` holds the
+    settings of the training before that are not their default, None without training.
     """
 
     plan: Plan
@@ -240,6 +241,8 @@ def _measurement(smap: SensitivityMap, row: Row, part: PlanFigures) -> Measureme
     levels = smap.levels_of(plan)
     pruned = float(levels @ smap.parameters) / smap.prunable
     counted = {"bytes": sparse_bytes(smap, levels), "sparsity": pruned}
+    if smap.structure == "unstructured":
+        counted["file_bytes"] = smap.dense["bytes"]  # an ordinary file holds zeros like any number
     recovery = None if part.recovery is None else Training.of(part.recovery).changed()
     return Measurement(plan, {**counted, **part.figures}, recovery, row["created"])
 

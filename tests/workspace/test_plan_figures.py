@@ -122,6 +122,7 @@ def test_a_plan_is_measured_whichever_task_did_it(store: Store, kind: str) -> No
         assert {"perplexity", "agreement", "accuracy", "bytes", "sparsity"} <= set(plain.figures)
         assert plain.figures["sparsity"] == pytest.approx(0.5)
         assert plain.figures["bytes"] not in (1, 5000), "no other form's, and no folder's"
+        assert plain.figures["file_bytes"] == MAP.dense["bytes"], "the ordinary file holds the zeros"
     if after is not None:
         assert (after.figures["kl"], after.recovery) == (0.2, STEPS)
     assert len(results.measurements(store, MAP)) == untrained + trained
