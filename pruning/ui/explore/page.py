@@ -14,8 +14,9 @@ from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
@@ -44,7 +45,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            st.markdown(verdict(current))
+            verdict.show(current)
+            st.markdown(drift(current))
             after_recovery(smap, current.plan)
             if current.plan:
                 calibration.meter(forecaster, current)
@@ -95,20 +97,23 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     request = requests.request(
         "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
     )
-    if st.button(
-        "Measure this plan",
-        type="primary",
-        icon=":material/straighten:",
-        disabled=busy or not current.plan,
-        key="measure",
-        width="stretch",
-        help="Prunes in memory, measures on real text and questions, and puts every weight back.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Measure this plan",
+            type="primary",
+            icon=":material/straighten:",
+            disabled=busy or not current.plan,
+            key="measure",
+            width="stretch",
+            help="Prunes in memory, measures on real text and questions, and puts every weight back.",
+        )
+        if current.plan:
+            page_frame.command(request)
+    if pressed:
         requests.submit(request)
         st.rerun()
     if current.plan:
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _plan_text(model: queries.Info, text: str) -> None:

@@ -144,9 +144,11 @@ def _remarks(state: Opened) -> list[str]:
     run, remarks = state.run, []
     if run.kind != "job" and run.kind not in run_words.NO_CRITERION and run.criterion not in labels.CRITERION:
         remarks.append(f"Its criterion, {run.criterion}, works while training, so there is no map of it.")
-    options = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
-    if options:
-        remarks.append(f"It was made with {', '.join(options)}. That is no plan for Explore: yours is kept.")
+    if set(run.options) - {"recovery"}:
+        remarks.append(
+            "Explore knows shares of single weights without further options, so this is no plan for it: yours "
+            "is kept."
+        )
     elif run.settings and state.after.settings != session.current().settings:
         remarks.append("Your plan was changed since it was opened.")
     if _older_text(run):

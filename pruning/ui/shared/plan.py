@@ -11,6 +11,7 @@ import streamlit as st
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import Verdict, forecast_verdict, measured_verdict
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, session
@@ -39,6 +40,11 @@ class CurrentPlan:
     def text(self) -> str:
         """The plan in one line of text; empty where nothing is pruned."""
         return ",".join(self.settings)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Safe, noticeable or broken: measured where it was, else forecast."""
+        return measured_verdict(self.measured) if self.measured else forecast_verdict(self.forecast)
 
 
 def session_plan(model: queries.Info) -> Plan:
@@ -70,7 +76,7 @@ def after_recovery(smap: SensitivityMap, plan: Plan) -> None:
         )
 
 
-def verdict(current: CurrentPlan) -> str:
+def drift(current: CurrentPlan) -> str:
     """The drift from the unpruned model in a sentence, forecast and measured."""
     if not current.plan:
         return "Nothing is removed yet. Move a fader, paint a curve, or take a preset."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 from pruning.workspace.runs import Run
 
 Value = dict[str, Any]
@@ -19,8 +20,9 @@ def figures(run: Run) -> str:
 def _map(value: Value) -> str:
     points = len(value["groups"]) * len(value["levels"])
     return (
-        f"{labels.FORECAST} {points:,} points, {len(value['groups'])} groups at "
-        f"{len(value['levels'])} levels · {labels.MEASURED} made in {format.seconds(value['seconds'])}, "
+        f"{labels.FORECAST} {counted(points, 'point')}, {counted(len(value['groups']), 'group')} at "
+        f"{counted(len(value['levels']), 'level')} · {labels.MEASURED} made in "
+        f"{format.seconds(value['seconds'])}, "
         f"{value['dense_forwards']:.1f} readings of the text"
     )
 
@@ -29,8 +31,7 @@ def _points(value: Value) -> str:
     points = value["points"]
     groups = {(point["layer"], point["kind"]) for point in points}
     worst = max(points, key=lambda point: point["kl"])
-    count = f"{len(points):,} point{'s' if len(points) != 1 else ''}"
-    where = f"{len(groups)} group{'s' if len(groups) != 1 else ''}"
+    count, where = counted(len(points), "point"), counted(len(groups), "group")
     return (
         f"{labels.MEASURED} {count} in {where} · the worst: {labels.group(worst['layer'], worst['kind'])} at "
         f"{format.percent(worst['level'])}, KL {format.kl(worst['kl'])} nats per token"
@@ -39,7 +40,8 @@ def _points(value: Value) -> str:
 
 def _capabilities(value: Value) -> str:
     names = ", ".join(labels.capability(name) for name in value["capabilities"])
-    return f"{labels.FORECAST} {len(value['groups'])} groups at {len(value['levels'])} levels · {names}"
+    groups = counted(len(value["groups"]), "group")
+    return f"{labels.FORECAST} {groups} at {counted(len(value['levels']), 'level')} · {names}"
 
 
 def _baseline(value: Value) -> str:
@@ -80,7 +82,7 @@ def _export(value: Value) -> str:
 
 def _recovery(value: Value) -> str:
     if not value["finished"]:
-        return f"Stopped after {value['steps']} steps. Ask for it again to go on from there."
+        return f"Stopped after {counted(value['steps'], 'step')}. Ask for it again to go on from there."
     before, after = value["pruned"], value["recovered"]
     said = f"KL {format.kl(after['kl'])} nats per token"
     said += f" (before training {format.kl(before['kl'])})" if before else ""
@@ -88,13 +90,13 @@ def _recovery(value: Value) -> str:
 
 
 def _ladder(value: Value) -> str:
-    count = len(value["rows"])
+    count = counted(len(value["rows"]), "level")
     best = value["best"]
     if best is None:
-        return f"{labels.MEASURED} {count} levels, none within the budget"
+        return f"{labels.MEASURED} {count}, none within the budget"
     trained = ", trained" if best["recovered"] else ""
     return (
-        f"{labels.MEASURED} {count} levels · the last within the budget: {format.percent(best['level'])}"
+        f"{labels.MEASURED} {count} · the last within the budget: {format.percent(best['level'])}"
         f"{trained}, KL {format.kl(best['kl'])} nats per token, perplexity "
         f"{format.perplexity(best['perplexity'])}"
     )
@@ -117,7 +119,7 @@ def _answers(value: Value) -> str:
         "like the unpruned model" if place is None else f"leaving the unpruned answer at token {place + 1}"
     )
     return (
-        f"{labels.MEASURED} {prompts} prompt{'s' if prompts != 1 else ''} · "
+        f"{labels.MEASURED} {counted(prompts, 'prompt')} · "
         f"“{format.plain(_cut(newest['prompt']))}”: “{format.plain(_cut(newest['pruned']))}”, {parts}"
     )
 
@@ -151,10 +153,10 @@ def _impact(value: Value) -> str:
     refused = sum("refused" in row for row in value["rows"])
     lack = f" · {refused} cannot be done with this model" if refused else ""
     if not measured:
-        return f"{len(value['rows'])} techniques{lack}"
+        return f"{counted(len(value['rows']), 'technique')}{lack}"
     gentle = min(measured, key=lambda row: row["kl"])
     return (
-        f"{labels.MEASURED} {len(measured)} techniques{lack} · the gentlest: {gentle['title']} "
+        f"{labels.MEASURED} {counted(len(measured), 'technique')}{lack} · the gentlest: {gentle['title']} "
         f"{format.percent(gentle['share'])}, KL {format.kl(gentle['kl'])} nats per token, perplexity "
         f"{format.perplexity(gentle['perplexity'])}"
     )

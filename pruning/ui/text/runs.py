@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format, labels
+from pruning.ui.text import format, labels, methods
+from pruning.wording import counted
 from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
@@ -55,9 +56,9 @@ NO_TEXT = ("latency",)
 def title(run: Run) -> str:
     """What a run is, in a few words."""
     plain = {
-        "map": f"Map for the criterion {run.criterion}",
-        "sweep": f"Single groups, criterion {run.criterion}",
-        "capabilities": f"What capabilities lean on, criterion {run.criterion}",
+        "map": f"Map for the criterion {_criterion(run)}",
+        "sweep": f"Single groups, criterion {_criterion(run)}",
+        "capabilities": f"What capabilities lean on, criterion {_criterion(run)}",
         "baseline": "The unpruned model",
         "latency": "How fast the model is here",
         "impact": "The guide's table, measured",
@@ -75,9 +76,12 @@ def title(run: Run) -> str:
 
 def described(run: Run) -> str:
     """A run's plan for people, with the options it was made with."""
-    parts = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
+    options = run.options
+    parts = [str(options["pattern"])] if options.get("pattern") else []
+    parts += [f"{options['block']} blocks"] if options.get("block") else []
+    parts += methods.changed_options(options)
     if "recovery" in run.options:
-        parts.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
+        parts.append(f"trained for {counted(Training.of(run.options['recovery']).steps, 'step')}")
     return ", ".join([plan(run.settings), *parts])
 
 
@@ -85,8 +89,12 @@ def about(run: Run) -> str:
     """Model, criterion, and the text where it is not the usual one."""
     parts = [format.short(run.reference or "model unknown")]
     if run.kind not in NO_CRITERION:
-        parts.append(run.criterion)
+        parts.append(_criterion(run))
     return " · ".join([*parts, *([format.short(run.data)] if run.data != "demo" else [])])
+
+
+def _criterion(run: Run) -> str:
+    return labels.CRITERION_NAME.get(run.criterion, run.criterion)
 
 
 def plan(settings: Sequence[str]) -> str:
@@ -97,8 +105,12 @@ def plan(settings: Sequence[str]) -> str:
 def _setting(text: str) -> str:
     target, _, level = text.partition("=")
     kind, _, layers = target.partition("@")
-    name = "All groups" if kind == "all" else labels.kind(kind)
-    where = f" in layers {layers.replace('-', '–').replace(',', ', ')}" if layers else ""
+    name = "All groups" if kind == "all" else methods.STRUCTURE.get(kind, labels.kind(kind))
+    numbers = layers.replace("-", "–").replace(",", ", ")
+    noun = "layer" if layers.isdigit() else "layers"
+    if kind == "layers":
+        return f"{noun.capitalize()} {numbers} dropped"
+    where = f" in {noun} {numbers}" if layers else ""
     return f"{name} {format.percent(float(level))}{where}"
 
 

@@ -271,7 +271,7 @@ def test_a_plan_of_units_is_shown_and_the_sessions_own_is_kept(open_page: Open, 
     opened(app, run)
     assert app.title[0].value == "Methods"
     assert app.selectbox(key="methods_chosen").value == run.id, "and not the newest"
-    assert "made with structure neurons. That is no plan for Explore: yours is kept" in text_of(app)
+    assert "no plan for it: yours is kept" in text_of(app)
     assert app.query_params["plan"] == "up=0.1"
 
 
