@@ -146,8 +146,8 @@ def _remarks(state: Opened) -> list[str]:
         remarks.append(f"Its criterion, {run.criterion}, works while training, so there is no map of it.")
     if set(run.options) - {"recovery"}:
         remarks.append(
-            "Explore knows shares of single weights without further options, so this is no plan for it: yours "
-            "is kept."
+            "Explore knows shares of single weights without further options, so this is no plan for it: "
+            "yours is kept."
         )
     elif run.settings and state.after.settings != session.current().settings:
         remarks.append("Your plan was changed since it was opened.")
