@@ -47,15 +47,17 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
         request = requests.request("export", recipe=recipe.to_dict(), name=name)
-        st.button(
-            "Write the model",
-            type="primary",
-            icon=":material/save:",
-            disabled=busy or taken,
-            key="export_start",
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Write the model",
+                type="primary",
+                icon=":material/save:",
+                disabled=busy or taken,
+                key="export_start",
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
         page_frame.expected_time(request)
         folder = queries.store().exports() / name
         st.caption(
@@ -78,13 +80,12 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        page_frame.command(request)
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
-    name = f"{stem}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    name = f"{stem}-pruned-{format.whole_percent(sparsity(plan, model.parameters))}"
     return queries.free_export_name(name)
 
 

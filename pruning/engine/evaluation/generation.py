@@ -9,6 +9,7 @@ from torch import nn
 from pruning.engine.architecture.forward import Head, device_of, hidden_states
 from pruning.engine.evaluation.metrics import CHUNK, token_kl
 from pruning.errors import PruningError
+from pruning.wording import counted
 
 
 def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
@@ -33,8 +34,8 @@ def check_length(model: nn.Module, prompt: Sequence[int], new_tokens: int) -> No
     most = getattr(config.get_text_config(), "max_position_embeddings", None)
     if most is not None and len(prompt) + new_tokens > most:
         raise PruningError(
-            f"The prompt has {len(prompt)} tokens; with {new_tokens} more for the answer that is longer than "
-            f"the {most} this model reads. Shorten the prompt, or ask for a shorter answer."
+            f"The prompt has {counted(len(prompt), 'token')}; with {new_tokens} more for the answer that is "
+            f"longer than the {most} this model reads. Shorten the prompt, or ask for a shorter answer."
         )
 
 

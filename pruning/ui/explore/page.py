@@ -96,20 +96,23 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     request = requests.request(
         "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
     )
-    if st.button(
-        "Measure this plan",
-        type="primary",
-        icon=":material/straighten:",
-        disabled=busy or not current.plan,
-        key="measure",
-        width="stretch",
-        help="Prunes in memory, measures on real text and questions, and puts every weight back.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Measure this plan",
+            type="primary",
+            icon=":material/straighten:",
+            disabled=busy or not current.plan,
+            key="measure",
+            width="stretch",
+            help="Prunes in memory, measures on real text and questions, and puts every weight back.",
+        )
+        if current.plan:
+            page_frame.command(request)
+    if pressed:
         requests.submit(request)
         st.rerun()
     if current.plan:
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _plan_text(model: queries.Info, text: str) -> None:

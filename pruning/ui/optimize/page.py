@@ -94,7 +94,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with below:
             points = _board(inputs, answer)
         with places[0]:
-            apply.side(answer.current, busy)
+            problem = answer.problem if answer.current else None
+            apply.side(answer.current, _request(problem) if problem else None, busy)
         with below:
             _under(answer, forecaster)
             _open_a_point(points, model, smap, busy)
@@ -223,7 +224,6 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
         pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    page_frame.command(_request(problem))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
         details.details(problem.choices, solution, current)
 

@@ -20,6 +20,7 @@ from pruning.planning.forecast.verdict import (
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
 from pruning.ui.present.html import Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format
+from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
@@ -123,7 +124,7 @@ def _speed() -> Figure:
 def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
-        tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
+        tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
         return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
@@ -143,7 +144,7 @@ def _judged(verdict: Verdict) -> Judged:
 
 
 def _in_100(share: float) -> str:
-    times = round(100 * share)
+    times = format.whole_percent(share)
     if times == 100 and share < 1:
         return "over 99 in 100"
     return "under 1 in 100" if times == 0 and share > 0 else f"{times} in 100"
@@ -174,7 +175,7 @@ def _money(saved: float, assumptions: Assumptions) -> Meaning:
     total = _price(month, assumptions.currency)
     return Meaning(
         f"{total} less a month for memory",
-        f"{_gb(saved)} less a copy × {_copies(assumptions.copies)} × "
+        f"{_gb(saved)} less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
         f"{_price(assumptions.price, assumptions.currency)} a GB and month = about {total} a month",
     )
 
@@ -187,14 +188,19 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     if old == 0:
         return Meaning(f"It did not fit into {memory:g} GB, and now it does", line)
     than_before = "as before" if old == new else f"instead of {old}"
-    return Meaning(f"{_copies(new)} fit{'s' if new == 1 else ''} into one device, {than_before}", line)
+    return Meaning(
+        f"{counted(new, 'copy', 'copies')} fit{'s' if new == 1 else ''} into one device, {than_before}", line
+    )
 
 
 def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
     lines = []
     if assumptions.price > 0 and assumptions.copies > 0:
         lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
-        lines.append(f"{_copies(assumptions.copies)} of the model are running")
+        lines.append(
+            f"{counted(assumptions.copies, 'copy', 'copies')} of the model "
+            f"{'is' if assumptions.copies == 1 else 'are'} running"
+        )
     if assumptions.memory > 0:
         lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
     if lines:
@@ -211,10 +217,6 @@ def _gb(size: float) -> str:
 
 def _price(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}".strip()
-
-
-def _copies(number: int) -> str:
-    return "1 copy" if number == 1 else f"{number:,} copies"
 
 
 # ---- words ------------------------------------------------------------------------------------------

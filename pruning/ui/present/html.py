@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pruning.ui.text import format
+from pruning.wording import counted
+
 KEPT, PRUNED = "#0072B2", 0.3
 CELL, HIGH, GAP = 12, 20, 3
 
@@ -193,8 +196,8 @@ def _picture(facts: Facts, rank: int) -> str:
         f"<span>{escape(facts.before)} {_mark('measured')}</span></div>"
         f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
         f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
-        f'<p class="small">The model has {layers} layers, one after the other. Each column is a layer, '
-        f"each box a part of it. The faded share of a box is left out.</p>{drawn}"
+        f'<p class="small">The model has {counted(layers, "layer")}, one after the other. Each column is a '
+        f"layer, each box a part of it. The faded share of a box is left out.</p>{drawn}"
         '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
     )
 
@@ -206,9 +209,9 @@ def _image(svg: str, alt: str) -> str:
 
 def _alt(parts: Sequence[Part]) -> str:
     levels = [level for part in parts for level in part.levels]
-    low, high = round(100 * min(levels)), round(100 * max(levels))
+    low, high = format.whole_percent(min(levels)), format.whole_percent(max(levels))
     share = f"{low} %" if low == high else f"{low} to {high} %"
-    return f"{len(levels)} boxes; in each, {share} is left out."
+    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is left out."
 
 
 def grid(parts: Sequence[Part]) -> str:

@@ -27,7 +27,7 @@ CRITERION = {
 WITH_WEIGHT_UPDATE = ("sparsegpt", "corrected")
 SIDE_BY_SIDE = ("fisher", "wanda", "magnitude")
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
-STRATEGY = {
+PRESET = {
     "uniform": "Uniform",
     "guide": "The guide's",
     "guide_attention": "The guide's, attention alone",
@@ -36,7 +36,7 @@ STRATEGY = {
     "protect_ends": "Protect both ends",
     "ramp": "Ramp over depth",
 }
-STRATEGY_NUMBER = {
+PRESET_NUMBER = {
     "qkv": "Attention QKV (share)",
     "attn_out": "Attention output (share)",
     "gate_up_times": "Gate and up (times the level)",

@@ -110,7 +110,7 @@ def _constants() -> dict[str, Any]:
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": labels.STRATEGY[name],
+        "label": labels.PRESET[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
