@@ -16,7 +16,7 @@ from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
-from pruning.ui.shared.plan import CurrentPlan, current_plan
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
 from pruning.ui.text import format, labels, sizes
 
 FORMS = {"hf": "Model folder", "compact": "Compact file"}
@@ -145,6 +145,7 @@ def _expectations(model: queries.Info, plan: Plan, to: str) -> None:
         page_frame.figure("Perplexity", perplexity, source, note, labels.PERPLEXITY)
     with right:
         _size(smap, current, to)
+    after_recovery(smap, plan)
 
 
 def _size(smap: SensitivityMap, current: CurrentPlan, to: str) -> None:

@@ -89,7 +89,7 @@ def _unpruned(smap: SensitivityMap) -> dict[str, str]:
 
 
 def _row(candidate: Candidate, measurements: list[queries.Measured], model: queries.Info) -> dict[str, str]:
-    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements, model.groups)
+    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements)
     ordinary = file_bytes(truth) if truth else forecast.file_bytes
     compact = truth["bytes"] if truth else forecast.bytes
     return {

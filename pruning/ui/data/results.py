@@ -19,7 +19,8 @@ from pruning.workspace import results as stored
 from pruning.workspace.keys import canonical
 
 KINDS = ("measure", "measure_recovered")
-CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with
+# In the session: the id of the result to go on with, and that of the newest when it was last looked at.
+CHOSEN, NEWEST = "methods_chosen", "methods_newest"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
@@ -50,6 +50,7 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _measure(current, busy)
             verdict.show(current)
             st.markdown(drift(current))
+            after_recovery(smap, current.plan)
             if current.plan:
                 calibration.meter(forecaster, current)
         with right:

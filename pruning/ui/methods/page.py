@@ -9,7 +9,7 @@ import streamlit as st
 
 from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data.results import CHOSEN, Result
+from pruning.ui.data.results import CHOSEN, NEWEST, Result
 from pruning.ui.methods import actions, chart, early_exit, form, quantize
 from pruning.ui.shared import charts
 from pruning.ui.text import format, labels
@@ -17,7 +17,6 @@ from pruning.ui.text import methods as method_words
 
 BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
 TASKS = ("measure", "best", "export", "quantize", "early_exit")
-NEWEST = "methods_newest"
 
 
 def page(model: queries.Info, busy: bool) -> None:

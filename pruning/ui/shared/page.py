@@ -268,6 +268,6 @@ def done_steps() -> dict[str, bool]:
     return {
         "model": True,
         "sensitivity": queries.sensitivity_map(model) is not None,
-        "explore": bool(session.current().settings),
+        "explore": queries.sensitivity_map(model) is not None and bool(session.current().settings),
         "export": queries.written(model),
     }

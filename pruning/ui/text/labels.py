@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
+# What training made of a plan; never to be taken for the plan's own figures.
+RECOVERED = ":orange-badge[measured after recovery]"
 KIND = {
     "qkv": "Attention QKV",
     "attn_out": "Attention output",

@@ -135,11 +135,75 @@ def test_an_answer_is_shown_or_asked_for(open_page: Open, store: Store, asked: l
     synthetic.put_answer(store, table, ["down=0.3"])
     synthetic.put_answer(store, table, ["down=0.3"], prompt="And at night?")
     app.run()
-    assert "And at night?" in shown(app)
-    app.selectbox(key="present_prompt").set_value(synthetic.PROMPT).run()
     page = shown(app)
-    assert synthetic.PROMPT in page
+    assert synthetic.PROMPT in page, "it was asked here, and not the newer one"
     assert "bends it." in page
+    app.selectbox(key="present_prompt").set_value("And at night?").run()
+    assert "And at night?" in shown(app)
+
+
+def test_the_question_just_asked_is_shown_when_it_is_answered(
+    open_page: Open, store: Store, asked: list[dict]
+) -> None:
+    table = synthetic.put_all(store)
+    letter, sky = "Write a letter.", "Why is the sky blue?"
+    synthetic.put_answer(store, table, ["down=0.3"], prompt=sky, max_new_tokens=80)
+    synthetic.put_answer(store, table, ["down=0.3"], prompt=letter, max_new_tokens=40)
+    app = open_page("present", model="demo", plan="down=0.3")
+    assert letter in shown(app), "the one answered last"
+    app.text_area(key="present_ask").set_value(sky).run()
+    app.button(key="present_answer").click().run()
+    assert not app.exception
+    assert sky in shown(app)
+    assert letter not in shown(app)
+    assert asked == [], "it was answered before"
+    app.text_area(key="present_ask").set_value("And at night?").run()
+    app.button(key="present_answer").click().run()
+    assert asked[0]["arguments"]["prompts"] == ["And at night?"]
+    assert "is being answered" in text_of(app)
+    assert sky in shown(app), "until the new one is there"
+    synthetic.put_answer(store, table, ["down=0.3"], prompt="And at night?", max_new_tokens=80)
+    [stored] = store.find("answer", prompt=letter)
+    store.put("answer", stored["key"], stored["value"])  # by another page, later
+    store.update_job(store.jobs()[0].id, state="done")
+    app.run()
+    assert not app.exception
+    assert "And at night?" in shown(app)
+    assert "is being answered" not in text_of(app)
+
+
+def test_what_compare_asked_is_shown_however_the_plan_is_spelled(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    value = synthetic.put_answer(store, table, ["all=0.3"], max_new_tokens=160)
+    [stored] = store.find("answer")
+    spelled = [f"{kind}=0.3" for kind in ("up", "down", "gate", "attn_out", "qkv")]
+    store.remove("answer", stored["key"])
+    store.put("answer", {**stored["key"], "settings": spelled}, {**value, "settings": spelled})
+    assert "bends it." in shown(open_page("present", model="demo", plan="all=0.3"))
+    assert "bends it." not in shown(open_page("present", model="demo", plan="all=0.3,up=0.2"))
+
+
+@pytest.mark.parametrize("page", ["explore", "export", "optimize", "present"])
+def test_what_recover_measured_of_the_plan_counts_on_every_page(
+    open_page: Open, store: Store, page: str
+) -> None:
+    """Before training it is the plan's own figure; after training it is named so, and beside it."""
+    synthetic.put_all(store)
+    synthetic.put_recovery(store, ["down=0.3"])
+    synthetic.put_recovery(store, ["up=0.3"])
+    app = open_page(page, model="demo", plan="down=0.3")
+    said = text_of(app)
+    if page != "optimize":
+        assert said.count(":orange-badge[measured after recovery] KL 0.2 ") == 1
+    else:  # it is about the plan that it proposes; others are points of its chart
+        assert any(option.endswith("(down=0.3)") for option in app.selectbox(key="optimize_point").options)
+    if page == "explore":
+        assert ":green-badge[measured] KL 0.8" in said
+        assert "not measured yet" not in said
+    if page == "export":
+        assert next(metric.value for metric in app.metric if metric.label == "Perplexity") == "72.0"
+    if page == "present":
+        assert "60 in 100" in shown(app)
 
 
 @pytest.mark.parametrize("value", ["nan", "-1", "1e300", "many", ""])
