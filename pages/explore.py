@@ -3,7 +3,7 @@
 from pruning.ui.data import queries
 from pruning.ui.explore import calibration as teaching_view
 from pruning.ui.explore import page as explore_view
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -16,6 +16,7 @@ page_frame.heading(
     *(("export", "Export") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("explore")
 busy = jobs.panel(teaching_view.TASKS, teaching_view.newly(model, smap))
 model = page_frame.require_model()
 if model and page_frame.require_map(smap, "The forecasts on this page come from"):

@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.optimize import page as optimize_view
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -15,6 +15,7 @@ page_frame.heading(
     *(("explore", "Explore") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("optimize")
 busy = jobs.panel(optimize_view.TASKS)
 model = page_frame.require_model()
 if model and page_frame.require_map(smap, "The solver works on"):

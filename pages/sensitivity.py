@@ -4,7 +4,7 @@ from pruning.ui.data import queries
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import page as sensitivity_view
 from pruning.ui.sensitivity import table as map_table
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -12,11 +12,12 @@ model = queries.info()
 smap = queries.sensitivity_map(model) if model else None
 page_frame.heading(
     "Sensitivity",
-    "Which parts of the model can lose weights, and which cannot. Bright cells are the delicate ones.",
+    "Which parts of the model can lose weights, and which cannot. Dark cells are the delicate ones.",
     model,
     *(("explore", "Explore") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("sensitivity")
 busy = jobs.panel(("map", "sweep", "capabilities"))
 model = page_frame.require_model()
 if model:

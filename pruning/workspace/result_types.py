@@ -5,6 +5,8 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from pruning.workspace.result_figures import (
     Accuracy,
     Agreement,
+    Behaviour,
+    CompactBytes,
     Criterion,
     DataFingerprint,
     DenseAccuracy,
@@ -16,7 +18,6 @@ from pruning.workspace.result_figures import (
     Layer,
     MaskOptionValues,
     Out,
-    PackedBytes,
     Perplexity,
     ProbeAccuracy,
     Probes,
@@ -141,11 +142,12 @@ class MeasureResult(MaskOptionValues):
     accuracy: Accuracy
     dense_accuracy: DenseAccuracy
     tokens: Tokens
-    bytes: PackedBytes
+    bytes: CompactBytes
     file_bytes: FileBytes
     sparsity: Sparsity
     probe_accuracy: ProbeAccuracy
     probes: Probes
+    behaviour: NotRequired[Annotated[Behaviour, "its answers beside the dense model's"]]
     settings: Settings
     criterion: Criterion
     data_fingerprint: DataFingerprint
@@ -174,7 +176,8 @@ class ExportResult(MeasureResult):
 
     out: Annotated[str, "the folder that was written"]
     verified: Annotated[bool, "it was loaded again and gave equal logits"]
-    sparse_bytes: PackedBytes
+    sparse_bytes: CompactBytes
+    to: NotRequired[Annotated[str, "hf or compact"]]
     masked: Annotated[bool, "full-size with zeros"]
     recipe: Annotated[dict[str, Any], "the recipe"]
 
@@ -235,7 +238,7 @@ class QuantizeRow(Quality):
     pruned: Annotated[bool, "whether it is pruned"]
     method: Annotated[str | None, "int8, int8-dynamic or null"]
     file_bytes: FileBytes
-    bytes: PackedBytes
+    bytes: CompactBytes
 
 
 class QuantizeResult(MaskOptionValues):
@@ -268,8 +271,8 @@ class ImpactRow(TypedDict):
     probe_accuracy: NotRequired[ProbeAccuracy]
     sparsity: NotRequired[Sparsity]
     dense_bytes: NotRequired[Annotated[int, "bytes of the dense file"]]
-    bytes: NotRequired[Annotated[int, "bytes in the form that takes least room"]]
-    form: NotRequired[Annotated[str, "that form"]]
+    bytes: NotRequired[Annotated[int, "bytes cut out, or as a compact file"]]
+    form: NotRequired[Annotated[str, "cut or bitmask (a compact file)"]]
     speed: NotRequired[Annotated[dict[str, float] | None, "times as fast as dense, with quartiles"]]
     settings: NotRequired[Settings]
     criterion: NotRequired[Criterion]

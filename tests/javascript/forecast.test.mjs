@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { close, functions } from "./sources.mjs";
 
-const { bandAt, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
+const { bandAt, questionsRight, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
   ["explore/mixer/forecast.js"],
-  ["bandAt", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
+  ["bandAt", "questionsRight", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
 );
 
 const CONSTANTS = {
@@ -104,6 +104,25 @@ test("nothing pruned is the dense model", () => {
   assert.equal(seen.agreement, 1);
   assert.equal(seen.bytes, 20000);
   assert.deepEqual(seen.damage, [0, 0]);
+});
+
+test("an ordinary file keeps its size, whatever is zero", () => {
+  assert.equal(forecast(table(), [0.9, 0.9]).fileBytes, 20000);
+});
+
+test("questions right are the mean over all questions, with a band where something is pruned", () => {
+  const curves = [
+    { dense: 0.9, chance: 0.5, questions: 10, a: 1, b: 1, spread: 0 },
+    { dense: 0.5, chance: 0.5, questions: 30, a: 1, b: 1, spread: 0 },
+  ];
+  const whole = { ...table(), curves };
+  const none = questionsRight(whole, { kl: 0, klLow: 0, klHigh: 0 });
+  close(none.value, (10 * 0.9 + 30 * 0.5) / 40);
+  assert.deepEqual([none.low, none.high, none.dense], [none.value, none.value, none.value]);
+  const pruned = questionsRight(whole, { kl: Math.log(2), klLow: 0.5, klHigh: 1 });
+  close(pruned.value, (10 * 0.7 + 30 * 0.5) / 40);
+  assert.ok(pruned.low < pruned.value && pruned.value < pruned.high);
+  assert.equal(questionsRight({ ...table(), curves: [] }, none), null);
 });
 
 test("a group whose sparse form would be larger stays dense", () => {

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
+from pruning.planning.recipe.plan import Group, Plan, format_settings, plan_id
 from pruning.ui.data import session
 from pruning.workspace import results
 from pruning.workspace.store import Store
@@ -97,30 +100,46 @@ def _map(row: int, created: float, _value: dict[str, Any]) -> SensitivityMap:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured plan of this model, criterion and data."""
+    """One measured plan of this model, criterion and data, its settings in one line and one spelling.
+
+    `recovery` holds the settings of the training it was measured after, None where there was none.
+    """
 
     settings: str
     plan: Plan
     figures: dict[str, Any]
+    recovery: dict[str, Any] | None = None
 
 
 def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
-    """The measured plans of the map's model, criterion and text, newest first."""
+    """The plans of the map's model, criterion and text that any task measured without training, newest first.
+
+    What was measured after training says nothing about the plan without it; see `recovered`.
+    """
+    return [row for row in _measured(smap, model.groups) if row.recovery is None]
+
+
+def recovered(smap: SensitivityMap, plan: Plan) -> list[Measured]:
+    """What was measured of just this plan after training, whichever task did it, newest first."""
+    rows = _measured(smap, smap.groups) if plan else []
+    return [row for row in rows if row.recovery is not None and plan_id(row.plan) == plan_id(plan)]
+
+
+def _measured(smap: SensitivityMap, groups: Sequence[Group]) -> list[Measured]:
     return [
-        Measured(",".join(value["settings"]), parse_settings(value["settings"], model.groups), value)
-        for value in results.of_map(store(), "measure", smap)
+        Measured(",".join(format_settings(row.plan, groups)), row.plan, row.figures, row.recovery)
+        for row in results.measurements(store(), smap)
     ]
 
 
-def measured(plan: Plan, measurements: Sequence[Measured], groups: list[Group]) -> dict[str, Any] | None:
+def measured(plan: Plan, measurements: Sequence[Measured]) -> dict[str, Any] | None:
     """The measured figures of exactly this plan, where there are any."""
-    text = ",".join(format_settings(plan, groups))
-    return next((row.figures for row in measurements if row.settings == text), None)
+    return next((row.figures for row in measurements if plan_id(row.plan) == plan_id(plan)), None)
 
 
 def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
-    """The map with the fit to its measured plans; with the prior where there are none."""
-    rows = [row for row in measurements if row.plan]
+    """The map with the fit to its plans measured without training; with the prior where there are none."""
+    rows = [row for row in measurements if row.plan and row.recovery is None]
     pairs = [(row.plan, float(row.figures["kl"])) for row in rows]
     return Forecaster.fitted(smap, pairs, [row.figures for row in rows])
 
@@ -143,9 +162,24 @@ def outlier_shares(smap: SensitivityMap) -> dict[int, float] | None:
     return results.outlier_shares(store(), smap)
 
 
-def answers(smap: SensitivityMap) -> list[dict[str, Any]]:
-    """What the dense model and plans of the map's criterion answered, newest first."""
-    return results.of_map(store(), "answer", smap)
+def answers(smap: SensitivityMap, plans: Sequence[Plan]) -> dict[str, list[list[dict[str, Any]]]]:
+    """What the dense model and these plans answered, on whichever page it was asked.
+
+    Returns
+    -------
+    dict
+        By prompt, the one answered last first: for each of the plans its rows of the task `generate`, one for
+        each length that was asked for, the longest first; none where it was not asked.
+    """
+    asked: dict[str, list[list[dict[str, Any]]]] = {}
+    places = {plan_id(plan): number for number, plan in enumerate(plans)}
+    for row in results.answers(store(), smap):
+        number = places.get(plan_id(row.plan))
+        if number is not None:
+            asked.setdefault(row.value["prompt"], [[] for _ in plans])[number].append(row.value)
+    for rows in (rows for by_plan in asked.values() for rows in by_plan):
+        rows.sort(key=lambda value: -value["max_new_tokens"])
+    return asked
 
 
 def rows(model: Info, kind: str) -> list[results.Row]:
@@ -181,3 +215,25 @@ def free_export_name(stem: str) -> str:
 def exports(model: Info) -> list[dict[str, Any]]:
     """Written models of this one, newest first."""
     return results.exports(store(), model.fingerprint)
+
+
+def written(model: Info) -> bool:
+    """Whether exactly the session's plan, with its criterion and text, was written, and is on disk still."""
+    try:
+        settings = format_settings(session.plan(model.groups), model.groups)
+    except PruningError:
+        return False
+    same = [value for value in exports(model) if list(value["settings"]) == settings != []]
+    return any(_as_chosen(value) and Path(value["out"]).is_dir() for value in same)
+
+
+def _as_chosen(value: dict[str, Any]) -> bool:
+    """Whether an export was made as the session would make it: without options, and without training."""
+    choice, recipe = session.current(), value.get("recipe") or {}
+    text = recipe.get("data", {}).get("name", choice.data)
+    masks = {name: recipe[name] for name in names() if recipe.get(name) is not None}
+    return (
+        (recipe.get("criterion", choice.criterion), text) == (choice.criterion, choice.data)
+        and MaskOptions.of(masks) == DEFAULT
+        and not recipe.get("recovery")
+    )

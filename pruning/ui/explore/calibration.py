@@ -25,11 +25,12 @@ from pruning.ui.shared import band_rows
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 from pruning.workspace.store import Job
 
 # By both names: jobs of an older version are in the workspace still.
 CALIBRATE = ("calibrate", "teach")
-TASKS = ("measure", *CALIBRATE)
+TASKS = ("measure", "baseline", *CALIBRATE)
 LATEST = 10
 # One measurement in dense forward passes over as much text, where none was timed yet: the pruned model reads
 # the text and some hundred questions, and both models' heads are compared.
@@ -104,7 +105,7 @@ def strip(
         return
     choice = session.current()
     request = requests.request("calibrate", criterion=choice.criterion, data=choice.data)
-    count = "1 measurement" if len(left) == 1 else f"{len(left)} measurements"
+    count = counted(len(left), "measurement")
     with st.container(border=True, key="teach_strip", gap="small"):
         text, button = st.columns([3, 2], vertical_alignment="center", gap="large")
         text.markdown(basis)
@@ -125,7 +126,6 @@ def strip(
                 "more late or more early, and for each kind of group one that takes most from it. None is "
                 "measured twice.",
             )
-        page_frame.command(request)
 
 
 # ---- how far to trust it ----------------------------------------------------------------------------

@@ -5,8 +5,11 @@ All of it but the mixer's table is one fragment: letting go of a fader runs this
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
+from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
@@ -14,8 +17,9 @@ from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import labels
 
 ANSWERED = "desk_answered"
@@ -25,8 +29,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     """Draw the mixer and what stands below it."""
     measurements = queries.measurements(model, smap)
     forecaster = queries.forecaster(smap, measurements)
-    table = table_data(forecaster, _marks(model, measurements, forecaster))
     curves = capabilities.curves(model, smap)
+    table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
 
     @st.fragment
     def draw() -> None:
@@ -44,14 +48,18 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            st.markdown(verdict(current))
+            verdict.show(current)
+            st.markdown(drift(current))
+            after_recovery(smap, current.plan)
             if current.plan:
                 calibration.meter(forecaster, current)
         with right:
             pin_button(current)
             presets.popover(model, current.plan)
             _plan_text(model, current.text)
-            if current.plan:
+            if curves is None:
+                capabilities.ask(busy)
+            elif current.plan:
                 capabilities.section(curves, current.forecast, current.measured)
 
     draw()
@@ -75,7 +83,12 @@ def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
             session.restore_history(event.past, event.future)
 
 
-def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
+def _marks(
+    model: queries.Info,
+    measurements: list[queries.Measured],
+    forecaster: Forecaster,
+    curves: Mapping[str, AccuracyCurve] | None,
+) -> Marks:
     dense = queries.baseline(model)
     unpruned = forecaster.smap.dense["perplexity"]
     return Marks(
@@ -85,6 +98,7 @@ def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
             for group, points in queries.sweep_points(forecaster.smap).items()
         },
+        curves=curves,
         decode_ms=dense.get("decode_ms") if dense else None,
     )
 
@@ -94,20 +108,23 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     request = requests.request(
         "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
     )
-    if st.button(
-        "Measure this plan",
-        type="primary",
-        icon=":material/straighten:",
-        disabled=busy or not current.plan,
-        key="measure",
-        width="stretch",
-        help="Prunes in memory, measures on real text and questions, and puts every weight back.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Measure this plan",
+            type="primary",
+            icon=":material/straighten:",
+            disabled=busy or not current.plan,
+            key="measure",
+            width="stretch",
+            help="Prunes in memory, measures on real text and questions, and puts every weight back.",
+        )
+        if current.plan:
+            page_frame.command(request)
+    if pressed:
         requests.submit(request)
         st.rerun()
     if current.plan:
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _plan_text(model: queries.Info, text: str) -> None:

@@ -37,7 +37,7 @@ def _figures(model: queries.Info, result: Result) -> None:
         ("KL", f"{format.kl(figures['kl'])} nats", "per token", labels.KL),
         ("Perplexity", format.perplexity(figures["perplexity"]), unpruned, labels.PERPLEXITY),
         ("Same next word", format.percent(figures["agreement"], 1), "", labels.AGREEMENT),
-        ("Ordinary file", format.size(method_results.file_bytes(result)), before, "What an export writes."),
+        ("Model folder", format.size(method_results.file_bytes(result)), before, labels.SIZE),
     )
     for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
         with column:
@@ -67,7 +67,6 @@ def _export(model: queries.Info, result: Result, busy: bool) -> None:
     )
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    page_frame.command(request)
 
 
 def _masked(result: Result) -> bool:
@@ -92,7 +91,7 @@ def _free_name(result: Result) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
     what = result.structure.replace(":", "").replace("_", "-")
-    stem = f"{model}-{what}-{round(100 * result.figures['sparsity'])}"
+    stem = f"{model}-{what}-{format.whole_percent(result.figures['sparsity'])}"
     return queries.free_export_name(stem)
 
 

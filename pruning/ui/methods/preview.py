@@ -13,6 +13,7 @@ from pruning.ui.data.results import groups_of, totals_of
 from pruning.ui.shared.speed import speed_line
 from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
+from pruning.wording import counted
 
 
 def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
@@ -85,7 +86,8 @@ def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], struct
     shared = totals_of(model, "kv_groups")
     if structure == "heads" and shared and (totals[0] - kept[0]) % shared[0]:
         return (
-            f"{totals[0] - kept[0]} heads do not come evenly from {shared[0]} KV groups, so this can only be "
-            f"written full-size with zeros. A multiple of {shared[0]} can be written smaller."
+            f"{counted(totals[0] - kept[0], 'head')} cannot come evenly from "
+            f"{counted(shared[0], 'KV group')}, so this can only be written full-size with zeros. "
+            f"A multiple of {shared[0]} can be written smaller."
         )
     return None

@@ -12,11 +12,13 @@ from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution
 from pruning.planning.bisection import bisection
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 TIMES = "optimize_times"
 UNIT = "neurons"
@@ -26,17 +28,17 @@ READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
     forecast, measured = current.forecast, current.measured
-    counted = "" if choices.aim is None else ", what matters to you counted in"
+    aim = "" if choices.aim is None else ", what matters to you counted in"
     proof = (
-        f"It is proved: no other plan within this reach costs less{counted}."
+        f"It is proved: no other plan within this reach costs less{aim}."
         if solution.gap == 0
-        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{counted}."
+        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{aim}."
     )
     st.markdown(
-        f"Solved in **{solution.milliseconds:.0f} ms** over {len(choices.groups)} groups × "
-        f"{choices.levels.shape[1]} levels. {proof} Levels lie within {100 * solution.reach:.0f} "
-        "percentage points of the whole's sparsity: where single groups go much further, costs stop "
-        "adding up."
+        f"Solved in **{solution.milliseconds:.0f} ms** over {counted(len(choices.groups), 'group')} × "
+        f"{counted(choices.levels.shape[1], 'level')}. {proof} Levels lie within "
+        f"{format.whole_percent(solution.reach)} percentage points of the whole's sparsity: where single "
+        "groups go much further, costs stop adding up."
     )
     rows = [
         ("Σ cost, before calibration", f"{solution.cost:.6g}", "–"),
@@ -47,20 +49,24 @@ def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> N
         ),
         (
             "Perplexity",
-            f"{forecast.perplexity:.4g} ({forecast.perplexity_low:.4g} – {forecast.perplexity_high:.4g})",
+            f"{format.perplexity(forecast.perplexity)} ({format.perplexity(forecast.perplexity_low)} – "
+            f"{format.perplexity(forecast.perplexity_high)})",
             _of(measured, "perplexity"),
         ),
-        ("Same next word", f"{100 * forecast.agreement:.1f} %", _of(measured, "agreement")),
+        ("Same next word", format.percent(forecast.agreement, 1), _of(measured, "agreement")),
         (
-            "Bytes, zeros stored sparsely",
-            f"{forecast.bytes:,}",
-            f"{measured['bytes']:,}" if measured else "–",
+            "Bytes of the model folder",
+            f"{forecast.file_bytes:,}",
+            f"{file_bytes(measured):,}" if measured else "–",
         ),
+        ("Bytes as a compact file", f"{forecast.bytes:,}", f"{measured['bytes']:,}" if measured else "–"),
         ("Parameters that stay", f"{forecast.parameters:,}", "–"),
-        ("Sparsity", f"{100 * forecast.sparsity:.3f} %", _of(measured, "sparsity")),
+        ("Sparsity", format.percent(forecast.sparsity, 3), _of(measured, "sparsity")),
     ]
+    # What is measured stands first, and the forecast beside it.
+    order = ["Measured", "Forecast"] if measured else ["Forecast"]
     st.table(
-        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
+        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure")[order],
         border="horizontal",
         alt="The plan's figures, forecast and measured",
     )
@@ -70,7 +76,9 @@ def _of(measured: Mapping[str, Any] | None, name: str) -> str:
     if measured is None or name not in measured:
         return "–"
     value = measured[name]
-    return f"{100 * value:.1f} %" if name in ("agreement", "sparsity") else f"{value:.4g}"
+    if name == "perplexity":
+        return format.perplexity(value)
+    return format.percent(value, 1) if name in ("agreement", "sparsity") else f"{value:.4g}"
 
 
 # ---- speed: zeros bring none, whole units do, by what was measured here -----------------------------
@@ -95,14 +103,13 @@ def speed(model: queries.Info, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        page_frame.command(request)
     else:
         times = st.number_input(
             "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", **session.PERSIST
         )
         for mode in MODES:
             st.markdown(needed(table, model.layers, float(times), mode))
-        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {table.threads} threads.")
+        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {counted(table.threads, 'thread')}.")
     page_frame.link("methods", "Whole units on Methods")
 
 

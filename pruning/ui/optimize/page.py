@@ -26,8 +26,9 @@ from pruning.ui.optimize.capability_weights import CapabilityWeights
 from pruning.ui.optimize.front import ChartPoint
 from pruning.ui.optimize.targets import Constraints
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
@@ -93,7 +94,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with below:
             points = _board(inputs, answer)
         with places[0]:
-            apply.side(answer.current, busy)
+            problem = answer.problem if answer.current else None
+            apply.side(answer.current, _request(problem) if problem else None, busy)
         with below:
             _under(answer, forecaster)
             _open_a_point(points, model, smap, busy)
@@ -191,7 +193,7 @@ def _marks(inputs: Inputs) -> list[ChartPoint]:
             identity = f"measured:{row.settings}"
             marks.append(ChartPoint("measured", identity, name, row.plan, forecast, row.figures))
     for name, pinned, forecast in pinned_forecasts(inputs.model, forecaster):
-        figures = queries.measured(pinned, inputs.measurements, inputs.model.groups)
+        figures = queries.measured(pinned, inputs.measurements)
         marks.append(ChartPoint("pin", f"pin:{name}", f"Pinned: {name}", pinned, forecast, figures))
     if inputs.plan:
         current = inputs.current(inputs.plan)
@@ -211,7 +213,9 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
     if problem is None or solution is None or current is None:
         return
     if current.plan:
-        st.markdown(verdict(current))
+        verdict.show(current)
+        st.markdown(drift(current))
+        after_recovery(forecaster.smap, current.plan)
         if problem.weights:
             st.markdown(
                 capability_weights.verdict(
@@ -221,7 +225,6 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
         pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    page_frame.command(_request(problem))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
         details.details(problem.choices, solution, current)
 

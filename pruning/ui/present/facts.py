@@ -6,14 +6,31 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import (
+    BROKEN,
+    MEASURED,
+    NOTICEABLE,
+    SAFE,
+    Verdict,
+    forecast_verdict,
+    measured_verdict,
+)
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
-from pruning.ui.text import format
+from pruning.ui.present.html import Bar, Facts, Figure, Judged, Meaning, Part, Spoken
+from pruning.ui.text import format, sizes
+from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
+SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+SAYS = {
+    SAFE: "Its answers read like those of the model before.",
+    NOTICEABLE: "Its answers are noticeably worse than before.",
+    BROKEN: "Its answers are broken: some run in circles or make no sense.",
+}
 
 
 @dataclass(frozen=True)
@@ -59,20 +76,24 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         Texts for readers, each figure marked as measured or forecast.
     """
     forecast, truth, answer = results.forecast, results.measured, results.answer
-    before, after = float(smap.dense["bytes"]), float(truth["bytes"] if truth else forecast.bytes)
+    before, after = float(smap.dense["bytes"]), float(file_bytes(truth) if truth else forecast.file_bytes)
+    compact = float(truth["bytes"] if truth else forecast.bytes)
+    bars = [Bar("Before", format.size(before), 1.0, "measured")]
     source = "measured" if truth else "forecast"
     name = short_name(model)
+    bars.append(Bar("After", format.size(after), after / before, source))
+    if compact < after:
+        bars.append(Bar("As a compact file", format.size(compact), compact / before, source))
     return Facts(
-        title=assumptions.title.strip() or f"A smaller {name}",
+        title=assumptions.title.strip() or default_title(model),
         model=f"the {name}" if model == "demo" else name,
-        figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
-        before=format.size(before),
-        after=format.size(after),
-        share=after / before,
+        figures=(_size(before, after, compact, source), _speed(), _same_word(forecast, truth)),
+        judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
+        bars=tuple(bars),
         source=source,
         parts=_parts(smap, plan),
-        meanings=_meanings(before, after, assumptions),
-        assumptions=_assumed(before, assumptions),
+        meanings=_meanings(before, after, compact, assumptions),
+        assumptions=_assumed(assumptions),
         spoken=spoken(answer) if answer else None,
         record=_record(name, smap, plan, forecast, truth),
     )
@@ -83,15 +104,24 @@ def short_name(reference: str) -> str:
     return "demo model" if reference == "demo" else reference.rstrip("/\\").replace("\\", "/").split("/")[-1]
 
 
-def _smaller(share: float, source: str) -> Figure:
-    pruned = 1 - share
-    value = "under 1 %" if 0 < pruned < 0.005 else format.percent(pruned)
+def _size(before: float, after: float, compact: float, source: str) -> Figure:
+    """What the written model takes: first the ordinary folder, then a compact file where that is smaller."""
     basis = (
         "Counted in the pruned model."
         if source == "measured"
         else "Counted from the plan, so there is no range."
     )
-    return Figure(value, "smaller, stored without the zeros", source, basis)
+    if after < before:
+        return Figure(sizes.less(after, before), "smaller than before, on disk and in memory", source, basis)
+    says = "for the model folder, as before"
+    if compact < after:
+        says += f"; {format.size(compact)} as a compact file, {sizes.less(compact, after)} less"
+    return Figure(format.size(after), says, source, basis)
+
+
+def default_title(model: str) -> str:
+    """What the presentation is called until it is given a title."""
+    return f"A pruned {short_name(model)}"
 
 
 def _speed() -> Figure:
@@ -99,23 +129,36 @@ def _speed() -> Figure:
         "1.0×",
         "as fast as before",
         "forecast",
-        "Leaving out numbers saves space, not time: today's programs take as long over a zero as over "
-        "any other number. There is no range.",
+        "Zeros save no time: today's programs take as long over a zero as over any other number. There "
+        "is no range.",
     )
 
 
 def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
-        tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
-        return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
+        tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
+        basis = f"Tried on real text{tokens}; the forecast was {_in_100(forecast.agreement)}."
+        return Figure(_in_100(truth["agreement"]), says, "measured", basis)
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
 
 
+def _judged(verdict: Verdict) -> Judged:
+    says = SAYS[verdict.worst]
+    if verdict.best != verdict.worst:
+        says = f"How its answers read must be tried: {verdict.level}."
+    if verdict.source != MEASURED:
+        basis = "Worked out from how far its predictions drift; its answers were not tried."
+        return Judged(SIGN[verdict.worst], says, basis, "forecast")
+    # KL is for specialists.
+    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
+    return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
+
+
 def _in_100(share: float) -> str:
-    times = round(100 * share)
+    times = format.whole_percent(share)
     if times == 100 and share < 1:
         return "over 99 in 100"
     return "under 1 in 100" if times == 0 and share > 0 else f"{times} in 100"
@@ -132,21 +175,39 @@ def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
 # ---- money and devices ------------------------------------------------------------------------------
 
 
-def _meanings(before: float, after: float, assumptions: Assumptions) -> tuple[Meaning, ...]:
+def _meanings(before: float, after: float, compact: float, assumptions: Assumptions) -> tuple[Meaning, ...]:
+    """What is saved in memory, where a zero takes as much room as any other number, and on the way there."""
     meanings = []
     if assumptions.price > 0 and assumptions.copies > 0:
         meanings.append(_money(before - after, assumptions))
     if assumptions.memory > 0:
         meanings.append(_devices(before, after, assumptions.memory))
+    if compact < after:
+        meanings.append(_compact(after, compact))
     return tuple(meanings)
 
 
+def _compact(after: float, compact: float) -> Meaning:
+    return Meaning(
+        f"{format.size(after - compact)} less to keep and to send as a compact file",
+        f"{format.size(after)} - {format.size(compact)} a copy. It is unpacked before it runs, and then "
+        "takes as much disk and memory as before.",
+    )
+
+
 def _money(saved: float, assumptions: Assumptions) -> Meaning:
+    if saved <= 0:
+        return Meaning(
+            "Memory costs as much as before",
+            "Once the model is loaded, a zero takes as much memory as any other number: "
+            f"0 GB less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
+            f"{_price(assumptions.price, assumptions.currency)} a GB and month = nothing less",
+        )
     month = saved / 1e9 * assumptions.price * assumptions.copies
     total = _price(month, assumptions.currency)
     return Meaning(
         f"{total} less a month for memory",
-        f"{_gb(saved)} less a copy × {_copies(assumptions.copies)} × "
+        f"{_gb(saved)} less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
         f"{_price(assumptions.price, assumptions.currency)} a GB and month = about {total} a month",
     )
 
@@ -159,21 +220,21 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     if old == 0:
         return Meaning(f"It did not fit into {memory:g} GB, and now it does", line)
     than_before = "as before" if old == new else f"instead of {old}"
-    return Meaning(f"{_copies(new)} fit{'s' if new == 1 else ''} into one device, {than_before}", line)
+    return Meaning(
+        f"{counted(new, 'copy', 'copies')} fit{'s' if new == 1 else ''} into one device, {than_before}", line
+    )
 
 
-def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
+def _assumed(assumptions: Assumptions) -> tuple[str, ...]:
     lines = []
     if assumptions.price > 0 and assumptions.copies > 0:
         lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
-        lines.append(f"{_copies(assumptions.copies)} of the model are running")
+        lines.append(
+            f"{counted(assumptions.copies, 'copy', 'copies')} of the model "
+            f"{'is' if assumptions.copies == 1 else 'are'} running"
+        )
     if assumptions.memory > 0:
         lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
-    if lines:
-        lines.append(
-            "The software reads a model stored without its zeros; in an ordinary file it stays at "
-            f"{format.size(before)}"
-        )
     return tuple(lines)
 
 
@@ -183,10 +244,6 @@ def _gb(size: float) -> str:
 
 def _price(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}".strip()
-
-
-def _copies(number: int) -> str:
-    return "1 copy" if number == 1 else f"{number:,} copies"
 
 
 # ---- words ------------------------------------------------------------------------------------------
@@ -214,13 +271,13 @@ def _record(
     name: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, truth: dict[str, Any] | None
 ) -> str:
     dense = format.perplexity(smap.dense["perplexity"])
-    kind = "measured" if truth else "forecast"
-    figure = truth["perplexity"] if truth else forecast.perplexity
-    low, high = forecast.perplexity_low, forecast.perplexity_high
-    band = "" if truth else f" ({format.perplexity(low)} – {format.perplexity(high)})"
+    expected = format.perplexity(forecast.perplexity)
+    low, high = format.perplexity(forecast.perplexity_low), format.perplexity(forecast.perplexity_high)
+    figure = format.perplexity(truth["perplexity"]) if truth else f"{expected} ({low} – {high})"
+    kind = f"measured; the forecast was {expected}" if truth else "forecast"
     settings = ", ".join(format_settings(plan, smap.groups))
     return (
         f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
         f"{smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are zero. Perplexity "
-        f"{dense} before (measured), {format.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
+        f"{dense} before (measured), {figure} after ({kind}). Made with Prunescope."
     )

@@ -37,16 +37,17 @@ def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> N
         left, right = st.columns([2, 3], vertical_alignment="bottom")
         with left:
             _criterion_box()
-        right.button(
-            "Draw the map",
-            type="primary",
-            icon=":material/grid_on:",
-            disabled=busy,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with right, page_frame.action_row():
+            st.button(
+                "Draw the map",
+                type="primary",
+                icon=":material/grid_on:",
+                disabled=busy,
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _criterion_box() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
+# What training made of a plan; never to be taken for the plan's own figures.
+RECOVERED = ":orange-badge[measured after recovery]"
 KIND = {
     "qkv": "Attention QKV",
     "attn_out": "Attention output",
@@ -27,7 +29,7 @@ CRITERION = {
 WITH_WEIGHT_UPDATE = ("sparsegpt", "corrected")
 SIDE_BY_SIDE = ("fisher", "wanda", "magnitude")
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
-STRATEGY = {
+PRESET = {
     "uniform": "Uniform",
     "guide": "The guide's",
     "guide_attention": "The guide's, attention alone",
@@ -36,7 +38,7 @@ STRATEGY = {
     "protect_ends": "Protect both ends",
     "ramp": "Ramp over depth",
 }
-STRATEGY_NUMBER = {
+PRESET_NUMBER = {
     "qkv": "Attention QKV (share)",
     "attn_out": "Attention output (share)",
     "gate_up_times": "Gate and up (times the level)",
@@ -59,12 +61,21 @@ ACCURACY = "How often the model's first guess for the next word of a real text i
 AGREEMENT = "How often the pruned model's first guess for the next word is the same as the unpruned model's."
 KL = (
     "How far the pruned model's predictions drift from the unpruned model's, in nats per token. "
-    "0 is no drift; 0.1 is hardly noticed; above 1 the model is badly hurt."
+    "0 is no drift. What a KL does to answers differs from model to model: the verdict says it."
+)
+VERDICT = (
+    "What pruning does to answers. Safe: other words at times, as good as the unpruned model's. Noticeable: "
+    "you see a difference. Broken: answers repeat themselves, or say nothing of sense. Measured, it rests on "
+    "what the model answers to fixed prompts and questions, and on KL; forecast, on KL alone."
 )
 SPARSITY = "Share of the weights that can be pruned which are set to zero."
 SIZE = (
-    "Bytes of the weights when zeros are stored sparsely: one bit for each weight plus the values left. "
-    "An ordinary file stores the zeros as well and stays as large as before."
+    "Bytes of the weights in the folder that an export writes, in the number format in which the model is "
+    "loaded. A zero takes as much room as any other number."
+)
+COMPACT = (
+    "Bytes of the same weights in a compact file: one bit for each weight and the values that stay. It is "
+    "unpacked before a model runs from it."
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
 BAND = "The band is the range in which about eight of ten measurements are expected."
@@ -80,6 +91,7 @@ GLOSSARY = {
     "Measured": "A figure from really doing it: weights set to zero, real text run, weights put back.",
     "Perplexity": PERPLEXITY,
     "KL": KL,
+    "Verdict": VERDICT,
     "Recipe": "A small text file: model, text, criterion and plan, all it takes to do the same again.",
 }
 # The field's term for each word of the glossary.
@@ -93,6 +105,7 @@ TERMS = {
     "Measured": "evaluation",
     "Perplexity": "the exponential of the mean cross-entropy",
     "KL": "Kullback–Leibler divergence, KL(dense ‖ pruned)",
+    "Verdict": "greedy degeneration (seq-rep-4), flipped zero-shot answers, KL divergence",
     "Recipe": "pruning configuration",
 }
 # Figures by the name that they have on pages: the field's term, and what each says.
@@ -100,15 +113,16 @@ FIGURES = {
     "Right next word": ("top-1 accuracy", ACCURACY),
     "Same next word": ("top-1 agreement with the dense model", AGREEMENT),
     "Removed": ("sparsity", SPARSITY),
-    "Size, stored sparsely": ("size with bitmask compression", SIZE),
+    "Model folder": ("checkpoint size", SIZE),
+    "Compact file": ("size with bitmask compression", COMPACT),
     "Questions right": ("zero-shot multiple-choice accuracy", QUESTIONS),
     "Reading a prompt": ("prefill latency", PREFILL),
     "Writing a word": ("decode latency, time per output token", DECODE),
 }
 SPEED = (
     "Zeros alone make nothing faster today: common engines multiply by zero as slowly as by anything else, "
-    "so the speed stays **1.0×**. What shrinks is the model stored sparsely, not an ordinary file, in which "
-    "a zero takes as much space as any other number."
+    "so the speed stays **1.0×**. Nor is the written model folder smaller, in which a zero takes as much "
+    "space as any other number; a compact file is, until it is unpacked."
 )
 
 

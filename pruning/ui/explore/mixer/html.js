@@ -13,8 +13,7 @@ function icon(name) {
 
 function tileHtml(name, label, help) {
   return `<div class="tile" data-tile="${name}" title="${help}">
-    <div class="head"><span class="label">${label}</span>
-      <span class="truth"><span class="badge measured">measured</span> <b></b></span></div>
+    <div class="label">${label}</div>
     <div class="value"></div>
     <div class="source"><span class="badge"></span> <span class="beside"></span></div>
     <div class="note"></div>
@@ -51,22 +50,22 @@ function deskHtml(table) {
     const { label, short, colour } = table.kinds[kind];
     return faderHtml(kind, short, label, colour);
   });
-  const presets = table.presets.map(({ label }, index) => `<option value="${index}">${label}</option>`);
   return `
     <div class="tiles">
       ${tileHtml("perplexity", "Perplexity", table.help.perplexity)}
       ${tileHtml("agreement", "Same next word", table.help.agreement)}
-      ${tileHtml("size", "Size, stored sparsely", table.help.size)}
+      ${tileHtml("accuracy", "Right next word", table.help.accuracy)}
+      ${tileHtml("questions", "Questions right", table.help.questions)}
+      ${tileHtml("size", "Model folder", table.help.size)}
       ${tileHtml("speed", "Speed", "Zeros make nothing faster on ordinary engines.")}
     </div>
+    <div class="verdict" data-verdict title="${table.help.verdict}">${verdictHtml()}</div>
     <div class="board">
       <section class="mixer" aria-label="Sparsity of whole groups">
         <div class="faders">${faderHtml("master", "All", "All groups", "var(--st-text-color)")}${faders.join("")}</div>
         <div class="tools">
           <button data-do="undo" title="Undo (Ctrl+Z)" aria-label="Undo">${icon("undo")}</button>
           <button data-do="redo" title="Redo (Ctrl+Shift+Z)" aria-label="Redo">${icon("redo")}</button>
-          <select data-do="preset" aria-label="Preset, at the present overall level">
-            <option value="">Presets</option>${presets.join("")}</select>
           <button data-do="reset" title="Back to the unpruned model; what is locked stays.">Reset</button>
         </div>
       </section>
@@ -109,6 +108,7 @@ function partsOf(root) {
     layers: root.querySelector("[data-layers]"),
     damage: root.querySelector("[data-damage]"),
     tradeoff: root.querySelector("[data-tradeoff]"),
+    verdict: root.querySelector("[data-verdict]"),
     words: root.querySelector("[data-words]"),
     spoken: root.querySelector(".spoken"),
     differs: root.querySelector(".differs"),
@@ -119,48 +119,65 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function showTile(tile, { value, badge, beside, truth, note }) {
+function showTile(tile, { value, badge, beside, note }) {
   setText(tile.querySelector(".value"), value);
   const mark = tile.querySelector(".source .badge");
   setText(mark, badge);
-  mark.classList.toggle("measured", badge === "measured" || badge === "unpruned");
+  mark.classList.toggle("measured", badge !== "forecast");
+  mark.hidden = badge === "";
   setText(tile.querySelector(".beside"), beside);
-  tile.classList.toggle("known", Boolean(truth));
-  setText(tile.querySelector(".truth b"), truth || "–");
   setText(tile.querySelector(".note"), note);
 }
 
+// A figure that is forecast until it is measured: then that is the large one, and the forecast stands below.
+function qualityTile({ seen, low, high, truth, dense, text, empty }) {
+  const unpruned = dense === undefined ? "" : `unpruned ${text(dense)}`;
+  if (empty) return { value: text(seen), badge: "unpruned", beside: "", note: "" };
+  if (truth !== undefined) {
+    return { value: text(truth), badge: "measured", beside: unpruned, note: `forecast was ${text(seen)}` };
+  }
+  return { value: text(seen), badge: "forecast", beside: `${text(low)} – ${text(high)}`, note: unpruned };
+}
+
+function questionsTile(table, seen, truth, empty) {
+  const right = questionsRight(table, seen);
+  if (right === null && truth === undefined) {
+    return { value: "–", badge: "", beside: "not asked yet", note: "the button below asks them" };
+  }
+  if (right === null) return { value: percentText(truth), badge: "measured", beside: "", note: "" };
+  return qualityTile({ seen: right.value, low: right.low, high: right.high, truth, dense: right.dense, text: percentText, empty });
+}
+
+// What an export writes is exact: no forecast. The compact form comes second.
+function sizeTile(dense, seen, truth, empty) {
+  const [file, compact] = [truth?.fileBytes ?? seen.fileBytes, truth?.bytes ?? seen.bytes];
+  const beside = empty || file < dense.bytes ? "" : "zeros take room too";
+  const note = compact < file ? `compact file ${sizeText(compact)}, ${percentText(compact / file - 1)}` : "";
+  return { value: sizeText(file), badge: empty ? "unpruned" : "exact", beside, note };
+}
+
 function showTiles(tiles, { table, seen, truth, empty }) {
-  const badge = empty ? "unpruned" : "forecast";
   const dense = table.dense;
-  const range = (low, high, text) => (empty ? "" : `${text(low)} – ${text(high)}`);
-  showTile(tiles.perplexity, {
-    value: perplexityText(seen.perplexity),
-    badge,
-    beside: range(seen.perplexityLow, seen.perplexityHigh, perplexityText),
-    truth: truth && perplexityText(truth.perplexity),
-    note: `unpruned ${perplexityText(dense.perplexity)}`,
-  });
-  showTile(tiles.agreement, {
-    value: percentText(seen.agreement),
-    badge,
-    beside: range(seen.agreementLow, seen.agreementHigh, percentText),
-    truth: truth && percentText(truth.agreement),
-    note: "as the unpruned model",
-  });
-  showTile(tiles.size, {
-    value: sizeText(seen.bytes),
-    badge,
-    beside: empty ? "" : `${percentText(seen.bytes / dense.bytes - 1)}, exact`,
-    truth: truth && sizeText(truth.bytes),
-    note: `ordinary file ${sizeText(dense.bytes)}`,
-  });
+  const quality = (name, text, unpruned) =>
+    qualityTile({
+      seen: seen[name],
+      low: seen[`${name}Low`],
+      high: seen[`${name}High`],
+      truth: truth?.[name],
+      dense: unpruned,
+      text,
+      empty,
+    });
+  showTile(tiles.perplexity, quality("perplexity", perplexityText, dense.perplexity));
+  showTile(tiles.agreement, { ...quality("agreement", percentText), ...(truth || empty ? {} : { note: "as the unpruned model" }) });
+  showTile(tiles.accuracy, quality("accuracy", percentText, dense.accuracy));
+  showTile(tiles.questions, questionsTile(table, seen, truth?.questions, empty));
+  showTile(tiles.size, sizeTile(dense, seen, truth, empty));
   showTile(tiles.speed, {
     value: "1.0×",
-    badge: table.decodeMs ? "measured" : "not timed yet",
-    beside: table.decodeMs ? `${table.decodeMs.toFixed(0)} ms a word, unpruned` : "",
-    truth: "",
-    note: "zeros alone speed nothing up",
+    badge: table.decodeMs ? "measured" : "",
+    beside: table.decodeMs ? `${fixed(table.decodeMs, 0)} ms a word` : "not timed yet",
+    note: "zeros speed nothing up",
   });
 }
 
@@ -173,7 +190,7 @@ function showFader(fader, reading, levels, mean, locked, most) {
   fader.style.setProperty("--high", high / most);
   const text = percentText(mean);
   setText(reading, text);
-  fader.setAttribute("aria-valuenow", String(Math.round(mean * 100)));
+  fader.setAttribute("aria-valuenow", String(wholePercent(mean)));
   const mixed = high - low > 0.005 ? `, layers from ${percentText(low)} to ${percentText(high)}` : "";
   fader.setAttribute("aria-valuetext", `${text}${mixed}${locked ? ", locked" : ""}`);
   fader.classList.toggle("held", locked);

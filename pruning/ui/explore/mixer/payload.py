@@ -12,10 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast import predict as arithmetic
+from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.fit import MAX_KL, PIVOT
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import KL, LEVELS, measured_verdict
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
@@ -30,12 +33,14 @@ class Marks:
     """What else the mixer shows: plans that were measured or pinned, single measured points, speed.
 
     `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
-    `decode_ms` is the dense model's measured time a word, where it is known.
+    `curves` say how questions right fall with the KL, by capability, and `decode_ms` is the dense model's
+    measured time a word, where these are known.
     """
 
     measured: Sequence[tuple[Plan, Mapping[str, Any]]] = ()
     pins: Sequence[tuple[str, Plan]] = ()
     points: Mapping[Group, Sequence[tuple[float, float]]] | None = None
+    curves: Mapping[str, AccuracyCurve] | None = None
     decode_ms: float | None = None
 
 
@@ -83,8 +88,16 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
         "points": {
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
+        "curves": [_curve(curve) for curve in (marks.curves or {}).values()],
         "decodeMs": marks.decode_ms,
-        "help": {"perplexity": labels.PERPLEXITY, "agreement": labels.AGREEMENT, "size": labels.SIZE},
+        "help": {
+            "perplexity": labels.PERPLEXITY,
+            "agreement": labels.AGREEMENT,
+            "accuracy": labels.ACCURACY,
+            "questions": labels.QUESTIONS,
+            "size": f"{labels.SIZE} {labels.COMPACT}",
+            "verdict": labels.VERDICT,
+        },
         "fingerprint": smap.fingerprint,
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
@@ -96,13 +109,15 @@ def _constants() -> dict[str, Any]:
         "maxKl": MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
         "pivot": PIVOT,
+        "levels": list(LEVELS),
+        "klLimits": [KL.noticeable, KL.broken],
     }
 
 
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": labels.STRATEGY[name],
+        "label": labels.PRESET[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
@@ -110,10 +125,25 @@ def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
 
 
 def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = measured_verdict(figures)
     return {
         "levels": smap.levels_of(plan).tolist(),
         "perplexity": figures["perplexity"],
         "agreement": figures["agreement"],
         "accuracy": figures["accuracy"],
+        "questions": figures.get("probe_accuracy"),
+        "fileBytes": file_bytes(figures),
         "bytes": figures["bytes"],
+        "verdict": {"level": verdict.level, "source": verdict.source, "sentence": verdict.sentence},
+    }
+
+
+def _curve(curve: AccuracyCurve) -> dict[str, float]:
+    return {
+        "dense": curve.dense,
+        "chance": curve.asked.chance,
+        "questions": curve.asked.questions,
+        "a": curve.a,
+        "b": curve.b,
+        "spread": curve.spread,
     }
