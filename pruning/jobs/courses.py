@@ -20,6 +20,8 @@ from pruning.workspace.task_registry import BY_NAME as TASKS
 BEGIN = (Stage("start"), Stage("load"))
 TEXT = (Stage("text"), Stage("dense"))
 MEASURED = (Stage("evaluate"), Stage("questions"), Stage("prompts"))
+# What a job leaves for those that follow it.
+ONCE = frozenset({"start", "load", "text", "dense", "statistics", "gradients"})
 CAPABILITIES, RACES = 6, 16
 CALIBRATION_PLANS, UNIT_PLANS = 6, 3
 
@@ -169,7 +171,7 @@ def _recover(asked: Asked) -> Course:
 def _progressive(asked: Asked) -> Course:
     recovery = asked.arguments.get("recovery")
     change = _change(asked, asked.criterion, asked.masks)
-    rung = (change[-1], *MEASURED)
+    rung: Stages = (change[-1], *MEASURED)
     if recovery is not None:
         rung += (Stage("evaluate"), *_training(asked, Training.of(recovery)))
     rounds = ((*asked.dense_answers(), *rung), *(rung,) * (asked.levels() - 1))

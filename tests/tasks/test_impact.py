@@ -50,7 +50,7 @@ def test_every_row_is_measured(session: Session, loaded: Loaded, tmp_path: Path)
     heard: list[float] = []
 
     def listen(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        heard.append(done / total)
+        heard.extend([done / total] if partial else [])
         streamed.extend([partial["row"]] if partial and "name" in partial.get("row", {}) else [])
 
     found = TASKS["impact"](session.reporting(listen), out=str(tmp_path / "rows.json"))

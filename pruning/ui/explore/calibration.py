@@ -119,6 +119,7 @@ def strip(
                 request,
                 icon=":material/school:",
                 key="teach",
+                timed=False,
                 disabled=busy,
                 width="stretch",
                 help="Measures the plans that tell most about this model: two that take from everything, "

@@ -87,23 +87,18 @@ function klOf(cost, table) {
   return cost > 0 ? Math.min(kappa * cost ** beta, table.constants.maxKl) : 0;
 }
 
-// y = f(KL): see pruning/planning/forecast/quality.py.
+// y = exp θ · KL^b: see pruning/planning/forecast/quality.py.
 function relationAt({ theta, power }, kl) {
-  if (kl <= 0) return 0;
-  const factor = Math.exp(theta);
-  return power === null ? (kl * kl) / (kl + factor) : factor * kl ** power;
+  return kl > 0 ? Math.exp(theta) * kl ** power : 0;
 }
 
 // The range of y, `width` standard deviations either way, where log KL has the deviation `spread`.
 function bandAt(relation, kl, spread, width) {
   if (kl <= 0) return [0, 0];
-  const { theta, power, sd, noise } = relation;
-  const lag = Math.exp(theta);
-  const elasticity = power === null ? 2 - kl / (kl + lag) : power;
-  const slope = power === null ? lag / (kl + lag) : 1;
   const y = relationAt(relation, kl);
-  const factor = Math.exp(width * Math.hypot(elasticity * spread, relation.spread, slope * sd));
-  return [y - Math.hypot(y - y / factor, width * noise), y + Math.hypot(y * factor - y, width * noise)];
+  const factor = Math.exp(width * Math.hypot(relation.power * spread, relation.spread, relation.sd));
+  const chance = width * relation.noise;
+  return [y - Math.hypot(y - y / factor, chance), y + Math.hypot(y * factor - y, chance)];
 }
 
 // Questions right, all capabilities together: pruning/planning/forecast/capability_accuracy.py, `overall`.
