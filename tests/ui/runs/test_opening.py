@@ -101,7 +101,7 @@ CASES = {
     "measure": Case(
         lambda s: synthetic.put_measure(s, WANDA, ["all=0.4"]),
         "Explore",
-        ("same next word", "right next word", "questions right 52 %", "40 % gone", "538 MB · as a compact file"),
+        ("same next word", "right next word", "questions right 52 %", "40 % gone", "as a compact file"),
     ),
     "measure_recovered": Case(
         lambda s: synthetic.put_method(s, ["all=0.5"], 0.5, 0.35, "wanda", recovery={"steps": 60}),
@@ -128,7 +128,7 @@ CASES = {
     "export": Case(
         lambda s: synthetic.put_export(s, WANDA, ["down=0.3"], s.exports() / "light"),
         "Export",
-        ("5.00 kB on disk", "as a model folder", "MLP down 30 %"),
+        ("5.00 kB on disk, as a model folder", "MLP down 30 %"),
     ),
     "job": Case(put_failed, "Sensitivity", ("The disk is full.",)),
 }
