@@ -25,6 +25,9 @@ from pruning.tasks.measure import measure_now, place_of
 from pruning.workspace.results import stored
 from pruning.workspace.store import Store
 
+# So many windows of the text are read to hold a written or smaller model against the one in memory.
+SAMPLE = 2
+
 
 def export_model(
     session: Session,
@@ -53,9 +56,8 @@ def export_model(
         figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:
             figures = measure_now(session, spec, change, reference, request.recovery)
-        sample = reference.windows.evaluation[:2]
         cut = change.units is not None and not masked
-        written = cut_copy(session, spec, change, sample) if cut else session.model
+        written = cut_copy(session, spec, change, reference) if cut else session.model
         dense = dense_bytes(written)
         files = {"recipe.yaml": request.dumps(), "README.md": card(request, figures, dense, cut)}
         size = write_model(
@@ -63,7 +65,7 @@ def export_model(
             session.loaded.tokenizer,
             folder,
             files,
-            sample,
+            reference.windows.evaluation[:SAMPLE],
             lambda note: session.progress(3, 4, note),
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
@@ -73,14 +75,16 @@ def export_model(
     return value
 
 
-def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
-    """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
+def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, reference: Reference) -> nn.Module:
+    """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's, by
+    the spread of the dense model's."""
     units = units_of(session, spec.options.structure)
     small = smaller(session.model, units, change.units or Removal())
-    ids = sample.to(device_of(session.model))
+    ids = reference.windows.evaluation[:SAMPLE].to(device_of(session.model))
     with torch.no_grad():
         expected, given = (model(input_ids=ids, use_cache=False).logits for model in (session.model, small))
-    check_same(expected, given)
+        dense = reference.head(reference.hidden[:SAMPLE])
+    check_same(expected, given, dense)
     return small
 
 

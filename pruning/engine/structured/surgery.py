@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from pruning.engine.architecture.equivalence import relative_error, same_values
 from pruning.engine.architecture.groups import Part, attention_name, decoder_layers, weight_view
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_groups, pruned_rows
 from pruning.errors import PruningError
@@ -22,8 +23,6 @@ WIDTH_NAMES = ("embed_dim", "split_size")
 INNER_NAMES = ("intermediate_size", "n_inner", "ffn_dim")
 INDEX_NAMES = ("layer_idx",)
 WITH_ZEROS = "export the full-size model with zeros in it (--masked)"
-# By how much of their spread logits may differ that should be equal.
-TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 def smaller(
@@ -76,14 +75,16 @@ def check_even(units: Units, removal: Removal) -> None:
             )
 
 
-def check_same(expected: torch.Tensor, given: torch.Tensor) -> None:
-    """Raise PruningError unless the smaller model's logits are those of the model with zeros."""
-    worst = float((expected.float() - given.float()).abs().max() / expected.float().std())
-    if not worst <= TOLERANCES.get(expected.dtype, 1e-3):
+def check_same(expected: torch.Tensor, given: torch.Tensor, dense: torch.Tensor) -> None:
+    """Raise PruningError unless the smaller model's logits are those of the model with zeros.
+
+    All are [..., vocabulary] on the same tokens; `dense` are the dense model's, which set the measure.
+    """
+    if not same_values(expected, given, dense):
         raise PruningError(
             "The smaller model does not put out what the model with zeros does (logits differ by "
-            f"{worst:.2g} of their spread): this family is not understood well enough to be cut. "
-            f"Instead, {WITH_ZEROS}."
+            f"{relative_error(expected, given, dense):.2g} of the dense model's spread): this family is not "
+            f"understood well enough to be cut. Instead, {WITH_ZEROS}."
         )
 
 
