@@ -40,9 +40,9 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
         forms = [size for size in sizes(without(parts, kind, share), {}) if size.form in ("ordinary", "int8")]
     best = smallest(forms)
     st.markdown(
-        f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights as "
-        f"they are, the smallest is **{NAME[best.form].lower()}: {format.size(best.total)}**, "
-        f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
+        f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights in "
+        f"{model.facts['dtype']}, as they are, the smallest is **{NAME[best.form].lower()}: "
+        f"{format.size(best.total)}**, {dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
     left, right = st.columns([1, 1], gap="large")
     rows = [(BESIDE, dense), *((NAME[size.form], size) for size in forms)]
