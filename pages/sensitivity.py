@@ -4,7 +4,7 @@ from pruning.ui.data import queries
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import page as sensitivity_view
 from pruning.ui.sensitivity import table as map_table
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, missing_map
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -20,8 +20,15 @@ page_frame.callback_error()
 busy = jobs.panel(("map", "sweep", "capabilities"))
 model = page_frame.require_model()
 if model:
-    sensitivity_view.criterion(model, smap, busy)
+    # A new criterion empties nothing: until its map is there, that of another stays in view.
+    other = None if smap else queries.other_map(model)
+    if other:
+        missing_map.note(other, sensitivity_view.KEPT, busy)
+    elif smap is None:
+        sensitivity_view.first_map(model, busy)
     if smap:
         sensitivity_view.board(model, smap, busy)
         capability_view.section(smap, busy)
         map_table.section(model, smap)
+    elif other:
+        sensitivity_view.board(model, other, busy)

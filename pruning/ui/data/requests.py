@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -34,11 +35,31 @@ def capability_map_request() -> dict[str, Any]:
     return request("capabilities", criterion=choice.criterion, data=choice.data)
 
 
+def map_request() -> dict[str, Any]:
+    """What draws the sensitivity map of the session's criterion and text."""
+    choice = session.current()
+    return request("map", criterion=choice.criterion, data=choice.data)
+
+
 def submit(request: dict[str, Any]) -> int:
     """Queue a request, and remember its job as the session's latest of this task."""
     job_id = runner().submit(request)
     st.session_state[f"job_{request['task']}"] = job_id
     return job_id
+
+
+def expected_seconds(request: dict[str, Any]) -> float | None:
+    """How long a request will take once it begins, by this machine's earlier runs of its task and model.
+
+    None where there were none.
+    """
+    took = [
+        job.finished - job.started
+        for job in store().jobs(("done",), limit=200)
+        if job.started and job.finished and job.request["task"] == request["task"]
+        if job.request["model"]["reference"] == request["model"]["reference"]
+    ]
+    return median(took[:10]) if took else None
 
 
 def waiting_jobs() -> list[Job]:

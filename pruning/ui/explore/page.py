@@ -5,6 +5,8 @@ All of it but the mixer's table is one fragment: letting go of a fader runs this
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
@@ -13,20 +15,31 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
+from pruning.ui.shared import missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
-from pruning.ui.text import labels
+from pruning.ui.text import format, labels
 
 ANSWERED = "desk_answered"
+KEPT = (
+    "Your faders stay. Until it is drawn, every forecast here is of {name}; what you measure is pruned by "
+    "the criterion that you chose."
+)
 
 
 def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Draw the mixer and what stands below it."""
-    measurements = queries.measurements(model, smap)
-    forecaster = queries.forecaster(smap, measurements)
+    """Draw the mixer and what stands below it.
+
+    While the session's own map is missing `smap` is another criterion's: its forecast is marked so, and what
+    would judge the session's criterion by it is left out. Measured is what the session's criterion gave.
+    """
+    forecaster = queries.forecaster(smap, queries.measurements(model, smap))
+    measurements = queries.measurements(model, replace(smap, criterion=session.current().criterion))
     table = table_data(forecaster, _marks(model, measurements, forecaster))
     curves = capabilities.curves(model, smap)
+    other = missing_map.other(smap)
+    missing_map.note(smap, KEPT, busy)
 
     @st.fragment
     def draw() -> None:
@@ -44,20 +57,36 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            st.markdown(verdict(current))
-            if current.plan:
+            st.markdown(_as_of_another(current, smap) if other else verdict(current))
+            if current.plan and not other:
                 calibration.meter(forecaster, current)
         with right:
             pin_button(current)
             presets.popover(model, current.plan)
             _plan_text(model, current.text)
-            if current.plan:
+            if current.plan and not other:
                 capabilities.section(curves, current.forecast, current.measured)
 
     draw()
-    calibration.strip(model, forecaster, measurements, busy)
+    if not other:
+        calibration.strip(model, forecaster, measurements, busy)
     st.caption(f"{labels.CRITERION.get(smap.criterion, smap.criterion)}. {labels.SPEED}")
     component.send_table(table)
+
+
+def _as_of_another(current: CurrentPlan, smap: SensitivityMap) -> str:
+    """The drift as another criterion's map forecasts it, and what was measured with the session's own."""
+    if not current.plan:
+        return verdict(current)
+    forecast = current.forecast
+    band = f"{format.kl(forecast.kl_low)} – {format.kl(forecast.kl_high)}"
+    said = (
+        f"{format.percent(forecast.sparsity)} of the prunable weights removed · {labels.FORECAST} "
+        f"{missing_map.badge(smap)} KL {format.kl(forecast.kl)} ({band}) nats per token"
+    )
+    if current.measured is None:
+        return f"{said} · :gray-badge[not measured yet]"
+    return f"{said} · {labels.MEASURED} KL {format.kl(current.measured['kl'])}"
 
 
 def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
@@ -77,15 +106,17 @@ def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
 
 def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
     dense = queries.baseline(model)
-    unpruned = forecaster.smap.dense["perplexity"]
+    smap = forecaster.smap
+    unpruned = smap.dense["perplexity"]
     return Marks(
         measured=[(row.plan, row.figures) for row in measurements],
         pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, forecaster)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
-            for group, points in queries.sweep_points(forecaster.smap).items()
+            for group, points in ({} if missing_map.other(smap) else queries.sweep_points(smap)).items()
         },
         decode_ms=dense.get("decode_ms") if dense else None,
+        forecast_label=missing_map.forecast_label(smap),
     )
 
 

@@ -75,13 +75,13 @@ function deskHtml(table) {
         ${table.order.map((kind) => laneHtml(kind, table.kinds[kind])).join("")}
         <div class="lane"><div class="lane-name quiet">layer</div>
           <canvas data-layers title="Click a number to lock its layer." aria-hidden="true"></canvas></div>
-        <div class="title">Where the damage comes from <span class="badge">forecast</span>
+        <div class="title">Where the damage comes from <span class="badge">${table.forecastLabel}</span>
           <span class="quiet">KL, nats per token</span></div>
         <div class="lane"><div class="lane-name"></div>
           <canvas data-damage role="img" aria-label="Forecast damage of this plan by layer"></canvas></div>
       </section>
       <section class="side" aria-label="Quality against size">
-        <div class="title">Perplexity against size <span class="badge">forecast</span></div>
+        <div class="title">Perplexity against size <span class="badge">${table.forecastLabel}</span></div>
         <canvas data-tradeoff role="img" aria-label="Forecast perplexity against size, with this plan marked"></canvas>
         <div class="legend">
           ${table.presets.filter(({ drawn }) => drawn).map(({ label }, i) => `<span><i class="dash d${i}"></i>${label}</span>`).join("")}
@@ -131,7 +131,7 @@ function showTile(tile, { value, badge, beside, truth, note }) {
 }
 
 function showTiles(tiles, { table, seen, truth, empty }) {
-  const badge = empty ? "unpruned" : "forecast";
+  const badge = empty ? "unpruned" : table.forecastLabel;
   const dense = table.dense;
   const range = (low, high, text) => (empty ? "" : `${text(low)} – ${text(high)}`);
   showTile(tiles.perplexity, {

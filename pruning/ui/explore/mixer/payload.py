@@ -30,13 +30,15 @@ class Marks:
     """What else the mixer shows: plans that were measured or pinned, single measured points, speed.
 
     `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
-    `decode_ms` is the dense model's measured time a word, where it is known.
+    `decode_ms` is the dense model's measured time a word, where it is known. `forecast_label` is what the
+    badges of forecasts say.
     """
 
     measured: Sequence[tuple[Plan, Mapping[str, Any]]] = ()
     pins: Sequence[tuple[str, Plan]] = ()
     points: Mapping[Group, Sequence[tuple[float, float]]] | None = None
     decode_ms: float | None = None
+    forecast_label: str = "forecast"
 
 
 def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
         "decodeMs": marks.decode_ms,
+        "forecastLabel": marks.forecast_label,
         "help": {"perplexity": labels.PERPLEXITY, "agreement": labels.AGREEMENT, "size": labels.SIZE},
         "fingerprint": smap.fingerprint,
     }
