@@ -40,9 +40,7 @@ def relative_error(
     return float(squares.mean().sqrt())
 
 
-def same_values(
-    expected: torch.Tensor, given: torch.Tensor, reference: torch.Tensor | None = None
-) -> bool:
+def same_values(expected: torch.Tensor, given: torch.Tensor, reference: torch.Tensor | None = None) -> bool:
     """Whether `relative_error` is no more than rounding in the number format of `expected`."""
     return expected.shape == given.shape and relative_error(expected, given, reference) <= tolerance(expected)
 
