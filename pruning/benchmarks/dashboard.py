@@ -80,8 +80,14 @@ SWITCH = """([link, quiet]) => new Promise((resolve) => {
 })"""
 
 
-def bench_ui(progress: Progress, events: int = EVENTS, releases: int = RELEASES) -> dict[str, Any]:
-    """Measure the dashboard on made-up maps of both shapes; milliseconds, and memory in MB (10⁶ bytes)."""
+def bench_ui(
+    progress: Progress, events: int = EVENTS, releases: int = RELEASES, rounds: int = ROUNDS
+) -> dict[str, Any]:
+    """Measure the dashboard on made-up maps of both shapes; milliseconds, and memory in MB (10⁶ bytes).
+
+    So many `events` are drawn of each drag, with so many `releases`, and each page is opened in as many
+    `rounds`.
+    """
     found: dict[str, Any] = {}
     steps = 2 + len(SHAPES)
     with tempfile.TemporaryDirectory() as scratch, launched() as browser:
@@ -92,7 +98,7 @@ def bench_ui(progress: Progress, events: int = EVENTS, releases: int = RELEASES)
             with _workspace(Path(scratch) / shape, layers) as address, _opened(browser, address) as page:
                 found.update(_desk(page, shape, events, releases))
         progress(steps - 1, steps, "Pages")
-        found.update(_pages(browser, Path(scratch) / "pages"))
+        found.update(_pages(browser, Path(scratch) / "pages", rounds))
         progress(steps, steps, "Done")
     found["release_median_ms"] = max(found[f"release_median_ms_{shape}"] for shape in SHAPES)
     return found
@@ -196,7 +202,7 @@ def _releases(page: Page, fader: Locator, releases: int) -> list[float]:
 # ---- pages and process ------------------------------------------------------------------------------
 
 
-def _pages(browser: Browser, folder: Path) -> dict[str, Any]:
+def _pages(browser: Browser, folder: Path, rounds: int) -> dict[str, Any]:
     """A fresh server's first page, every switch between pages, and what its process holds after that."""
     with _workspace(folder, SHAPES["80x5"]) as found, _opened(browser, found) as page:
         start = time.perf_counter()
@@ -205,7 +211,7 @@ def _pages(browser: Browser, folder: Path) -> dict[str, Any]:
         first = 1000 * (time.perf_counter() - start)
         switches: list[tuple[float, str]] = []
         links = page.locator(LINKS)
-        for index in ROUNDS * [*range(1, links.count()), 0]:
+        for index in rounds * [*range(1, links.count()), 0]:
             link = links.nth(index)
             taken = page.evaluate(SWITCH, [link.element_handle(), QUIET])
             switches.append((float(taken), page.locator("h1").inner_text()))

@@ -9,6 +9,7 @@ import argparse
 import re
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
@@ -43,9 +44,9 @@ def walk(page: Page, address: str) -> None:
     expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
 
 
-def load_and_map(page: Page, address: str) -> None:
-    """From an empty workspace to the demo model's map."""
-    page.goto(f"{address}/model")
+def load_and_map(page: Page, address: str, data: str = "demo") -> None:
+    """From an empty workspace to the demo model's map on a text."""
+    page.goto(f"{address}/model?{urlencode({'data': data})}")
     settle(page)
     page.get_by_role("button", name="Load the demo model").click()
     expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)

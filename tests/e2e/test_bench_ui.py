@@ -17,7 +17,7 @@ from tests.support.result_keys import check_printed
 
 SHAPED = ("drag_median_ms", "drag_p95_ms", "paint_median_ms", "paint_p95_ms", "release_median_ms")
 WHOLE = ("floor_median_ms", "floor_p95_ms", "release_median_ms", "switch_max_ms", "switch_median_ms")
-FEW = 40
+FEW = 12
 # Each test opens a browser of its own: Playwright allows one at a time, and the bench opens one itself.
 needs_chromium = pytest.mark.skipif(
     browsers.chromium() is None, reason="there is no Chromium or Chrome on the PATH"
@@ -27,7 +27,7 @@ needs_chromium = pytest.mark.skipif(
 @pytest.mark.browser
 @needs_chromium
 def test_the_bench_measures_and_the_server_stays_small() -> None:
-    found = bench_ui.bench_ui(silent, events=FEW, releases=3)
+    found = bench_ui.bench_ui(silent, events=FEW, releases=2, rounds=1)
     for name in (
         *WHOLE,
         "first_page_ms",
