@@ -70,7 +70,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     draw()
     if not other:
         calibration.strip(model, forecaster, measurements, busy)
-    st.caption(f"{labels.CRITERION.get(smap.criterion, smap.criterion)}. {labels.SPEED}")
+    chosen = session.current().criterion
+    st.caption(f"{labels.CRITERION.get(chosen, chosen)}. {labels.SPEED}")
     component.send_table(table)
 
 

@@ -206,7 +206,7 @@ def _curves(
         st.caption(f"{len(chosen)} groups are selected; the first {MAX_CURVES} are drawn.")
     for group in shown:
         if group in points:
-            st.markdown(_beside(group, points[group], single, level))
+            st.markdown(f"{_beside(group, points[group], single, level)} {missing_map.badge(smap)}")
 
 
 def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
