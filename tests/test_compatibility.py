@@ -88,7 +88,7 @@ def test_every_result_of_then_is_read(old: Store) -> None:
     assert len(row["value"]["levels"]) == 9
     smap = SensitivityMap.from_dict(row["value"])
     assert Subject.of_map(smap) == SUBJECT
-    plans = {kl: plan for plan, kl in results.measured_plans(old, smap)}
+    plans = {figures["kl"]: plan for plan, figures in results.measured_plans(old, smap)}
     assert plans[KLS["recipe.yaml"]][0, "down"] == 0.3
     assert results.best_map(old, SUBJECT, "wanda") is not None
     assert len(results.about(old, "sweep_point", SUBJECT, criterion="fisher")) == 15

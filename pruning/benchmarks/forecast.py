@@ -14,6 +14,7 @@ from pruning.planning.allocation.solver import Target, solve
 from pruning.planning.bisection import bisection
 from pruning.planning.forecast.calibration_plans import calibration_plans, in_units
 from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan, format_settings
@@ -25,6 +26,8 @@ from pruning.tasks.optimize import unit_map_for
 from pruning.tasks.sensitivity import map_for
 
 KL_RANGE = (0.05, 3.0)
+# What follows from KL, and is forecast with a band of its own.
+DERIVED = ("perplexity", "agreement", "accuracy")
 # Forecast before any measurement, of what is drawn; it leaves room for the truth to lie beside it.
 DRAWN_KL = (0.08, 2.0)
 HALVINGS = 30
@@ -114,7 +117,8 @@ def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str,
     For each case a map is taken, the few plans that the product chooses
     (`pruning.planning.forecast.calibration_plans`) are measured and fitted to, and recipes of every kind are
     drawn with a fixed seed, measured and set beside the forecast before and after the fit. Recipes with a
-    measured KL outside `KL_RANGE` are left out. Errors are |measured / forecast - 1|.
+    measured KL outside `KL_RANGE` are left out. Errors are |measured / forecast - 1|; `perplexity_error` is
+    |forecast / measured - 1| of the rise over the dense model's perplexity.
     """
     rng = np.random.default_rng(11)
     kinds = (*SHAPES, SOLVED)
@@ -124,7 +128,9 @@ def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str,
     for case in cases:
         smap, totals = _map(session, case)
         pairs = [(plan, measured(session, case, plan)) for plan in calibration_plans(smap, totals)]
-        forecaster = Forecaster.fitted(smap, [(plan, quality.kl) for plan, quality in pairs])
+        forecaster = Forecaster.fitted(
+            smap, [(plan, quality.kl) for plan, quality in pairs], [_figures(quality) for _, quality in pairs]
+        )
         fitted.append(_fitted(smap, case, pairs))
         for kind in (kind for kind in kinds for _ in range(case.recipes)):
             plan = drawn(smap, kind, rng, totals)
@@ -175,7 +181,7 @@ def _fitted(smap: SensitivityMap, case: Case, pairs: Sequence[tuple[Plan, Qualit
 
 
 def _figures(quality: Quality) -> dict[str, float]:
-    return {name: getattr(quality, name) for name in ("perplexity", "agreement", "accuracy")}
+    return {name: getattr(quality, name) for name in ("kl", *DERIVED)}
 
 
 def _row(forecaster: Forecaster, plan: Plan, quality: Quality, kind: str) -> dict[str, Any]:
@@ -186,16 +192,26 @@ def _row(forecaster: Forecaster, plan: Plan, quality: Quality, kind: str) -> dic
         "what": smap.structure if whole else smap.criterion,
         "kind": kind,
         "sparsity": after.sparsity,
-        "kl": kl,
         **_figures(quality),
+        "dense_perplexity": smap.dense["perplexity"],
         "forecast": after.kl,
         "low": after.kl_low,
         "high": after.kl_high,
         "before": before.kl,
         "inside": bool(after.kl_low <= kl <= after.kl_high),
         "inside_before": bool(before.kl_low <= kl <= before.kl_high),
+        **{f"{name}_forecast": getattr(after, name) for name in DERIVED},
+        **{f"{name}_before": getattr(before, name) for name in DERIVED},
+        **{f"{name}_inside": _holds(after, name, quality) for name in DERIVED},
+        **{f"{name}_inside_before": _holds(before, name, quality) for name in DERIVED},
         "settings": format_settings(plan, smap.groups),
     }
+
+
+def _holds(forecast: Forecast, name: str, quality: Quality) -> bool:
+    """Whether the band of a figure holds what was measured."""
+    low, high = getattr(forecast, f"{name}_low"), getattr(forecast, f"{name}_high")
+    return bool(low <= getattr(quality, name) <= high)
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -211,7 +227,18 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if len(rows) > 2:
             result[f"spearman{suffix}"] = spearman([row[name] for row in rows], truth.tolist())
         result[f"coverage_80{suffix}"] = float(np.mean([row[inside] for row in rows]))
+        result[f"perplexity_error{suffix}"] = _rise_error(rows, f"perplexity_{name}")
+        for figure in DERIVED:
+            result[f"{figure}_coverage_80{suffix}"] = float(
+                np.mean([row[f"{figure}_{inside}"] for row in rows])
+            )
     return result
+
+
+def _rise_error(rows: Sequence[dict[str, Any]], name: str) -> float:
+    """Median of |forecast / measured − 1|, of how far perplexity rises over the dense model's."""
+    rises = [[row[key] - row["dense_perplexity"] for row in rows] for key in (name, "perplexity")]
+    return float(np.median(np.abs(np.divide(*map(np.array, rises)) - 1)))
 
 
 def forecast_ms(smap: SensitivityMap, plan: Plan) -> float:

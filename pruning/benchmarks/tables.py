@@ -118,6 +118,7 @@ def _forecast(result: Result) -> list[str]:
                 "above the prior's",
             ),
             ("measured KL inside the band (`coverage_80`)", "coverage_80", percent(), percent(), "80 %"),
+            *_derived_rows(),
         )
     ]
     parts = [
@@ -138,6 +139,16 @@ def _forecast(result: Result) -> list[str]:
         f"{result['recipes']} recipes; one forecast of a plan takes "
         f"{shown(result, 'forecast_ms', decimals(1))} ms (`forecast_ms`).",
     ]
+
+
+def _derived_rows() -> list[tuple[str, str, Format, Format, str]]:
+    """What follows from KL: how far off the rise of perplexity is, and what the bands of the others hold."""
+    error = "median error of the rise of perplexity (`perplexity_error`)"
+    rows = [(error, "perplexity_error", percent(1), percent(), "at most 15 %")]
+    for name in ("perplexity", "agreement", "accuracy"):
+        key = f"{name}_coverage_80"
+        rows.append((f"measured {name} inside its band (`{key}`)", key, percent(), percent(), "75–88 %"))
+    return rows
 
 
 def _masks(result: Result) -> list[str]:

@@ -15,7 +15,7 @@ from pruning.cli.options import (
     settings_option,
 )
 from pruning.cli.reference.result_types import RecipeResult
-from pruning.cli.run import figures, finish, load, run_on, terminal_progress
+from pruning.cli.run import figures, finish, load, request_of, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.recipe.mask_options import MaskOptions
@@ -56,7 +56,8 @@ def recipe(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
     best, sparsity, preset = words["best"], words["sparsity"], words["strategy"]
     options: MaskOptions = words["options"]
     _check_best(best, sparsity, bool(words["settings"] or preset))
-    with terminal_progress() as progress:
+    asked = request_of("recipe", model, how, data=words["data"], best=sparsity, **options.changed())
+    with terminal_progress(asked) as progress:
         result = make_recipe(
             Session(load(model, how, progress), Store(), words["data"], progress),
             settings=words["settings"],
@@ -99,10 +100,11 @@ def export(model: str, recipe_file: str, out: str, masked: bool, how: dict[str, 
     from pruning.engine.criteria import CRITERIA, LEARNT
 
     request = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    with terminal_progress() as progress:
+    arguments = {"recipe": request.to_dict(), "out": out, "masked": masked}
+    with terminal_progress(request_of("export", model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
         request.check_model(loaded.fingerprint)
-        result = run_on(loaded, "export", progress, recipe=request.to_dict(), out=out, masked=masked)
+        result = run_on(loaded, "export", progress, **arguments)
     named = {
         "out": "model",
         "bytes": "bytes",

@@ -6,9 +6,8 @@ from typing import Any
 import click
 
 from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
-from pruning.cli.run import finish, load, run_on, terminal_progress
+from pruning.cli.run import finish, load, request_of, run_on, terminal_progress
 from pruning.planning.recipe.guide_claims import BY_NAME, memory_ratio, perplexity_ratio
-from pruning.progress import Progress
 from pruning.workspace.result_types import ImpactResult
 
 LOTTERY_STEPS = 20
@@ -41,31 +40,20 @@ def impact(model: str, how: dict[str, Any], rows: str | None, **request: Any) ->
     """
     only = None if rows is None else [name.strip() for name in rows.split(",")]
     steps = request["lottery_steps"] if request["lottery"] else 0
-    with terminal_progress() as progress:
+    arguments = {"data": request["data"], "lottery_steps": steps, "only": only, "out": request["out"]}
+    asked = request_of("impact", model, how, **arguments)
+    with terminal_progress(asked, on_partial=_show_row) as progress:
         loaded = load(model, how, progress)
-        result = run_on(
-            loaded,
-            "impact",
-            _with_rows(progress),
-            data=request["data"],
-            lottery_steps=steps,
-            only=only,
-            out=request["out"],
-        )
+        result = run_on(loaded, "impact", progress, **arguments)
     lines = [f"{_name(row):<22} {row['verdict']['text']}" for row in result["rows"]]
     finish(result, lines)
 
 
-def _with_rows(progress: Progress) -> Progress:
-    """Also says each row on a line of its own as soon as it is there."""
-
-    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        row = (partial or {}).get("row")
-        if row is not None and "name" in row:
-            click.echo(("\n" if sys.stderr.isatty() else "") + _line(row), err=True)
-        progress(done, total, note, partial)
-
-    return report
+def _show_row(partial: dict[str, Any]) -> None:
+    """Write each row out as it is measured."""
+    row = partial.get("row")
+    if row is not None and "name" in row:
+        click.echo(("\n" if sys.stderr.isatty() else "") + _line(row), err=True)
 
 
 def _name(row: dict[str, Any]) -> str:

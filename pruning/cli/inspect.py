@@ -8,12 +8,15 @@ import click
 
 from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
 from pruning.cli.reference.result_types import DemoResult
-from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
+from pruning.cli.run import figures, finish, load, request_of, run_on, run_task, terminal_progress
+from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.workspace.result_types import BaselineResult, InspectResult, LatencyResult
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
+
+FETCHED = Course((Stage("fetch"), Stage("convert")))
 
 
 @prints(DemoResult)
@@ -27,7 +30,7 @@ def demo(with_map: bool) -> None:
     if not path.is_dir():
         from pruning.engine.models.demo import demo_model
 
-        with terminal_progress() as progress:
+        with terminal_progress(course=FETCHED) as progress:
             path = demo_model(progress)
     origin = json.loads((path / "prunescope.json").read_text(encoding="utf-8"))["origin"]
     finish({"model": str(path), "origin": origin} | ({"map": str(_demo_map())} if with_map else {}))
@@ -38,7 +41,7 @@ def _demo_map() -> Path:
     store = Store()
     row = ready_map(store, "demo")
     if row is None:
-        with terminal_progress() as progress:
+        with terminal_progress(request_of("map", "demo", {})) as progress:
             loaded = load("demo", {}, progress)
             run_on(loaded, "inspect", progress)
             return Path(run_on(loaded, "map", progress)["out"])

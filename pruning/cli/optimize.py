@@ -14,7 +14,7 @@ from pruning.cli.options import (
     prints,
 )
 from pruning.cli.reference.result_types import SolveResult
-from pruning.cli.run import figures, finish, load, terminal_progress
+from pruning.cli.run import figures, finish, load, request_of, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.allocation.plan_request import Constraints, capability_weights, solve_on_map
@@ -129,8 +129,9 @@ def _on_model(model: str, how: dict[str, Any], request: dict[str, Any]) -> tuple
     from pruning.tasks.optimize import check_structure, solve
 
     check_structure(request["structure"], request["criterion"])
+    asked = request_of("solve", model, how, **request)
     data = request.pop("data")
-    with terminal_progress() as progress:
+    with terminal_progress(asked) as progress:
         session = Session(load(model, how, progress), Store(), data, progress)
         result = solve(session, **request)
     return Recipe.from_dict(result.pop("recipe")), result

@@ -5,14 +5,18 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pruning.jobs.eta import TimeLeft
-from pruning.progress import Progress
+from pruning.errors import PruningError
+from pruning.jobs.clock import JobClock
+from pruning.jobs.courses import course_of
+from pruning.jobs.history import History
+from pruning.jobs.stages import Course, Stage
+from pruning.progress import Place, Progress, StageProgress, stage
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ TTY_SECONDS = 0.1
 
 def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
     """Load a model; imported here because torch takes seconds to import."""
+    stage(progress, "start", "Starting the engine")
     from transformers.utils import logging
 
     from pruning.engine.models import load as models
@@ -35,8 +40,13 @@ def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
 
 def run_task(task: str, model: str, how: Mapping[str, Any], /, **arguments: Any) -> dict[str, Any]:
     """Load the model and run one of `pruning.tasks` on it, with the workspace and progress on stderr."""
-    with terminal_progress() as progress:
+    with terminal_progress(request_of(task, model, how, **arguments)) as progress:
         return run_on(load(model, how, progress), task, progress, **arguments)
+
+
+def request_of(task: str, model: str, how: Mapping[str, Any], /, **arguments: Any) -> dict[str, Any]:
+    """What the dashboard's queue would have of a command: by this its stages and their times are expected."""
+    return {"task": task, "model": {"reference": model, **how}, "arguments": arguments}
 
 
 def run_recipe(
@@ -55,20 +65,17 @@ def run_recipe(
     if recipe_file is None:
         return run_task(task, model, how, data=data or "demo", **arguments)
     recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    with terminal_progress() as progress:
+    arguments |= {
+        "settings": recipe.settings(),
+        "criterion": recipe.criterion,
+        "data": data or recipe.data.name,
+        "recovery": recipe.recovery,
+        **recipe.options().changed(),
+    }
+    with terminal_progress(request_of(task, model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint)
-        return run_on(
-            loaded,
-            task,
-            progress,
-            settings=recipe.settings(),
-            criterion=recipe.criterion,
-            data=data or recipe.data.name,
-            recovery=recipe.recovery,
-            **recipe.options().changed(),
-            **arguments,
-        )
+        return run_on(loaded, task, progress, **arguments)
 
 
 def run_on(
@@ -95,36 +102,84 @@ def figures(result: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def terminal_progress() -> Iterator[Progress]:
-    """Progress on standard error: one line written over on a terminal, a line now and then elsewhere."""
-    stream: TextIO = sys.stderr
-    clock = TimeLeft()
-    live = stream.isatty()
-    shown_at, width = -math.inf, 0
+def terminal_progress(
+    request: Mapping[str, Any] | None = None,
+    course: Course | None = None,
+    on_partial: Callable[[dict[str, Any]], None] = lambda partial: None,
+) -> Iterator[Progress]:
+    """Progress on standard error: one line written over on a terminal, a line now and then elsewhere.
 
-    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        nonlocal shown_at, width
-        now = time.monotonic()
-        left = clock.update(done, total, now)
-        if now - shown_at < (TTY_SECONDS if live else SPARSE_SECONDS) and done < total:
-            return
-        shown_at = now
-        text = f"{100 * done / total if total else 0:3.0f} %  {note}"
-        text += f"  ({_clock(left)} left)" if left and done < total else ""
-        if live:
-            columns = shutil.get_terminal_size().columns - 1
-            stream.write("\r" + text[:columns].ljust(width))
-            width = min(len(text), columns)
-        else:
-            stream.write(text + "\n")
-        stream.flush()
+    Parameters
+    ----------
+    request
+        What is done, as the queue would have it: its stages and how long they took before are in the
+        workspace, and how long they take now is kept there.
+    course
+        The stages of work that is no task; without either the work says itself how much of it is done.
+    on_partial
+        Takes what is ready before the rest.
+    """
+    history = None if request is None else History(Store(), request["model"])
+    if request is not None:
+        course = course_of(request, Store())
+    begun = time.monotonic()
+    clock = JobClock(course or Course((Stage(""),)), history.seconds if history else lambda _: None, begun)
+    line, last = _Line(sys.stderr), ""
 
+    def hear(place: Place, share: float | None, note: str, partial: dict[str, Any] | None) -> None:
+        nonlocal last
+        if partial is not None:
+            on_partial(partial)
+        now, last = time.monotonic(), note or last
+        clock.report(place, share, now)
+        done, left = clock.look(now)
+        line.show(_sentence(done, last, left), now)
+
+    done = False
     try:
-        yield report
+        yield StageProgress(hear)
+        done = True
     finally:
-        if width:
-            stream.write("\n")
-            stream.flush()
+        if history is not None:
+            with suppress(PruningError):
+                history.keep(clock.taken(time.monotonic(), done))
+        line.end(_sentence(1.0, last, None) if done and last else None)
+
+
+class _Line:
+    """Where progress is written: on a terminal always the same line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._live = stream, stream.isatty()
+        self._shown_at, self._width = -math.inf if self._live else time.monotonic(), 0
+
+    def show(self, text: str, now: float) -> None:
+        """Write the text, unless one was written a moment ago."""
+        if now - self._shown_at >= (TTY_SECONDS if self._live else SPARSE_SECONDS):
+            self._shown_at = now
+            self._write(text)
+
+    def end(self, text: str | None) -> None:
+        """Write the last text, if there is one, and leave the line."""
+        if text is not None:
+            self._write(text)
+        if self._width:
+            self._stream.write("\n")
+            self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        if self._live:
+            columns = shutil.get_terminal_size().columns - 1
+            self._stream.write("\r" + text[:columns].ljust(self._width))
+            self._width = min(len(text), columns)
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _sentence(done: float, note: str, left: float | None) -> str:
+    text = f"{100 * done:3.0f} %  {note}"
+    return text if left is None else f"{text}  (about {_clock(left)} left)"
 
 
 def _clock(seconds: float) -> str:

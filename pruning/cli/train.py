@@ -16,7 +16,7 @@ from pruning.cli.options import (
     settings_option,
     training_options,
 )
-from pruning.cli.run import figures, finish, load, run_on, run_task, terminal_progress
+from pruning.cli.run import figures, finish, load, request_of, run_on, run_task, terminal_progress
 from pruning.files import write_text
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_levels
@@ -46,19 +46,17 @@ def recover(
 
     recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     recovery = Training.of({**(recipe.recovery or {}), **training}).changed()
-    with terminal_progress() as progress:
+    arguments = {
+        "settings": recipe.settings(),
+        "criterion": recipe.criterion,
+        "data": recipe.data.name,
+        "recovery": recovery,
+        **recipe.options().changed(),
+    }
+    with terminal_progress(request_of("recover", model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint)
-        result = run_on(
-            loaded,
-            "recover",
-            progress,
-            settings=recipe.settings(),
-            criterion=recipe.criterion,
-            data=recipe.data.name,
-            recovery=recovery,
-            **recipe.options().changed(),
-        )
+        result = run_on(loaded, "recover", progress, **arguments)
     if out is not None:
         write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": recovery}).dumps())
         result = {**result, "recipe": out}

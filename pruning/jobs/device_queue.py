@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.jobs.eta import TimeLeft
+from pruning.jobs.asked import Held
+from pruning.jobs.courses import course_of
 from pruning.jobs.process import EngineProcess
+from pruning.jobs.report import WRITE_SECONDS, Report
 from pruning.workspace.store import Job, Store
 
-WRITE_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class DeviceQueue:
         self._slow_to_stop = slow_to_stop
         self._inbox: queue.SimpleQueue[tuple[EngineProcess | None, dict[str, Any]]] = queue.SimpleQueue()
         self._process: EngineProcess | None = None
+        self._held = Held()
         self._unwanted: set[int] = set()
         self._closing = threading.Event()
         # A daemon, because Python joins other threads before it runs the exit functions that stop this one.
@@ -62,6 +64,11 @@ class DeviceQueue:
     def cancel(self, job_id: int) -> None:
         self._unwanted.add(job_id)
         self.wake()
+
+    def ready(self, request: Mapping[str, Any]) -> set[str]:
+        """The stages of a request that the process would not go through, because it did before."""
+        alive = self._process is not None and self._process.alive()
+        return self._held.ready(request) if alive else set()
 
     def close(self) -> None:
         """Cancel the running job, take no other, end the process; `join` waits for it."""
@@ -112,14 +119,16 @@ class DeviceQueue:
             self._process = None
         if self._process is not None:
             return self._process, True
-        process = self._process = self._start()
+        process, self._held = self._start(), Held()
+        self._process = process
         process.listen(lambda event: self._inbox.put((process, event)))
         return process, False
 
     def _supervise(self, job: Job, process: EngineProcess, was_idle: bool) -> dict[str, Any] | None:
         """How the job ended; None when the process had died idle and never saw it, which is not its fault."""
         process.send({"op": "run", "job": job.id, "request": job.request})
-        report = _Report(self._store, job.id)
+        course = course_of(job.request, self._store).without(self._held.ready(job.request))
+        report = Report(self._store, job.id, job.request.get("model") or {}, course)
         deadline: float | None = None
         while True:
             now = time.monotonic()
@@ -149,6 +158,8 @@ class DeviceQueue:
                 report.progress(event, stopping=deadline is not None)
             else:
                 report.write(now, at_once=True)
+                stages = report.end(done=event["event"] == "done")
+                self._held = self._held.after(job.request, event, stages)
                 return _ending(event, process, asked_to_stop=deadline is not None)
 
     def _settle(self, job: Job, outcome: dict[str, Any]) -> None:
@@ -163,42 +174,10 @@ class DeviceQueue:
                 return
 
 
-class _Report:
-    """The running job's row: keeps the newest progress and writes it a few times a second."""
-
-    def __init__(self, store: Store, job_id: int) -> None:
-        self._store, self._job_id = store, job_id
-        self._clock = TimeLeft()
-        self._news: dict[str, Any] = {}
-        self._written = 0.0
-
-    def progress(self, event: dict[str, Any], stopping: bool) -> None:
-        done, total = float(event["done"]), float(event["total"])
-        left = self._clock.update(done, total, time.monotonic())
-        self._news.update(done=done, total=total, seconds_left=left)
-        if not stopping:
-            self._news["note"] = event["note"]
-
-    def note(self, text: str) -> None:
-        self._news["note"] = text
-
-    def write(self, now: float, at_once: bool = False) -> None:
-        if not self._news or (now - self._written < WRITE_SECONDS and not at_once):
-            return
-        try:
-            self._store.update_job(self._job_id, **self._news)
-        except PruningError:
-            # Progress is not worth a failed job; the next try comes soon.
-            log.exception("The progress of job %d cannot be written", self._job_id)
-        else:
-            self._news = {}
-        self._written = now
-
-
 def _ending(event: dict[str, Any], process: EngineProcess, asked_to_stop: bool) -> dict[str, Any]:
     """The job's last event as the fields to store."""
     if event["event"] == "done":
-        return {"state": "done", "result": event["result"], "note": ""}
+        return {"state": "done", "result": event["result"], "note": "", "done": 1.0, "total": 1.0}
     if event["event"] == "cancelled" or asked_to_stop:
         return {"state": "cancelled", "note": "Stopped"}
     if event["event"] == "gone":

@@ -9,7 +9,9 @@ from typing import Any
 import psutil
 
 from pruning.errors import PruningError
+from pruning.jobs.courses import course_of
 from pruning.jobs.device_queue import DeviceQueue
+from pruning.jobs.history import History
 from pruning.jobs.process import Engine, EngineProcess
 from pruning.workspace.store import Store
 
@@ -80,6 +82,14 @@ class Runner:
                 )
         queue.wake()
         return job_id
+
+    def expected_seconds(self, request: dict[str, Any]) -> float | None:
+        """How long the request will take once it begins; None where nothing of the kind was timed here."""
+        model = request.get("model") or {}
+        with self._lock:
+            queue = self._queues.get(str(model.get("device") or "auto"))
+        course = course_of(request, self.store).without(queue.ready(request) if queue else ())
+        return History(self.store, model).total(course)
 
     def cancel(self, job_id: int) -> None:
         """Stop the job: at once if it is queued, else when the task lets go or its process is ended.

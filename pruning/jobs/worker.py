@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pruning.errors import Cancelled, PruningError
+from pruning.progress import Place, StageProgress, stage
 from pruning.workspace.store import Store
 
 # How long a task may go on after the dashboard is gone.
@@ -76,7 +77,8 @@ class ModelHost:
 
     def perform(self, request: dict[str, Any], progress: Any) -> dict[str, Any]:
         """Do one request. Raises PruningError for one that cannot be understood."""
-        progress(0, 1, "Starting the engine")
+        if self._tasks not in sys.modules:
+            stage(progress, "start", "Starting the engine")
         tasks = importlib.import_module(self._tasks).TASKS
         name, arguments = request.get("task"), dict(request.get("arguments") or {})
         task = tasks.get(name)
@@ -129,23 +131,15 @@ def serve(pipe: Pipe, host: ModelHost) -> None:
 def _attempt(pipe: Pipe, host: ModelHost, job: int, request: dict[str, Any]) -> dict[str, Any]:
     """Do one request and say how it ended."""
 
-    def progress(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+    def hear(place: Place, share: float | None, note: str, partial: dict[str, Any] | None) -> None:
         # What is ready goes out even when the job is to stop: it has been paid for.
-        pipe.send(
-            {
-                "event": "progress",
-                "job": job,
-                "done": float(done),
-                "total": float(total),
-                "note": note,
-                "partial": partial,
-            }
-        )
+        about = {"stage": place.stage, "round": place.round, "rounds": place.rounds, "share": share}
+        pipe.send({"event": "progress", "job": job, **about, "note": note, "partial": partial})
         if pipe.unwanted(job):
             raise Cancelled
 
     try:
-        return {"event": "done", "result": host.perform(request, progress)}
+        return {"event": "done", "result": host.perform(request, StageProgress(hear))}
     except Cancelled:
         return {"event": "cancelled"}
     except PruningError as error:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from pruning.errors import Cancelled, PruningError
 from pruning.model_files.checkpoint import PICKLE_NAME, SAFETENSORS_NAME, TOKENIZER_FILES, read_folder
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, stage
 
 PATIENCE = 6.0  # seconds without an answer after which the hub counts as unreachable
 
@@ -102,9 +102,10 @@ def fetch(
     if model.weights == model.pickles and not allow_pickle:
         raise PruningError(pickle_refusal(name))
     names = [*_small_files(model.files, code), *model.weights]
+    heard = stage(progress, "fetch", f"Fetching {name}")
     total, done, path = sum(model.files[file] for file in names), 0, ""
     for file in names:
-        bar = _bar(progress, done, total, f"Fetching {file} of {name}")
+        bar = _bar(heard, done, total, f"Fetching {file} of {name}")
         try:
             path = hf_hub_download(
                 name, file, revision=model.revision, local_dir=into, tqdm_class=bar, etag_timeout=PATIENCE

@@ -12,7 +12,6 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan
 from pruning.planning.recipe.spec import PruningSpec
-from pruning.progress import Progress
 from pruning.tasks.context.session import Session
 from pruning.tasks.measure import measure
 from pruning.tasks.optimize import unit_choices_for
@@ -22,8 +21,6 @@ from pruning.tasks.sensitivity import PRICED_BY, make_map
 # and compensate for one another within a layer, so that they need no such bound.
 REACH = 0.1
 NO_REACH = 1.0
-# Of a task's time, as it is shown; what is measured in the end takes the rest.
-SEARCH = 0.8
 # Layers are judged on some of the calibration windows; of those that did least damage when last tried, so
 # many are tried again after each that was dropped.
 WINDOWS_STEP = 4
@@ -34,10 +31,8 @@ TRIED_AGAIN = 4
 def best(session: Session, sparsity: float, structure: str = DEFAULT.structure) -> dict[str, Any]:
     """Find the best recipe for `sparsity` (see `best_spec`) and measure it; what `measure` returns, which
     holds the recipe's settings, criterion and options."""
-    searching = session.reporting(_between(session.progress, 0.0, SEARCH))
-    measuring = session.reporting(_between(session.progress, SEARCH, 1.0))
-    spec = best_spec(searching, MaskOptions(structure=structure), sparsity)
-    return measure(measuring, spec.settings, spec.criterion, **spec.options.changed())
+    spec = best_spec(session, MaskOptions(structure=structure), sparsity)
+    return measure(session, spec.settings, spec.criterion, **spec.options.changed())
 
 
 def best_spec(session: Session, options: MaskOptions, sparsity: float) -> PruningSpec:
@@ -88,24 +83,17 @@ def _layers(session: Session, sparsity: float) -> Plan:
             f"A share of {sparsity:g} of {total} layers is {count}. Give one that leaves 1 to {total - 1}."
         )
     model, windows = session.model, session.windows.calibration[::WINDOWS_STEP]
+    heard = session.stage("drop_layers", "Trying which layer can go")
     head, dense = head_of(model), run(model, windows)
-    kept, dropped = list(range(total)), list[int]()
-    for step in range(count):
+    kept, dropped, done = list(range(total)), list[int](), 0
+    for _ in range(count):
         tried = kept[:TRIED_AGAIN] if dropped else kept
         damage = {}
         for layer in tried:
             with skipping_layers(model, [*dropped, layer]):
                 damage[layer] = compare(head, dense, run(model, windows), windows, SCORE_EVERY).kl
-            session.progress(step + len(damage) / len(tried), count, "Trying which layer can go")
+            done += 1
+            heard(done, total + (count - 1) * min(TRIED_AGAIN, total), "Trying which layer can go")
         kept = [*sorted(tried, key=damage.__getitem__), *kept[len(tried) :]]
         dropped.append(kept.pop(0))
     return {(layer, "layers"): 1.0 for layer in sorted(dropped)}
-
-
-def _between(progress: Progress, start: float, end: float) -> Progress:
-    """Reports a task as the part of another from `start` to `end`, both 0..1."""
-
-    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        progress(start + (end - start) * done / (total or 1), 1, note)
-
-    return report

@@ -42,7 +42,7 @@ def calibrate(
         session.progress(number + 1, len(missing), note, {"plan": values[index]})
     measured = [value for value in values if value is not None]
     pairs = [(session.plan(value["settings"], structure), value["kl"]) for value in measured]
-    fit = Forecaster.fitted(smap, pairs).fit
+    fit = Forecaster.fitted(smap, pairs, measured).fit
     return {
         "plans": plans,
         "measured": len(missing),

@@ -10,7 +10,7 @@ from pruning.engine.sensitivity.capability_costs import capability_costs
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring
 from pruning.files import write_json
 from pruning.planning.recipe.criterion_names import canonical_criterion
-from pruning.progress import Progress
+from pruning.progress import stage, within
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import check_levels, priced_by
 
@@ -42,21 +42,10 @@ def capabilities(
     if missing:
         scoring = Scoring(method, session.inputs_for(method))
     for index, name in enumerate(missing):
-        part = _part(session.progress, index, len(missing), name)
-        costs = capability_costs(session.model, session.groups, texts[name], scoring, columns, part)
+        part = within(session.progress, index, len(missing), name.replace("_", " "))
+        heard = stage(part, "capability", "Reading its text")
+        costs = capability_costs(session.model, session.groups, texts[name], scoring, columns, heard)
         value["capabilities"][name] = costs.tolist()
         session.store.put("capabilities", key, value)
     path = Path(out) if out else session.store.file("capabilities", key, ".json")
     return {**value, "out": str(write_json(path, value, "The costs"))}
-
-
-def _part(progress: Progress, index: int, count: int, name: str) -> Progress:
-    """Progress of one capability as a part of all. Reading and pricing each take about half of it."""
-
-    def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-        reading = note.startswith("Reading")
-        share = 0.5 * done / max(total, 1) + (0.0 if reading else 0.5)
-        verb = "Reading about" if reading else "Pricing"
-        progress(index + share, count, f"{verb} {name.replace('_', ' ')}", partial)
-
-    return report

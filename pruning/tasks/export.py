@@ -66,7 +66,7 @@ def export_model(
             folder,
             files,
             reference.windows.evaluation[:SAMPLE],
-            lambda note: session.progress(3, 4, note),
+            session.stage,
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
     value |= {"masked": masked, "recipe": request.to_dict()}
@@ -78,6 +78,7 @@ def export_model(
 def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, reference: Reference) -> nn.Module:
     """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's, by
     the spread of the dense model's."""
+    session.stage("copy", "Cutting the tensors")
     units = units_of(session, spec.options.structure)
     small = smaller(session.model, units, change.units or Removal())
     ids = reference.windows.evaluation[:SAMPLE].to(device_of(session.model))

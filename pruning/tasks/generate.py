@@ -12,7 +12,7 @@ from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import names
 from pruning.planning.recipe.spec import PruningSpec
-from pruning.progress import Progress
+from pruning.progress import Progress, within
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Session
 
@@ -67,24 +67,26 @@ def generate(
 
 def _ask(session: Session, missing: list[_Request]) -> None:
     """Answer and store what is missing: first the dense model, then plan after plan."""
-    head, progress = head_of(session.model), session.progress
+    head = head_of(session.model)
     prompts = list(dict.fromkeys(request.key["prompt"] for request in missing))
     specs = list(dict.fromkeys(request.spec for request in missing))
-    total, new_tokens = len(prompts) + len(missing), missing[0].key["max_new_tokens"]
+    new_tokens = missing[0].key["max_new_tokens"]
     dense: dict[str, _Dense] = {}
+    answering = session.stage("answer", "The unpruned model answers")
     for prompt in prompts:
-        heard = _listener(progress, len(dense), total, new_tokens, "The unpruned model answers")
+        heard = _listener(answering, len(dense), len(prompts), new_tokens, "The unpruned model answers")
         dense[prompt] = _dense(session.loaded, prompt, new_tokens, heard)
-    done = len(dense)
-    for spec in specs:
-        with applied(session, spec):
-            for key in (request.key for request in missing if request.spec == spec):
-                note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
-                heard = _listener(progress, done, total, new_tokens, note)
+    for number, spec in enumerate(specs):
+        part = session.reporting(within(session.progress, number, len(specs)))
+        note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
+        keys = [request.key for request in missing if request.spec == spec]
+        with applied(part, spec):
+            answering = part.stage("answer", note)
+            for done, key in enumerate(keys):
+                heard = _listener(answering, done, len(keys), new_tokens, note)
                 row = _pruned(session.loaded, head, key, dense[key["prompt"]], heard)
                 session.store.put("answer", key, row)
-                done += 1
-                progress(done, total, note, {"answer": row})
+                answering(done + 1, len(keys), note, {"answer": row})
 
 
 def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:

@@ -92,22 +92,17 @@ def _row(session: Session, technique: Technique, reference: Reference, steps: in
     try:
         if technique.training:
             return {**about, **_drawn(session, technique, steps)}
-        dense = _dense(_quarter(session, 0), reference)
+        dense = _dense(session, reference)
         about["dense_probe_accuracy"] = dense["probe_accuracy"]
         return {**about, **_measured(session, _spec(session, technique), reference)}
     except PruningError as error:
         return {**about, "refused": str(error)}
 
 
-def _quarter(session: Session, number: int) -> Session:
-    """The session for one of the four parts of a row."""
-    return session.reporting(within(session.progress, number, 4))
-
-
 def _spec(session: Session, technique: Technique) -> PruningSpec:
     """What the row does to the model."""
     if technique.best:
-        return best_spec(_quarter(session, 0), MaskOptions(), technique.share)
+        return best_spec(session, MaskOptions(), technique.share)
     if technique.whole:
         options = {"structure": technique.structure, "compensate": technique.compensate}
         return spec_of(session, _units(session, technique), technique.criterion, options)
@@ -143,15 +138,15 @@ def _step(heads: Heads) -> int:
 
 def _measured(session: Session, spec: PruningSpec, reference: Reference) -> dict[str, Any]:
     """Quality, size and speed of what `spec` leaves; the model comes back bit for bit."""
-    with applied(_quarter(session, 1), spec) as change:
+    with applied(session, spec) as change:
         figures = stored_figures(session, spec, reference)
         if figures is None:
-            figures = measure_now(_quarter(session, 2), spec, change, reference)
+            figures = measure_now(session, spec, change, reference)
         sizes = _sizes(session, change)
         # Zeros are timed in a copy as well, so that both models lie in memory alike.
         cut = change.units is not None
-        pruned = cut_copy(session, spec, change, reference) if cut else copy.deepcopy(session.model)
-    speed = measured_speedup(session.model, pruned, progress=within(session.progress, 3, 4))
+        pruned = cut_copy(session, spec, change, reference) if cut else _copy(session)
+    speed = measured_speedup(session.model, pruned, progress=session.stage("race", "Timing"))
     row = {name: figures[name] for name in (*_FIGURES, "probe_accuracy", "sparsity")}
     row |= {**sizes, "speed": speed}
     row |= {"settings": list(spec.settings), "criterion": spec.criterion, "data": spec.data}
@@ -159,6 +154,11 @@ def _measured(session: Session, spec: PruningSpec, reference: Reference) -> dict
     if cut:
         row["not_smaller"] = why_not_smaller(session, spec)
     return row
+
+
+def _copy(session: Session) -> torch.nn.Module:
+    session.stage("copy", "Copying the model")
+    return copy.deepcopy(session.model)
 
 
 def _dense(session: Session, reference: Reference) -> dict[str, Any]:

@@ -90,9 +90,9 @@ def _units(session: Session) -> dict[str, Any]:
 def baseline(session: Session) -> dict[str, Any]:
     """Measure the dense model: quality on the text and on the questions, size, and speed on this machine."""
     reference, model, device = session.reference, session.model, session.loaded.device
-    session.progress(1, 4, "Answering the questions")
+    session.stage("questions", "Answering the questions")
     probes = probe_accuracy(model, reference.head, session.loaded.tokenizer, load_probes())
-    session.progress(3, 4, "Timing")
+    session.stage("times", "Timing")
     value = {
         "perplexity": reference.quality.perplexity,
         "accuracy": reference.quality.accuracy,

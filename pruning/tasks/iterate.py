@@ -126,16 +126,16 @@ def _draws(session: Session, plan: Plan, training: Training, rounds: int, rewind
     """The dense network, the ticket and the random one, each trained and measured."""
     windows = load_windows(session.loaded.tokenizer, session.data, calibration_tokens=TRAINING_TOKENS)
     windows = replace(windows, evaluation=session.windows.evaluation)
-    step_of = 0, 1
+    heard, step_of = session.stage("train", "Training"), (0, 1)
 
     def after_step(step: int, total: int, name: str) -> None:
         nonlocal step_of
         step_of = step, total
-        session.progress(step, total, f"Training: {name}")
+        heard(step, total, f"Training: {name}")
 
     def after_draw(draw: Draw) -> None:
         measured = {"draw": {"name": draw.name, **plain(draw.quality)}}
-        session.progress(*step_of, f"Measured: {draw.name}", measured)
+        heard(*step_of, f"Measured: {draw.name}", measured)
 
     return lottery(
         session.model,

@@ -17,7 +17,7 @@ def latency(session: Session, again: bool = False) -> dict[str, Any]:
     Measured once for a model, number format, device, count of threads and machine, and kept; `again` measures
     anew.
     """
-    loaded, progress = session.loaded, session.progress
+    loaded = session.loaded
     key = {
         "fingerprint": loaded.fingerprint,
         "dtype": loaded.dtype,
@@ -32,7 +32,9 @@ def latency(session: Session, again: bool = False) -> dict[str, Any]:
         except PruningError:
             # Heads do not come apart in every family; neurons and layers still do.
             units = units_of(session, "neurons")
-        table = measure_table(loaded.model, units, progress=progress)
-        value = {**table.to_dict(), "sparse": sparse_kernels(loaded.model, loaded.groups, progress=progress)}
+        racing = session.stage("race", "Timing narrower models")
+        table = measure_table(loaded.model, units, progress=racing)
+        kernels = session.stage("kernels", "Timing sparse formats")
+        value = {**table.to_dict(), "sparse": sparse_kernels(loaded.model, loaded.groups, progress=kernels)}
         session.store.put("latency", key, value)
     return value

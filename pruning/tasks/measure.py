@@ -46,7 +46,6 @@ def measure(
     """
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference
-    session.progress(1, 4, "Choosing the weights to remove")
     with applied_spec(session, spec, recovery) as change:
         return measure_now(session, spec, change, reference, recovery)
 
@@ -70,10 +69,10 @@ def measure_now(
 
     `reference` is given, because it can be made with the dense model alone.
     """
-    session.progress(2, 4, "Running the pruned model")
+    session.stage("evaluate", "Running the pruned model")
     pruned = run(session.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
-    session.progress(3, 4, "Answering the questions")
+    session.stage("questions", "Answering the questions")
     probes = probe_accuracy(session.model, reference.head, session.loaded.tokenizer, load_probes())
     value = {
         "kl": quality.kl,

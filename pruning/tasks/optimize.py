@@ -174,8 +174,8 @@ def unit_map_for(session: Session, structure: str) -> SensitivityMap:
 def _unit_costs(session: Session, units: Units, structure: str) -> dict[int, np.ndarray]:
     """By layer the forecast cost of 0, 1, 2, … of its units [units + 1]."""
     inputs, windows = session.inputs_for(named_criterion(PRICED_BY)), session.fitting_windows
-    model, groups = session.model, session.groups
-    return unit_cost_curves(model, groups, UnitKind(units, structure), inputs, windows, session.progress)
+    model, groups, heard = session.model, session.groups, session.stage("price_units", "Pricing units")
+    return unit_cost_curves(model, groups, UnitKind(units, structure), inputs, windows, heard)
 
 
 def _levels(totals: dict[int, int]) -> tuple[float, ...]:

@@ -26,6 +26,7 @@ from pruning.planning.recipe.mask_options import effective, scoped
 from pruning.planning.recipe.schedules import ONE_SHOT, plan_at
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.planning.recipe.training import Training
+from pruning.progress import Progress
 from pruning.tasks.context.apply import change_of, share_removed, spec_of
 from pruning.tasks.context.generated_text import generated_windows
 from pruning.tasks.context.recovered import recovery_key
@@ -70,9 +71,13 @@ def recover(
     if stored is not None and stored["finished"] and out.exists():
         return stored
     change = None if criterion in LEARNT else change_of(session, spec)
-    pruned = None if change is None else _quality(session, reference, change)
+    pruned = None
+    if change is not None:
+        session.stage("evaluate", "Running the pruned model")
+        pruned = _quality(session, reference, change)
+    session.stage("prepare", "Preparing the training")
     log, seconds, before = _trained(_Work(session, spec, training, key, change), pruned)
-    session.progress(training.steps, training.steps, "Measuring the recovered model")
+    session.stage("recovered", "Measuring the recovered model")
     best, _ = load_change(out, session.loaded.device)
     recovered = _quality(session, reference, best)
     value = {
@@ -151,7 +156,6 @@ class _Work:
     def train(self) -> None:
         """Train to the end; the session's progress hears of every step and every evaluation."""
         session, training, log = self.session, self.training, self.recovery.log
-        progress = session.progress
         tokenizer = session.loaded.tokenizer
         windows = load_windows(tokenizer, self.spec.data, calibration_tokens=TRAINING_TOKENS)
         inputs: CriterionInputs = criterion_inputs()
@@ -160,6 +164,14 @@ class _Work:
         text, _ = split(windows.calibration)
         generated = generated_windows(session, text, training.lacking(len(text)))
         self._began = time.monotonic()
+        begun: list[Progress] = []
+
+        def progress(note: str, partial: dict[str, Any]) -> None:
+            # The dense model is looked at before anything is trained, and the weights that stay are fitted.
+            if not begun and log.step > self.resumed_at:
+                begun.append(session.stage("train", note, log.step / training.steps))
+            heard = begun[0] if begun else session.progress
+            heard(log.step, training.steps, note, partial)
 
         def after_step(loss: float) -> None:
             if time.monotonic() - self._saved >= SAVE_SECONDS:
@@ -167,15 +179,14 @@ class _Work:
             if self.log.due():
                 self.tell()
             row = {"step": log.step, "loss": loss, "learning_rate": training.rate_at(log.step - 1)}
-            progress(log.step, training.steps, f"Training: loss {loss:.3f}", {"loss": row})
+            progress(f"Training: loss {loss:.3f}", {"loss": row})
 
         def after_look(better: bool) -> None:
             if better:
                 self.keep()
             self.tell()
             look = log.looks[-1]
-            note = f"KL {look['kl']:.3f} on text kept back"
-            progress(log.step, training.steps, note, {"look": look, "pruned": self.pruned})
+            progress(f"KL {look['kl']:.3f} on text kept back", {"look": look, "pruned": self.pruned})
 
         choose = partial(self._choose, inputs)
         refit = partial(self._refit, text, generated) if training.fits_first() else None
@@ -185,11 +196,10 @@ class _Work:
     def _refit(self, text: torch.Tensor, generated: torch.Tensor) -> dict[Any, torch.Tensor]:
         """The weights that are kept, fitted to the user's text and what was generated beside it."""
         session = self.session
+        heard = session.stage("fit", "Fitting the weights that stay")
 
         def report(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
-            # It comes before the first step, so that the bar stays where it is.
-            sentence = f"Fitting the weights that stay: layer {done:.0f} of {total:.0f}"
-            session.progress(0, self.training.steps, sentence)
+            heard(done, total, f"Fitting the weights that stay: layer {done:.0f} of {total:.0f}")
 
         most = max(1, FITTED_TOKENS // text.shape[1])
         windows = torch.cat([text[:: max(1, len(text) // most)], generated])[:most]

@@ -49,9 +49,8 @@ def make_map(
     dense = dense_figures(session)
     start = now(device_of(session.model))
     statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
-    kronecker, token = price_groups(
-        session.model, session.groups, statistics, scoring, columns, session.progress
-    )
+    heard = session.stage("price", "Pricing the groups")
+    kronecker, token = price_groups(session.model, session.groups, statistics, scoring, columns, heard)
     seconds = now(device_of(session.model)) - start
     smap = SensitivityMap(
         model=session.loaded.reference,
@@ -109,6 +108,7 @@ def dense_figures(session: Session) -> dict[str, Any]:
 def forward_seconds(session: Session) -> float:
     """Seconds of one dense forward pass, logits included, over the calibration tokens of the text."""
     windows = session.windows.calibration
+    session.stage("time_forward", "Timing the dense model")
     head, start = head_of(session.model), now(device_of(session.model))
     for hidden in run(session.model, windows).flatten(0, 1).split(BATCH_TOKENS):
         head(hidden)
@@ -133,7 +133,9 @@ def outliers(session: Session) -> dict[str, Any]:
     stored = session.store.get("outliers", key)
     if stored is not None:
         return stored
-    shares = outlier_shares(session.model, session.groups, session.inputs_for(named_criterion("wanda")))
+    inputs = session.inputs_for(named_criterion("wanda"))
+    session.stage("outliers", "Counting outliers")
+    shares = outlier_shares(session.model, session.groups, inputs)
     value = {"layers": list(shares), "shares": list(shares.values()), **key}
     session.store.put("outliers", key, value)
     return value

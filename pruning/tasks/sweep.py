@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.sensitivity import sweep as engine
 from pruning.engine.sensitivity.group_costs import LEVELS
@@ -55,13 +56,17 @@ def sweep(
     missing = [point for point in points if values[point] is None]
     done = len(points) - len(missing)
     if missing:
-        session.progress(done, len(points), "Running the dense model")
-        pruned, evaluation = _point_applied(session, spec), session.windows.evaluation
+        method = named_criterion(spec.criterion)
+        session.inputs_for(method)
+        name = "points_updated" if method.updates else "points"
+        heard = session.stage(name, "Running the dense model", done / len(points))
+        # What it takes to prune a point is a part of measuring it.
+        pruned, evaluation = _point_applied(session.reporting(heard), spec), session.windows.evaluation
         for point, quality in engine.sweep(session.model, session.groups, pruned, evaluation, missing):
             value = {**_named(point), "kl": quality.kl, "perplexity": quality.perplexity}
             session.store.put("sweep_point", {**key, **_named(point)}, value)
             values[point], done = value, done + 1
-            session.progress(done, len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
+            heard(done, len(points), f"Layer {point.layer}, {point.kind}", {"point": value})
     rows = [values[point] for point in points]
     return {
         "points": rows,

@@ -41,12 +41,13 @@ def early_exit(
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference
     with applied_spec(session, spec, recovery):
+        heard = session.stage("exits", "Looking after every layer")
         looks = exits(
             session.model,
             reference.head,
             reference.hidden,
             reference.windows.evaluation,
-            lambda done, total: session.progress(done, total, "Looking after every layer"),
+            lambda done, total: heard(done, total, "Looking after every layer"),
         )
     layers = looks.kl.shape[0]
     left = [(threshold, *at_confidence(looks, threshold)) for threshold in limits]
@@ -78,7 +79,7 @@ def quantize(
     quantized. `file_bytes` counts all weights, `bytes` with zeros kept as one bit each. Nothing is written.
     """
     spec = spec_of(session, settings, criterion, options)
-    reference, model, progress = session.reference, session.model, session.progress
+    reference, model = session.reference, session.model
     total = (1 + len(methods)) * (2 if spec.settings else 1)
     dense = {**plain(reference.quality), "kl": 0.0, "agreement": 1.0}
     rows: list[dict[str, Any]] = []
@@ -86,11 +87,12 @@ def quantize(
     def add(pruned: bool, method: str | None, row: dict[str, Any]) -> None:
         rows.append({"pruned": pruned, "method": method, **row})
         name = " and ".join(["pruned"] * pruned + ["quantized"] * (method is not None)) or "dense"
-        progress(len(rows), total, f"Measured: {name}", {"row": rows[-1]})
+        session.progress(len(rows), total, f"Measured: {name}", {"row": rows[-1]})
 
     def add_quantized(pruned: bool) -> None:
-        for method in methods:
-            progress(len(rows), total, f"Quantizing: {method}")
+        heard = session.stage("quantize", "Quantizing")
+        for number, method in enumerate(methods):
+            heard(number, len(methods), f"Quantizing: {method}")
             add(pruned, method, _of_copy(quantized(model, session.groups, method), reference))
 
     size = dense_bytes(model)
@@ -98,6 +100,7 @@ def quantize(
     add_quantized(pruned=False)
     if spec.settings:
         with applied_spec(session, spec, recovery) as change:
+            session.stage("evaluate", "Running the pruned model")
             add(True, None, {**_quality(model, reference), **_sizes(model, change)})
             add_quantized(pruned=True)
     value = {"rows": rows, **_about(spec, reference)}

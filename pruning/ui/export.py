@@ -54,6 +54,7 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
             on_click=page_frame.on_click,
             args=(lambda: requests.submit(request),),
         )
+        page_frame.expected_time(request)
         folder = queries.store().exports() / name
         st.caption(
             f"{folder} is there already. Choose another name to write again."

@@ -150,6 +150,7 @@ def _check(choice: session.Choice, busy: bool) -> None:
             on_click=page_frame.on_click,
             args=(lambda: requests.submit(request),),
         )
+        page_frame.expected_time(request)
         page_frame.command(request)
 
 
@@ -235,6 +236,7 @@ def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) 
         args=(lambda: requests.submit(request),),
     )
     with right:
+        page_frame.expected_time(request)
         page_frame.command(request)
 
 

@@ -172,10 +172,10 @@ def of_map(
 
 def measured_plans(
     store: Store, smap: SensitivityMap, criterion: str | None = None
-) -> list[tuple[Plan, float]]:
-    """The measured plans that the forecast is fitted to, each with its KL in nats per token."""
+) -> list[tuple[Plan, Row]]:
+    """The measured plans that the forecast is fitted to, each with its figures."""
     return [
-        (parse_settings(value["settings"], smap.groups), float(value["kl"]))
+        (parse_settings(value["settings"], smap.groups), value)
         for value in of_map(store, "measure", smap, criterion)
         if value["settings"]
     ]
@@ -186,7 +186,9 @@ def forecaster(store: Store, smap: SensitivityMap, criterion: str | None = None)
 
     `criterion`: another than the map's own, whose plans it prices.
     """
-    return Forecaster.fitted(smap, measured_plans(store, smap, criterion))
+    measured = measured_plans(store, smap, criterion)
+    pairs = [(plan, float(figures["kl"])) for plan, figures in measured]
+    return Forecaster.fitted(smap, pairs, [figures for _, figures in measured])
 
 
 def measured_rows(store: Store, subject: Subject | None, kinds: tuple[str, ...] = ("measure",)) -> list[Row]:

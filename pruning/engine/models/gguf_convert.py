@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTra
 from pruning.errors import Cancelled, PruningError
 from pruning.model_files.checkpoint import cache_folder
 from pruning.model_files.gguf_header import Gguf, gguf_header
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, stage
 
 RECORD = "prunescope.json"
 STEPS = 4
@@ -90,11 +90,11 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 
 def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silent) -> None:
     """Write the GGUF file `source` into `folder`: float32 safetensors, configuration and tokenizer."""
-    progress(0, STEPS, "Reading the tokenizer from the GGUF file")
+    heard = stage(progress, "convert", "Reading the tokenizer from the GGUF file")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
         _split_digits(tokenizer, str(header.metadata.get("tokenizer.ggml.pre", "")))
-        progress(1, STEPS, "Unpacking the weights of the GGUF file; this is done once")
+        heard(1, STEPS, "Unpacking the weights of the GGUF file; this is done once")
         model = AutoModelForCausalLM.from_pretrained(
             source.parent,
             gguf_file=source.name,
@@ -111,11 +111,11 @@ def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silen
             "safetensors folder or hub id instead."
         ) from None
     forget_quantization(model)
-    progress(2, STEPS, "Writing the weights as safetensors")
+    heard(2, STEPS, "Writing the weights as safetensors")
     model.save_pretrained(folder)
-    progress(3, STEPS, "Writing the tokenizer")
+    heard(3, STEPS, "Writing the tokenizer")
     tokenizer.save_pretrained(folder)
-    progress(STEPS, STEPS, "Converted")
+    heard(STEPS, STEPS, "Converted")
 
 
 def forget_quantization(model: PreTrainedModel) -> None:

@@ -25,7 +25,7 @@ from pruning.model_files.checkpoint import (
     read_folder,
     safetensors_shapes,
 )
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, stage
 
 # What says where a model came from or how it is run, not which model it is.
 _VOLATILE = {"transformers_version", "dtype", "torch_dtype", "use_cache", "attn_implementation"}
@@ -95,15 +95,15 @@ def load(
     folder = _folder(reference, trust_remote_code, allow_pickle, progress)
     checkpoint = read_folder(folder)
     _check(checkpoint, trust_remote_code, allow_pickle)
-    progress(0, 3, "Loading the weights")
+    heard = stage(progress, "load", "Loading the weights")
     tokenizer = _tokenizer(checkpoint, trust_remote_code)
     model = _model(checkpoint, dtype, trust_remote_code).to(place)
     model.eval().requires_grad_(False)
-    progress(1, 3, "Finding the groups")
+    heard(1, 3, "Finding the groups")
     groups = find_groups(model)
-    progress(2, 3, "Fingerprinting the weights")
+    heard(2, 3, "Fingerprinting the weights")
     name = fingerprint(model)
-    progress(3, 3, "Loaded")
+    heard(3, 3, "Loaded")
     return Loaded(model, tokenizer, reference, name, dtype, place, groups, str(folder))
 
 

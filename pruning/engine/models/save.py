@@ -25,7 +25,7 @@ def write_model(
     out: Path,
     texts: dict[str, str],
     sample: torch.Tensor,
-    step: Callable[[str], None] = lambda note: None,
+    step: Callable[[str, str], Any] = lambda stage, note: None,
 ) -> int:
     """Write a model as it now is to a new folder, which appears only once it has been verified.
 
@@ -42,7 +42,7 @@ def write_model(
     sample
         Token windows [n, length] to compare the logits on.
     step
-        Told what is done next.
+        Told what is done next: the stage, and a note in plain words.
 
     Returns
     -------
@@ -58,14 +58,14 @@ def write_model(
         raise PruningError(f"{out} exists already. Choose another name or remove it first.")
     needed = sum(parameter.nbytes for parameter in model.parameters())
     with _explained(out), _aside(out, needed) as folder:
-        step("Writing the weights")
+        step("save", "Writing the weights")
         writer: Any = model
         with _tied_as_it_is(model):
             writer.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
-        step("Loading the written model and comparing it")
+        step("verify", "Loading the written model and comparing it")
         _verify(model, tokenizer, folder, sample)
         os.replace(folder, out)
     return sum(path.stat().st_size for path in out.glob("*.safetensors"))

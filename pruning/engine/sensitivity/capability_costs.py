@@ -10,7 +10,7 @@ from pruning.engine.calibration.capability_text import ScoredText
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.sensitivity.group_costs import Scoring, price_groups
 from pruning.planning.forecast.sensitivity_map import combined
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, within
 
 
 def capability_costs(
@@ -43,6 +43,7 @@ def capability_costs(
     -------
     Costs in nats per scored token [groups, levels], higher = the capability loses more.
     """
-    factors = collect(model, list(groups), text.windows, progress=progress, scored_at=text.scored)
-    estimates = price_groups(model, groups, factors, scoring, levels, progress)
+    reading, pricing = within(progress, 0, 2), within(progress, 1, 2)
+    factors = collect(model, list(groups), text.windows, progress=reading, scored_at=text.scored)
+    estimates = price_groups(model, groups, factors, scoring, levels, pricing)
     return combined([(group.layer, group.kind) for group in groups], levels, *estimates)

@@ -18,7 +18,6 @@ from pruning.planning.allocation.knapsack import Budget, Choice, cheapest_choice
 from pruning.planning.bisection import bisection
 from pruning.planning.forecast.fit import ForecastFit, prior
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import loss_at
 from pruning.planning.recipe.plan import Plan
 
 # On the demo model 0.3 lets nearly every plan be as it would be without; 0.1 measured 3 to 7 % worse.
@@ -257,9 +256,10 @@ def _kl_at(perplexity: float, forecaster: Forecaster | None) -> float:
             f"The perplexity {perplexity:g} is not above the dense model's, {dense:.4g}. Give a higher one."
         )
     high, rise = 1.0, math.log(perplexity / dense)
-    while loss_at(high) < rise:
+    loss = forecaster.fit.quality.loss
+    while loss.at(high) < rise:
         high *= 2
-    return bisection(lambda kl: loss_at(kl) >= rise, 0.0, high)[1]
+    return bisection(lambda kl: loss.at(kl) >= rise, 0.0, high)[1]
 
 
 def _nearest(

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pruning.planning.forecast.quality import PRIOR as PRIOR_QUALITY
+from pruning.planning.forecast.quality import QualityFit
+
 # The prior, found on the demo model before any plan was measured; how well it does is in docs/results.md.
 PRIOR_KAPPA = 1.25
 PRIOR_BETA = 1.0
@@ -38,6 +41,7 @@ class ForecastFit:
     `spread`: the standard deviation of log(measured / forecast) that would stay if the factors were known;
     `covariance` of (log KL at a cost of `PIVOT`, β, log of each of `weights` in order, `depth`). `measured`
     counts the measurements behind it (0: the prior), whose Σ w · cost went from `least` to `most`.
+    `quality` leads from KL to perplexity, agreement and accuracy.
     """
 
     kappa: float
@@ -49,6 +53,7 @@ class ForecastFit:
     covariance: tuple[tuple[float, ...], ...] = ()
     least: float = math.inf
     most: float = 0.0
+    quality: QualityFit = PRIOR_QUALITY
 
     def kl_of(self, cost: float) -> float:
         """The KL at this Σ w · cost, nats per token; at most `MAX_KL`."""

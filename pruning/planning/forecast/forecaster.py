@@ -1,6 +1,6 @@
 """What a plan does to the model, forecast from a sensitivity map and a fit to measured plans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from pruning.planning.cost.storage import bitmask_bytes
 from pruning.planning.forecast.fit import ForecastFit, fit_parameters
 from pruning.planning.forecast.fit import prior as prior_fit
 from pruning.planning.forecast.predict import Forecast, costs_at, outcome, sparse_bytes, spread_of
+from pruning.planning.forecast.quality import fit_quality
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group, Plan
 
@@ -31,10 +32,16 @@ class Forecaster:
         return cls(smap, prior_fit(smap.kinds))
 
     @classmethod
-    def fitted(cls, smap: SensitivityMap, measured: Sequence[tuple[Plan, float]]) -> "Forecaster":
+    def fitted(
+        cls,
+        smap: SensitivityMap,
+        measured: Sequence[tuple[Plan, float]],
+        figures: Sequence[Mapping[str, float]] = (),
+    ) -> "Forecaster":
         """With the fit to measured (plan, KL in nats per token) pairs; with none of them, the prior.
 
-        Plans that prune nothing and KLs of 0 say nothing about factors and are left out.
+        Plans that prune nothing and KLs of 0 say nothing about factors and are left out. `figures` are what
+        was measured of plans on the map's text (see `pruning.planning.forecast.quality.fit_quality`).
 
         Raises
         ------
@@ -45,7 +52,8 @@ class Forecaster:
         pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
         costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(smap.groups))
         kls = np.array([kl for _, kl in pairs])
-        return cls(smap, fit_parameters(smap.kinds, smap.traits, costs, kls))
+        fit = fit_parameters(smap.kinds, smap.traits, costs, kls)
+        return cls(smap, replace(fit, quality=fit_quality(smap.dense, figures)))
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -111,4 +119,5 @@ class Forecaster:
     def _outcome(self, costs: np.ndarray, pruned: float, size: int) -> Forecast:
         """The forecast at these weighted costs [groups]."""
         kl = self.kl_of(float(costs.sum()))
-        return outcome(self.smap, kl, spread_of(self.smap, costs, self.fit), pruned, size)
+        spread = spread_of(self.smap, costs, self.fit)
+        return outcome(self.smap, kl, spread, pruned, size, self.fit.quality)

@@ -10,20 +10,13 @@ import numpy as np
 
 from pruning.planning.cost.storage import bitmask_bytes
 from pruning.planning.forecast.fit import MAX_KL, PIVOT, ForecastFit
+from pruning.planning.forecast.quality import QualityFit
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import UNIT_KINDS
 
 BAND = 1.2816  # the band's half width in standard deviations: eight times in ten, if log errors are normal
 DEPTH = "depth"
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
-# How many of the dense model's choices are kept at a KL: exp(-a · KL^b), fitted on the demo model.
-AGREEMENT_FIT = (0.78, 0.6)
-ACCURACY_FIT = (0.33, 1.1)
-# Cross-entropy rises by KL² / (KL + lag): a lightly pruned model is less sure of itself, and where the dense
-# one was too sure that costs nothing at first. The band runs from twice the lag to none.
-LAG = 0.25
-AGREEMENT_SLACK = 1.03
-ACCURACY_SLACK = 1.05
 
 
 @dataclass(frozen=True)
@@ -69,31 +62,40 @@ def spread_of(smap: SensitivityMap, costs: np.ndarray, fit: ForecastFit) -> floa
     return math.sqrt(variance)
 
 
-def outcome(smap: SensitivityMap, kl: float, spread: float, pruned: float, size: int) -> Forecast:
+def outcome(
+    smap: SensitivityMap, kl: float, spread: float, pruned: float, size: int, quality: QualityFit
+) -> Forecast:
     """The forecast at this KL, whose log has the standard deviation `spread`.
 
     `pruned` weights are zero, and all weights take `size` bytes.
     """
     factor = math.exp(BAND * spread)
-    low, high = kl / factor, min(kl * factor, MAX_KL)
     perplexity, accuracy = smap.dense["perplexity"], smap.dense["accuracy"]
+    loss = quality.loss.band_at(kl, spread, BAND)
+    differ = quality.agreement.band_at(kl, spread, BAND)
+    wrong = quality.accuracy.band_at(kl, spread, BAND)
     return Forecast(
         kl=kl,
-        kl_low=low,
-        kl_high=high,
-        perplexity=perplexity * math.exp(loss_at(kl)),
-        perplexity_low=perplexity * math.exp(loss_at(low, 2 * LAG)),
-        perplexity_high=perplexity * math.exp(high),
-        agreement=agreement_at(kl),
-        agreement_low=agreement_at(high) / AGREEMENT_SLACK if kl > 0 else 1.0,
-        agreement_high=min(1.0, agreement_at(low) * AGREEMENT_SLACK),
-        accuracy=accuracy * accuracy_at(kl),
-        accuracy_low=accuracy * accuracy_at(high) / ACCURACY_SLACK if kl > 0 else accuracy,
-        accuracy_high=min(1.0, accuracy * accuracy_at(low) * (ACCURACY_SLACK if kl > 0 else 1.0)),
+        kl_low=kl / factor,
+        kl_high=min(kl * factor, MAX_KL),
+        perplexity=_grown(perplexity, quality.loss.at(kl)),
+        perplexity_low=_grown(perplexity, loss[0]),
+        perplexity_high=_grown(perplexity, loss[1]),
+        agreement=math.exp(-quality.agreement.at(kl)),
+        agreement_low=math.exp(-differ[1]),
+        agreement_high=min(1.0, math.exp(-differ[0])),
+        accuracy=accuracy * math.exp(-quality.accuracy.at(kl)),
+        accuracy_low=accuracy * math.exp(-wrong[1]),
+        accuracy_high=min(1.0, accuracy * math.exp(-wrong[0])),
         parameters=round(smap.dense["parameters"] - pruned),
         bytes=size,
         sparsity=pruned / smap.prunable,
     )
+
+
+def _grown(perplexity: float, loss: float) -> float:
+    """The perplexity when the cross-entropy rises by so much, nats per token."""
+    return perplexity * math.exp(min(loss, MAX_KL))
 
 
 def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
@@ -106,21 +108,6 @@ def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
     structured = smap.structure in UNIT_KINDS
     sparse = kept * width if structured else bitmask_bytes(smap.parameters, kept, width)
     return round(smap.dense["bytes"] - float((dense - sparse).sum()))
-
-
-def loss_at(kl: float, lag: float = LAG) -> float:
-    """By how much the cross-entropy rises at this KL, nats per token."""
-    return kl * kl / (kl + lag) if kl > 0 else 0.0
-
-
-def agreement_at(kl: float) -> float:
-    """Share of positions, 0..1, where the most likely token stays the dense model's, at this KL."""
-    return math.exp(-AGREEMENT_FIT[0] * kl ** AGREEMENT_FIT[1])
-
-
-def accuracy_at(kl: float) -> float:
-    """Next-token accuracy at this KL as a share of the dense model's, 0..1."""
-    return math.exp(-ACCURACY_FIT[0] * kl ** ACCURACY_FIT[1])
 
 
 def costs_at(smap: SensitivityMap, levels: np.ndarray, logs: np.ndarray | None = None) -> np.ndarray:

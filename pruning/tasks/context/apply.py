@@ -60,13 +60,15 @@ def _updates(session: Session, spec: PruningSpec) -> WeightChange:
     """Single weights that are pruned while those that are kept compensate."""
     update = sparsegpt_corrected if spec.criterion == "corrected" else sparsegpt
     plan, windows = session.plan(spec.settings), session.fitting_windows
-    return update(session.model, session.groups, plan, windows, spec.options, session.progress)
+    heard = session.stage(spec.criterion, "Pruning layer by layer")
+    return update(session.model, session.groups, plan, windows, spec.options, heard)
 
 
 def _masks(session: Session, spec: PruningSpec) -> WeightChange:
     """Weights that are pruned while those that are kept stay as they are."""
     method = named_criterion(spec.criterion)
     plan, inputs = session.plan(spec.settings), session.inputs_for(method)
+    session.stage("choose", "Choosing the weights to remove")
     return WeightChange(plan_masks(session.model, session.groups, method, plan, inputs, spec.options))
 
 

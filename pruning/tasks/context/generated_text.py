@@ -3,6 +3,7 @@
 import torch
 
 from pruning.engine.calibration.generated_text import sample_windows
+from pruning.progress import silent
 from pruning.tasks.context.session import Session
 
 PART = 64
@@ -11,9 +12,9 @@ PART = 64
 def generated_windows(session: Session, windows: torch.Tensor, count: int) -> torch.Tensor:
     """The first `count` windows [count, length] that the model writes, beginning like `windows`."""
     store, parts = session.store, [windows[:0].cpu()]
+    heard = session.stage("self_written", "Writing text to learn from") if count else silent
     for part in range(-(-count // PART)):
-        # It comes before the training, whose progress starts at nothing.
-        session.progress(0, count, f"Writing text to learn from: {PART * part} of {count} windows")
+        heard(PART * part, count, f"Writing text to learn from: {PART * part} of {count} windows")
         key = {**session.text_key, "part": part}
         stored = store.get("written", key)
         if stored is None:

@@ -32,6 +32,7 @@ def applied_spec(
         with applied(session, spec) as change:
             yield change
         return
+    session.stage("choose", "Reading the recovered weights")
     change, _ = load_change(_weights_file(session, spec, recovery), session.loaded.device)
     with applied_change(session.model, session.groups, change):
         yield change

@@ -17,7 +17,7 @@ from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
 from pruning.files import stamp_of
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
-from pruning.progress import Progress, silent
+from pruning.progress import Progress, silent, stage
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -104,6 +104,10 @@ class Session:
         """The same session, of which somebody else hears."""
         return replace(self, progress=progress)
 
+    def stage(self, name: str, note: str = "", begun: float = 0.0) -> Progress:
+        """Begin a stage of the job, by its name in `pruning.jobs.stages`; returns what hears of its work."""
+        return stage(self.progress, name, note, begun)
+
     # ---- the model ------------------------------------------------------------------------------------
 
     @property
@@ -141,6 +145,7 @@ class Session:
         """
         made, stamp = self.made, stamp_of(self.data)
         if made.windows is None or made.windows.name != self.data or made.stamp != stamp:
+            self.stage("text", "Reading the text")
             made.windows, made.stamp = load_windows(self.loaded.tokenizer, self.data), stamp
             results.put_text(self.store, self.subject_of(made.windows), stamp)
         return made.windows
@@ -180,7 +185,7 @@ class Session:
         """The dense model's hidden states and quality on the evaluation part of the text."""
         windows, made = self.windows, self.made
         if made.reference is None or made.reference.windows.fingerprint != windows.fingerprint:
-            self.progress(0, 1, "Running the dense model")
+            self.stage("dense", "Running the dense model")
             head = head_of(self.model)
             hidden = run(self.model, windows.evaluation)
             quality = compare(head, hidden, hidden, windows.evaluation)
@@ -198,12 +203,12 @@ class Session:
             return made.statistics
         path = self.store.file("statistics", self._text_names(windows), ".safetensors")
         if path.exists():
+            self.stage("read_statistics", "Reading what was collected on the text before")
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
+            heard = self.stage("statistics", "Reading the calibration text")
             identity = fisher.StatisticsIdentity(self.loaded.fingerprint, windows.fingerprint)
-            made.statistics = fisher.collect(
-                self.model, self.groups, windows.calibration, identity, self.progress
-            )
+            made.statistics = fisher.collect(self.model, self.groups, windows.calibration, identity, heard)
             fisher_io.save(made.statistics, path)
         return made.statistics
 
@@ -218,9 +223,11 @@ class Session:
             return made.gradients[1]
         path = self.store.file("gradients", self._text_names(windows), ".safetensors")
         if path.exists():
+            self.stage("read_gradients", "Reading the gradients collected on the text before")
             sums = gradients.load(path, self.loaded.device)
         else:
-            sums = gradients.collect(self.model, self.groups, windows.calibration, self.progress)
+            heard = self.stage("gradients", "Reading the calibration text for gradients")
+            sums = gradients.collect(self.model, self.groups, windows.calibration, heard)
             gradients.save(sums, path)
         made.gradients = windows.fingerprint, sums
         return sums

@@ -119,6 +119,7 @@ def units_change(session: Session, spec: PruningSpec) -> WeightChange:
     model, groups, options = session.model, session.groups, spec.options
     plan, units = units_plan(session, spec), units_of(session, options.structure)
     if options.structure == "layers":
+        session.stage("choose", "Passing over layers")
         dropped = Removal(layers=tuple(layer for layer, _ in plan))
         change = as_change(model, groups, units, UnitRemoval(dropped))
         check_passed_over(model, groups, change)
@@ -127,7 +128,10 @@ def units_change(session: Session, spec: PruningSpec) -> WeightChange:
     scorer = UnitScorer(model, units, criterion, session.inputs_for(criterion))
     counts = unit_counts(units, plan, options.round_to)
     if options.compensate:
-        result = refit_layerwise(scorer, groups, counts, session.fitting_windows, session.progress)
+        windows = session.fitting_windows
+        heard = session.stage("refit", "Fitting what is kept")
+        result = refit_layerwise(scorer, groups, counts, windows, heard)
     else:
+        session.stage("choose", "Choosing what to remove")
         result = UnitRemoval(choose_units(scorer, counts))
     return as_change(model, groups, units, result)

@@ -75,6 +75,7 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
                 requests.submit(request)
                 st.rerun()
         if prompts:
+            page_frame.expected_time(request)
             page_frame.command(request)
 
 

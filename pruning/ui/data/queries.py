@@ -132,7 +132,9 @@ def measured(plan: Plan, measurements: Sequence[Measured], groups: list[Group]) 
 
 def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
     """The map with the fit to its measured plans; with the prior where there are none."""
-    return Forecaster.fitted(smap, [(row.plan, float(row.figures["kl"])) for row in measurements if row.plan])
+    rows = [row for row in measurements if row.plan]
+    pairs = [(row.plan, float(row.figures["kl"])) for row in rows]
+    return Forecaster.fitted(smap, pairs, [row.figures for row in rows])
 
 
 def sweep_points(smap: SensitivityMap) -> dict[Group, list[dict[str, Any]]]:

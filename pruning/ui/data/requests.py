@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -49,17 +48,11 @@ def submit(request: dict[str, Any]) -> int:
 
 
 def expected_seconds(request: dict[str, Any]) -> float | None:
-    """How long a request will take once it begins, by this machine's earlier runs of its task and model.
+    """How long a request will take once it begins, by this machine's earlier runs.
 
-    None where there were none.
+    None where neither the same work nor any other with a comparable model was timed here.
     """
-    took = [
-        job.finished - job.started
-        for job in store().jobs(("done",), limit=200)
-        if job.started and job.finished and job.request["task"] == request["task"]
-        if job.request["model"]["reference"] == request["model"]["reference"]
-    ]
-    return median(took[:10]) if took else None
+    return runner().expected_seconds(request)
 
 
 def waiting_jobs() -> list[Job]:

@@ -138,6 +138,7 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
         requests.submit(request)
         st.rerun()
     if current.plan:
+        page_frame.expected_time(request)
         page_frame.command(request)
 
 

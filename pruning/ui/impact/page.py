@@ -87,8 +87,15 @@ def _ask(model: queries.Info, busy: bool) -> None:
                 on_click=page_frame.on_click,
                 args=(lambda: requests.submit(request),),
             )
+            if missing:
+                page_frame.expected_time(_request_of(request, missing))
             st.caption("Rows appear one by one, and stay. The quick ones come first.", width="content")
         page_frame.command(request)
+
+
+def _request_of(request: dict[str, Any], techniques: list[Technique]) -> dict[str, Any]:
+    """The same request for these techniques alone."""
+    return {**request, "arguments": {**request["arguments"], "only": [row.name for row in techniques]}}
 
 
 # ---- the rows ---------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def _solved(inputs: Inputs) -> Answer:
         solution = _kept(asked, inputs.forecaster.fit, lambda: solve(choices, asked_for, inputs.forecaster))
         return Answer(problem, solution, inputs.current(solution.plan))
     except PruningError as error:
-        targets.mistake(error, smap)
+        targets.mistake(error, inputs.forecaster)
         return Answer(problem, None, None)
 
 

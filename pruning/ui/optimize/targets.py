@@ -15,7 +15,7 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds
 from pruning.planning.allocation.solver import Infeasible, Target
-from pruning.planning.forecast.predict import loss_at
+from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
 from pruning.ui.data import queries, session
@@ -201,7 +201,7 @@ def _lock_words(locked: Mapping[Group, float]) -> list[str]:
 # ---- what the solver said ---------------------------------------------------------------------------
 
 
-def in_units(target: Target, smap: SensitivityMap) -> str:
+def in_units(target: Target, forecaster: Forecaster) -> str:
     """A target in the units of its field, rounded to the side that can be met, as the solver does."""
     name, value = target.name, target.value
     if name == "sparsity":
@@ -210,10 +210,11 @@ def in_units(target: Target, smap: SensitivityMap) -> str:
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} MB"
     if name == "parameters":
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
-    dense = smap.dense["perplexity"]
+    dense = forecaster.smap.dense["perplexity"]
     if name == "perplexity":
         return f"a perplexity of {format.perplexity(value)} ({100 * (value / dense - 1):.3g} % worse)"
-    return f"KL {value:g} (perplexity {_percent_up(100 * math.expm1(loss_at(value)))} % worse)"
+    rise = 100 * math.expm1(forecaster.fit.quality.loss.at(value))
+    return f"KL {value:g} (perplexity {_percent_up(rise)} % worse)"
 
 
 def _percent_up(value: float) -> str:
@@ -221,9 +222,9 @@ def _percent_up(value: float) -> str:
     return f"{math.ceil(value * 10) / 10:g}" if value < 100 else f"{math.ceil(value):,}"
 
 
-def mistake(error: PruningError, smap: SensitivityMap) -> None:
+def mistake(error: PruningError, forecaster: Forecaster) -> None:
     """What cannot be, and what is nearest. Everything on the page stays as it was."""
     text = str(error)
     if isinstance(error, Infeasible):
-        text = error.sentence(lambda target: in_units(target, smap))
+        text = error.sentence(lambda target: in_units(target, forecaster))
     st.error(text, icon=":material/error:")

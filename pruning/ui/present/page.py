@@ -216,4 +216,5 @@ def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -
             requests.submit(request)
             st.rerun()
     if prompt:
+        page_frame.expected_time(request)
         page_frame.command(request)

@@ -44,6 +44,7 @@ def section(model: queries.Info, busy: bool) -> None:
             args=(lambda: requests.submit(request or {}),),
         )
         if request is not None:
+            page_frame.expected_time(request)
             page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)

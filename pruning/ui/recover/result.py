@@ -140,6 +140,7 @@ def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
         on_click=page_frame.on_click,
         args=(lambda: requests.submit(request),),
     )
+    page_frame.expected_time(request)
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
     page_frame.command(request)
@@ -156,6 +157,7 @@ def _measure(recovery: Recovered, busy: bool) -> None:
         on_click=page_frame.on_click,
         args=(lambda: requests.submit(request),),
     )
+    page_frame.expected_time(request)
     st.caption("Then it is a point on Methods, with the questions it answers right.")
     page_frame.link("methods", "All methods on the same axes")
 

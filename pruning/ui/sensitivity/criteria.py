@@ -72,6 +72,7 @@ def _missing(names: list[str], busy: bool) -> None:
             on_click=page_frame.on_click,
             args=(lambda: [requests.submit(request) for request in maps],),
         )
+        page_frame.expected_time(*maps)
         st.caption("Quick: what was learnt from the text for one criterion serves all.", width="content")
 
 

@@ -64,4 +64,5 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
         requests.submit(request)
         st.rerun()
     if count:
+        page_frame.expected_time(request)
         page_frame.command(request)

@@ -84,8 +84,13 @@ def progress(job: Job, waiting: list[Job]) -> None:
         turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
         st.progress(0.0, f"**{title}** · {turn}")
     else:
-        share = min(max(job.done / job.total, 0.0), 1.0) if job.total else 0.0
+        share = _share(job)
         st.progress(share, f"**{title}** · {_status(job, share)}")
+
+
+def _share(job: Job) -> float:
+    """How much of a job is done, 0..1."""
+    return min(max(job.done / job.total, 0.0), 1.0) if job.total else 0.0
 
 
 def _cancel(job_id: int) -> None:
@@ -97,17 +102,21 @@ def _status(job: Job, share: float) -> str:
     if job.note:
         parts.append(job.note)
     if job.seconds_left is not None:
-        parts.append(f"about {format.seconds(job.seconds_left)} left")
+        parts.append(_left(job.seconds_left))
     elif job.started:
         parts.append(f"{format.seconds(time.time() - job.started)} so far")
     return " · ".join(parts)
 
 
+def _left(seconds: float) -> str:
+    return f"about {format.seconds(seconds)} left"
+
+
 def _elsewhere(others: list[Job]) -> None:
     job = others[0]
     task = job.request["task"]
-    begun = format.percent(job.done / job.total) if job.total else "starting"
-    share = "waiting" if job.state == "queued" else begun
+    share = "waiting" if job.state == "queued" else format.percent(_share(job)) if job.total else "starting"
+    share += f", {_left(job.seconds_left)}" if job.seconds_left is not None else ""
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
         f":material/hourglass_top: Also under way: {task_registry.title(task).lower()}, "

@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import requests, session
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import format, labels
+from pruning.ui.text import labels
 
 
 def require_map(smap: SensitivityMap | None, basis: str, busy: bool) -> TypeGuard[SensitivityMap]:
@@ -62,14 +62,8 @@ def button(busy: bool) -> None:
         key="draw_map",
         disabled=busy,
     )
-    st.caption(time(requests.expected_seconds(request)))
-
-
-def time(seconds: float | None) -> str:
-    """About how long it takes, in a sentence."""
-    if seconds is None:
-        return "It takes about as long as ten readings of the text."
-    return f"About {format.seconds(seconds)} on this machine, by its earlier runs."
+    if requests.expected_seconds(request) is None:
+        st.caption("It takes about as long as ten readings of the text.")
 
 
 def _name() -> str:

@@ -47,6 +47,8 @@ PAGES = {
 }
 # What is done once for a model, in this order.
 ROAD = ("model", "sensitivity", "explore", "export")
+# Seconds; who waits for less need not be told.
+WORTH_SAYING = 5.0
 _routed: ContextVar[bool] = ContextVar("routed", default=False)
 
 
@@ -170,6 +172,16 @@ def submit_button(label: str, request: dict[str, Any] | None, **looks: Any) -> N
         with user_errors():
             requests.submit(request)
             st.rerun()
+    if request is not None:
+        expected_time(request)
+
+
+def expected_time(*asked: dict[str, Any]) -> None:
+    """How long what a button asks for will take on this machine, where that is known and worth saying."""
+    seconds = [requests.expected_seconds(request) for request in asked]
+    known = [value for value in seconds if value is not None]
+    if len(known) == len(seconds) and sum(known) >= WORTH_SAYING:
+        st.caption(f":material/schedule: about {format.seconds(sum(known))} on this machine", width="content")
 
 
 def callback_error() -> None:

@@ -1,12 +1,11 @@
 """A criterion without a map: one press draws it, and another criterion's stays in view, named as such."""
 
 import json
-import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.ui.shared import missing_map
+from pruning.jobs import runner
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open, text_of
@@ -23,13 +22,6 @@ def filled(store: Store) -> Store:
 
 def charts(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-
-
-def map_took(store: Store, seconds: float) -> None:
-    """As if a map of the demo model had been drawn on this machine."""
-    request = {"task": "map", "model": {"reference": "demo"}, "arguments": {}}
-    job, now = store.add_job(request, "somebody"), time.time()
-    store.update_job(job, state="done", started=now - seconds, finished=now, result={})
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -51,12 +43,17 @@ def test_a_criterion_that_has_a_map_is_offered_none(filled: Store, open_page: Op
     assert "has no map yet" not in text_of(app)
 
 
-def test_the_time_is_of_this_machines_earlier_runs(filled: Store, open_page: Open) -> None:
-    map_took(filled, 150.0)
+def test_the_press_says_how_long_it_takes(
+    filled: Store, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: dict[str, float | None] = {"map": None}
+    monkeypatch.setattr(runner(), "expected_seconds", lambda request: expected.get(request["task"]))
     said = text_of(open_page("explore", model="demo", criterion="wanda"))
-    assert "on this machine, by its earlier runs." in said
-    assert missing_map.time(150.0) == "About 2 min on this machine, by its earlier runs."
-    assert missing_map.time(None) == "It takes about as long as ten readings of the text."
+    assert "as long as ten readings of the text" in said
+    expected["map"] = 150.0
+    said = text_of(open_page("explore", model="demo", criterion="wanda"))
+    assert "about 2 min on this machine" in said
+    assert "ten readings" not in said
 
 
 def test_sensitivity_keeps_the_map_of_the_criterion_before(filled: Store, open_page: Open) -> None:

@@ -24,23 +24,28 @@ function forecast(table, levels) {
   const costs = groupCosts(table, levels);
   const total = sum(costs);
   const kl = klOf(total, table);
-  const factor = Math.exp(fixed.band * spreadOf(table, costs, total));
-  const low = kl / factor;
-  const high = Math.min(kl * factor, fixed.maxKl);
+  const spread = spreadOf(table, costs, total);
+  const factor = Math.exp(fixed.band * spread);
+  const { loss, agreement, accuracy } = table.calibration.quality;
+  const range = (relation) => bandAt(relation, kl, spread, fixed.band);
+  const [lossLow, lossHigh] = range(loss);
+  const [differLow, differHigh] = range(agreement);
+  const [wrongLow, wrongHigh] = range(accuracy);
+  const grown = (rise) => dense.perplexity * Math.exp(Math.min(rise, fixed.maxKl));
   const size = sparseBytes(table, levels);
   return {
     kl,
-    klLow: low,
-    klHigh: high,
-    perplexity: dense.perplexity * Math.exp(lossAt(kl, fixed.lag)),
-    perplexityLow: dense.perplexity * Math.exp(lossAt(low, 2 * fixed.lag)),
-    perplexityHigh: dense.perplexity * Math.exp(high),
-    agreement: keptAt(kl, fixed.agreement),
-    agreementLow: kl > 0 ? keptAt(high, fixed.agreement) / fixed.agreementSlack : 1,
-    agreementHigh: Math.min(1, keptAt(low, fixed.agreement) * fixed.agreementSlack),
-    accuracy: dense.accuracy * keptAt(kl, fixed.accuracy),
-    accuracyLow: dense.accuracy * (kl > 0 ? keptAt(high, fixed.accuracy) / fixed.accuracySlack : 1),
-    accuracyHigh: Math.min(1, dense.accuracy * (kl > 0 ? keptAt(low, fixed.accuracy) * fixed.accuracySlack : 1)),
+    klLow: kl / factor,
+    klHigh: Math.min(kl * factor, fixed.maxKl),
+    perplexity: grown(relationAt(loss, kl)),
+    perplexityLow: grown(lossLow),
+    perplexityHigh: grown(lossHigh),
+    agreement: Math.exp(-relationAt(agreement, kl)),
+    agreementLow: Math.exp(-differHigh),
+    agreementHigh: Math.min(1, Math.exp(-differLow)),
+    accuracy: dense.accuracy * Math.exp(-relationAt(accuracy, kl)),
+    accuracyLow: dense.accuracy * Math.exp(-wrongHigh),
+    accuracyHigh: Math.min(1, dense.accuracy * Math.exp(-wrongLow)),
     bytes: size,
     sparsity: meanLevel(table.parameters, levels),
     // Each group's share of the forecast KL; they add up to it.
@@ -81,12 +86,23 @@ function klOf(cost, table) {
   return cost > 0 ? Math.min(kappa * cost ** beta, table.constants.maxKl) : 0;
 }
 
-function lossAt(kl, lag) {
-  return kl > 0 ? (kl * kl) / (kl + lag) : 0;
+// y = f(KL): see pruning/planning/forecast/quality.py.
+function relationAt({ theta, power }, kl) {
+  if (kl <= 0) return 0;
+  const factor = Math.exp(theta);
+  return power === null ? (kl * kl) / (kl + factor) : factor * kl ** power;
 }
 
-function keptAt(kl, fit) {
-  return Math.exp(-fit[0] * kl ** fit[1]);
+// The range of y, `width` standard deviations either way, where log KL has the deviation `spread`.
+function bandAt(relation, kl, spread, width) {
+  if (kl <= 0) return [0, 0];
+  const { theta, power, sd, noise } = relation;
+  const lag = Math.exp(theta);
+  const elasticity = power === null ? 2 - kl / (kl + lag) : power;
+  const slope = power === null ? lag / (kl + lag) : 1;
+  const y = relationAt(relation, kl);
+  const factor = Math.exp(width * Math.hypot(elasticity * spread, relation.spread, slope * sd));
+  return [y - Math.hypot(y - y / factor, width * noise), y + Math.hypot(y * factor - y, width * noise)];
 }
 
 function sparseBytes(table, levels) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pruning.planning.forecast import predict as arithmetic
@@ -76,6 +76,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
             "measured": fit.measured,
             "kinds": list(fit.weights),
             "covariance": [list(row) for row in fit.covariance],
+            "quality": asdict(fit.quality),
         },
         "constants": _constants(),
         "presets": [_preset(name, smap.groups) for name in PRESETS],
@@ -98,11 +99,6 @@ def _constants() -> dict[str, Any]:
         "maxKl": MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
         "pivot": PIVOT,
-        "lag": arithmetic.LAG,
-        "agreement": list(arithmetic.AGREEMENT_FIT),
-        "agreementSlack": arithmetic.AGREEMENT_SLACK,
-        "accuracy": list(arithmetic.ACCURACY_FIT),
-        "accuracySlack": arithmetic.ACCURACY_SLACK,
     }
 
 

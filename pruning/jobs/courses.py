@@ -1,0 +1,254 @@
+"""Which stages a request goes through, read from its arguments and from what the workspace has already."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
+
+from pruning.errors import PruningError
+from pruning.jobs.asked import LEVELS, UPDATES, Asked, Stages
+from pruning.jobs.stages import Course, Stage
+from pruning.planning.recipe.criterion_names import canonical_criterion
+from pruning.planning.recipe.guide_claims import BY_NAME as TECHNIQUES
+from pruning.planning.recipe.guide_claims import Technique
+from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.recipe.training import Training
+from pruning.workspace import results
+from pruning.workspace.store import Store
+from pruning.workspace.task_registry import BY_NAME as TASKS
+
+BEGIN = (Stage("start"), Stage("load"))
+TEXT = (Stage("text"), Stage("dense"))
+MEASURED = (Stage("evaluate"), Stage("questions"))
+CAPABILITIES, RACES = 6, 16
+CALIBRATION_PLANS, UNIT_PLANS = 6, 3
+
+
+def course_of(request: Mapping[str, Any], store: Store) -> Course:
+    """The stages of a request, from a cold start; of a task that is not known here one without a name."""
+    task = request.get("task")
+    row = TASKS.get(str(task))
+    make = None if row is None else _COURSES.get(row.name)
+    course = Course(after=(Stage(""),))
+    if make is not None:
+        # What cannot be understood is for the task to say.
+        with suppress(PruningError, AttributeError, KeyError, TypeError, ValueError):
+            course = make(Asked.of(request, store))
+    return Course(BEGIN + course.before, course.rounds, course.after)
+
+
+# ---- parts that several tasks have -------------------------------------------------------------------
+
+
+def _map(asked: Asked, criterion: str, levels: int) -> Stages:
+    priced = "fisher" if criterion in UPDATES else criterion
+    inputs = asked.inputs(priced, statistics=True)
+    return (*TEXT, *inputs, Stage("price", levels), Stage("time_forward"))
+
+
+def _map_if_missing(asked: Asked, criterion: str) -> Stages:
+    there = results.best_map(asked.store, asked.subject, "fisher" if criterion in UPDATES else criterion)
+    return () if there is not None else _map(asked, criterion, LEVELS)
+
+
+def _unit_map(asked: Asked) -> Stages:
+    return (*TEXT, *asked.inputs("fisher"), Stage("price_units"), Stage("time_forward"))
+
+
+def _change(asked: Asked, criterion: str, masks: MaskOptions, recovered: bool = False) -> Stages:
+    """What it takes to choose weights or units, and to fit those that are kept."""
+    if recovered or masks.structure == "layers":
+        return (Stage("choose", 0.2),)
+    if masks.whole:
+        return (*asked.inputs(criterion), Stage("refit" if masks.compensate else "choose"))
+    if criterion in UPDATES:
+        return (Stage(criterion),)
+    return (*asked.inputs(criterion), Stage("choose"))
+
+
+def _pruned(asked: Asked) -> Stages:
+    return _change(asked, asked.criterion, asked.masks, asked.arguments.get("recovery") is not None)
+
+
+def _training(asked: Asked, training: Training) -> Stages:
+    windows = training.steps * training.batch * training.accumulate
+    stages = [Stage("prepare")]
+    # Of how much text there is nothing is known here: what is read is 2¹⁸ tokens at most, in windows of 256.
+    written = training.lacking(896)
+    if written:
+        stages.append(Stage("self_written", written))
+    if training.fits_first():
+        stages.append(Stage("fit"))
+    return (*stages, Stage("train", windows), Stage("recovered"))
+
+
+def _latency(asked: Asked) -> Stages:
+    return (Stage("race", RACES), Stage("kernels"))
+
+
+# ---- one for each task -------------------------------------------------------------------------------
+
+
+def _best(asked: Asked) -> Course:
+    return Course((*_search(asked), *_change(asked, *_best_change(asked)), *MEASURED))
+
+
+def _best_change(asked: Asked) -> tuple[str, MaskOptions]:
+    """The criterion and the options of the best recipe."""
+    structure = asked.masks.structure
+    return ("corrected" if structure == "unstructured" else "fisher"), MaskOptions(structure=structure)
+
+
+def _search(asked: Asked) -> Stages:
+    structure = asked.masks.structure
+    if structure == "unstructured":
+        return _map(asked, "fisher", LEVELS)
+    if structure == "layers":
+        return (Stage("text"), Stage("drop_layers", _trials(asked)), Stage("dense"))
+    return _unit_map(asked)[:-1]
+
+
+def _trials(asked: Asked) -> float:
+    count = round(float(asked.arguments.get("sparsity") or asked.arguments.get("best") or 0.1) * asked.layers)
+    return asked.layers + 4.0 * max(0, count - 1)
+
+
+def _recipe(asked: Asked) -> Course:
+    if asked.arguments.get("best") is None:
+        return Course()
+    return Course(_search(asked))
+
+
+def _sweep(asked: Asked) -> Course:
+    layers, kinds = asked.arguments.get("layers"), asked.arguments.get("kinds")
+    groups = asked.groups
+    if layers is not None:
+        groups = groups * len(layers) // asked.layers
+    if kinds is not None and asked.facts is not None:
+        groups = groups * len(kinds) // len({group["kind"] for group in asked.facts["groups"]})
+    name = "points_updated" if asked.criterion in UPDATES else "points"
+    return Course((*TEXT, *asked.inputs(asked.criterion), Stage(name, max(1, groups * asked.levels()))))
+
+
+def _calibrate(asked: Asked) -> Course:
+    structure = asked.masks.structure
+    if structure == "unstructured":
+        first, plans = _map_if_missing(asked, asked.criterion), CALIBRATION_PLANS
+    else:
+        first, plans = _unit_map(asked), UNIT_PLANS
+    change = (*_change(asked, asked.criterion, asked.masks)[-1:], *MEASURED)
+    return Course(first or (*TEXT, *asked.inputs(asked.criterion)), (change,) * plans)
+
+
+def _solve(asked: Asked) -> Course:
+    structure = asked.masks.structure
+    if structure != "unstructured":
+        timed = any(str(target).startswith("speed") for target in asked.arguments.get("targets") or ())
+        return Course((*_unit_map(asked), *(_latency(asked) if timed else ())))
+    return Course(_map_if_missing(asked, asked.criterion))
+
+
+def _generate(asked: Asked) -> Course:
+    prompts = max(1, len(asked.arguments.get("prompts") or ()))
+    plans = max(1, len(asked.arguments.get("plans") or ()))
+    tokens = prompts * int(asked.arguments.get("max_new_tokens") or 40)
+    change = _pruned(asked)
+    rounds = ((*change, Stage("answer", tokens)), *((change[-1], Stage("answer", tokens)),) * (plans - 1))
+    return Course((Stage("text"), Stage("answer", tokens)), rounds)
+
+
+def _recover(asked: Asked) -> Course:
+    change: Stages = (Stage("choose"),)
+    if asked.criterion != "movement":
+        change = (*_change(asked, asked.criterion, asked.masks), Stage("evaluate"))
+    return Course((*TEXT, *change, *_training(asked, Training.of(asked.arguments.get("recovery") or {}))))
+
+
+def _progressive(asked: Asked) -> Course:
+    recovery = asked.arguments.get("recovery")
+    change = _change(asked, asked.criterion, asked.masks)
+    rung = (change[-1], *MEASURED)
+    if recovery is not None:
+        rung += (Stage("evaluate"), *_training(asked, Training.of(recovery)))
+    return Course((*TEXT, *change[:-1]), (rung,) * asked.levels())
+
+
+def _lottery(asked: Asked) -> Course:
+    training = Training.of(asked.arguments.get("recovery") or {})
+    return Course((*TEXT, _networks(training, int(asked.arguments.get("rounds") or 3))))
+
+
+def _networks(training: Training, rounds: int) -> Stage:
+    return Stage("train", (rounds + 2) * training.steps * training.batch * training.accumulate)
+
+
+def _early_exit(asked: Asked) -> Course:
+    return Course((*TEXT, *_pruned(asked), Stage("exits")))
+
+
+def _quantize(asked: Asked) -> Course:
+    copies = Stage("quantize", max(1, len(asked.arguments.get("methods") or ()) or 2))
+    if not asked.arguments.get("settings"):
+        return Course((*TEXT, copies))
+    return Course((*TEXT, copies, *_pruned(asked), Stage("evaluate"), copies))
+
+
+def _impact(asked: Asked) -> Course:
+    steps = int(asked.arguments.get("lottery_steps") or 0)
+    only = asked.arguments.get("only") or TECHNIQUES
+    chosen = [technique for name, technique in TECHNIQUES.items() if name in only]
+    chosen = [technique for technique in chosen if steps or not technique.training]
+    chosen.sort(key=lambda technique: technique.effort)
+    rounds = [_row(asked, technique, steps) for technique in chosen]
+    if rounds:
+        rounds[0] = (*MEASURED, *rounds[0])
+    return Course(TEXT, tuple(rounds))
+
+
+def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
+    if technique.training:
+        return (_networks(Training.of({"steps": max(1, steps)}), 2),)
+    masks = MaskOptions(structure=technique.structure, compensate=technique.compensate or not technique.whole)
+    search = _map(asked, "fisher", LEVELS)[2:] if technique.best else ()
+    return (*search, *_change(asked, technique.criterion, masks), *MEASURED, Stage("copy"), Stage("race", 8))
+
+
+def _export(asked: Asked) -> Course:
+    recipe = asked.arguments.get("recipe") or {}
+    criterion = canonical_criterion(str(recipe.get("criterion") or "fisher"))
+    masks = MaskOptions.of({name: recipe[name] for name in ("structure", "compensate") if name in recipe})
+    change = _change(asked, criterion, masks, recipe.get("recovery") is not None)
+    cut = () if not masks.whole or asked.arguments.get("masked") else (Stage("copy"),)
+    return Course((*TEXT, *change, *MEASURED, *cut, Stage("save"), Stage("verify")))
+
+
+def _capabilities(asked: Asked) -> Course:
+    # One half of it is reading, the other pricing level by level.
+    part = (Stage("capability", 0.5 + 0.5 * asked.levels() / LEVELS),)
+    return Course((Stage("text"), *asked.inputs("fisher")), (part,) * CAPABILITIES)
+
+
+_COURSES: Mapping[str, Callable[[Asked], Course]] = MappingProxyType(
+    {
+        "inspect": lambda asked: Course(),
+        "baseline": lambda asked: Course((*TEXT, *MEASURED[1:], Stage("times"))),
+        "latency": lambda asked: Course(_latency(asked)),
+        "outliers": lambda asked: Course((Stage("text"), *asked.inputs("wanda"), Stage("outliers"))),
+        "map": lambda asked: Course(_map(asked, asked.criterion, asked.levels())),
+        "sweep": _sweep,
+        "capabilities": _capabilities,
+        "measure": lambda asked: Course((*TEXT, *_pruned(asked), *MEASURED)),
+        "calibrate": _calibrate,
+        "best": _best,
+        "solve": _solve,
+        "recipe": _recipe,
+        "export": _export,
+        "generate": _generate,
+        "recover": _recover,
+        "progressive": _progressive,
+        "lottery": _lottery,
+        "early_exit": _early_exit,
+        "quantize": _quantize,
+        "impact": _impact,
+    }
+)
