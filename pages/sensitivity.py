@@ -12,7 +12,7 @@ model = queries.info()
 smap = queries.sensitivity_map(model) if model else None
 page_frame.heading(
     "Sensitivity",
-    "Which parts of the model can lose weights, and which cannot. Bright cells are the delicate ones.",
+    "Which parts of the model can lose weights, and which cannot. Dark cells are the delicate ones.",
     model,
     *(("explore", "Explore") if smap else ()),
 )

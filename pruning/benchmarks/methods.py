@@ -1,17 +1,47 @@
-"""The benches of methods: what half of the weights, or some units, cost by each, on text kept apart."""
+"""The benches of methods, on text kept apart: what the same share costs by each, and how plans behave."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
+from pruning.planning.recipe.presets import parse_preset
 from pruning.planning.recipe.spec import PruningSpec
+from pruning.progress import within
 from pruning.tasks.best import best_spec
+from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.session import Session
-from pruning.tasks.measure import quality_of
+from pruning.tasks.measure import measure, place_of, quality_of
 
 UNIFORM = ("magnitude", "wanda", "sparsegpt")
 SHARES = {"neurons": 0.2, "heads": 2 / 9}
 # What our best is set against: chosen by scores, as many in every layer, and nothing compensates.
 REFERENCES = {"neurons": "wanda", "heads": "fisher"}
+SEEN = (
+    "prompts",
+    "counted",
+    "repeating",
+    "cut_short",
+    "early",
+    "common_prefix",
+    "questions_right",
+    "questions_lost",
+    "questions_won",
+)
+# Plans of many kinds whose answers were read to choose the limits of pruning.planning.forecast.verdict:
+# criterion, structure, and settings or a preset.
+BEHAVING = (
+    ("fisher", "unstructured", "uniform=0.15"),
+    ("fisher", "unstructured", "uniform=0.22"),
+    ("fisher", "unstructured", "protect_ends=0.25"),
+    ("fisher", "unstructured", "uniform=0.3"),
+    ("fisher", "neurons", "neurons=0.1"),
+    ("wanda", "unstructured", "uniform=0.35"),
+    ("wanda", "unstructured", "guide=0.3"),
+    ("fisher", "heads", "heads=0.222222"),
+    ("wanda", "unstructured", "uniform=0.5"),
+    ("magnitude", "unstructured", "uniform=0.5"),
+)
 
 
 def bench_masks(session: Session, sparsity: float = 0.5) -> dict[str, Any]:
@@ -59,3 +89,38 @@ def _row(session: Session, name: str, spec: PruningSpec, rows: list[dict[str, An
     rows.append({"structure": structure, "method": name, "kl": quality.kl, "perplexity": quality.perplexity})
     session.progress(len(rows), 10, f"{structure}, {name}: KL {quality.kl:.3f}")
     return quality.kl
+
+
+def bench_verdict(session: Session, plans: Sequence[tuple[str, str, str]] = BEHAVING) -> dict[str, Any]:
+    """Measure how plans of many criteria and structures behave, with the verdict on each, by KL.
+
+    What the workspace has is not measured again: a bench that was broken off goes on where it was.
+    """
+    rows = []
+    for number, (criterion, structure, text) in enumerate(plans):
+        part = session.reporting(within(session.progress, number, len(plans), f"{criterion}, {text}"))
+        # Units are pruned as the scores say, and nothing compensates.
+        options = MaskOptions(structure=structure, compensate=structure == DEFAULT.structure)
+        rows.append(_behaving(part, criterion, options, text))
+    return {"plans": len(rows), "rows": sorted(rows, key=lambda row: row["kl"])}
+
+
+def _behaving(session: Session, criterion: str, options: MaskOptions, text: str) -> dict[str, Any]:
+    settings = [text]
+    if options.structure == DEFAULT.structure:
+        settings = session.settings(parse_preset(text, session.plan_groups()))
+    spec = spec_of(session, settings, criterion, options.changed())
+    figures = session.stored(*place_of(session, spec))
+    if figures is None or "behaviour" not in figures:
+        figures = measure(session, settings, criterion, **options.changed())
+    seen = figures["behaviour"]
+    return {
+        "criterion": criterion,
+        "structure": options.structure,
+        "plan": text,
+        "kl": figures["kl"],
+        "perplexity": figures["perplexity"],
+        **{name: seen[name] for name in SEEN if name in seen},
+        "verdict": measured_verdict(figures).level,
+        "example": seen.get("example"),
+    }

@@ -55,6 +55,17 @@ class StructuredBench(TypedDict):
     rows: Annotated[list[dict[str, Any]], "structure, method, kl, perplexity"]
 
 
+class VerdictBench(TypedDict):
+    """Plans of many kinds, measured, with the verdict on each."""
+
+    plans: Annotated[int, "plans that were measured"]
+    rows: Annotated[
+        list[dict[str, Any]],
+        "criterion, structure, plan, kl, perplexity, prompts, counted, repeating, cut_short, early, "
+        "common_prefix, questions_right, questions_lost, questions_won, verdict, example",
+    ]
+
+
 class SolverBench(TypedDict):
     """The solver's time, and its plans beside uniform levels, OWL and greedy steps."""
 

@@ -181,6 +181,25 @@ def _structured(result: Result) -> list[str]:
     return [table(header, rows), figure_table(result, ratios)]
 
 
+def _verdict(result: Result) -> list[str]:
+    rows = [
+        (
+            f"{row['criterion']}, {row['plan']}",
+            decimals(3)(row["kl"]),
+            f"{row['repeating']} of {row['counted']}",
+            f"{row['cut_short']} of {row['counted']}",
+            f"{row['early']} of {row['prompts']}",
+            decimals(1)(row["common_prefix"]),
+            f"{row['questions_lost']} of {row['questions_right']}",
+            row["verdict"],
+        )
+        for row in result["rows"]
+        if row.get("prompts")
+    ]
+    header = ("plan", "KL", "repeat", "break off", "part early", "tokens shared", "questions lost", "verdict")
+    return [table(header, rows)]
+
+
 def _solver(result: Result) -> list[str]:
     figures = [
         Figure("milliseconds", "solving 150 groups × 20 levels, ms", decimals(0)),
@@ -256,6 +275,7 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "forecast": _forecast,
     "masks": _masks,
     "structured": _structured,
+    "verdict": _verdict,
     "solver": _solver,
     "latency": _latency,
     "ui": _ui,

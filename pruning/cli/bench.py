@@ -12,6 +12,7 @@ from pruning.benchmarks.result_types import (
     MasksBench,
     SolverBench,
     StructuredBench,
+    VerdictBench,
 )
 from pruning.cli.options import data_option, errors_as_sentences, model_options, prints
 from pruning.cli.run import figures, finish, load, terminal_progress
@@ -115,6 +116,39 @@ def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str |
     ratios = {key: key for key, value in result.items() if isinstance(value, float)}
     finish(result, [*lines, *figures(result, ratios)])
     _publish(markdown, "structured", result, loaded)
+
+
+@prints(VerdictBench)
+@bench.command("verdict")
+@click.argument("model", default="demo")
+@data_option
+@model_options
+@markdown_option
+@errors_as_sentences
+def bench_verdict(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
+    """Measure how plans of many kinds answer, with the verdict on each; what was measured is used again."""
+    from pruning.benchmarks import methods as benches
+    from pruning.tasks import Session
+
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        result = benches.bench_verdict(Session(loaded, Store(), data, progress))
+    finish(result, [line for row in result["rows"] for line in _behaving(row)])
+    _publish(markdown, "verdict", result, loaded)
+
+
+def _behaving(row: dict[str, Any]) -> list[str]:
+    """One plan's figures in a line, and its answer that shows best what pruning did."""
+    name = f"{row['criterion']}, {row['plan']}"
+    if not row["prompts"]:
+        return [f"{name}: KL {row['kl']:.3f}, {row['verdict']}; the model cannot answer the prompts"]
+    line = (
+        f"{name:<36} KL {row['kl']:6.3f}  {row['repeating']:>2} repeat  {row['cut_short']:>2} break off  "
+        f"{row['early']:>2} part early, of {row['prompts']}  {row['questions_lost']:>3} questions lost of "
+        f"{row['questions_right']}  {row['verdict']}"
+    )
+    answers = [f"    {who}: {' '.join(row['example'][who].split())}" for who in ("prompt", "dense", "pruned")]
+    return [line, *answers]
 
 
 @prints(SolverBench)

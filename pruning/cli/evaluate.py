@@ -19,6 +19,7 @@ from pruning.cli.options import (
 from pruning.cli.reference.result_types import ForecastResult
 from pruning.cli.run import figures, finish, run_recipe, run_task
 from pruning.errors import PruningError
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.recipe import Recipe
@@ -98,7 +99,9 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
         "file_bytes": "bytes, ordinary file",
         "sparsity": "sparsity",
     }
-    finish(result, figures(result, labels))
+    verdict = measured_verdict(result)
+    words = f"verdict: {verdict.level} ({verdict.source}). {verdict.sentence}"
+    finish(result, [*figures(result, labels), words])
 
 
 @prints(GenerateResult)

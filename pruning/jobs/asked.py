@@ -66,6 +66,12 @@ class Asked:
         about = {"fingerprint": self.subject.fingerprint, "data_fingerprint": self.subject.data_fingerprint}
         return self.store.file(kind, about, ".safetensors").exists()
 
+    def dense_answers(self) -> Stages:
+        """What it takes to have the dense model's answers, which pruned ones are held against."""
+        if self.facts is not None and self.store.find("dense_answers", fingerprint=self.facts["fingerprint"]):
+            return ()
+        return (Stage("dense_answers"),)
+
     def inputs(self, criterion: str, statistics: bool = False) -> Stages:
         """What it takes to have the criterion's inputs, and the statistics where they are needed anyway."""
         stages: list[Stage] = []

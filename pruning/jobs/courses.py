@@ -19,7 +19,7 @@ from pruning.workspace.task_registry import BY_NAME as TASKS
 
 BEGIN = (Stage("start"), Stage("load"))
 TEXT = (Stage("text"), Stage("dense"))
-MEASURED = (Stage("evaluate"), Stage("questions"))
+MEASURED = (Stage("evaluate"), Stage("questions"), Stage("prompts"))
 CAPABILITIES, RACES = 6, 16
 CALIBRATION_PLANS, UNIT_PLANS = 6, 3
 
@@ -90,7 +90,8 @@ def _latency(asked: Asked) -> Stages:
 
 
 def _best(asked: Asked) -> Course:
-    return Course((*_search(asked), *_change(asked, *_best_change(asked)), *MEASURED))
+    change = _change(asked, *_best_change(asked))
+    return Course((*_search(asked), *asked.dense_answers(), *change, *MEASURED))
 
 
 def _best_change(asked: Asked) -> tuple[str, MaskOptions]:
@@ -137,7 +138,8 @@ def _calibrate(asked: Asked) -> Course:
     else:
         first, plans = _unit_map(asked), UNIT_PLANS
     change = (*_change(asked, asked.criterion, asked.masks)[-1:], *MEASURED)
-    return Course(first or (*TEXT, *asked.inputs(asked.criterion)), (change,) * plans)
+    rounds = ((*asked.dense_answers(), *change), *(change,) * (plans - 1))
+    return Course(first or (*TEXT, *asked.inputs(asked.criterion)), rounds)
 
 
 def _solve(asked: Asked) -> Course:
@@ -170,7 +172,8 @@ def _progressive(asked: Asked) -> Course:
     rung = (change[-1], *MEASURED)
     if recovery is not None:
         rung += (Stage("evaluate"), *_training(asked, Training.of(recovery)))
-    return Course((*TEXT, *change[:-1]), (rung,) * asked.levels())
+    rounds = ((*asked.dense_answers(), *rung), *(rung,) * (asked.levels() - 1))
+    return Course((*TEXT, *change[:-1]), rounds)
 
 
 def _lottery(asked: Asked) -> Course:
@@ -202,7 +205,7 @@ def _impact(asked: Asked) -> Course:
     rounds = [_row(asked, technique, steps) for technique in chosen]
     if rounds:
         rounds[0] = (*MEASURED, *rounds[0])
-    return Course(TEXT, tuple(rounds))
+    return Course((*TEXT, *asked.dense_answers()), tuple(rounds))
 
 
 def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
@@ -219,7 +222,8 @@ def _export(asked: Asked) -> Course:
     masks = MaskOptions.of({name: recipe[name] for name in ("structure", "compensate") if name in recipe})
     change = _change(asked, criterion, masks, recipe.get("recovery") is not None)
     cut = () if not masks.whole or asked.arguments.get("masked") else (Stage("copy"),)
-    return Course((*TEXT, *change, *MEASURED, *cut, Stage("save"), Stage("verify")))
+    answers = asked.dense_answers()
+    return Course((*TEXT, *answers, *change, *MEASURED, *cut, Stage("save"), Stage("verify")))
 
 
 def _capabilities(asked: Asked) -> Course:
@@ -231,13 +235,13 @@ def _capabilities(asked: Asked) -> Course:
 _COURSES: Mapping[str, Callable[[Asked], Course]] = MappingProxyType(
     {
         "inspect": lambda asked: Course(),
-        "baseline": lambda asked: Course((*TEXT, *MEASURED[1:], Stage("times"))),
+        "baseline": lambda asked: Course((*TEXT, Stage("questions"), Stage("times"))),
         "latency": lambda asked: Course(_latency(asked)),
         "outliers": lambda asked: Course((Stage("text"), *asked.inputs("wanda"), Stage("outliers"))),
         "map": lambda asked: Course(_map(asked, asked.criterion, asked.levels())),
         "sweep": _sweep,
         "capabilities": _capabilities,
-        "measure": lambda asked: Course((*TEXT, *_pruned(asked), *MEASURED)),
+        "measure": lambda asked: Course((*TEXT, *asked.dense_answers(), *_pruned(asked), *MEASURED)),
         "calibrate": _calibrate,
         "best": _best,
         "solve": _solve,

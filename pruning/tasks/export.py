@@ -51,7 +51,7 @@ def export_model(
     spec = spec_of(session, request.settings(), request.criterion, request.options().changed())
     if spec.options.whole and not masked:
         check_exportable(session, spec)
-    reference = session.reference
+    reference = session.reference_with_answers
     with applied_spec(session, spec, request.recovery) as change:
         figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:

@@ -45,7 +45,7 @@ def impact(
     goes into the workspace. A row that the model does not allow says why in `refused`, and is tried again.
     """
     techniques = _chosen(only, lottery_steps)
-    reference = session.reference
+    reference = session.reference_with_answers
     key = {**session.text_key, "device": session.loaded.device}
     measured: dict[str, dict[str, Any]] = {}
     for technique in sorted(techniques, key=lambda technique: technique.effort):

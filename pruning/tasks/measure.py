@@ -5,10 +5,11 @@ from typing import Any
 
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
-from pruning.engine.evaluation.metrics import Quality, compare, probe_accuracy
+from pruning.engine.evaluation.metrics import Quality, compare, probe_hits, shares_right
 from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.masking.change import WeightChange
 from pruning.planning.recipe.spec import PruningSpec
+from pruning.tasks.context.answers import behaviour_now
 from pruning.tasks.context.apply import applied, share_removed, spec_of
 from pruning.tasks.context.recovered import applied_spec, trained_steps
 from pruning.tasks.context.session import Reference, Session
@@ -41,11 +42,12 @@ def measure(
     -------
     dict
         KL to the dense model (nats per token), perplexity, agreement and accuracies (0..1), `sparsity`,
-        `bytes` with zeros kept as one bit each, and what was measured. Where units are pruned whole
-        `not_smaller` says why the result cannot be exported as a smaller model, or is None.
+        `bytes` with zeros kept as one bit each, `behaviour` (how its answers differ from the dense model's),
+        and what was measured. Where units are pruned whole `not_smaller` says why the result cannot be
+        exported as a smaller model, or is None.
     """
     spec = spec_of(session, settings, criterion, options)
-    reference = session.reference
+    reference = session.reference_with_answers
     with applied_spec(session, spec, recovery) as change:
         return measure_now(session, spec, change, reference, recovery)
 
@@ -67,13 +69,15 @@ def measure_now(
 ) -> dict[str, Any]:
     """Measure and store what the model is while `applied_spec` holds the change on it.
 
-    `reference` is given, because it can be made with the dense model alone.
+    `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
+    it (`session.reference_with_answers`) the pruned one is asked the same.
     """
     session.stage("evaluate", "Running the pruned model")
     pruned = run(session.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
     session.stage("questions", "Answering the questions")
-    probes = probe_accuracy(session.model, reference.head, session.loaded.tokenizer, load_probes())
+    hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
+    probes = shares_right(load_probes(), hits)
     value = {
         "kl": quality.kl,
         "perplexity": quality.perplexity,
@@ -92,6 +96,8 @@ def measure_now(
         **spec.options.changed(),
         "data_fingerprint": reference.windows.fingerprint,
     }
+    if reference.answers is not None:
+        value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
     if spec.options.whole:
         value["not_smaller"] = why_not_smaller(session, spec)
     if recovery is not None:

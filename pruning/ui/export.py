@@ -7,11 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.plan import current_plan
 from pruning.ui.text import format, labels
 
@@ -45,15 +47,17 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         recipe = _recipe(model, plan, name)
         _expectations(model, plan)
         request = requests.request("export", recipe=recipe.to_dict(), name=name)
-        st.button(
-            "Write the model",
-            type="primary",
-            icon=":material/save:",
-            disabled=busy or taken,
-            key="export_start",
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Write the model",
+                type="primary",
+                icon=":material/save:",
+                disabled=busy or taken,
+                key="export_start",
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
         page_frame.expected_time(request)
         folder = queries.store().exports() / name
         st.caption(
@@ -76,13 +80,12 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         # Scrolled by the box and not by the code itself, which the keyboard cannot reach.
         with st.container(height=340, border=False):
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
-        page_frame.command(request)
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
-    name = f"{stem}-pruned-{round(100 * sparsity(plan, model.parameters))}"
+    name = f"{stem}-pruned-{format.whole_percent(sparsity(plan, model.parameters))}"
     return queries.free_export_name(name)
 
 
@@ -114,6 +117,7 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
         band = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
         share = f"{format.percent(forecast.sparsity)} of prunable weights gone"
     source = "measured" if measured else "forecast"
+    verdict.show(current)
     left, right = st.columns(2)
     with left:
         page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
@@ -143,6 +147,7 @@ def _card(value: dict[str, Any]) -> None:
     folder = Path(value["out"])
     missing = "" if folder.exists() else " :orange-badge[moved or deleted since]"
     st.markdown(f"**{folder.name}** {verified}{missing}")
+    st.markdown(verdict.line(measured_verdict(value)))
     st.markdown(
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "

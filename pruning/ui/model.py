@@ -12,6 +12,7 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 DTYPES = {
     "float32": "float32 (exact)",
@@ -142,16 +143,17 @@ def _check(choice: session.Choice, busy: bool) -> None:
         if not choice.model:
             return
         request = requests.request("inspect")
-        st.button(
-            f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
-            type="primary",
-            icon=":material/download:",
-            disabled=busy,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
+        with page_frame.action_row():
+            st.button(
+                f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
+                type="primary",
+                icon=":material/download:",
+                disabled=busy,
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request),),
+            )
+            page_frame.command(request)
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _facts(preview: Preview) -> None:
@@ -181,7 +183,8 @@ def made_of(model: queries.Info) -> None:
     prunable = sum(model.parameters.values())
     whole = int(model.facts["parameters"])
     st.caption(
-        f"{model.facts['architecture']}: {model.layers} layers with {len(model.kinds)} groups each. "
+        f"{model.facts['architecture']}: {counted(model.layers, 'layer')} with "
+        f"{counted(len(model.kinds), 'group')} each. "
         f"{format.percent(prunable / whole)} of its {format.count(whole)} parameters are in groups "
         "that can be pruned."
     )
@@ -226,18 +229,17 @@ def baseline(model: queries.Info, busy: bool) -> None:
 
 
 def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
-    left, right = st.columns([1, 4])
-    left.button(
-        label,
-        type="primary" if kind == "primary" else "secondary",
-        icon=":material/straighten:",
-        disabled=busy,
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request),),
-    )
-    with right:
-        page_frame.expected_time(request)
+    with page_frame.action_row():
+        st.button(
+            label,
+            type="primary" if kind == "primary" else "secondary",
+            icon=":material/straighten:",
+            disabled=busy,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
+        )
         page_frame.command(request)
+    page_frame.expected_time(request)
 
 
 def _figures(figures: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.checkpoint import demo_folder
+from pruning.model_files.preview import DEMO_FETCH
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
@@ -86,7 +87,7 @@ def _offer(work: list[Job]) -> None:
             on_click=_open,
         )
         return
-    fetched = "" if demo_folder().is_dir() else " It is fetched first, some 100 to 300 MB."
+    fetched = "" if demo_folder().is_dir() else f" {DEMO_FETCH}"
     st.write(
         "SmolLM2, a small chat model with 135 million parameters. Getting it ready takes a minute or two, "
         f"once.{fetched}"

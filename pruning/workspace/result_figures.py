@@ -1,6 +1,6 @@
 """Figures that many results have, each with a word on it. KL is that of text that nothing was fitted to."""
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 Kl = Annotated[float, "KL(dense ‖ pruned), nats per token"]
 Perplexity = Annotated[float, "perplexity on the evaluation text"]
@@ -45,3 +45,33 @@ class Quality(TypedDict):
     perplexity: Perplexity
     agreement: Agreement
     accuracy: Accuracy
+
+
+class Example(TypedDict):
+    """One prompt with both answers."""
+
+    prompt: Annotated[str, "the prompt"]
+    dense: Annotated[str, "the dense model's answer"]
+    pruned: Annotated[str, "the pruned model's answer"]
+
+
+class Behaviour(TypedDict):
+    """A pruned model's greedy answers to a fixed set of prompts and questions, beside the dense model's.
+
+    An answer falls into repetition when of the 4-grams in its last 32 tokens more than half stood in it
+    before.
+    """
+
+    prompts: Annotated[int, "prompts that were answered; 0 where the model cannot"]
+    counted: NotRequired[Annotated[int, "of these, where the dense answer does not fall into repetition"]]
+    repeating: NotRequired[Annotated[int, "of those counted, where the pruned answer falls into repetition"]]
+    cut_short: NotRequired[Annotated[int, "of the others counted, those under half as long as the dense"]]
+    early: NotRequired[Annotated[int, "prompts whose answer parts from the dense one within 4 tokens"]]
+    common_prefix: NotRequired[Annotated[float, "tokens that both answers begin with, mean"]]
+    new_tokens: NotRequired[Annotated[int, "the most tokens of an answer"]]
+    questions: Annotated[int, "multiple-choice questions"]
+    questions_right: Annotated[int, "of these, right by the dense model"]
+    questions_lost: Annotated[int, "of those right, wrong by the pruned model"]
+    questions_won: Annotated[int, "right by the pruned model alone"]
+    example: NotRequired[Annotated[Example, "an answer that fails, else the one that parts first"]]
+    why_not: NotRequired[Annotated[str, "why prompts were not answered"]]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from pruning.workspace.result_figures import (
     Accuracy,
     Agreement,
+    Behaviour,
     Criterion,
     DataFingerprint,
     DenseAccuracy,
@@ -149,6 +150,7 @@ class MeasureResult(MaskOptionValues):
     sparsity: Sparsity
     probe_accuracy: ProbeAccuracy
     probes: Probes
+    behaviour: NotRequired[Annotated[Behaviour, "its answers beside the dense model's"]]
     settings: Settings
     criterion: Criterion
     data_fingerprint: DataFingerprint

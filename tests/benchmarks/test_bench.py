@@ -73,6 +73,25 @@ def test_bench_masks_measures_uniform_levels_and_the_best_recipe(llama_folder: P
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 
+def test_bench_verdict_measures_once_and_judges(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, store = load(str(llama_folder)), Store(tmp_path)
+    plans = (("magnitude", "unstructured", "guide=0.9"), ("fisher", "neurons", "neurons=0.5"))
+    found = bench_masks.bench_verdict(Session(loaded, store), plans)
+    check_printed("bench verdict", found)
+    assert [row["kl"] for row in found["rows"]] == sorted(row["kl"] for row in found["rows"])
+    assert {row["verdict"] for row in found["rows"]} <= {"safe", "noticeable", "broken"}
+    assert "| verdict |" in written("verdict", found)
+    assert fingerprint(loaded.model) == loaded.fingerprint
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("it was measured again")
+
+    monkeypatch.setattr(bench_masks, "measure", forbidden)
+    assert bench_masks.bench_verdict(Session(loaded, store), plans) == found
+
+
 def test_bench_forecast_counts_errors_over_recipes_it_did_not_learn_from(
     llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

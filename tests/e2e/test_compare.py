@@ -138,3 +138,15 @@ def test_shown_alone_the_presentation_fills_the_window(page: Page, dashboard: Se
     expect(page.get_by_test_id("stHeader")).to_be_hidden()
     page.get_by_role("button", name="Leave this view").click()
     expect(page.get_by_role("link", name="3 Explore")).to_be_visible()
+
+
+def test_escape_leaves_the_presentation_and_focus_returns(page: Page) -> None:
+    page.goto(f"/present?{PLAN}")
+    settle(page)
+    there = page.get_by_role("button", name="Show it alone")
+    there.press("Enter")
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    settle(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stHeader")).to_be_visible()
+    expect(there).to_be_focused()

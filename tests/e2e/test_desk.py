@@ -193,7 +193,9 @@ def test_double_click_resets_and_a_locked_layer_stays(page: Page) -> None:
 
 def test_a_preset_takes_the_present_overall_level(page: Page) -> None:
     desk = opened(page, "all=0.3")
-    desk.get_by_role("combobox").select_option("The guide's")
+    page.get_by_role("button", name="Presets").click()
+    page.get_by_test_id("stRadioGroup").get_by_text("The guide's", exact=True).click()
+    page.get_by_role("button", name="Use this preset").click()
     expect(desk).to_have_attribute("data-settled", "qkv=0.1,attn_out=0.25,gate=0.45,up=0.45,down=0.15")
 
 

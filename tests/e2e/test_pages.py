@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from pruning.ui.shared import page as page_frame
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, fader, nudge, server, settle, wait_for_plan
 from tests.support import synthetic
@@ -125,6 +126,31 @@ def test_a_plan_as_text_that_cannot_be_is_explained_and_changes_nothing(page: Pa
     field.press("Enter")
     expect(page.get_by_text(re.compile("level 1.2 is outside 0 to 0.95"))).to_be_visible()
     expect(fader(page, "MLP up")).to_have_attribute("aria-valuenow", "50")
+
+
+@pytest.mark.parametrize("width", [1000, 1100, 1280, 1440])
+def test_every_page_stands_in_the_navigation(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto("/explore?model=demo&plan=up%3D0.4")
+    settle(page)
+    for place in page_frame.PAGES.values():
+        link = page.get_by_test_id("stTopNav").get_by_role("link", name=place.title, exact=True)
+        expect(link).to_be_in_viewport(ratio=1)
+    expect(page.get_by_test_id("stTopNavSection")).to_be_hidden()
+
+
+def test_a_command_is_shown_beside_its_button_by_keyboard(page: Page) -> None:
+    page.goto("/explore?model=demo&plan=up%3D0.4")
+    settle(page)
+    measure = page.get_by_role("button", name="Measure this plan")
+    copy = page.get_by_role("button", name=page_frame.COPY_COMMAND).first
+    copy.press("Enter")
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("prunescope measure demo")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    boxes = measure.bounding_box(), copy.bounding_box()
+    assert all(boxes)
+    assert abs(boxes[0]["y"] - boxes[1]["y"]) < 20  # type: ignore[index]
 
 
 def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -> None:

@@ -22,13 +22,18 @@ test("small shares have a digit more, and a true minus sign", () => {
   assert.equal(percentText(0.004), "0.4 %");
   assert.equal(percentText(-0.125, 1), "−12.5 %");
   assert.equal(percentText(0), "0 %");
+  assert.equal(percentText(-0.000001, 2), "0.00 %");
 });
 
 test("perplexities from small to broken", () => {
   assert.equal(perplexityText(5.123), "5.12");
   assert.equal(perplexityText(33.81), "33.8");
   assert.equal(perplexityText(1528), "1,528");
-  assert.equal(perplexityText(1.23e6), "1.2·10^6");
+  assert.equal(perplexityText(13_830), "13,830");
+  assert.equal(perplexityText(999_600), "1.0 million");
+  assert.equal(perplexityText(1.23e6), "1.2 million");
+  assert.equal(perplexityText(4.6e10), "46 billion");
+  assert.equal(perplexityText(3e12), "3.0 × 10¹²");
 });
 
 test("a rise too small to see says so", () => {

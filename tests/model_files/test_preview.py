@@ -10,7 +10,8 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.model_files import preview as module
-from pruning.model_files.preview import DEMO_PARAMETERS, preview
+from pruning.model_files.checkpoint import demo_folder
+from pruning.model_files.preview import DEMO_DISK_BYTES, DEMO_FETCH, DEMO_PARAMETERS, preview
 from tests.support.fake_hub import fake_hub, run_with_hub
 from tests.support.tiny import FAMILIES, tiny_folder, tiny_gguf, tiny_model
 
@@ -97,7 +98,10 @@ def test_the_demo_is_known_before_it_is_fetched() -> None:
     seen = preview("demo")
     assert seen.parameters == DEMO_PARAMETERS
     assert not seen.local
-    assert "will be fetched" in str(seen.warning)
+    assert DEMO_FETCH in str(seen.warning)
+    assert seen.bytes_on_disk is None, "what is fetched depends on what can be reached"
+    for size in ("269 MB", "93 MB", "542 MB"):
+        assert size in DEMO_FETCH
 
 
 @pytest.mark.demo
@@ -105,6 +109,9 @@ def test_the_demo_is_as_big_as_was_said(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.undo()  # the demo model is where it always is
     seen = preview("demo")
     assert (seen.parameters, seen.local, seen.warning) == (DEMO_PARAMETERS, True, None)
+    if json.loads((demo_folder() / "prunescope.json").read_text())["origin"] == "wheel":
+        kept = sum(file.stat().st_size for file in demo_folder().iterdir())
+        assert abs(kept - DEMO_DISK_BYTES) < 500_000
 
 
 def test_a_hub_model_is_previewed_from_what_the_hub_says(llama_folder: Path, tmp_path: Path) -> None:

@@ -26,6 +26,29 @@ def total_cost(table: SensitivityMap, plan: Plan) -> float:
     return float(Forecaster.prior(table).costs(plan).sum())
 
 
+def behaviour(**changed: Any) -> dict[str, Any]:
+    """As if answers had been held against the dense model's: two of them repeat themselves."""
+    return {
+        "prompts": 14,
+        "counted": 14,
+        "repeating": 2,
+        "cut_short": 0,
+        "early": 9,
+        "common_prefix": 7.5,
+        "new_tokens": 64,
+        "questions": 220,
+        "questions_right": 160,
+        "questions_lost": 6,
+        "questions_won": 3,
+        "example": {
+            "prompt": "What do bees do?",
+            "dense": "They make honey.",
+            "pruned": "They they they",
+        },
+        **changed,
+    }
+
+
 def put_baseline(store: Store) -> None:
     value = {
         "perplexity": 33.8,
@@ -41,8 +64,15 @@ def put_baseline(store: Store) -> None:
     store.put("baseline", {"fingerprint": FINGERPRINT, "data": "demo"}, {**value, "device": "cpu"})
 
 
-def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor: float = 1.08) -> None:
-    """As if a plan had been measured, a little worse than its forecast."""
+def put_measure(
+    store: Store,
+    table: SensitivityMap,
+    settings: list[str],
+    factor: float = 1.08,
+    answers: dict[str, Any] | None = None,
+) -> None:
+    """As if a plan had been measured, a little worse than its forecast; `answers` is its behaviour, which
+    results of older versions lack."""
     plan = parse_settings(settings, table.groups)
     seen = Forecaster.prior(table).forecast(plan)
     text = format_settings(plan, table.groups)
@@ -59,6 +89,7 @@ def put_measure(store: Store, table: SensitivityMap, settings: list[str], factor
         "settings": text,
         "criterion": table.criterion,
         "data_fingerprint": table.data_fingerprint,
+        **({} if answers is None else {"behaviour": answers}),
     }
     key = {"fingerprint": FINGERPRINT, "criterion": table.criterion, "data": "demo", "settings": text}
     store.put("measure", key, value)

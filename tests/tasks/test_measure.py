@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from pruning.engine.models.load import Loaded
+from pruning.engine.evaluation import behaviour
+from pruning.engine.evaluation.behaviour import load_prompts
+from pruning.engine.models.load import Loaded, fingerprint
+from pruning.errors import Cancelled
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import MaskOptions
@@ -83,3 +86,46 @@ def test_an_alias_is_stored_under_the_criterions_own_name(session: Session) -> N
     assert TASKS["map"](session, criterion="sparsegpt-ec", levels=[0.5])["map"]["criterion"] == "corrected"
     rows = [row for kind in ("map", "sweep_point") for row in session.store.find(kind)]
     assert {row["key"]["criterion"] for row in rows} == {"corrected"}
+
+
+def test_a_plan_that_prunes_nothing_behaves_as_the_dense_model(session: Session) -> None:
+    seen = TASKS["measure"](session, settings=[])["behaviour"]
+    assert seen["prompts"] == len(load_prompts())
+    assert (seen["repeating"], seen["cut_short"], seen["early"]) == (0, 0, 0)
+    assert (seen["questions_lost"], seen["questions_won"]) == (0, 0)
+    assert seen["example"]["dense"] == seen["example"]["pruned"]
+    hurt = TASKS["measure"](session, settings=["all=0.9"], criterion="magnitude")["behaviour"]
+    assert hurt["early"] > 0
+    assert hurt["common_prefix"] < seen["common_prefix"]
+    assert hurt["example"]["dense"] != hurt["example"]["pruned"]
+
+
+def test_the_dense_model_answers_once_for_all_sessions(
+    session: Session, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[None] = []
+    truly = behaviour.answer_prompts
+
+    def counted(*args: Any) -> Any:
+        asked.append(None)
+        return truly(*args)
+
+    monkeypatch.setattr(behaviour, "answer_prompts", counted)
+    first = TASKS["measure"](session, settings=["all=0.5"])
+    assert len(asked) == 2, "the dense model, and the pruned one"
+    assert TASKS["measure"](session, settings=["all=0.5"]) == first
+    assert len(asked) == 3
+    assert TASKS["measure"](Session(session.loaded, store, session.data), settings=["all=0.5"]) == first
+    assert len(asked) == 4, "another process reads them in the workspace"
+
+
+def test_measuring_can_be_cancelled_while_it_answers(session: Session, loaded: Loaded, store: Store) -> None:
+    def stop(done: float, total: float, note: str = "", partial: dict[str, Any] | None = None) -> None:
+        assert 0 <= done <= total
+        if note == "Answering the prompts":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        TASKS["measure"](session.reporting(stop), settings=["all=0.5"])
+    assert fingerprint(loaded.model) == loaded.fingerprint
+    assert not store.find("measure")

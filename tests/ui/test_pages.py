@@ -9,8 +9,10 @@ from pruning.engine.criteria import CRITERIA
 from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.jobs.history import History
+from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries
+from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -158,15 +160,33 @@ def test_explore_measures_and_pins(open_page: Open, store: Store, asked: list[di
     assert asked[0]["arguments"]["settings"] == guide
 
 
-def test_a_strategy_with_numbers_of_ones_own_leaves_what_is_locked(open_page: Open, store: Store) -> None:
+def test_a_preset_with_numbers_of_ones_own_leaves_what_is_locked(open_page: Open, store: Store) -> None:
     synthetic.put_all(store)
     app = open_page("explore", model="demo", plan="down=0.3", lock="down")
-    app.radio(key="strategy").set_value("guide").run()
-    app.number_input(key="strategy_guide_gate_up_times").set_value(1.0).run()
-    app.slider(key="strategy_level").set_value(40).run()
-    app.button(key="strategy_use").click().run()
+    app.radio(key="preset").set_value("guide").run()
+    app.number_input(key="preset_guide_gate_up_times").set_value(1.0).run()
+    app.slider(key="preset_level").set_value(40).run()
+    app.button(key="preset_use").click().run()
     assert not app.exception
     assert app.query_params["plan"] == "qkv=0.1,attn_out=0.25,gate=0.4,up=0.4,down=0.3"
+
+
+@pytest.mark.parametrize("page", page_frame.PAGES)
+def test_a_command_stands_once_on_a_page(open_page: Open, store: Store, page: str) -> None:
+    synthetic.put_all(store)
+    app = open_page(page, model="demo", plan="up=0.4")
+    commands = [code.value for code in app.code if str(code.value).startswith("prunescope ")]
+    assert len(commands) == len(set(commands)) <= len(app.button)
+    assert not any("command" in expander.label.lower() for expander in app.expander)
+
+
+def test_there_is_one_list_of_presets_each_with_a_line(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    [radio] = open_page("explore", model="demo").radio
+    assert radio.options == [labels.PRESET[name] for name in PRESETS]
+    captions = list(radio.proto.captions)
+    assert len(set(captions)) == len(PRESETS)
+    assert all(captions)
 
 
 def test_the_plan_survives_moving_between_pages(open_page: Open, store: Store) -> None:

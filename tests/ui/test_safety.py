@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pruning.ui.shared import charts
+
 CONFIG = tomllib.loads((Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml").read_text())
 
 
@@ -34,7 +36,8 @@ def test_nothing_is_reported_and_reruns_stay_quick() -> None:
 
 def test_both_themes_have_all_the_chart_colours_they_need() -> None:
     theme = CONFIG["theme"]
-    assert len(theme["chartSequentialColors"]) == 10
+    assert tuple(theme["chartSequentialColors"]) == charts.DAMAGE
+    assert len(charts.DAMAGE) == len(charts.SPARSITY) == 10
     for colours in (theme["chartCategoricalColors"], theme["dark"]["chartCategoricalColors"]):
         assert len(set(colours)) >= 10
 

@@ -1,5 +1,7 @@
 """The Start page: the demo in one press, its progress, what to go on with, the road, the words."""
 
+import re
+import shutil
 import time
 
 import pytest
@@ -129,6 +131,24 @@ def test_the_road_shows_what_is_done_and_what_comes_next(open_page: Open, store:
     assert "**4 Export** :" not in said
     linked = {link.proto.page for link in app.page_link}
     assert {"model", "sensitivity", "explore", "export"} <= linked
+
+
+def done(app: AppTest) -> list[str]:
+    """The steps of the road that bear a tick, in its words."""
+    return re.findall(r"\*\*\d (\w+)\*\* :green-badge", text_of(app))
+
+
+def test_a_tick_is_for_what_the_session_holds_now(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    folder = store.exports() / "light"
+    synthetic.put_export(store, table, ["up=0.4"], folder)
+    assert done(open_page("start", model="demo")) == ["Model", "Sensitivity"], "nothing is pruned"
+    assert done(open_page("start", model="demo", plan="up=0.3"))[-1] == "Explore", "another plan was written"
+    assert done(open_page("start", model="demo", plan="up=0.4"))[-1] == "Export"
+    other = open_page("start", model="demo", plan="up=0.4", criterion="wanda")
+    assert done(other) == ["Model", "Explore"], "the map and the export are of another criterion"
+    shutil.rmtree(folder)
+    assert done(open_page("start", model="demo", plan="up=0.4"))[-1] == "Explore", "it is gone again"
 
 
 def test_go_on_with_a_model_used_before(open_page: Open, store: Store) -> None:

@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 from pruning.engine.architecture.tracing import Call, forward_replaced, is_linear, run_few_tokens, watched
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import KINDS, Group
+from pruning.wording import counted
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _check_all_linear(layer_name: str, layer: nn.Module, calls: list[Call]) -> N
     counts = Counter(call.name for call in calls)
     for name, module in layer.named_modules():
         if is_linear(module) and counts[name] != 1:
-            times = f"called {counts[name]} times" if counts[name] else "not called"
+            times = f"called {counted(counts[name], 'time')}" if counts[name] else "not called"
             raise _not_understood(f"{layer_name}.{name}", f"it is {times} in a forward pass")
     called = {f"{name}.weight" for name in counts}
     for name, parameter in layer.named_parameters():

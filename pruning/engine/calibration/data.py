@@ -11,6 +11,7 @@ import torch
 
 from pruning.errors import PruningError
 from pruning.resources import asset
+from pruning.wording import counted
 
 WINDOW = 256
 CALIBRATION_TOKENS = 4096
@@ -208,7 +209,8 @@ def _windows(
     available = len(stream) // body
     if available == 0:
         raise PruningError(
-            f"The {split} part of {data} has {len(stream)} tokens, less than one window of {body}. "
+            f"The {split} part of {data} has {counted(len(stream), 'token')}, less than one window of "
+            f"{body}. "
             "Give a longer text."
         )
     count = min(available, max(1, tokens // length))

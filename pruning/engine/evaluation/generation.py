@@ -9,6 +9,7 @@ from torch import nn
 from pruning.engine.architecture.forward import Head, device_of, hidden_states
 from pruning.engine.evaluation.metrics import CHUNK, token_kl
 from pruning.errors import PruningError
+from pruning.wording import counted
 
 
 def prompt_tokens(tokenizer: Any, prompt: str) -> list[int]:
@@ -33,8 +34,8 @@ def check_length(model: nn.Module, prompt: Sequence[int], new_tokens: int) -> No
     most = getattr(config.get_text_config(), "max_position_embeddings", None)
     if most is not None and len(prompt) + new_tokens > most:
         raise PruningError(
-            f"The prompt has {len(prompt)} tokens; with {new_tokens} more for the answer that is longer than "
-            f"the {most} this model reads. Shorten the prompt, or ask for a shorter answer."
+            f"The prompt has {counted(len(prompt), 'token')}; with {new_tokens} more for the answer that is "
+            f"longer than the {most} this model reads. Shorten the prompt, or ask for a shorter answer."
         )
 
 
@@ -59,6 +60,47 @@ def generate_greedy(
             tokens.append(int(step))
             after_token(len(tokens))
     return tokens
+
+
+def generate_greedy_batch(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    new_tokens: int,
+    stop: set[int],
+    after_token: Callable[[int], None] = lambda _: None,
+) -> list[list[int]]:
+    """The answers that `generate_greedy` gives to each of `prompts`, computed side by side.
+
+    Shorter prompts are padded on the left, and the padding is masked. `after_token` is told how many tokens
+    the longest answer has, and may raise to break off.
+    """
+    width, device = max(map(len, prompts)), device_of(model)
+    padding = [width - len(prompt) for prompt in prompts]
+    step = torch.tensor([[0] * pad + list(p) for pad, p in zip(padding, prompts, strict=True)], device=device)
+    real = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding], device=device)
+    positions = (real.cumsum(-1) - 1).clamp_min(0)
+    answers: list[list[int]] = [[] for _ in prompts]
+    cache: Any = None
+    with torch.no_grad():
+        for count in range(1, new_tokens + 1):
+            output = model(
+                input_ids=step,
+                attention_mask=real,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            step, cache = output.logits[:, -1:].argmax(-1), output.past_key_values
+            for answer, token in zip(answers, step[:, 0].tolist(), strict=True):
+                if not answer or answer[-1] not in stop:
+                    answer.append(token)
+            after_token(count)
+            if all(answer[-1] in stop for answer in answers):
+                break
+            real = torch.cat([real, torch.ones_like(step)], dim=1)
+            positions = positions[:, -1:] + 1
+    return answers
 
 
 def generation_states(model: nn.Module, prompt: Sequence[int], tokens: Sequence[int]) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,23 +93,35 @@ def token_kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1, dtype=torch.float64)
 
 
-def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: list[Probe]) -> dict[str, float]:
-    """Share of questions answered right, 0..1, by capability, and under "all" over all of them.
+def probe_accuracy(model: nn.Module, head: Head, tokenizer: Any, probes: Sequence[Probe]) -> dict[str, float]:
+    """Share of questions answered right, 0..1, by capability, and under "all" over all of them."""
+    return shares_right(probes, probe_hits(model, head, tokenizer, probes))
+
+
+def shares_right(probes: Sequence[Probe], hits: Sequence[bool]) -> dict[str, float]:
+    """Share of `hits`, one for each of `probes`, by capability, and under "all" over all of them."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for probe, hit in zip(probes, hits, strict=True):
+        right[probe.capability].append(hit)
+    return {name: sum(each) / len(each) for name, each in [*sorted(right.items()), ("all", list(hits))]}
+
+
+def probe_hits(model: nn.Module, head: Head, tokenizer: Any, probes: Sequence[Probe]) -> list[bool]:
+    """Whether each of `probes` is answered right.
 
     The answer is the choice with the highest mean log-likelihood per token after the question. Questions
     of equal length are read together once, without padding, and their choices continue from the cache.
     """
-    by_length: dict[tuple[int, int], list[tuple[Probe, list[int]]]] = defaultdict(list)
-    for probe in probes:
+    by_length: dict[tuple[int, int], list[tuple[int, list[int]]]] = defaultdict(list)
+    for number, probe in enumerate(probes):
         ids = tokenizer(probe.question)["input_ids"]
-        by_length[len(ids), len(probe.choices)].append((probe, ids))
-    right: dict[str, list[bool]] = defaultdict(list)
+        by_length[len(ids), len(probe.choices)].append((number, ids))
+    hits = [False] * len(probes)
     for questions in by_length.values():
-        scores = _choice_scores(model, head, tokenizer, questions)
-        for (probe, _), row in zip(questions, scores, strict=True):
-            right[probe.capability].append(int(row.argmax()) == probe.answer)
-    everything = [hit for hits in right.values() for hit in hits]
-    return {name: sum(hits) / len(hits) for name, hits in [*sorted(right.items()), ("all", everything)]}
+        scores = _choice_scores(model, head, tokenizer, [(probes[number], ids) for number, ids in questions])
+        for (number, _), row in zip(questions, scores, strict=True):
+            hits[number] = int(row.argmax()) == probes[number].answer
+    return hits
 
 
 def _choice_scores(

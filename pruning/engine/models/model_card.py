@@ -4,13 +4,14 @@ from typing import Any
 
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
+from pruning.wording import counted
 
 
 def _trained(recipe: Recipe, figures: dict[str, Any]) -> str:
     if recipe.recovery is None:
         return ""
     loss = Training.of(recipe.recovery).loss
-    return f", and what is left trained for {figures['best_step']} steps (loss: {loss})"
+    return f", and what is left trained for {counted(figures['best_step'], 'step')} (loss: {loss})"
 
 
 def card(recipe: Recipe, figures: dict[str, Any], size: int, cut: bool) -> str:
@@ -41,7 +42,7 @@ tags: [pruned, prunescope]
 ({recipe.structure}, criterion: {recipe.criterion}){_trained(recipe, figures)}.
 The file `recipe.yaml` beside this one repeats it. The licence of the original model applies.
 
-All figures were measured on the text `{recipe.data.name}` ({figures["tokens"]} tokens).
+All figures were measured on the text `{recipe.data.name}` ({counted(figures["tokens"], "token")}).
 
 | figure | value |
 | --- | --- |

@@ -11,6 +11,7 @@ import numpy as np
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Plan
+from pruning.wording import counted
 
 MODES = ("prefill", "decode")
 LAYERS = "layers"
@@ -108,4 +109,4 @@ def processor() -> str:
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
         pass
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{name}, {counted(os.cpu_count() or 1, 'core')}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.schedules import ONE_SHOT, SCHEDULES
+from pruning.wording import counted
 
 LOSSES = ("distill", "task", "both")
 DECAYS = ("cosine", "constant")
@@ -77,8 +78,8 @@ class Training:
                 raise PruningError(f"{_spoken(name)} {value!r} cannot be. Give a number above 0.")
         if self.schedule != ONE_SHOT and self.pruned_by() >= self.steps:
             raise PruningError(
-                f"Pruning would take {self.pruned_by()} steps and training has {self.steps}. Give more "
-                "steps, or prune steps a smaller number."
+                f"Pruning would take {counted(self.pruned_by(), 'step')} and training has {self.steps}. "
+                "Give more steps, or prune steps a smaller number."
             )
 
     @classmethod

@@ -11,6 +11,7 @@ from pruning.engine.calibration import fisher, fisher_io, gradients
 from pruning.engine.calibration.data import Windows, load_windows
 from pruning.engine.calibration.fisher import Statistics
 from pruning.engine.criteria import Criterion, CriterionInputs
+from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.masking.masks import criterion_inputs
@@ -18,6 +19,7 @@ from pruning.engine.models.load import Loaded, load
 from pruning.files import stamp_of
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress, silent, stage
+from pruning.tasks.context.answers import dense_answers
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -27,12 +29,16 @@ FITTING_TOKENS = 16384
 
 @dataclass(frozen=True)
 class Reference:
-    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, its quality."""
+    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, its quality.
+
+    `answers` are what it says to the prompts and questions, None where nobody needs them.
+    """
 
     windows: Windows
     head: Head
     hidden: torch.Tensor
     quality: Quality
+    answers: DenseAnswers | None = None
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Made:
     windows: Windows | None = None
     stamp: tuple[int, int] | None = None
     reference: Reference | None = None
+    answers: DenseAnswers | None = None
     statistics: Statistics | None = None
     gradients: tuple[str, dict[Group, torch.Tensor]] | None = None
     change: tuple[dict[str, Any], WeightChange] | None = None
@@ -191,6 +198,14 @@ class Session:
             quality = compare(head, hidden, hidden, windows.evaluation)
             made.reference = Reference(windows, head, hidden, quality)
         return made.reference
+
+    @property
+    def reference_with_answers(self) -> Reference:
+        """The same with the dense model's answers, which are kept in the workspace."""
+        reference, made = self.reference, self.made
+        if made.answers is None:
+            made.answers = dense_answers(self.loaded, reference.head, self.store, self.progress)
+        return replace(reference, answers=made.answers)
 
     @property
     def statistics(self) -> Statistics:

@@ -13,6 +13,7 @@ from pruning.ui.compare.page import Candidate
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
@@ -64,19 +65,22 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             **session.PERSIST,
         )
         request = _request(model, shown, prompts, int(length or LENGTHS[0]))
-        if st.button(
-            f"Ask {_many(len(prompts), 'prompt')} of {_many(len(shown), 'plan')}",
-            type="primary",
-            icon=":material/chat:",
-            disabled=busy or not prompts,
-            key="ask",
-        ):
+        with page_frame.action_row():
+            pressed = st.button(
+                f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
+                type="primary",
+                icon=":material/chat:",
+                disabled=busy or not prompts,
+                key="ask",
+            )
+            if prompts:
+                page_frame.command(request)
+        if pressed:
             with page_frame.user_errors():
                 requests.submit(request)
                 st.rerun()
         if prompts:
             page_frame.expected_time(request)
-            page_frame.command(request)
 
 
 def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:
@@ -89,10 +93,6 @@ def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], le
         data=choice.data,
         max_new_tokens=length,
     )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:

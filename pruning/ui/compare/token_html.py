@@ -12,12 +12,14 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from pruning.ui.shared import charts
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 # Upper ends of the first four steps, in nats; the fifth is open.
 STEPS = (0.05, 0.2, 0.5, 1.0)
 
-STYLE = """<style>
+_LAYOUT = """
 .answers {display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem 2rem; line-height: 1.7}
 .answers h3 {font-size: 0.85rem; font-weight: 600; margin: 0; padding: 0 0 0.2rem}
 .answers p {white-space: pre-wrap; overflow-wrap: anywhere; margin: 0}
@@ -31,14 +33,18 @@ STYLE = """<style>
 .answers th, .answers td {padding: 0.1rem 1.2rem 0.1rem 0; text-align: left; font-weight: 400}
 .answers thead th {font-weight: 600}
 .answers td:nth-child(3) {font-variant-numeric: tabular-nums}
-.drift-1 {background: rgba(230, 159, 0, 0.14)} .drift-2 {background: rgba(230, 159, 0, 0.27)}
-.drift-3 {background: rgba(230, 159, 0, 0.41)} .drift-4 {background: rgba(230, 159, 0, 0.56)}
 .drift-legend {display: flex; flex-wrap: wrap; gap: 0.3rem 1rem; font-size: 0.85rem; align-items: center}
 .drift-legend i {display: inline-block; width: 1.6em; height: 1em; border-radius: 3px; margin-right: 0.4em;
   vertical-align: -0.1em; border: 1px solid rgba(128, 128, 128, 0.45)}
 .drift-legend b {font-weight: 650; border: 2px solid #D55E00; border-radius: 4px; padding: 0 3px}
 @media (max-width: 800px) {.answers {grid-template-columns: 1fr}}
-</style>"""
+"""
+# One colour of the scale of damage, so faint that words on it stay legible on both grounds.
+_SHADES = "\n".join(
+    f".drift-{step} {{background: {charts.faint(charts.DAMAGE[4], share)}}}"
+    for step, share in enumerate((0.14, 0.27, 0.41, 0.56), 1)
+)
+STYLE = f"<style>\n{_LAYOUT}{_SHADES}\n</style>"
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ def legend() -> str:
     ranges.append(f"above {edges[-1]}")
     shades = "".join(f'<span><i class="drift-{step}"></i>{text}</span>' for step, text in enumerate(ranges))
     return (
-        f'{STYLE}<div class="drift-legend"><span>KL at each token, in nats:</span>{shades}'
+        f'{STYLE}<div class="drift-legend"><span>{charts.DAMAGE_TITLE}: KL at each token, in nats</span>'
+        f"{shades}"
         "<span><b>◆ word</b> where the two answers part</span></div>"
     )
 
@@ -106,7 +113,7 @@ def summary(row: dict[str, Any]) -> str:
     """Where the answers part and how far they drift, in a sentence with its badge."""
     kl, place = row["kl"], row["first_difference"]
     where = (
-        f"the same answer for all {len(kl)} tokens"
+        f"the same answer for all {counted(len(kl), 'token')}"
         if place is None
         else f"leaves the unpruned answer at token **{place + 1}** of {len(kl)}"
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
 from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
 from pruning.ui.data import session
 from pruning.ui.text import labels
@@ -193,3 +196,25 @@ def free_export_name(stem: str) -> str:
 def exports(model: Info) -> list[dict[str, Any]]:
     """Written models of this one, newest first."""
     return results.exports(store(), model.fingerprint)
+
+
+def written(model: Info) -> bool:
+    """Whether exactly the session's plan, with its criterion and text, was written, and is on disk still."""
+    try:
+        settings = format_settings(session.plan(model.groups), model.groups)
+    except PruningError:
+        return False
+    same = [value for value in exports(model) if list(value["settings"]) == settings != []]
+    return any(_as_chosen(value) and Path(value["out"]).is_dir() for value in same)
+
+
+def _as_chosen(value: dict[str, Any]) -> bool:
+    """Whether an export was made as the session would make it: without options, and without training."""
+    choice, recipe = session.current(), value.get("recipe") or {}
+    text = recipe.get("data", {}).get("name", choice.data)
+    masks = {name: recipe[name] for name in names() if recipe.get(name) is not None}
+    return (
+        (recipe.get("criterion", choice.criterion), text) == (choice.criterion, choice.data)
+        and MaskOptions.of(masks) == DEFAULT
+        and not recipe.get("recovery")
+    )

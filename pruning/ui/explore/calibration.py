@@ -25,6 +25,7 @@ from pruning.ui.shared import band_rows
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 from pruning.workspace.store import Job
 
 # By both names: jobs of an older version are in the workspace still.
@@ -104,7 +105,7 @@ def strip(
         return
     choice = session.current()
     request = requests.request("calibrate", criterion=choice.criterion, data=choice.data)
-    count = "1 measurement" if len(left) == 1 else f"{len(left)} measurements"
+    count = counted(len(left), "measurement")
     with st.container(border=True, key="teach_strip", gap="small"):
         text, button = st.columns([3, 2], vertical_alignment="center", gap="large")
         text.markdown(basis)
@@ -124,7 +125,6 @@ def strip(
                 "more late or more early, and for each kind of group one that takes most from it. None is "
                 "measured twice.",
             )
-        page_frame.command(request)
 
 
 # ---- how far to trust it ----------------------------------------------------------------------------

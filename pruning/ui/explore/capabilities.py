@@ -65,7 +65,7 @@ def section(
 
 def row(name: str, curve: AccuracyCurve, share: Share, measured: float | None) -> band_rows.Row:
     """One capability: the unpruned model, the forecast, and what was measured of the plan."""
-    band = f"{100 * share.low:.0f} – {format.percent(share.high)}"
+    band = f"{format.whole_percent(share.low)} – {format.percent(share.high)}"
     marks = [
         band_rows.Mark(band_rows.UNPRUNED, curve.dense, format.percent(curve.dense)),
         band_rows.Mark(

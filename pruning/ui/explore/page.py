@@ -15,10 +15,10 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
-from pruning.ui.shared import missing_map
+from pruning.ui.shared import missing_map, verdict
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 ANSWERED = "desk_answered"
@@ -57,7 +57,9 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            st.markdown(_as_of_another(current, smap) if other else verdict(current))
+            if current.measured or not other:
+                verdict.show(current)
+            st.markdown(_as_of_another(current, smap) if other else drift(current))
             if current.plan and not other:
                 calibration.meter(forecaster, current)
         with right:
@@ -78,7 +80,7 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
 def _as_of_another(current: CurrentPlan, smap: SensitivityMap) -> str:
     """The drift as another criterion's map forecasts it, and what was measured with the session's own."""
     if not current.plan:
-        return verdict(current)
+        return drift(current)
     forecast = current.forecast
     band = f"{format.kl(forecast.kl_low)} – {format.kl(forecast.kl_high)}"
     said = (
@@ -126,20 +128,23 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     request = requests.request(
         "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
     )
-    if st.button(
-        "Measure this plan",
-        type="primary",
-        icon=":material/straighten:",
-        disabled=busy or not current.plan,
-        key="measure",
-        width="stretch",
-        help="Prunes in memory, measures on real text and questions, and puts every weight back.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Measure this plan",
+            type="primary",
+            icon=":material/straighten:",
+            disabled=busy or not current.plan,
+            key="measure",
+            width="stretch",
+            help="Prunes in memory, measures on real text and questions, and puts every weight back.",
+        )
+        if current.plan:
+            page_frame.command(request)
+    if pressed:
         requests.submit(request)
         st.rerun()
     if current.plan:
         page_frame.expected_time(request)
-        page_frame.command(request)
 
 
 def _plan_text(model: queries.Info, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Strategies on the Explore page: ready plans with their numbers in view, to change and to take."""
+"""Presets on the Explore page: ready plans with their numbers in view, to change and to take."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pruning.ui.text import labels
 
 
 def popover(model: queries.Info, plan: Plan) -> None:
-    """A strategy, its numbers, the overall level, and what plan that makes."""
-    with st.popover("Strategies", icon=":material/auto_awesome:", key="strategies"):
+    """The presets with a line each, the chosen one's numbers, the overall level, and what plan that makes."""
+    with st.popover("Presets", icon=":material/auto_awesome:", key="presets"):
         left, right = st.columns([3, 2], gap="medium")
         name = left.radio(
-            "Strategy",
+            "Preset",
             list(PRESETS),
-            format_func=labels.STRATEGY.__getitem__,
-            captions=[strategy.description for strategy in PRESETS.values()],
-            key="strategy",
+            format_func=labels.PRESET.__getitem__,
+            captions=[preset.description for preset in PRESETS.values()],
+            key="preset",
         )
         with right:
             now = round(20 * sparsity(plan, model.parameters)) * 5 or 30
             level = st.slider(
-                "Overall level", 0, round(100 * MAX_LEVEL), now, 5, format="%d %%", key="strategy_level"
+                "Overall level", 0, round(100 * MAX_LEVEL), now, 5, format="%d %%", key="preset_level"
             )
             chosen = PRESETS[str(name)]
             numbers = {key: _number(str(name), key, number) for key, number in chosen.numbers.items()}
@@ -33,16 +33,16 @@ def popover(model: queries.Info, plan: Plan) -> None:
                 made = _unlocked(preset_plan(str(name), level / 100, model.groups, **numbers), plan, model)
                 st.code(",".join(format_settings(made, model.groups)) or "nothing removed", wrap_lines=True)
                 st.button(
-                    "Use this strategy",
+                    "Use this preset",
                     type="primary",
-                    key="strategy_use",
+                    key="preset_use",
                     on_click=session.set_plan,
                     args=(made, model.groups),
                 )
 
 
 def _number(name: str, key: str, number: Number) -> float:
-    label, identity = labels.STRATEGY_NUMBER[key], f"strategy_{name}_{key}"
+    label, identity = labels.PRESET_NUMBER[key], f"preset_{name}_{key}"
     if number.whole:
         return st.number_input(label, int(number.low), int(number.high), int(number.default), key=identity)
     return st.number_input(label, number.low, number.high, number.default, 0.05, key=identity)

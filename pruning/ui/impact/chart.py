@@ -9,10 +9,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from pruning.ui.shared import charts
+from pruning.ui.shared.label_layout import NARROW, Axis, text_positions
 from pruning.ui.text import format
 
 OURS, GUIDES = "#0072B2", "#D55E00"
-SIDES = ("middle right", "middle left")
+HEIGHT = 460
 
 
 def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
@@ -26,11 +27,16 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
         "KL" or "Perplexity".
     """
     field = "kl" if metric == "KL" else "perplexity"
+    amount = format.kl if metric == "KL" else format.perplexity
     dense = rows[0]
     figure = go.Figure()
-    # Rows of one size lie above one another: from the lowest up their names take turns at the sides.
-    order = sorted(rows, key=lambda row: row[field])
-    sides = {row["name"]: SIDES[index % 2] for index, row in enumerate(order)}
+    lines = _lines([row[field] for row in rows])
+    sizes = [row["bytes"] / 1e6 for row in rows] + [dense["dense_bytes"] / 1e6]
+    room = 0.25 * (max(sizes) - min(sizes)) or 1.0
+    across = Axis(min(sizes) - room, max(sizes) + room, NARROW)
+    shown = [*lines, *(row[field] for row in rows if row[field] > 0)]
+    up = Axis(min(shown) / 1.3, max(shown) * 1.3, HEIGHT - 100, log=True)
+    sides = _sides(rows, field, across, up)
     for name, colour, symbol, beside in (
         ("The guide's", GUIDES, "diamond", False),
         ("Beside the guide's", OURS, "circle", True),
@@ -42,10 +48,12 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
             name=name,
             mode="markers+text",
             marker={"color": colour, "symbol": symbol, "size": 11},
-            text=[f"{row['title']} {format.percent(row['share'])}" for row in side],
-            textposition=[sides[row["name"]] for row in side],
+            customdata=[(_name(row), amount(row[field])) for row in side],
+            text=[_name(row) if sides[row["name"]] else "" for row in side],
+            textposition=[sides[row["name"]] or "middle right" for row in side],
             textfont={"size": 12},
-            hovertemplate=f"%{{text}}<br>%{{x:.0f}} MB<br>measured {metric} %{{y:.3g}}<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>%{x:.0f} MB<br>"
+            f"measured {metric} %{{customdata[1]}}<extra></extra>",
         )
     if metric == "Perplexity":
         figure.add_scatter(
@@ -56,15 +64,29 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
             marker={"color": charts.REST, "symbol": "square", "size": 11},
             hovertemplate="Unpruned<br>%{x:.0f} MB<br>measured perplexity %{y:.3g}<extra></extra>",
         )
-    sizes = [row["bytes"] / 1e6 for row in rows] + [dense["dense_bytes"] / 1e6]
-    room = 0.25 * (max(sizes) - min(sizes))
     figure.update_xaxes(
-        title="Size of the weights, in the smallest form (MB)", range=[min(sizes) - room, max(sizes) + room]
+        title="Size of the weights, in the smallest form (MB)", range=[across.low, across.high]
     )
     unit = "KL to the unpruned model (nats per token)" if metric == "KL" else "Perplexity"
-    lines = _lines([row[field] for row in rows])
-    figure.update_yaxes(title=unit, type="log", tickvals=lines, ticktext=[f"{value:,g}" for value in lines])
-    return charts.calm(figure, 460)
+    figure.update_yaxes(
+        title=unit,
+        type="log",
+        range=[math.log10(up.low), math.log10(up.high)],
+        tickvals=lines,
+        ticktext=[format.tick(value) for value in lines],
+    )
+    return charts.calm(figure, HEIGHT)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['title']} {format.percent(row['share'])}"
+
+
+def _sides(rows: Sequence[Mapping[str, Any]], field: str, across: Axis, up: Axis) -> dict[str, str | None]:
+    """On which side of its point each row's name stands; None where it would lie on another."""
+    points = [(row["bytes"] / 1e6, float(row[field])) for row in rows]
+    sides = text_positions(points, [_name(row) for row in rows], across, up)
+    return {row["name"]: side for row, side in zip(rows, sides, strict=True)}
 
 
 def _lines(values: Sequence[float]) -> list[float]:

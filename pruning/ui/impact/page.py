@@ -17,6 +17,7 @@ from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import impact as impact_words
+from pruning.wording import counted
 
 STEPS = 20
 Rows = dict[str, dict[str, Any]]
@@ -87,10 +88,10 @@ def _ask(model: queries.Info, busy: bool) -> None:
                 on_click=page_frame.on_click,
                 args=(lambda: requests.submit(request),),
             )
+            page_frame.command(request)
             if missing:
                 page_frame.expected_time(_request_of(request, missing))
             st.caption("Rows appear one by one, and stay. The quick ones come first.", width="content")
-        page_frame.command(request)
 
 
 def _request_of(request: dict[str, Any], techniques: list[Technique]) -> dict[str, Any]:
@@ -148,7 +149,8 @@ def _notes(technique: Technique, row: dict[str, Any]) -> list[str]:
     notes = [impact_words.note(technique.claim)] if technique.claim and technique.claim.sparse else []
     if "steps" in row:
         notes.append(
-            f"Trained for {row['steps']} steps in each of {row['rounds'] + 2} networks, which is few. "
+            f"Trained for {counted(row['steps'], 'step')} in each of {row['rounds'] + 2} networks, "
+            "which is few. "
             f"Perplexity of a random ticket {format.perplexity(row['random_perplexity'])}, of the unpruned "
             f"model trained as long {format.perplexity(row['trained_perplexity'])}."
         )

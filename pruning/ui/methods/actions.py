@@ -67,7 +67,6 @@ def _export(model: queries.Info, result: Result, busy: bool) -> None:
     )
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    page_frame.command(request)
 
 
 def _masked(result: Result) -> bool:
@@ -92,7 +91,7 @@ def _free_name(result: Result) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
     what = result.structure.replace(":", "").replace("_", "-")
-    stem = f"{model}-{what}-{round(100 * result.figures['sparsity'])}"
+    stem = f"{model}-{what}-{format.whole_percent(result.figures['sparsity'])}"
     return queries.free_export_name(stem)
 
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from pruning.ui.data.results import Result
 from pruning.ui.shared import charts
+from pruning.ui.shared.label_layout import NARROW, Axis, text_positions
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
@@ -22,7 +23,7 @@ SYMBOL = {
     "layers": "star",
 }
 TICKS = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
-NAMED = 6  # more names than these would stand on one another
+NAMED, HEIGHT = 6, 460  # of many results so many are named
 
 
 def figure(results: Sequence[Result], chosen: str | None) -> go.Figure:
@@ -52,16 +53,22 @@ def figure(results: Sequence[Result], chosen: str | None) -> go.Figure:
             _add(drawn, structure, criterion, same)
     few = results if len(results) <= NAMED else front[:: -(-len(front) // NAMED)]
     named = {result.id for result in few}
-    _label(drawn, [result for result in results if result.id in named or result.id == chosen], chosen)
-    drawn.update_xaxes(title="Share of the prunable weights removed (%)", rangemode="tozero")
-    kls = [result.figures["kl"] for result in results if result.figures["kl"] > 0]
+    shown = [result for result in results if result.id in named or result.id == chosen]
+    widest = max((result.figures["sparsity"] for result in results), default=0.0)
+    across, up = Axis(0.0, 108 * widest + 1, NARROW), _height_of([r.figures["kl"] for r in results])
+    _label(drawn, shown, chosen, (across, up))
+    drawn.update_xaxes(title="Share of the prunable weights removed (%)", range=[across.low, across.high])
     logarithmic(drawn)
-    if kls:
-        # Between two ticks, so that few points that lie close still show how high they are.
-        low = max(tick for tick in TICKS if tick <= max(min(kls) / 1.1, TICKS[0]))
-        high = min(tick for tick in TICKS if tick >= min(1.1 * max(kls), TICKS[-1]))
-        drawn.update_yaxes(range=[math.log10(low / 1.1), math.log10(high * 1.1)])
-    return charts.calm(drawn, 460)
+    drawn.update_yaxes(range=[math.log10(up.low), math.log10(up.high)])
+    return charts.calm(drawn, HEIGHT)
+
+
+def _height_of(kls: Sequence[float]) -> Axis:
+    """The KL axis: between two ticks, so that few points that lie close still show how high they are."""
+    drawn = [kl for kl in kls if kl > 0] or [TICKS[-1]]
+    low = max(tick for tick in TICKS if tick <= max(min(drawn) / 1.1, TICKS[0]))
+    high = min(tick for tick in TICKS if tick >= min(1.1 * max(drawn), TICKS[-1]))
+    return Axis(low / 1.1, high * 1.1, HEIGHT - 100, log=True)
 
 
 def logarithmic(figure: go.Figure) -> go.Figure:
@@ -70,7 +77,7 @@ def logarithmic(figure: go.Figure) -> go.Figure:
         title="Measured KL (nats per token, logarithmic)",
         type="log",
         tickvals=TICKS,
-        ticktext=[f"{tick:g}" for tick in TICKS],
+        ticktext=[format.tick(tick) for tick in TICKS],
     )
     return figure
 
@@ -119,20 +126,23 @@ def _add(drawn: go.Figure, structure: str, criterion: str | None, same: Sequence
         )
 
 
-def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None) -> None:
-    """Names beside points, each on the side where the chart has room, and a ring around the chosen one."""
-    widest = max((result.figures["sparsity"] for result in named), default=0.0)
+def _label(drawn: go.Figure, named: Sequence[Result], chosen: str | None, axes: tuple[Axis, Axis]) -> None:
+    """Names beside points where there is room for them, the chosen one's first, and a ring around that."""
+    named = sorted(named, key=lambda result: result.id != chosen)
+    points = [(100 * result.figures["sparsity"], float(result.figures["kl"])) for result in named]
+    names = [result.name for result in named]
+    sides = text_positions(points, names, *axes)
     drawn.add_scatter(
-        x=[100 * result.figures["sparsity"] for result in named],
-        y=[result.figures["kl"] for result in named],
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
         mode="markers+text",
-        text=[f"  {result.name}  " for result in named],
-        textposition=[
-            "top left" if result.figures["sparsity"] > 0.6 * widest else "bottom right" for result in named
-        ],
+        text=[name if side else "" for name, side in zip(names, sides, strict=True)],
+        textposition=[side or "middle right" for side in sides],
         textfont={"size": 12},
         marker={
-            "size": [20 if result.id == chosen else 0.1 for result in named],
+            # A ring that is not seen still keeps the name off the point.
+            "size": [20 if result.id == chosen else 13 for result in named],
+            "opacity": [1 if result.id == chosen else 0 for result in named],
             "symbol": "circle-open",
             "color": charts.HERE,
             "line": {"width": 2},

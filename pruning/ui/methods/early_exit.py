@@ -13,6 +13,7 @@ from pruning.ui.data.results import Result, latest_of
 from pruning.ui.methods.chart import logarithmic
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.label_layout import NARROW, Axis, text_positions
 from pruning.ui.text import format, labels
 
 NOTHING = 1e-4  # nats per token: no logarithmic axis has a place for 0, and this is as good
@@ -47,7 +48,6 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     value = latest_of(model, "early_exit", result)
     if value:
         _charts(value)
-    page_frame.command(request)
 
 
 def _charts(value: dict[str, Any]) -> None:
@@ -126,22 +126,29 @@ def by_depth(depths: Sequence[dict[str, Any]]) -> go.Figure:
 def by_confidence(rows: Sequence[dict[str, Any]], layers: int) -> go.Figure:
     """KL (nats per token) against the layers used on average, a point for every confidence threshold."""
     rows = _drawn(rows)
+    points = [(float(row["layers"]), float(row["kl"])) for row in rows]
+    sure = [format.percent(row["threshold"], 1 if row["threshold"] > 0.99 else 0) for row in rows]
+    kls = [kl for _, kl in points] or [1.0]
+    across = Axis(0.0, layers * 1.08, NARROW / 2)
+    sides = text_positions(points, sure, across, Axis(min(kls) / 1.3, max(kls) * 1.3, 220, log=True))
     figure = go.Figure(
         go.Scatter(
-            x=[row["layers"] for row in rows],
-            y=[row["kl"] for row in rows],
+            x=[x for x, _ in points],
+            y=[y for _, y in points],
             mode="lines+markers+text",
-            text=[format.percent(row["threshold"], 1 if row["threshold"] > 0.99 else 0) for row in rows],
-            textposition="top right",
+            text=[text if side else "" for text, side in zip(sure, sides, strict=True)],
+            textposition=[side or "top right" for side in sides],
             line={"color": charts.CURVES[2], "width": 1},
             marker={"size": 9},
             customdata=[
-                [format.perplexity(row["perplexity"]), format.percent(row["agreement"])] for row in rows
+                [format.perplexity(row["perplexity"]), format.percent(row["agreement"]), text]
+                for row, text in zip(rows, sure, strict=True)
             ],
-            hovertemplate="Leaves when %{text} sure<br>%{x:.1f} layers on average<br>measured KL %{y:.3g} "
-            "nats per token<br>perplexity %{customdata[0]}<br>same next word %{customdata[1]}<extra></extra>",
+            hovertemplate="Leaves when %{customdata[2]} sure<br>%{x:.1f} layers on average<br>"
+            "measured KL %{y:.3g} nats per token<br>perplexity %{customdata[0]}<br>"
+            "same next word %{customdata[1]}<extra></extra>",
             cliponaxis=False,
         )
     )
-    figure.update_xaxes(title="Layers used on average", range=[0, layers * 1.08])
+    figure.update_xaxes(title="Layers used on average", range=[across.low, across.high])
     return charts.calm(logarithmic(figure), 320, legend=False)

@@ -292,5 +292,3 @@ def _button(request: dict[str, Any] | None, busy: bool) -> None:
         width="stretch",
         help="Prunes in memory, measures on real text and questions, and puts every weight back.",
     )
-    if request is not None:
-        page_frame.command(request)

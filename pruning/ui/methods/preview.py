@@ -14,6 +14,7 @@ from pruning.ui.data.results import groups_of, totals_of, writable_of
 from pruning.ui.shared.speed import speed_line
 from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
+from pruning.wording import counted
 
 
 def count_key(structure: str, total: int) -> str:
@@ -99,13 +100,13 @@ def nearest(count: int, counts: Sequence[int]) -> list[int]:
 
 def _instead(model: queries.Info, count: int, total: int, structure: str) -> None:
     """Buttons that take the nearest numbers that can be written smaller."""
-    key, unit = count_key(structure, total), method_words.UNIT[structure]
+    key = count_key(structure, total)
     if key not in st.session_state:
         return  # levels were written out by layer: there is no number to change
     with st.container(horizontal=True, gap="small"):
         for other in nearest(count, writable_of(model, structure)):
             st.button(
-                f"Remove {other} {unit if other != 1 else unit.removesuffix('s')} instead",
+                f"Remove {counted(other, method_words.UNIT[structure].removesuffix('s'))} instead",
                 key=f"method_instead_{structure}_{other}",
                 icon=":material/content_cut:",
                 on_click=st.session_state.update,

@@ -42,8 +42,6 @@ def section(model: queries.Info, chosen: Result | None, busy: bool) -> None:
     value = latest_of(model, "quantize", chosen)
     if value:
         _table(value)
-    if there:
-        page_frame.command(request)
 
 
 def _table(value: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -11,21 +12,24 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 
 
-def side(current: CurrentPlan | None, busy: bool) -> None:
-    """The buttons beside the board; None where no plan was found."""
+def side(current: CurrentPlan | None, solving: dict[str, Any] | None, busy: bool) -> None:
+    """The buttons beside the board; None where no plan was found. `solving` is the request that finds it."""
     settings = current.settings if current else ()
     mine = settings == session.current().settings
-    st.button(
-        "This is your plan" if mine and settings else "Use this plan",
-        type="primary",
-        icon=":material/check:",
-        key="optimize_use",
-        width="stretch",
-        disabled=not settings or mine,
-        on_click=session.set_settings,
-        args=(settings,),
-        help="Makes it your plan, on Explore and on every page. No weight changes yet.",
-    )
+    with page_frame.action_row():
+        st.button(
+            "This is your plan" if mine and settings else "Use this plan",
+            type="primary",
+            icon=":material/check:",
+            key="optimize_use",
+            width="stretch",
+            disabled=not settings or mine,
+            on_click=session.set_settings,
+            args=(settings,),
+            help="Makes it your plan, on Explore and on every page. No weight changes yet.",
+        )
+        if solving is not None:
+            page_frame.command(solving)
     with st.container(horizontal=True):
         _step("Undo", "undo", session.undo, not session.history().past)
         _step("Redo", "redo", session.redo, not session.history().future)

@@ -67,7 +67,6 @@ def section(smap: SensitivityMap, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        page_frame.command(request)
     if capabilities is None:
         return
     st.caption(

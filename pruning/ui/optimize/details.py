@@ -17,6 +17,7 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 TIMES = "optimize_times"
 UNIT = "neurons"
@@ -26,17 +27,17 @@ READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
     forecast, measured = current.forecast, current.measured
-    counted = "" if choices.aim is None else ", what matters to you counted in"
+    aim = "" if choices.aim is None else ", what matters to you counted in"
     proof = (
-        f"It is proved: no other plan within this reach costs less{counted}."
+        f"It is proved: no other plan within this reach costs less{aim}."
         if solution.gap == 0
-        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{counted}."
+        else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{aim}."
     )
     st.markdown(
-        f"Solved in **{solution.milliseconds:.0f} ms** over {len(choices.groups)} groups × "
-        f"{choices.levels.shape[1]} levels. {proof} Levels lie within {100 * solution.reach:.0f} "
-        "percentage points of the whole's sparsity: where single groups go much further, costs stop "
-        "adding up."
+        f"Solved in **{solution.milliseconds:.0f} ms** over {counted(len(choices.groups), 'group')} × "
+        f"{counted(choices.levels.shape[1], 'level')}. {proof} Levels lie within "
+        f"{format.whole_percent(solution.reach)} percentage points of the whole's sparsity: where single "
+        "groups go much further, costs stop adding up."
     )
     rows = [
         ("Σ cost, before calibration", f"{solution.cost:.6g}", "–"),
@@ -47,17 +48,18 @@ def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> N
         ),
         (
             "Perplexity",
-            f"{forecast.perplexity:.4g} ({forecast.perplexity_low:.4g} – {forecast.perplexity_high:.4g})",
+            f"{format.perplexity(forecast.perplexity)} ({format.perplexity(forecast.perplexity_low)} – "
+            f"{format.perplexity(forecast.perplexity_high)})",
             _of(measured, "perplexity"),
         ),
-        ("Same next word", f"{100 * forecast.agreement:.1f} %", _of(measured, "agreement")),
+        ("Same next word", format.percent(forecast.agreement, 1), _of(measured, "agreement")),
         (
             "Bytes, zeros stored sparsely",
             f"{forecast.bytes:,}",
             f"{measured['bytes']:,}" if measured else "–",
         ),
         ("Parameters that stay", f"{forecast.parameters:,}", "–"),
-        ("Sparsity", f"{100 * forecast.sparsity:.3f} %", _of(measured, "sparsity")),
+        ("Sparsity", format.percent(forecast.sparsity, 3), _of(measured, "sparsity")),
     ]
     st.table(
         pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
@@ -70,7 +72,9 @@ def _of(measured: Mapping[str, Any] | None, name: str) -> str:
     if measured is None or name not in measured:
         return "–"
     value = measured[name]
-    return f"{100 * value:.1f} %" if name in ("agreement", "sparsity") else f"{value:.4g}"
+    if name == "perplexity":
+        return format.perplexity(value)
+    return format.percent(value, 1) if name in ("agreement", "sparsity") else f"{value:.4g}"
 
 
 # ---- speed: zeros bring none, whole units do, by what was measured here -----------------------------
@@ -95,14 +99,13 @@ def speed(model: queries.Info, busy: bool) -> None:
             disabled=busy,
             width="stretch",
         )
-        page_frame.command(request)
     else:
         times = st.number_input(
             "Times as fast", min_value=1.0, step=0.1, key=TIMES, format="%.2f", **session.PERSIST
         )
         for mode in MODES:
             st.markdown(needed(table, model.layers, float(times), mode))
-        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {table.threads} threads.")
+        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {counted(table.threads, 'thread')}.")
     page_frame.link("methods", "Whole units on Methods")
 
 

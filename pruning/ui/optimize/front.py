@@ -21,6 +21,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
 from pruning.ui.data import queries, requests, session
 from pruning.ui.optimize.capability_weights import CapabilityWeights
+from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 
@@ -31,7 +32,7 @@ NAMES = {
     "uniform": "Uniform",
     "owl": "OWL",
     "greedy": "Greedy",
-    **{name: labels.STRATEGY[name] for name in PRESETS},
+    **{name: labels.PRESET[name] for name in PRESETS},
 }
 
 
@@ -159,8 +160,12 @@ def ask_for_outliers(smap: SensitivityMap, busy: bool) -> None:
             "calibration text once."
         )
         request = requests.request("outliers", data=session.current().data)
-        page_frame.submit_button("Count them", request, key="optimize_count", disabled=busy)
-        page_frame.command(request)
+        if st.button("Count them", key="optimize_count", disabled=busy):
+            with page_frame.user_errors():
+                requests.submit(request)
+                st.rerun()
+        st.caption("The same as a command:")
+        page_frame.command_text(request)
 
 
 # ---- for the browser --------------------------------------------------------------------------------
@@ -184,6 +189,8 @@ def board_data(
         "fixed": [bool(held) for held in fixed],
         "most": MAX_LEVEL,
         "dense": {"perplexity": smap.dense["perplexity"], "bytes": smap.dense["bytes"]},
+        "scale": list(charts.SPARSITY),
+        "scaleTitle": charts.SPARSITY_TITLE,
         "front": [place(forecaster, plan) for plan in plans],
         "rivals": [
             {"key": name, "name": NAMES[name], "points": [_point(point) for point in points]}
@@ -196,8 +203,8 @@ def board_data(
 
 
 def place(forecaster: Forecaster, plan: Plan) -> dict[str, Any]:
-    """A plan's forecast figures, and its levels in thousandths."""
-    levels = np.rint(1000 * forecaster.smap.levels_of(plan)).astype(int)
+    """A plan's forecast figures, and its levels as exactly as plans are written: who rounds twice errs."""
+    levels = np.round(forecaster.smap.levels_of(plan), 6)
     return {**_figures(forecaster.forecast(plan)), "levels": levels.tolist()}
 
 

@@ -26,8 +26,9 @@ from pruning.ui.optimize.capability_weights import CapabilityWeights
 from pruning.ui.optimize.front import ChartPoint
 from pruning.ui.optimize.targets import Constraints
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, session_plan, verdict
+from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
@@ -93,7 +94,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with below:
             points = _board(inputs, answer)
         with places[0]:
-            apply.side(answer.current, busy)
+            problem = answer.problem if answer.current else None
+            apply.side(answer.current, _request(problem) if problem else None, busy)
         with below:
             _under(answer, forecaster)
             _open_a_point(points, model, smap, busy)
@@ -211,7 +213,8 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
     if problem is None or solution is None or current is None:
         return
     if current.plan:
-        st.markdown(verdict(current))
+        verdict.show(current)
+        st.markdown(drift(current))
         if problem.weights:
             st.markdown(
                 capability_weights.verdict(
@@ -221,7 +224,6 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
         pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    page_frame.command(_request(problem))
     with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
         details.details(problem.choices, solution, current)
 

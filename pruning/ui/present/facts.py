@@ -8,12 +8,28 @@ from typing import Any
 
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import (
+    BROKEN,
+    MEASURED,
+    NOTICEABLE,
+    SAFE,
+    Verdict,
+    forecast_verdict,
+    measured_verdict,
+)
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Facts, Figure, Meaning, Part, Spoken
+from pruning.ui.present.html import Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format
+from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
+SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+SAYS = {
+    SAFE: "Its answers read like those of the model before.",
+    NOTICEABLE: "Its answers are noticeably worse than before.",
+    BROKEN: "Its answers are broken: some run in circles or make no sense.",
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         title=assumptions.title.strip() or f"A smaller {name}",
         model=f"the {name}" if model == "demo" else name,
         figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
+        judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
         before=format.size(before),
         after=format.size(after),
         share=after / before,
@@ -107,15 +124,27 @@ def _speed() -> Figure:
 def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
-        tokens = f" at {truth['tokens']:,} places" if truth.get("tokens") else ""
+        tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
         return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
 
 
+def _judged(verdict: Verdict) -> Judged:
+    says = SAYS[verdict.worst]
+    if verdict.best != verdict.worst:
+        says = f"How its answers read must be tried: {verdict.level}."
+    if verdict.source != MEASURED:
+        basis = "Worked out from how far its predictions drift; its answers were not tried."
+        return Judged(SIGN[verdict.worst], says, basis, "forecast")
+    # KL is for specialists.
+    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
+    return Judged(SIGN[verdict.worst], says, f"{reasons[:1].upper()}{reasons[1:]}.", "measured")
+
+
 def _in_100(share: float) -> str:
-    times = round(100 * share)
+    times = format.whole_percent(share)
     if times == 100 and share < 1:
         return "over 99 in 100"
     return "under 1 in 100" if times == 0 and share > 0 else f"{times} in 100"
@@ -146,7 +175,7 @@ def _money(saved: float, assumptions: Assumptions) -> Meaning:
     total = _price(month, assumptions.currency)
     return Meaning(
         f"{total} less a month for memory",
-        f"{_gb(saved)} less a copy × {_copies(assumptions.copies)} × "
+        f"{_gb(saved)} less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
         f"{_price(assumptions.price, assumptions.currency)} a GB and month = about {total} a month",
     )
 
@@ -159,14 +188,19 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     if old == 0:
         return Meaning(f"It did not fit into {memory:g} GB, and now it does", line)
     than_before = "as before" if old == new else f"instead of {old}"
-    return Meaning(f"{_copies(new)} fit{'s' if new == 1 else ''} into one device, {than_before}", line)
+    return Meaning(
+        f"{counted(new, 'copy', 'copies')} fit{'s' if new == 1 else ''} into one device, {than_before}", line
+    )
 
 
 def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
     lines = []
     if assumptions.price > 0 and assumptions.copies > 0:
         lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
-        lines.append(f"{_copies(assumptions.copies)} of the model are running")
+        lines.append(
+            f"{counted(assumptions.copies, 'copy', 'copies')} of the model "
+            f"{'is' if assumptions.copies == 1 else 'are'} running"
+        )
     if assumptions.memory > 0:
         lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
     if lines:
@@ -183,10 +217,6 @@ def _gb(size: float) -> str:
 
 def _price(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}".strip()
-
-
-def _copies(number: int) -> str:
-    return "1 copy" if number == 1 else f"{number:,} copies"
 
 
 # ---- words ------------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pruning.ui.text import format
+from pruning.wording import counted
+
 KEPT, PRUNED = "#0072B2", 0.3
 CELL, HIGH, GAP = 12, 20, 3
 
@@ -23,6 +26,16 @@ class Figure:
     says: str
     source: str
     basis: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How good its answers are: a sign and a sentence for everybody, the reasons, and how they are known."""
+
+    sign: str
+    says: str
+    reasons: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Facts:
     title: str
     model: str
     figures: tuple[Figure, ...]
+    judged: Judged
     before: str
     after: str
     share: float
@@ -82,6 +96,7 @@ STYLE = """<style>
 .present .says {font-size: 1.05rem; margin: 0 0 0.7rem}
 .present .mark {display: inline-block; font-size: 0.8rem; font-weight: 600; border-radius: 99px;
   padding: 0 0.6em; border: 1px solid currentColor; margin-right: 0.3em}
+.present .judged {margin: 1rem 0 0}
 .present .two {display: grid; grid-template-columns: 1fr 1fr; gap: 1rem}
 .present .said {white-space: pre-wrap}
 .present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
@@ -131,7 +146,7 @@ def body(facts: Facts, rank: int = 2) -> str:
         f'{STYLE}<div class="present"><h{rank} class="title">{escape(facts.title)}</h{rank}>'
         f"<p>A language model is a very long list of numbers. In {escape(facts.model)}, those that matter "
         "least are set to zero and left out. Here is what that does.</p>"
-        f'<div class="three">{figures}</div>'
+        f'<div class="three">{figures}</div>{_judged(facts.judged)}'
         f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}{_spoken(facts.spoken, rank + 1)}"
         f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div>"
     )
@@ -147,6 +162,13 @@ def _figure(figure: Figure) -> str:
         f'<div class="card"><p class="value">{escape(figure.value)}</p>'
         f'<p class="says">{escape(figure.says)}</p>'
         f'<p class="small">{_mark(figure.source)} {escape(figure.basis)}</p></div>'
+    )
+
+
+def _judged(judged: Judged) -> str:
+    return (
+        f'<p class="judged"><b>{judged.sign} {escape(judged.says)}</b><br>'
+        f'<span class="small">{_mark(judged.source)} {escape(judged.reasons)}</span></p>'
     )
 
 
@@ -174,8 +196,8 @@ def _picture(facts: Facts, rank: int) -> str:
         f"<span>{escape(facts.before)} {_mark('measured')}</span></div>"
         f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
         f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
-        f'<p class="small">The model has {layers} layers, one after the other. Each column is a layer, '
-        f"each box a part of it. The faded share of a box is left out.</p>{drawn}"
+        f'<p class="small">The model has {counted(layers, "layer")}, one after the other. Each column is a '
+        f"layer, each box a part of it. The faded share of a box is left out.</p>{drawn}"
         '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
     )
 
@@ -187,9 +209,9 @@ def _image(svg: str, alt: str) -> str:
 
 def _alt(parts: Sequence[Part]) -> str:
     levels = [level for part in parts for level in part.levels]
-    low, high = round(100 * min(levels)), round(100 * max(levels))
+    low, high = format.whole_percent(min(levels)), format.whole_percent(max(levels))
     share = f"{low} %" if low == high else f"{low} to {high} %"
-    return f"{len(levels)} boxes; in each, {share} is left out."
+    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is left out."
 
 
 def grid(parts: Sequence[Part]) -> str:

@@ -19,13 +19,17 @@ from pruning.ui.shared.plan import CurrentPlan, current_plan
 from pruning.ui.text import labels
 
 KEY = "present"
-VIEW, FULL = "view", "full"
+VIEW, FULL, BACK = "view", "full", "present_back"
 MOST = 1e9
 ANSWER_TOKENS = 80
 BARE = """<style>
 [data-testid="stHeader"], [data-testid="stToolbar"] {display: none}
 [data-testid="stMainBlockContainer"] {padding-top: 1.5rem}
 </style>"""
+# Who comes back from the presentation alone stands where they left for it.
+FOCUS = """<script>
+document.querySelector(".st-key-present_full button")?.focus();
+</script>"""
 
 
 def full_screen() -> bool:
@@ -38,6 +42,7 @@ def _show(full: bool) -> None:
         st.query_params[VIEW] = FULL
     else:
         st.query_params.pop(VIEW, None)
+        st.session_state[BACK] = True
 
 
 # ---- assumptions ------------------------------------------------------------------------------------
@@ -94,7 +99,14 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         st.html(BARE)
         st.html(html.body(content, rank=1))
         with st.container(horizontal_alignment="center"):
-            st.button("Leave this view", type="tertiary", key="present_leave", on_click=_show, args=(False,))
+            st.button(
+                "Leave this view",
+                type="tertiary",
+                key="present_leave",
+                on_click=_show,
+                args=(False,),
+                shortcut="Esc",
+            )
         return
     with st.container(horizontal=True):
         st.button(
@@ -103,7 +115,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
             key="present_full",
             on_click=_show,
             args=(True,),
-            help="Hides everything else on this page. F11 gives it the whole screen.",
+            help="Hides everything else on this page. Esc brings it back, and F11 gives it the whole screen.",
         )
         st.download_button(
             "Download as one file",
@@ -115,6 +127,8 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
             key="present_download",
             help="A page for any browser, to send or print. It needs no network.",
         )
+    if st.session_state.pop(BACK, False):
+        st.html(FOCUS, unsafe_allow_javascript=True)
     with st.container(border=True):
         st.html(html.body(content))
     _controls(current, chosen, answers, busy)
@@ -205,16 +219,19 @@ def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -
         data=choice.data,
         max_new_tokens=ANSWER_TOKENS,
     )
-    if st.button(
-        "Ask before and after",
-        icon=":material/chat:",
-        disabled=busy or not prompt,
-        key="present_answer",
-        help="The model answers as it is, and then with the plan. Nothing is changed for good.",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            "Ask before and after",
+            icon=":material/chat:",
+            disabled=busy or not prompt,
+            key="present_answer",
+            help="The model answers as it is, and then with the plan. Nothing is changed for good.",
+        )
+        if prompt:
+            page_frame.command(request)
+    if pressed:
         with page_frame.user_errors():
             requests.submit(request)
             st.rerun()
     if prompt:
         page_frame.expected_time(request)
-        page_frame.command(request)

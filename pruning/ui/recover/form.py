@@ -251,18 +251,19 @@ def _button(model: queries.Info, request: dict[str, Any] | None, busy: bool) -> 
             before = recoveries.seconds_before(recovered, training) if left == training.steps else None
             pace = recoveries.seconds_a_step(recovered, training)
             st.markdown(f":small[{recover_words.estimate(left, pace, before)}]")
-    st.button(
-        label,
-        type="primary",
-        icon=":material/healing:",
-        key="recover_start",
-        disabled=busy or done or request is None,
-        width="stretch",
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request or {}),),
-    )
-    if request is not None:
-        page_frame.command(request)
+    with page_frame.action_row():
+        st.button(
+            label,
+            type="primary",
+            icon=":material/healing:",
+            key="recover_start",
+            disabled=busy or done or request is None,
+            width="stretch",
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request or {}),),
+        )
+        if request is not None:
+            page_frame.command(request)
 
 
 def plan_of_explore(model: queries.Info) -> list[str]:

@@ -17,6 +17,7 @@ from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
+from pruning.wording import counted
 
 BEFORE, EARLY = "Before training", "Early in training"
 EVERYWHERE, EXPLORE = "The same share everywhere", "The plan of Explore"
@@ -34,18 +35,20 @@ def section(model: queries.Info, busy: bool) -> None:
     with st.container(border=True, key="ticket_form"):
         with page_frame.user_errors():
             request = _request(model)
-        st.button(
-            "Draw the ticket",
-            type="primary",
-            icon=":material/confirmation_number:",
-            key="ticket_start",
-            disabled=busy or request is None,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request or {}),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Draw the ticket",
+                type="primary",
+                icon=":material/confirmation_number:",
+                key="ticket_start",
+                disabled=busy or request is None,
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request or {}),),
+            )
+            if request is not None:
+                page_frame.command(request)
         if request is not None:
             page_frame.expected_time(request)
-            page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def draw() -> None:
@@ -81,7 +84,10 @@ def _request(model: queries.Info) -> dict[str, Any]:
     training = Training.of({"loss": "task", "steps": steps, **details})
     total = (rounds + 2) * steps
     pace = recoveries.seconds_a_step(recoveries.recoveries(model), training)
-    st.markdown(f":small[{rounds + 2} trainings of {steps} steps. {recover_words.estimate(total, pace)}]")
+    st.markdown(
+        f":small[{counted(rounds + 2, 'training')} of {counted(steps, 'step')}. "
+        f"{recover_words.estimate(total, pace)}]"
+    )
     recovery = {name: value for name, value in training.changed().items() if name != "loss"}
     return requests.request(
         "lottery",
@@ -156,7 +162,8 @@ def _ticket(value: Mapping[str, Any]) -> None:
             alt="The ticket beside a random one and the unpruned model",
         )
         st.caption(
-            f"{value['rounds']} rounds of {training.steps} steps; after each, weights went back to {back}. "
+            f"{counted(value['rounds'], 'round')} of {counted(training.steps, 'step')}; after each, "
+            f"weights went back to {back}. "
             "Measured on text that training never saw. Few steps tell little: a ticket that wins after 20 "
             "may not after 2,000."
         )

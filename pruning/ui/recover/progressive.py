@@ -30,18 +30,20 @@ def section(model: queries.Info, busy: bool) -> None:
     with st.container(border=True, key="ladder_form"):
         with page_frame.user_errors():
             request = _request(model)
-        st.button(
-            "Climb the ladder",
-            type="primary",
-            icon=":material/stairs:",
-            key="ladder_start",
-            disabled=busy or request is None,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request or {}),),
-        )
+        with page_frame.action_row():
+            st.button(
+                "Climb the ladder",
+                type="primary",
+                icon=":material/stairs:",
+                key="ladder_start",
+                disabled=busy or request is None,
+                on_click=page_frame.on_click,
+                args=(lambda: requests.submit(request or {}),),
+            )
+            if request is not None:
+                page_frame.command(request)
         if request is not None:
             page_frame.expected_time(request)
-            page_frame.command(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def draw() -> None:

@@ -20,6 +20,7 @@ from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
+from pruning.wording import counted
 from pruning.workspace import runs as stored_runs
 
 CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
@@ -88,7 +89,8 @@ def _figures(recovery: Recovered) -> None:
     ]
     st.table(pd.DataFrame(rows).set_index("Model"), border="horizontal", alt="Quality before and after")
     st.caption(
-        f"On {value['tokens']:,} tokens that training never saw. {format.percent(value['sparsity'], 1)} of "
+        f"On {counted(value['tokens'], 'token')} that training never saw. "
+        f"{format.percent(value['sparsity'], 1)} of "
         f"the prunable weights are gone. Best weights: step {value['best_step']} of {value['steps']}"
         f"{', when it stopped by itself' if value['stopped_early'] else ''}."
     )
@@ -132,18 +134,19 @@ def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     taken = queries.store().child("exports", name).exists()
     arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
     request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
-    st.button(
-        "Write the model",
-        icon=":material/save:",
-        key="recovered_export",
-        disabled=busy or taken,
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request),),
-    )
+    with page_frame.action_row():
+        st.button(
+            "Write the model",
+            icon=":material/save:",
+            key="recovered_export",
+            disabled=busy or taken,
+            on_click=page_frame.on_click,
+            args=(lambda: requests.submit(request),),
+        )
+        page_frame.command(request)
     page_frame.expected_time(request)
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
-    page_frame.command(request)
 
 
 def _measure(recovery: Recovered, busy: bool) -> None:
@@ -165,7 +168,7 @@ def _measure(recovery: Recovered, busy: bool) -> None:
 def _free_name(recovery: Recovered) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
-    stem = f"{model}-recovered-{round(100 * recovery.value['sparsity'])}"
+    stem = f"{model}-recovered-{format.whole_percent(recovery.value['sparsity'])}"
     return queries.free_export_name(stem)
 
 

@@ -50,7 +50,6 @@ def _ask(missing: Sequence[str], busy: bool) -> None:
         label = "Work out the rest"
     wish = requests.capability_map_request()
     page_frame.submit_button(label, wish, icon=":material/psychology:", key="find_leanings", disabled=busy)
-    page_frame.command(wish)
 
 
 def _pictures(capabilities: CapabilityMap) -> None:

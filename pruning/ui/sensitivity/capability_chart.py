@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import get_colorscale
 
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.shared import charts
@@ -28,8 +27,8 @@ def leaning(
 ) -> go.Figure:
     """Every group's share of what a capability loses, as a heat map: layers to the right, kinds down.
 
-    Colour is logarithmic. Beside the others: how many times their mean share it is, grey = alike and
-    brighter = more. On its own: the share itself.
+    Colour is logarithmic, darker = more. Beside the others: how many times their mean share it is. On its
+    own: the share itself.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ def leaning(
             ],
             zmin=math.log(least),
             zmax=math.log(most),
-            colorscale="Cividis",
+            colorscale=list(charts.DAMAGE),
             showscale=False,
             xgap=1,
             ygap=1,
@@ -82,7 +81,7 @@ def _frame(figure: go.Figure, layer: int, row: int) -> None:
         x1=layer + 0.5,
         y0=row - 0.5,
         y1=row + 0.5,
-        line={"color": charts.HERE, "width": 2.5},
+        line={"color": charts.PICKED, "width": 2.5},
     )
 
 
@@ -107,7 +106,7 @@ def _said(group: Group, share: float, other: float) -> str:
 
 def key(way: str) -> str:
     """What the colours mean, as HTML: a strip from the least to the most, with words at its ends."""
-    colours = ", ".join(f"{colour} {100 * at:.0f}%" for at, colour in get_colorscale("Cividis"))
+    colours = ", ".join(charts.DAMAGE)
     first, last = (
         ("a quarter of the others' share, or less", f"{MOST_TIMES:g} times it, or more")
         if way == BESIDE
@@ -118,11 +117,12 @@ def key(way: str) -> str:
     )
     filled = f"border-radius:0.2rem;background:linear-gradient(to right, {colours})"
     strip = f"flex:none;width:min(9rem, 20vw);height:0.7rem;{filled}"
-    mark = f"flex:none;width:0.9rem;height:0.9rem;border:2.5px solid {charts.HERE}"
+    mark = f"flex:none;width:0.9rem;height:0.9rem;border:2.5px solid {charts.PICKED}"
     together = "display:flex;gap:0.5rem;align-items:center"
     return (
         f'<div style="{together};flex-wrap:wrap;column-gap:1.5rem;font-size:0.875rem">'
-        f'<span style="{together}">{first}<span style="{strip}"></span>{last}</span>'
+        f'<span style="{together}"><b>{charts.DAMAGE_TITLE}</b> {first}'
+        f'<span style="{strip}"></span>{last}</span>'
         f'<span style="{together}"><span style="{mark}"></span>'
         "where its share is most above the others'</span></div>"
     )

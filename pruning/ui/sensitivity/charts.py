@@ -16,7 +16,7 @@ from pruning.ui.shared.charts import Line, Points
 from pruning.ui.text import format, labels
 
 METRICS = ("KL", "Perplexity")
-# Costs below this are drawn as none, in the darkest colour.
+# Costs below this are drawn as none, in the palest colour.
 LEAST = {"KL": 1e-6, "Perplexity": 0.01}
 CRITERIA_HEIGHT, CURVES_HEIGHT = 320, 440
 LINE_OF_TEXT = 17  # pixels
@@ -37,7 +37,7 @@ def heat(
 ) -> go.Figure:
     """Forecast cost of every group at one level, layers to the right and kinds down.
 
-    Colour is logarithmic, brighter = more sensitive. A nearly transparent marker lies on every cell, because
+    Colour is logarithmic, darker = more sensitive. A nearly transparent marker lies on every cell, because
     clicks on a heat map itself do not reach Python; it becomes the outline of a selected cell.
 
     Parameters
@@ -65,7 +65,7 @@ def heat(
             z=grid,
             zmin=low,
             zmax=max(high, low + 0.1),
-            colorscale="Cividis",
+            colorscale=list(charts.DAMAGE),
             xgap=2 if len(layers) <= 40 else 1,
             ygap=2,
             hoverinfo="skip",
@@ -89,7 +89,7 @@ def _colour_bar(low: float, high: float, metric: str) -> dict[str, Any]:
     steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
     ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
     return {
-        "title": {"text": _unit(metric), "side": "right"},
+        "title": {"text": f"{charts.DAMAGE_TITLE}: {_unit(metric)}", "side": "right"},
         "thickness": 10,
         "outlinewidth": 0,
         "tickvals": ticks,
@@ -111,8 +111,8 @@ def _touch(
             "symbol": "square-open",
             "size": size,
             "opacity": 0.01,
-            "color": charts.HERE,
-            "line": {"width": 4 if size > 15 else 3, "color": charts.HERE},
+            "color": charts.PICKED,
+            "line": {"width": 4 if size > 15 else 3, "color": charts.PICKED},
         },
         selectedpoints=[index for index, cell in enumerate(cells) if cell in set(selected)],
         selected={"marker": {"opacity": 1.0}},
@@ -271,11 +271,11 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _amount(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "KL" or value < 10 else f"{value:,.0f}"
+    return format.tick(value if metric == "KL" or value < 10 else round(value))
 
 
 def _unit(metric: str) -> str:
-    return "KL, nats per token" if metric == "KL" else "Perplexity, % more"
+    return "KL, nats per token" if metric == "KL" else "perplexity, % more"
 
 
 def _axis(metric: str) -> str:
@@ -283,7 +283,7 @@ def _axis(metric: str) -> str:
 
 
 def _tick_text(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "KL" else f"+{value:g} %"
+    return format.tick(value) if metric == "KL" else f"+{format.tick(value)} %"
 
 
 def _cell_text(group: Group, cell: Cell, metric: str) -> str:

@@ -12,6 +12,7 @@ from pruning.planning.recipe.plan import Group, format_layers, parse_layers
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 
 def form(model: queries.Info, smap: SensitivityMap, chosen: list[Group], busy: bool) -> None:
@@ -55,14 +56,17 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
         "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
     )
     count = len(layers) * len(kinds) * len(levels)
-    if st.button(
-        f"Measure {count} point{'' if count == 1 else 's'}",
-        icon=":material/straighten:",
-        disabled=busy or count == 0,
-        key="sweep_start",
-    ):
+    with page_frame.action_row():
+        pressed = st.button(
+            f"Measure {counted(count, 'point')}",
+            icon=":material/straighten:",
+            disabled=busy or count == 0,
+            key="sweep_start",
+        )
+        if count:
+            page_frame.command(request)
+    if pressed:
         requests.submit(request)
         st.rerun()
     if count:
         page_frame.expected_time(request)
-        page_frame.command(request)

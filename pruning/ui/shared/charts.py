@@ -1,7 +1,8 @@
 """Data in, figure out: pure functions that know nothing of pages, sessions or stores.
 
 Every axis names its unit. A forecast is a line with a band, a measurement is a round marker. A kind keeps
-its colour on every chart, and so does a criterion; colours are Okabe and Ito's.
+its colour on every chart, and so does a criterion; colours are Okabe and Ito's. Amounts have one scale for
+damage and another for sparsity.
 """
 
 from __future__ import annotations
@@ -31,6 +32,39 @@ CRITERION_COLOUR = {
     "gradient": "#E69F00",
     "random": "#9AA5B1",
 }
+# The two scales, each from little to much. Warm is what hurts, blue is what was removed; lightness alone
+# tells their steps apart as well, and both ends stand out from a white ground and from a dark one.
+DAMAGE, DAMAGE_TITLE = (
+    (
+        "#F6E1C2",
+        "#F5CA99",
+        "#F1B470",
+        "#EA9B55",
+        "#E2813F",
+        "#D66831",
+        "#C74F2C",
+        "#B73829",
+        "#A32B2A",
+        "#8F1D2B",
+    ),
+    "Damage",
+)
+SPARSITY, SPARSITY_TITLE = (
+    (
+        "#DAEBF3",
+        "#BDDBEA",
+        "#9FCCE1",
+        "#82B9D7",
+        "#64A6CD",
+        "#4C93C1",
+        "#3A80B3",
+        "#296DA3",
+        "#215B92",
+        "#184A80",
+    ),
+    "Removed",
+)
+PICKED = "#0B84D8"  # the frame of a picked cell, which the scale of damage never comes near
 BARE = {"displayModeBar": False, "scrollZoom": False}
 
 
@@ -97,7 +131,7 @@ def totals(parameters: Mapping[str, int], rest: int) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.4])
+    figure.update_xaxes(title="Parameters (millions)", range=[0, max(row[1] for row in rows) / 1e6 * 1.9])
     return calm(figure, 260, legend=False)
 
 
@@ -133,7 +167,7 @@ def abilities(rows: Sequence[tuple[str, Mapping[str, float]]]) -> go.Figure:
             name=name,
             orientation="h",
             marker_color=colour,
-            text=[f"{100 * shares.get(capability, 0.0):.0f} %" for capability in names],
+            text=[format.percent(shares.get(capability, 0.0)) for capability in names],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"%{{y}} · {name}<br>measured %{{x:.0f}} %<extra></extra>",
@@ -155,7 +189,7 @@ def band(figure: go.Figure, x: Sequence[float], line: Line, colour: str) -> None
         y=[*line.high, *reversed(line.low)],
         mode="lines",  # with few points plotly would mark each of them
         fill="toself",
-        fillcolor=_faint(colour),
+        fillcolor=faint(colour),
         line={"width": 0},
         hoverinfo="skip",
         showlegend=False,
@@ -167,9 +201,10 @@ def tick(layers: int) -> int:
     return 1 if layers <= 16 else 2 if layers <= 32 else 5 if layers <= 60 else 10
 
 
-def _faint(colour: str) -> str:
+def faint(colour: str, share: float = 0.16) -> str:
+    """A colour that lets its ground through: `share` of it, 0..1."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.16)"
+    return f"rgba({red},{green},{blue},{share:g})"
 
 
 def calm(figure: go.Figure, height: int, legend: bool = True) -> go.Figure:

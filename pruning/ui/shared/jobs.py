@@ -17,6 +17,7 @@ from pruning.jobs import runner
 from pruning.ui.data import requests
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
+from pruning.wording import counted
 from pruning.workspace import task_registry
 from pruning.workspace.store import Job
 
@@ -81,7 +82,7 @@ def progress(job: Job, waiting: list[Job]) -> None:
     title = task_registry.title(job.request["task"])
     if job.state == "queued":
         ahead = sum(other.id < job.id for other in waiting)
-        turn = f"waits for {ahead} job{'s' if ahead != 1 else ''} before it" if ahead else "about to start"
+        turn = f"waits for {counted(ahead, 'job')} before it" if ahead else "about to start"
         st.progress(0.0, f"**{title}** · {turn}")
     else:
         share = _share(job)

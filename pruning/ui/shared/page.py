@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pruning.resources import asset
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import preload
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ PAGES = {
 }
 # What is done once for a model, in this order.
 ROAD = ("model", "sensitivity", "explore", "export")
+COPY_COMMAND = "Copy command"
 # Seconds; who waits for less need not be told.
 WORTH_SAYING = 5.0
 _routed: ContextVar[bool] = ContextVar("routed", default=False)
@@ -120,7 +122,7 @@ def heading(
             facts, name = model.facts, format.short(session.current().model)
             st.caption(
                 f":material/deployed_code: {name} · {format.count(facts['parameters'])} parameters · "
-                f"{model.layers} layers · {facts['dtype']} on {facts['device']}",
+                f"{counted(model.layers, 'layer')} · {facts['dtype']} on {facts['device']}",
                 text_alignment="right",
             )
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
@@ -162,13 +164,17 @@ def on_click(action: Callable[[], Any]) -> None:
 
 
 def submit_button(label: str, request: dict[str, Any] | None, **looks: Any) -> None:
-    """A button that queues a request; without one it cannot be pressed.
+    """A button that queues a request, with its command; without a request it cannot be pressed.
 
     The request is taken in the run that the press begins: a callback would hold that of the run before,
     which a quick hand may have changed meanwhile.
     """
     looks["disabled"] = request is None or looks.get("disabled", False)
-    if st.button(label, **looks) and request is not None:
+    with action_row():
+        pressed = st.button(label, **looks)
+        if request is not None:
+            command(request)
+    if pressed and request is not None:
         with user_errors():
             requests.submit(request)
             st.rerun()
@@ -212,10 +218,20 @@ def empty(title: str, text: str, page: str, label: str) -> None:
         link(page, label)
 
 
+def action_row() -> AbstractContextManager[Any]:
+    """Where a button stands with what belongs to it, such as its command."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
+
+
 def command(request: dict[str, Any]) -> None:
-    """The command that does the same as the button beside it."""
-    with st.expander("The same as a command", icon=":material/terminal:"):
-        st.code(command_line(request), language="bash", wrap_lines=True)
+    """A small control beside a button: the command that does the same, to copy."""
+    with st.popover(COPY_COMMAND, icon=":material/terminal:", type="tertiary"):
+        command_text(request)
+
+
+def command_text(request: dict[str, Any]) -> None:
+    """The command itself, for what is in a popover already: one cannot open in another."""
+    st.code(command_line(request), language="bash", wrap_lines=True)
 
 
 def figure(
@@ -229,7 +245,7 @@ def figure(
 
 
 def done_steps() -> dict[str, bool]:
-    """Which steps of the road are done for the session's model."""
+    """Which steps of the road are done for what the session holds now: this model, criterion and plan."""
     model = queries.info()
     if model is None:
         return dict.fromkeys(ROAD, False)
@@ -237,5 +253,5 @@ def done_steps() -> dict[str, bool]:
         "model": True,
         "sensitivity": queries.sensitivity_map(model) is not None,
         "explore": bool(session.current().settings),
-        "export": bool(queries.exports(model)),
+        "export": queries.written(model),
     }

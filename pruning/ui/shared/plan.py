@@ -8,6 +8,7 @@ from typing import Any
 
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.verdict import Verdict, forecast_verdict, measured_verdict
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
@@ -32,6 +33,11 @@ class CurrentPlan:
         """The plan in one line of text; empty where nothing is pruned."""
         return ",".join(self.settings)
 
+    @property
+    def verdict(self) -> Verdict:
+        """Safe, noticeable or broken: measured where it was, else forecast."""
+        return measured_verdict(self.measured) if self.measured else forecast_verdict(self.forecast)
+
 
 def session_plan(model: queries.Info) -> Plan:
     """The session's plan; one that does not fit this model is shown as a mistake and taken as empty."""
@@ -53,7 +59,7 @@ def current_plan(
     return CurrentPlan(plan, settings, forecaster.forecast(plan), figures)
 
 
-def verdict(current: CurrentPlan) -> str:
+def drift(current: CurrentPlan) -> str:
     """The drift from the unpruned model in a sentence, forecast and measured."""
     if not current.plan:
         return "Nothing is removed yet. Move a fader, paint a curve, or take a preset."

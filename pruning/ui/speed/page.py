@@ -19,6 +19,7 @@ from pruning.ui.speed import device, size
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import speed as speed_words
+from pruning.wording import counted
 
 PLAN = "plan"
 MOST = 75  # percent
@@ -66,22 +67,18 @@ def _timing(table: LatencyTable | None, dtype: str, busy: bool) -> None:
     else:
         st.markdown(
             f"{labels.MEASURED} :small[In **{dtype}**, {_when(table)} on {format.plain(table.machine)}, "
-            f"{table.threads} threads, {format.plain(table.device)}. Medians; repeated rounds differ by "
+            f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians; repeated "
+            "rounds differ by "
             f"{format.percent(max(table.spread.values()), 1)} (middle half).]"
         )
-    left, right = st.columns([1, 3])
-    with left:
-        page_frame.submit_button(
-            "Time it again" if table else "Time it on this machine",
-            request,
-            type="secondary" if table else "primary",
-            icon=":material/timer:",
-            disabled=busy,
-            key="speed_time",
-            width="stretch",
-        )
-    with right:
-        page_frame.command(request)
+    page_frame.submit_button(
+        "Time it again" if table else "Time it on this machine",
+        request,
+        type="secondary" if table else "primary",
+        icon=":material/timer:",
+        disabled=busy,
+        key="speed_time",
+    )
 
 
 def _when(table: LatencyTable) -> str:
@@ -89,7 +86,10 @@ def _when(table: LatencyTable) -> str:
 
 
 def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
-    notes = {"prefill": f"{table.tokens} tokens", "decode": f"after {table.tokens} tokens"}
+    notes = {
+        "prefill": f"{counted(table.tokens, 'token')}",
+        "decode": f"after {counted(table.tokens, 'token')}",
+    }
     for column, mode in zip(st.columns(4), MODES, strict=False):
         with column:
             value = speed_words.milliseconds(table.dense[mode])

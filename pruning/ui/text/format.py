@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -36,21 +37,61 @@ def size(value: float) -> str:
 
 def _three(value: float) -> str:
     digits = 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:.{digits}f}"
+    return fixed(value, digits)
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many digits after the point, a half rounded away from zero, and commas.
+
+    Python and JavaScript each round a half their own way when they print it. Both take these steps instead
+    (format.js), and a half that a multiplication left a hair short is one still.
+    """
+    scale = 10**digits
+    whole = math.floor(abs(value) * scale + 0.5 + 1e-9)
+    sign = "−" if value < 0 < whole else ""
+    return f"{sign}{whole / scale:,.{digits}f}"
+
+
+def whole_percent(value: float) -> int:
+    """A share in whole percent: 0.315 → 32. What pages and files call a level by."""
+    return int(math.copysign(math.floor(abs(value) * 100 + 0.5 + 1e-9), value))
 
 
 def percent(value: float, digits: int = 0) -> str:
     """A share for people: 0.314 → "31 %"; a small one keeps a digit."""
     if digits == 0 and 0 < abs(value) < 0.0095:
         digits = 1
-    return f"{value * 100:.{digits}f} %".replace("-", "−")
+    return f"{fixed(value * 100, digits)} %"
+
+
+def large(value: float) -> str:
+    """A number from a million on, in words as far as they are common: 1,234,000 → "1.2 million"."""
+    for limit, unit in ((1e9, "billion"), (1e6, "million")):
+        if 0.9995 * limit <= value < 999.5 * limit:
+            return f"{fixed(value / limit, 1 if value < 9.95 * limit else 0)} {unit}"
+    return _power(value, 1)
+
+
+def tick(value: float) -> str:
+    """A round number on an axis or a colour bar: 0.03, 2,000, "5 million", "1 × 10⁻⁵"."""
+    if value >= 1e6:
+        return large(value).replace(".0 ", " ")
+    return _power(value, 0) if 0 < value < 1e-4 else f"{value:,g}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power(value: float, digits: int) -> str:
+    power = math.floor(math.log10(value) + 1e-9)
+    return f"{fixed(value / 10.0**power, digits)} × 10{str(power).translate(_RAISED)}"
 
 
 def perplexity(value: float) -> str:
-    if value >= 1e4:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa}·10^{int(exponent)}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    """A perplexity with the figures that matter; a broken model's can have many digits."""
+    if value >= 999_500:
+        return large(value)
+    return fixed(value, 0 if value >= 1000 else 1 if value >= 10 else 2)
 
 
 def kl(value: float) -> str:

@@ -27,7 +27,7 @@ CRITERION = {
 WITH_WEIGHT_UPDATE = ("sparsegpt", "corrected")
 SIDE_BY_SIDE = ("fisher", "wanda", "magnitude")
 CRITERION_NAME = {name: text.partition(":")[0] for name, text in CRITERION.items()}
-STRATEGY = {
+PRESET = {
     "uniform": "Uniform",
     "guide": "The guide's",
     "guide_attention": "The guide's, attention alone",
@@ -36,7 +36,7 @@ STRATEGY = {
     "protect_ends": "Protect both ends",
     "ramp": "Ramp over depth",
 }
-STRATEGY_NUMBER = {
+PRESET_NUMBER = {
     "qkv": "Attention QKV (share)",
     "attn_out": "Attention output (share)",
     "gate_up_times": "Gate and up (times the level)",
@@ -59,7 +59,12 @@ ACCURACY = "How often the model's first guess for the next word of a real text i
 AGREEMENT = "How often the pruned model's first guess for the next word is the same as the unpruned model's."
 KL = (
     "How far the pruned model's predictions drift from the unpruned model's, in nats per token. "
-    "0 is no drift; 0.1 is hardly noticed; above 1 the model is badly hurt."
+    "0 is no drift. What a KL does to answers differs from model to model: the verdict says it."
+)
+VERDICT = (
+    "What pruning does to answers. Safe: other words at times, as good as the unpruned model's. Noticeable: "
+    "you see a difference. Broken: answers repeat themselves, or say nothing of sense. Measured, it rests on "
+    "what the model answers to fixed prompts and questions, and on KL; forecast, on KL alone."
 )
 SPARSITY = "Share of the weights that can be pruned which are set to zero."
 SIZE = (
@@ -80,6 +85,7 @@ GLOSSARY = {
     "Measured": "A figure from really doing it: weights set to zero, real text run, weights put back.",
     "Perplexity": PERPLEXITY,
     "KL": KL,
+    "Verdict": VERDICT,
     "Recipe": "A small text file: model, text, criterion and plan, all it takes to do the same again.",
 }
 # The field's term for each word of the glossary.
@@ -93,6 +99,7 @@ TERMS = {
     "Measured": "evaluation",
     "Perplexity": "the exponential of the mean cross-entropy",
     "KL": "Kullback–Leibler divergence, KL(dense ‖ pruned)",
+    "Verdict": "greedy degeneration (seq-rep-4), flipped zero-shot answers, KL divergence",
     "Recipe": "pruning configuration",
 }
 # Figures by the name that they have on pages: the field's term, and what each says.

@@ -9,6 +9,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import UNIT_KINDS, units_gone
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 STRUCTURE = {
     "unstructured": "Single weights",
@@ -46,6 +47,13 @@ SCOPE = {
     "layer": "All groups of a layer",
     "model": "The whole model",
 }
+# The scope as it stands in the middle of a title.
+RANKED = {
+    "row": "ranked within each row",
+    "group": "ranked within each group",
+    "layer": "ranked over each layer",
+    "model": "ranked over the whole model",
+}
 SAME_SHARE = (
     "Compare points that stand above one another: they removed the same share of the prunable weights. A "
     "method that removed less will nearly always look better. All are measured on the same text."
@@ -66,8 +74,7 @@ def not_smaller(structure: str, count: int, total: int, nearest: Sequence[int], 
     """
     unit = UNIT[structure]
     if structure == "heads" and groups < total and count % groups:
-        heads = f"{count} heads do" if count != 1 else "1 head does"
-        why = f"{heads} not come evenly from {groups} KV groups"
+        why = f"{counted(count, 'head')} cannot come evenly from {counted(groups, 'KV group')}"
     else:
         why = f"The model's family has no configuration for {total - count} of {total} {unit}"
     could = (
@@ -90,9 +97,9 @@ def method(
     parts = [_what(chosen, settings, totals)]
     if chosen.structure != "layers":
         parts.append(labels.CRITERION_NAME.get(criterion, criterion))
-    parts += _told(chosen)
+    parts += changed_options(chosen.changed())
     if recovery is not None:
-        parts.append(f"trained for {Training.of(recovery).steps} steps")
+        parts.append(f"trained for {counted(Training.of(recovery).steps, 'step')}")
     return ", ".join(parts)
 
 
@@ -123,20 +130,21 @@ def _one_level(settings: Sequence[str]) -> float | None:
     return float(level) if target == "all" or target in UNIT_KINDS else None
 
 
-def _told(options: MaskOptions) -> list[str]:
-    """The options that are not as usual."""
+def changed_options(options: Mapping[str, Any]) -> list[str]:
+    """The options that are not as usual, each in words; options that fit nothing together are words "
+    "as well."""
     said = []
-    if options.scope:
-        said.append(f"scope {options.scope}")
-    if options.protect:
-        said.append(f"layers {options.protect.replace('-', '–')} protected")
-    if options.floor is not None:
-        said.append(f"at least {format.percent(options.floor)}")
-    if options.ceiling is not None:
-        said.append(f"at most {format.percent(options.ceiling)}")
-    if options.round_to:
-        said.append(f"multiples of {options.round_to}")
-    if not options.compensate:
+    if options.get("scope"):
+        said.append(RANKED.get(options["scope"], str(options["scope"])))
+    if options.get("protect"):
+        said.append(f"layers {options['protect'].replace('-', '–')} protected")
+    if options.get("floor") is not None:
+        said.append(f"at least {format.percent(options['floor'])}")
+    if options.get("ceiling") is not None:
+        said.append(f"at most {format.percent(options['ceiling'])}")
+    if options.get("round_to"):
+        said.append(f"multiples of {options['round_to']}")
+    if options.get("compensate") is False:
         said.append("not refitted")
     return said
 

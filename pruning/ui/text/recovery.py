@@ -10,6 +10,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.schedules import ONE_SHOT
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format, labels
+from pruning.wording import counted
 
 LOSS = {"distill": "The unpruned model", "task": "The text", "both": "Both"}
 LOSS_HELP = {
@@ -34,15 +35,15 @@ DRAW = {
 
 def how(training: Training) -> str:
     """How a recovery trains, in a few words."""
-    parts = [f"{training.steps} steps", LEARNS[training.loss]]
+    parts = [counted(training.steps, "step"), LEARNS[training.loss]]
     if training.schedule != ONE_SHOT:
-        parts.append(f"{training.schedule} schedule")
+        parts.append(f"{SCHEDULE[training.schedule].lower()} schedule")
     if training.lora:
         parts.append(f"LoRA rank {training.lora}")
     if training.hidden:
         parts.append("with states between layers")
     if training.learning_rate != Training().learning_rate:
-        parts.append(f"rate {training.learning_rate:g}")
+        parts.append(f"learning rate {training.learning_rate:g}")
     return ", ".join(parts)
 
 
@@ -80,7 +81,7 @@ def estimate(steps: int, step: tuple[float, bool] | None, before: float | None =
         "measured in an earlier training" if alike else "from an earlier training of another kind: roughly"
     )
     said = (
-        f"{labels.FORECAST} about {format.seconds(steps * seconds)}: {_count(steps, 'step')} at "
+        f"{labels.FORECAST} about {format.seconds(steps * seconds)}: {counted(steps, 'step')} at "
         f"{_step(seconds)} each, {source}."
     )
     if before is None:
@@ -90,10 +91,6 @@ def estimate(steps: int, step: tuple[float, bool] | None, before: float | None =
 
 def _step(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.95 else f"{1000 * seconds:.0f} ms"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def standing(value: Mapping[str, Any], steps: int, goes_on_from: int) -> str:

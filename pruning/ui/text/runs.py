@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pruning.planning.recipe.training import Training
-from pruning.ui.text import format, labels
+from pruning.ui.text import format, labels, methods
+from pruning.wording import counted
 from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
@@ -37,9 +38,9 @@ ICON = {
 def title(run: Run) -> str:
     """What a run is, in a few words."""
     if run.kind == "map":
-        return f"Map for the criterion {run.criterion}"
+        return f"Map for the criterion {_criterion(run)}"
     if run.kind == "sweep":
-        return f"Single groups, criterion {run.criterion}"
+        return f"Single groups, criterion {_criterion(run)}"
     if run.kind == "baseline":
         return "The unpruned model"
     if run.kind == "job":
@@ -50,9 +51,12 @@ def title(run: Run) -> str:
 
 def described(run: Run) -> str:
     """A run's plan for people, with the options it was made with."""
-    parts = [f"{name} {value}" for name, value in run.options.items() if name != "recovery"]
+    options = run.options
+    parts = [str(options["pattern"])] if options.get("pattern") else []
+    parts += [f"{options['block']} blocks"] if options.get("block") else []
+    parts += methods.changed_options(options)
     if "recovery" in run.options:
-        parts.append(f"trained for {Training.of(run.options['recovery']).steps} steps")
+        parts.append(f"trained for {counted(Training.of(run.options['recovery']).steps, 'step')}")
     return ", ".join([plan(run.settings), *parts])
 
 
@@ -60,8 +64,12 @@ def about(run: Run) -> str:
     """Model, criterion, and the text where it is not the usual one."""
     parts = [format.short(run.reference or "model unknown")]
     if run.kind != "baseline":
-        parts.append(run.criterion)
+        parts.append(_criterion(run))
     return " · ".join([*parts, *([format.short(run.data)] if run.data != "demo" else [])])
+
+
+def _criterion(run: Run) -> str:
+    return labels.CRITERION_NAME.get(run.criterion, run.criterion)
 
 
 def plan(settings: Sequence[str]) -> str:
@@ -72,8 +80,12 @@ def plan(settings: Sequence[str]) -> str:
 def _setting(text: str) -> str:
     target, _, level = text.partition("=")
     kind, _, layers = target.partition("@")
-    name = "All groups" if kind == "all" else labels.kind(kind)
-    where = f" in layers {layers.replace('-', '–').replace(',', ', ')}" if layers else ""
+    name = "All groups" if kind == "all" else methods.STRUCTURE.get(kind, labels.kind(kind))
+    numbers = layers.replace("-", "–").replace(",", ", ")
+    noun = "layer" if layers.isdigit() else "layers"
+    if kind == "layers":
+        return f"{noun.capitalize()} {numbers} dropped"
+    where = f" in {noun} {numbers}" if layers else ""
     return f"{name} {format.percent(float(level))}{where}"
 
 
@@ -83,8 +95,9 @@ def figures(run: Run) -> str:
     if run.kind == "map":
         points = len(value["groups"]) * len(value["levels"])
         return (
-            f"{labels.FORECAST} {points:,} points, {len(value['groups'])} groups at "
-            f"{len(value['levels'])} levels · {labels.MEASURED} made in {format.seconds(value['seconds'])}, "
+            f"{labels.FORECAST} {counted(points, 'point')}, {counted(len(value['groups']), 'group')} at "
+            f"{counted(len(value['levels']), 'level')} · {labels.MEASURED} made in "
+            f"{format.seconds(value['seconds'])}, "
             f"{value['dense_forwards']:.1f} readings of the text"
         )
     if run.kind == "sweep":
@@ -110,7 +123,7 @@ def figures(run: Run) -> str:
 
 def _recovered(value: dict[str, Any]) -> str:
     if not value["finished"]:
-        return f"Stopped after {value['steps']} steps. Ask for it again to go on from there."
+        return f"Stopped after {counted(value['steps'], 'step')}. Ask for it again to go on from there."
     before, after = value["pruned"], value["recovered"]
     said = f"KL {format.kl(after['kl'])} nats per token"
     said += f" (before training {format.kl(before['kl'])})" if before else ""
@@ -120,8 +133,7 @@ def _recovered(value: dict[str, Any]) -> str:
 def _points(points: Sequence[dict[str, Any]]) -> str:
     groups = {(point["layer"], point["kind"]) for point in points}
     worst = max(points, key=lambda point: point["kl"])
-    count = f"{len(points):,} point{'s' if len(points) != 1 else ''}"
-    where = f"{len(groups)} group{'s' if len(groups) != 1 else ''}"
+    count, where = counted(len(points), "point"), counted(len(groups), "group")
     return (
         f"{labels.MEASURED} {count} in {where} · the worst: {labels.group(worst['layer'], worst['kind'])} at "
         f"{format.percent(worst['level'])}, KL {format.kl(worst['kl'])} nats per token"

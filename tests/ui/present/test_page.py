@@ -37,7 +37,7 @@ def made(truth: dict | None = None, supposed: Assumptions | None = None, **more)
     return present_facts.facts(more.get("model", "demo"), table, plan, results, supposed or Assumptions())
 
 
-TRUTH = {"bytes": 376_663_285, "agreement": 0.934, "perplexity": 35.2, "tokens": 4096}
+TRUTH = {"kl": 0.02, "bytes": 376_663_285, "agreement": 0.934, "perplexity": 35.2, "tokens": 4096}
 ANSWER = {
     "prompt": "Why?",
     "dense": "Air scatters blue light.",
@@ -68,7 +68,11 @@ def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, s
     assert f"{round(100 * (1 - figures['bytes'] / table.dense['bytes']))} %" in page
     assert f"{round(100 * figures['agreement'])} in 100" in page
     assert page.count("● measured") == 5
-    assert page.count("◌ forecast") == 1, "speed was not measured"
+    assert page.count("◌ forecast") == 2, "speed was not measured, nor were answers"
+    synthetic.put_measure(store, table, ["gate=0.4", "up=0.5"], answers=synthetic.behaviour(repeating=6))
+    page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
+    assert "✕ Its answers are broken: some run in circles or make no sense." in page
+    assert "● measured 6 of 14 answers fall into repetition; 9 of 14 begin unlike" in " ".join(page.split())
 
 
 def test_an_unmeasured_plan_is_marked_as_forecast_with_its_range(open_page: Open, store: Store) -> None:
@@ -155,6 +159,15 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
     for bound in (seen.agreement_low, seen.agreement_high):
         assert f"{round(100 * bound)} in 100" in same.basis
     assert {smaller.source, same.source} == {"forecast"}
+
+
+def test_answers_are_judged_in_a_sentence() -> None:
+    safe = synthetic.behaviour(repeating=0, early=2, questions_lost=1)
+    judged = made({**TRUTH, "behaviour": safe}).judged
+    assert (judged.sign, judged.source) == ("✓", "measured")
+    assert judged.says == "Its answers read like those of the model before."
+    assert "KL" not in judged.reasons
+    assert made(TRUTH).judged.source == made().judged.source == "forecast", "its answers were not tried"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_plan_with_options_says_so_and_is_not_taken_for_one_without(open_page:
     filled.put("measure", {**row["key"], **options}, {**row["value"], **options})
     run = next(run for run in stored_runs.runs(filled) if run.options)
     app = unfold(open_page("runs"), run)
-    assert "**All groups 20 %, structure n:m, pattern 2:4**" in text_of(app)
+    assert "**All groups 20 %, 2:4**" in text_of(app)
     keys = {element.key for element in [*app.button, *app.checkbox]}
     assert f"delete_{run.id}" in keys
     assert not keys & {f"pick_{run.id}", f"duplicate_{run.id}"}

@@ -23,8 +23,8 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
     app = open_page("runs")
     said = text_of(app)
     for title in (
-        "Map for the criterion fisher",
-        "Single groups, criterion fisher",
+        "Map for the criterion Fisher",
+        "Single groups, criterion Fisher",
         "All groups 20 %",
         "MLP gate 40 %, MLP up 50 %",
         "The unpruned model",
@@ -33,7 +33,7 @@ def test_every_run_is_listed_with_figures_that_say_where_they_come_from(
         "The disk is full.",
     ):
         assert title in said
-    assert "demo · fisher" in said
+    assert "demo · Fisher" in said
     assert ":blue-badge[forecast] 1,350 points, 150 groups at 9 levels" in said
     assert ":green-badge[measured] 3 points in 1 group" in said
     assert len([b for b in app.button if b.label == "Open"]) == len(stored_runs.runs(filled)) == 9

@@ -90,7 +90,7 @@ def test_the_picture_shows_how_many_times_the_others_share_it_is() -> None:
     figure = capability_chart.leaning(groups, shares, others, outlined=[(0, "qkv")])
     heat = figure.data[0]
     assert np.allclose(np.exp(heat.z), [[4, 1, 0.5], [0.5, 0.5, 1]])
-    assert np.isclose(heat.zmin, -heat.zmax), "grey is as much as the others"
+    assert np.isclose(heat.zmin, -heat.zmax), "the middle colour is as much as the others"
     assert "40.0 % of what is lost<br>4 times the others' 10.0 %" in heat.text[0][0]
     assert [(shape.x0, shape.y0) for shape in figure.layout.shapes] == [(-0.5, -0.5)]
     alone = capability_chart.leaning(groups, shares / 10, others, capability_chart.ALONE).data[0]

@@ -37,13 +37,15 @@ def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
     assert 10 ** np.array(cells.z)[2][2] == pytest.approx(COSTS[GROUPS.index((2, "gate"))])
     assert [tuple(point) for point in markers.customdata] == [(layer, kind) for layer, kind in GROUPS]
     assert list(markers.selectedpoints) == [GROUPS.index((2, "gate"))]
-    assert "nats per token" in cells.colorbar.title.text
+    assert cells.colorbar.title.text == "Damage: KL, nats per token"
+    assert [colour for _, colour in cells.colorscale] == list(charts.DAMAGE)
+    assert markers.marker.color == charts.PICKED
 
 
 def test_heat_in_perplexity_shows_percent_more() -> None:
     figure = sensitivity_charts.heat(cells_of(np.full(len(GROUPS), 10.0)), "Perplexity")
     assert 10 ** np.array(figure.data[0].z)[0][0] == pytest.approx(10.0)
-    assert figure.data[0].colorbar.title.text == "Perplexity, % more"
+    assert figure.data[0].colorbar.title.text == "Damage: perplexity, % more"
 
 
 @pytest.mark.parametrize("costs", [np.zeros(len(GROUPS)), np.full(len(GROUPS), 0.5)])

@@ -191,6 +191,7 @@ class Desk {
     const truth = table.measured.find((one) => sameLevels(one.levels, levels));
     const empty = seen.kl === 0;
     showTiles(parts.tiles, { table, seen, truth, empty });
+    showVerdict(parts.verdict, { table, seen, truth });
     this.drawFaders(seen);
     const locked = (group) => this.isLocked(group);
     for (const kind of table.order) {
@@ -206,11 +207,11 @@ class Desk {
       this.still.style.width = `${parts.tradeoff.clientWidth}px`;
       this.still.style.height = `${parts.tradeoff.clientHeight}px`;
       this.root.appendChild(this.still);
-      drawStill(this.still, table, look);
+      this.chart = drawStill(this.still, table, look);
       this.still.remove();
     }
-    drawHere(parts.tradeoff, this.still, { table, seen, truth, look });
-    setText(parts.words, this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels));
+    drawHere(parts.tradeoff, this.still, { table, seen, truth, look, taken: this.chart.boxes });
+    setText(parts.words, this.marked ?? (this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels)));
     parts.buttons.undo.disabled = this.data.past.length === 0 && !this.unanswered.some(({ levels }) => levels);
     parts.buttons.redo.disabled = this.data.future.length === 0;
     this.root.dataset.kl = String(seen.kl);
@@ -246,7 +247,7 @@ class Desk {
     const text = `layer ${layer}: ${level}${this.isLocked(group) ? ", locked" : ""}`;
     if (lane.getAttribute("aria-valuetext") === text) return;
     lane.setAttribute("aria-valuetext", text);
-    lane.setAttribute("aria-valuenow", String(Math.round(this.levels[group] * 100)));
+    lane.setAttribute("aria-valuenow", String(wholePercent(this.levels[group])));
   }
 
   isLocked(group) {

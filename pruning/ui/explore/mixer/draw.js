@@ -137,7 +137,7 @@ function drawDamage(canvas, { table, damage, look }) {
   pen.fillStyle = look.text;
   pen.textAlign = "right";
   pen.textBaseline = "middle";
-  pen.fillText(plainNumber(top), AXIS.left - 4, 8);
+  pen.fillText(plainNumber(top), AXIS.left - 4, 8, AXIS.left - 4); // no wider than there is room
   pen.fillText("0", AXIS.left - 4, foot - 3);
 }
 
@@ -148,7 +148,7 @@ function roundedUp(value) {
 }
 
 function plainNumber(value) {
-  return value >= 0.01 ? String(Number(value.toPrecision(1))) : value.toExponential(0).replace("e-", "·10⁻");
+  return String(Number(value.toPrecision(1)));
 }
 
 // ---- quality against size ---------------------------------------------------------------------------
@@ -176,6 +176,7 @@ function tradeoffFrame(table, width, height) {
   };
 }
 
+// Returns the marks with their places, and the boxes that labels and marks take.
 function drawStill(canvas, table, look) {
   const { pen, width, height } = surface(canvas);
   const frame = tradeoffFrame(table, width, height);
@@ -184,18 +185,13 @@ function drawStill(canvas, table, look) {
   drawTicks(pen, frame, width, height, look);
   const drawn = table.presets.filter((preset) => preset.drawn);
   drawn.forEach((preset, index) => drawPreset(pen, frame, table, preset, index, look));
-  drawMark(pen, frame.x(table.dense.bytes), frame.y(table.dense.perplexity), look.text, look.ground, "round");
-  for (const { levels, perplexity } of table.measured) {
-    drawMark(pen, frame.x(sparseBytes(table, levels)), frame.y(perplexity), look.measured, look.ground, "round");
-  }
-  for (const { name, levels } of table.pins) {
-    const seen = forecast(table, levels);
-    const [x, y] = [frame.x(seen.bytes), frame.y(seen.perplexity)];
-    drawMark(pen, x, y, look.text, look.ground, "square");
-    pen.fillStyle = look.text;
-    pen.textAlign = "left";
-    pen.fillText(name.slice(0, 14), x + 7, y - 7);
-  }
+  const marks = marksOf(table, frame, look);
+  return { marks, boxes: drawMarks(pen, marks, plotArea(width, height), look) };
+}
+
+function plotArea(width, height) {
+  const { left, right, top, bottom } = AXIS;
+  return { left, top: top - 8, width: width - left - right, height: height - top - bottom + 8 };
 }
 
 function drawTicks(pen, frame, width, height, look) {
@@ -254,7 +250,7 @@ function drawMark(pen, x, y, colour, rim, shape) {
 }
 
 // The plan at hand: a diamond with its band.
-function drawHere(canvas, still, { table, seen, truth, look }) {
+function drawHere(canvas, still, { table, seen, truth, look, taken }) {
   const { pen, width, height } = surface(canvas);
   pen.drawImage(still, 0, 0, width, height);
   const frame = tradeoffFrame(table, width, height);
@@ -276,15 +272,12 @@ function drawHere(canvas, still, { table, seen, truth, look }) {
   pen.font = `600 11px ${look.font}`;
   pen.textBaseline = "middle";
   const words = frame.off(seen.perplexity) ? "this plan: off the chart" : "this plan";
-  const half = pen.measureText(words).width / 2;
-  const middle = Math.min(width - AXIS.right - half, Math.max(AXIS.left + half, x));
-  const above = Math.min(y - 16, frame.y(seen.perplexityHigh) - 9);
-  const line = above < 8 ? y + 18 : above;
+  const point = { x, y, width: pen.measureText(words).width, height: LABEL_HEIGHT, down: 11, side: 10 };
+  point.up = Math.max(10, y - frame.y(seen.perplexityHigh) + 3);
+  const [box] = placeLabels([point], plotArea(width, height), taken, ["above", "below", "right", "left"]);
+  if (!box) return; // the legend says what the diamond is
+  const [middle, line] = [box.left + box.width / 2, box.top + box.height / 2];
   pen.textAlign = "center";
-  // A rim in the ground's colour keeps the words legible on the curves.
-  pen.strokeStyle = look.ground;
-  pen.lineWidth = 4;
-  pen.strokeText(words, middle, line);
   pen.fillStyle = look.accent;
-  pen.fillText(words, middle, line);
+  rimmedText(pen, words, middle, line, look);
 }

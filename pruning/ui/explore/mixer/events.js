@@ -6,16 +6,24 @@ function listen(desk) {
   for (const [kind, lane] of Object.entries(parts.lanes)) listenLane(desk, kind, lane);
   for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => desk.toggleLock(kind);
   parts.layers.onclick = (event) => desk.toggleLock(String(place(desk, parts.layers, event).layer));
+  parts.tradeoff.onpointermove = (event) => pointMark(desk, nearestMark(desk.chart?.marks ?? [], event.offsetX, event.offsetY));
+  parts.tradeoff.onpointerleave = () => pointMark(desk, undefined);
   parts.buttons.undo.onclick = () => desk.step("undo");
   parts.buttons.redo.onclick = () => desk.step("redo");
   parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
-  parts.buttons.preset.onchange = (event) => usePreset(desk, event.target);
   desk.root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
     if (event.shiftKey) desk.step("redo");
     else desk.step("undo");
   };
+}
+
+// What a mark of the chart is, whether or not its label found a place.
+function pointMark(desk, mark) {
+  if (desk.marked === mark?.words) return;
+  desk.marked = mark?.words;
+  desk.ask();
 }
 
 function listenFader(desk, name, fader) {
@@ -135,15 +143,6 @@ function laneKey(desk, kind, event) {
   event.preventDefault();
   desk.point(row.get(desk.cursor[kind] ?? layer));
   desk.ask();
-}
-
-function usePreset(desk, select) {
-  const preset = desk.table.presets[Number(select.value)];
-  const now = Math.round(20 * meanLevel(desk.table.parameters, desk.levels)) / 20;
-  desk.levels = presetLevels(desk.levels, preset, now || 0.3, desk.table.maxLevel, (group) => desk.isLocked(group));
-  select.value = "";
-  desk.ask();
-  desk.release();
 }
 
 function keyLevel(key, now, most) {

@@ -51,7 +51,6 @@ function deskHtml(table) {
     const { label, short, colour } = table.kinds[kind];
     return faderHtml(kind, short, label, colour);
   });
-  const presets = table.presets.map(({ label }, index) => `<option value="${index}">${label}</option>`);
   return `
     <div class="tiles">
       ${tileHtml("perplexity", "Perplexity", table.help.perplexity)}
@@ -59,14 +58,13 @@ function deskHtml(table) {
       ${tileHtml("size", "Size, stored sparsely", table.help.size)}
       ${tileHtml("speed", "Speed", "Zeros make nothing faster on ordinary engines.")}
     </div>
+    <div class="verdict" data-verdict title="${table.help.verdict}">${verdictHtml()}</div>
     <div class="board">
       <section class="mixer" aria-label="Sparsity of whole groups">
         <div class="faders">${faderHtml("master", "All", "All groups", "var(--st-text-color)")}${faders.join("")}</div>
         <div class="tools">
           <button data-do="undo" title="Undo (Ctrl+Z)" aria-label="Undo">${icon("undo")}</button>
           <button data-do="redo" title="Redo (Ctrl+Shift+Z)" aria-label="Redo">${icon("redo")}</button>
-          <select data-do="preset" aria-label="Preset, at the present overall level">
-            <option value="">Presets</option>${presets.join("")}</select>
           <button data-do="reset" title="Back to the unpruned model; what is locked stays.">Reset</button>
         </div>
       </section>
@@ -109,6 +107,7 @@ function partsOf(root) {
     layers: root.querySelector("[data-layers]"),
     damage: root.querySelector("[data-damage]"),
     tradeoff: root.querySelector("[data-tradeoff]"),
+    verdict: root.querySelector("[data-verdict]"),
     words: root.querySelector("[data-words]"),
     spoken: root.querySelector(".spoken"),
     differs: root.querySelector(".differs"),
@@ -158,7 +157,7 @@ function showTiles(tiles, { table, seen, truth, empty }) {
   showTile(tiles.speed, {
     value: "1.0×",
     badge: table.decodeMs ? "measured" : "not timed yet",
-    beside: table.decodeMs ? `${table.decodeMs.toFixed(0)} ms a word, unpruned` : "",
+    beside: table.decodeMs ? `${fixed(table.decodeMs, 0)} ms a word, unpruned` : "",
     truth: "",
     note: "zeros alone speed nothing up",
   });
@@ -173,7 +172,7 @@ function showFader(fader, reading, levels, mean, locked, most) {
   fader.style.setProperty("--high", high / most);
   const text = percentText(mean);
   setText(reading, text);
-  fader.setAttribute("aria-valuenow", String(Math.round(mean * 100)));
+  fader.setAttribute("aria-valuenow", String(wholePercent(mean)));
   const mixed = high - low > 0.005 ? `, layers from ${percentText(low)} to ${percentText(high)}` : "";
   fader.setAttribute("aria-valuetext", `${text}${mixed}${locked ? ", locked" : ""}`);
   fader.classList.toggle("held", locked);

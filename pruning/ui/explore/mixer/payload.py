@@ -16,6 +16,7 @@ from pruning.planning.forecast import predict as arithmetic
 from pruning.planning.forecast.fit import MAX_KL, PIVOT
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.forecast.verdict import KL, LEVELS, measured_verdict
 from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 from pruning.planning.recipe.presets import PRESETS, preset_parts
 from pruning.ui.shared import charts
@@ -87,7 +88,12 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
         },
         "decodeMs": marks.decode_ms,
         "forecastLabel": marks.forecast_label,
-        "help": {"perplexity": labels.PERPLEXITY, "agreement": labels.AGREEMENT, "size": labels.SIZE},
+        "help": {
+            "perplexity": labels.PERPLEXITY,
+            "agreement": labels.AGREEMENT,
+            "size": labels.SIZE,
+            "verdict": labels.VERDICT,
+        },
         "fingerprint": smap.fingerprint,
     }
     return {"id": hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16], **value}
@@ -99,13 +105,15 @@ def _constants() -> dict[str, Any]:
         "maxKl": MAX_KL,
         "groupSpread": arithmetic.GROUP_SPREAD,
         "pivot": PIVOT,
+        "levels": list(LEVELS),
+        "klLimits": [KL.noticeable, KL.broken],
     }
 
 
 def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
     parts = preset_parts(name, groups)
     return {
-        "label": labels.STRATEGY[name],
+        "label": labels.PRESET[name],
         "drawn": name in DRAWN,
         "fixed": [parts[group][0] for group in groups],
         "times": [parts[group][1] for group in groups],
@@ -113,10 +121,12 @@ def _preset(name: str, groups: Sequence[Group]) -> dict[str, Any]:
 
 
 def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = measured_verdict(figures)
     return {
         "levels": smap.levels_of(plan).tolist(),
         "perplexity": figures["perplexity"],
         "agreement": figures["agreement"],
         "accuracy": figures["accuracy"],
         "bytes": figures["bytes"],
+        "verdict": {"level": verdict.level, "source": verdict.source, "sentence": verdict.sentence},
     }

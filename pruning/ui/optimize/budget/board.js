@@ -2,7 +2,6 @@
 // two of Python's best plans while a hand moves; Python's own answer replaces it when the hand lets go.
 
 const OPEN = new WeakMap();
-const CIVIDIS = ["#00224E", "#123570", "#3B496C", "#575D6D", "#707173", "#8A8678", "#A59C74", "#C3B369", "#E1CC55", "#FEE838"];
 
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
@@ -37,12 +36,12 @@ function klText(value) {
   return value < 0.1 ? String(Number(value.toPrecision(2))) : value < 10 ? String(Number(value.toPrecision(3))) : String(Math.round(value));
 }
 
-function colourAt(level, [low, high]) {
-  const at = Math.min(Math.max((level - low) / (high - low), 0), 1) * (CIVIDIS.length - 1);
-  const left = Math.min(Math.floor(at), CIVIDIS.length - 2);
+function colourAt(level, [low, high], scale) {
+  const at = Math.min(Math.max((level - low) / (high - low), 0), 1) * (scale.length - 1);
+  const left = Math.min(Math.floor(at), scale.length - 2);
   const part = (hex, place) => parseInt(hex.slice(place, place + 2), 16);
   const mixed = [1, 3, 5].map((place) =>
-    Math.round(part(CIVIDIS[left], place) * (left + 1 - at) + part(CIVIDIS[left + 1], place) * (at - left)));
+    Math.round(part(scale[left], place) * (left + 1 - at) + part(scale[left + 1], place) * (at - left)));
   return `rgb(${mixed.join(" ")})`;
 }
 
@@ -127,7 +126,7 @@ class Board {
   // ---- drawing ----------------------------------------------------------------------------------------
 
   build() {
-    const { front, order, layers, groups, fixed, labels, dense } = this.board;
+    const { front, order, layers, groups, fixed, labels, dense, scale, scaleTitle } = this.board;
     const slider = this.slider;
     slider.min = String(Math.ceil(100 * front[0].share - 1e-6));
     slider.max = String(Math.floor(100 * front[front.length - 1].share + 1e-6));
@@ -143,6 +142,8 @@ class Board {
       `<span class="layer" style="grid-row:${order.length + 1};grid-column:${index * step + 2} / span ${Math.min(step, layers - index * step)}">${index * step}</span>`);
     cells.innerHTML = [...names, ...boxes, ...numbers].join("");
     this.boxes = [...cells.querySelectorAll("i")];
+    this.part("ramp").style.background = `linear-gradient(90deg, ${scale.join(", ")})`;
+    setText(this.part("ramp-title"), scaleTitle);
     this.part("fixed-note").hidden = !fixed.some(Boolean);
     cells.setAttribute("aria-label", `Levels of ${order.map((kind) => labels[kind]).join(", ")} in ${layers} layers`);
   }
@@ -171,8 +172,8 @@ class Board {
     setText(this.part("low"), percentText(range[0]));
     setText(this.part("high"), percentText(range[1]));
     this.boxes.forEach((box, group) => {
-      const level = here ? here.levels[group] / 1000 : 0;
-      const colour = colourAt(level, range);
+      const level = here ? here.levels[group] : 0;
+      const colour = colourAt(level, range, board.scale);
       if (box.dataset.colour !== colour) {
         box.dataset.colour = colour;
         box.style.background = colour;
@@ -192,7 +193,7 @@ class Board {
     const { here, board } = this;
     const free = here ? here.levels.filter((_, group) => !board.fixed[group]) : [];
     if (free.length === 0) return [0, board.most];
-    const [low, high] = [Math.min(...free) / 1000, Math.max(...free) / 1000];
+    const [low, high] = [Math.min(...free), Math.max(...free)];
     const middle = Math.min(Math.max((low + high) / 2, 0.05), board.most - 0.05);
     return [Math.min(low, middle - 0.05), Math.max(high, middle + 0.05)];
   }
@@ -204,7 +205,7 @@ class Board {
       return;
     }
     const [layer, kind] = this.board.groups[Number(group)];
-    const level = percentText(this.here.levels[Number(group)] / 1000);
+    const level = percentText(this.here.levels[Number(group)]);
     setText(words, `Layer ${layer}, ${this.board.labels[kind]}: ${level} removed${this.board.fixed[Number(group)] ? ", held" : ""}`);
   }
 
@@ -262,13 +263,13 @@ function boardHtml() {
     </div>
     <div class="tiles">
       ${tile("Removed", `<div class="value" data-part="share"></div><div class="source quiet">of the prunable weights</div>`)}
-      ${tile("Size, zeros stored sparsely", `<div class="value" data-part="size"></div><div class="source"><span class="badge">forecast</span> <span data-part="dense-size"></span></div>`)}
+      ${tile("Size, stored sparsely", `<div class="value" data-part="size"></div><div class="source"><span class="badge">exact</span> <span data-part="dense-size"></span></div>`)}
       ${tile(`Perplexity · <span data-part="worse"></span>`, `<div class="value" data-part="perplexity"></div>${band("perplexity-band")}`)}
       ${tile("Drift: KL, nats per token", `<div class="value" data-part="kl"></div>${band("kl-band")}`)}
     </div>
-    <div class="title">Where it goes <span class="quiet">layers from left to right, brighter = more removed</span></div>
+    <div class="title">Where it goes <span class="quiet">layers from left to right, darker = more removed</span></div>
     <div class="cells" data-part="cells" role="img"></div>
-    <div class="scale quiet"><span data-part="low"></span><i></i><span data-part="high"></span><span data-part="fixed-note" hidden><b></b> held</span>
+    <div class="scale quiet"><b data-part="ramp-title"></b><span data-part="low"></span><i data-part="ramp"></i><span data-part="high"></span><span data-part="fixed-note" hidden><i class="frame"></i> held</span>
       <span class="told" data-part="cell">Point at a cell to read its level.</span></div>
     <div class="title">What it costs <span class="quiet">the lower, the better</span>
       <span class="axes"><select data-part="y" aria-label="Upright axis">${options([["perplexity", "Perplexity"], ["kl", "KL"]])}</select>
