@@ -3,7 +3,7 @@
 from pruning.ui.data import queries
 from pruning.ui.explore import calibration as teaching_view
 from pruning.ui.explore import page as explore_view
-from pruning.ui.shared import jobs, missing_map
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -16,6 +16,7 @@ page_frame.heading(
     *(("export", "Export") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("explore")
 busy = jobs.panel((*teaching_view.TASKS, "map"), teaching_view.newly(model, smap))
 model = page_frame.require_model()
 # A new criterion empties nothing: until its map is there, that of another stays in view.

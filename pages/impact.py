@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.impact import page as impact_view
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -13,6 +13,7 @@ page_frame.heading(
     model,
 )
 page_frame.callback_error()
+opened.banner("impact")
 busy = jobs.panel(("impact", "export"))
 model = page_frame.require_model()
 if model:

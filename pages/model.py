@@ -2,7 +2,7 @@
 
 from pruning.ui import model as model_view
 from pruning.ui.data import queries
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -16,6 +16,7 @@ page_frame.heading(
     main=model is not None and queries.baseline(model) is not None,
 )
 page_frame.callback_error()
+opened.banner("model")
 busy = jobs.panel(("inspect", "baseline"))
 model_view.chooser(model, busy)
 if model:

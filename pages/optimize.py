@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.optimize import page as optimize_view
-from pruning.ui.shared import jobs, missing_map
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -15,6 +15,7 @@ page_frame.heading(
     *(("explore", "Explore") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("optimize")
 busy = jobs.panel((*optimize_view.TASKS, "map"))
 model = page_frame.require_model()
 if model and missing_map.require_map(smap, "The solver works on", busy):

@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.present import page as present_view
-from pruning.ui.shared import jobs, missing_map
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import session_plan
 
@@ -16,6 +16,7 @@ if not full:
         "Present", "What your plan does, in words for everybody. Show it, send it or print it.", model
     )
     page_frame.callback_error()
+    opened.banner("present")
     busy = jobs.panel(("generate", "map"))
 model = page_frame.require_model()
 if model and missing_map.require_map(smap, "The figures on this page come from", busy):

@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.recover import page as recover_view
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -13,6 +13,7 @@ page_frame.heading(
     model,
 )
 page_frame.callback_error()
+opened.banner("recover")
 busy = jobs.panel(recover_view.TASKS)
 model = page_frame.require_model()
 if model:

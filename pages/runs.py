@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.runs import page as runs_view
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 from pruning.workspace.task_registry import BY_NAME
 
@@ -14,5 +14,6 @@ page_frame.heading(
 )
 page_frame.callback_error()
 busy = jobs.panel(tuple(BY_NAME))
+opened.way_back()
 runs_view.page(busy)
 runs_view.storage()

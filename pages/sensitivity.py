@@ -4,7 +4,7 @@ from pruning.ui.data import queries
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import page as sensitivity_view
 from pruning.ui.sensitivity import table as map_table
-from pruning.ui.shared import jobs, missing_map
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -17,6 +17,7 @@ page_frame.heading(
     *(("explore", "Explore") if smap else ()),
 )
 page_frame.callback_error()
+opened.banner("sensitivity")
 busy = jobs.panel(("map", "sweep", "capabilities"))
 model = page_frame.require_model()
 if model:

@@ -1,7 +1,7 @@
 """Speed: how fast and how large the model is here, without some of it, and on another device."""
 
 from pruning.ui.data import queries
-from pruning.ui.shared import jobs
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import page as speed_view
 
@@ -13,6 +13,7 @@ page_frame.heading(
     model,
 )
 page_frame.callback_error()
+opened.banner("speed")
 busy = jobs.panel(("latency",))
 model = page_frame.require_model()
 if model:

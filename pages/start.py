@@ -2,8 +2,8 @@
 
 from pruning.ui import start as start_view
 from pruning.ui.data import queries
+from pruning.ui.shared import opened, preload
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared import preload
 
 page_frame.begin()
 page_frame.heading(
@@ -12,6 +12,7 @@ page_frame.heading(
     queries.info(),
 )
 page_frame.callback_error()
+opened.banner("start")
 start_view.pitch()
 start_view.demo()
 start_view.go_on()

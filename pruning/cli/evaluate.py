@@ -17,7 +17,7 @@ from pruning.cli.options import (
     settings_option,
 )
 from pruning.cli.reference.result_types import ForecastResult
-from pruning.cli.run import figures, finish, run_recipe, run_task
+from pruning.cli.run import SIZES, figures, finish, run_recipe, run_task
 from pruning.errors import PruningError
 from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
@@ -59,11 +59,12 @@ def forecast(map_file: str, recipe_file: str) -> None:
         "perplexity": predicted.perplexity,
         "perplexity_low": predicted.perplexity_low,
         "perplexity_high": predicted.perplexity_high,
+        "file_bytes": predicted.file_bytes,
         "bytes": predicted.bytes,
         "sparsity": predicted.sparsity,
         "measured": forecaster.fit.measured,
     }
-    labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", "bytes": "bytes, zeros packed"}
+    labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", **SIZES}
     finish(result, [*figures(result, labels), f"calibrated by {forecaster.fit.measured} measured recipes"])
 
 
@@ -95,8 +96,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
         "agreement": "same top token",
         "accuracy": "next-token accuracy",
         "probe_accuracy": "multiple-choice accuracy",
-        "bytes": "bytes, zeros packed",
-        "file_bytes": "bytes, ordinary file",
+        **SIZES,
         "sparsity": "sparsity",
     }
     verdict = measured_verdict(result)
@@ -169,7 +169,7 @@ def quantize(
     lines = [
         f"{'pruned' if row['pruned'] else 'dense':<6}  {row['method'] or '-':<12}  KL {row['kl']:.4f}  "
         f"perplexity {row['perplexity']:,.2f}  {row['file_bytes'] / 1e6:.1f} MB, "
-        f"{row['bytes'] / 1e6:.1f} MB with zeros as bits"
+        f"{row['bytes'] / 1e6:.1f} MB as a compact file"
         for row in result["rows"]
     ]
     finish(result, lines)

@@ -1,5 +1,6 @@
 """Commands that write: a recipe, and the pruned model."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from pruning.cli.options import (
     prints,
     settings_option,
 )
-from pruning.cli.reference.result_types import RecipeResult
+from pruning.cli.reference.result_types import RecipeResult, UnpackResult
 from pruning.cli.run import figures, finish, load, request_of, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
@@ -89,27 +90,54 @@ def _check_best(best: bool, sparsity: float | None, levels: bool) -> None:
 @model_argument
 @click.argument("recipe_file", metavar="RECIPE")
 @click.option("--out", required=True, help="The folder to write; it must not exist yet.")
+@click.option(
+    "--to",
+    type=click.Choice(["hf", "compact"]),
+    default="hf",
+    show_default=True,
+    help="hf, which from_pretrained loads: zeros take as much room as other numbers. compact: a bit a weight "
+    "and the values that stay; Prunescope opens it, and `prunescope unpack` makes hf of it.",
+)
 @click.option("--masked", is_flag=True, help="Write the full-size model with zeros, whatever goes.")
 @model_options
 @errors_as_sentences
-def export(model: str, recipe_file: str, out: str, masked: bool, how: dict[str, Any]) -> None:
-    """Write the pruned model as a folder that from_pretrained loads, and check it by loading it.
+def export(model: str, recipe_file: str, how: dict[str, Any], **written: Any) -> None:
+    """Write the pruned model as a folder, and check it by loading it.
 
-    Without neurons, heads, KV groups or layers it is really smaller.
+    Without neurons, heads, KV groups or layers it is really smaller; single weights make only --to compact
+    smaller.
     """
     from pruning.engine.criteria import CRITERIA, LEARNT
 
     request = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    arguments = {"recipe": request.to_dict(), "out": out, "masked": masked}
+    arguments = {"recipe": request.to_dict(), **written}
     with terminal_progress(request_of("export", model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
         request.check_model(loaded.fingerprint)
         result = run_on(loaded, "export", progress, **arguments)
     named = {
         "out": "model",
-        "bytes": "bytes",
+        "bytes": "bytes written",
         "verified": "loaded again, equal logits",
         "kl": "measured KL",
         "perplexity": "measured perplexity",
     }
-    finish(result, figures(result, named))
+    lines = figures(result, named)
+    if result["to"] == "hf" and result["sparse_bytes"] < result["file_bytes"]:
+        lines.append(f"With --to compact it takes {result['sparse_bytes']:,} bytes.")
+    finish(result, lines)
+
+
+@prints(UnpackResult)
+@click.command()
+@click.argument("folder", metavar="FOLDER")
+@click.option("--out", required=True, help="The folder to write; it must not exist yet.")
+@errors_as_sentences
+def unpack(folder: str, out: str) -> None:
+    """Write a compact model as a folder that from_pretrained loads, every weight bit for bit."""
+    from pruning.engine.models.compact import unpack as unpack_folder
+
+    with terminal_progress() as progress:
+        size = unpack_folder(Path(folder), Path(out), lambda note: progress(0, 1, note))
+    result = {"out": out, "bytes": size}
+    finish(result, figures(result, {"out": "model", "bytes": "bytes written"}))

@@ -7,7 +7,7 @@ import click
 
 from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
 from pruning.cli.run import finish, load, request_of, run_on, terminal_progress
-from pruning.planning.recipe.guide_claims import BY_NAME, memory_ratio, perplexity_ratio
+from pruning.planning.recipe.guide_claims import BY_NAME, compact_ratio, memory_ratio, perplexity_ratio
 from pruning.workspace.result_types import ImpactResult
 
 LOTTERY_STEPS = 20
@@ -65,8 +65,10 @@ def _line(row: dict[str, Any]) -> str:
         return f"{_name(row):<22} not with this model: {row['refused']}"
     speed = row["speed"]
     timed = f"reads {speed['prefill']:.2f}x, writes {speed['decode']:.2f}x" if speed else "not timed"
+    ratio = compact_ratio(row)
+    compact = "" if ratio is None else f" ({ratio:.2f}x as a compact file)"
     return (
-        f"{_name(row):<22} {memory_ratio(row):.2f}x smaller ({row['form']}), {timed}, KL {row['kl']:.3f}, "
+        f"{_name(row):<22} {memory_ratio(row):.2f}x smaller{compact}, {timed}, KL {row['kl']:.3f}, "
         f"perplexity {row['perplexity']:,.1f} ({perplexity_ratio(row):.2f} times dense), "
         f"next token {row['accuracy']:.1%}"
     )

@@ -14,7 +14,7 @@ from pruning.cli.options import (
     prints,
 )
 from pruning.cli.reference.result_types import SolveResult
-from pruning.cli.run import figures, finish, load, request_of, terminal_progress
+from pruning.cli.run import SIZES, figures, finish, load, request_of, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.allocation.plan_request import Constraints, capability_weights, solve_on_map
@@ -33,7 +33,7 @@ _LABELS = {
     "kl_low": "forecast KL, low",
     "kl_high": "forecast KL, high",
     "parameters": "parameters that stay",
-    "bytes": "bytes, zeros packed",
+    **SIZES,
     "milliseconds": "milliseconds to solve",
     "gap_to_bound": "gap to the bound",
 }
@@ -48,8 +48,9 @@ _LABELS = {
     multiple=True,
     required=True,
     metavar="NAME=NUMBER",
-    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity; of whole units "
-    "also the most of memory, or speedup=1.4, decode_speedup=1.4. Several hold together. With kl or "
+    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity. bytes are those "
+    "of `export --to compact` for single weights, of the smaller folder for whole units; of these also the "
+    "most of memory, or speedup=1.4, decode_speedup=1.4. Several hold together. With kl or "
     "perplexity as much goes as they allow.",
 )
 @criterion_option

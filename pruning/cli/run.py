@@ -22,6 +22,8 @@ from pruning.workspace.store import Store
 if TYPE_CHECKING:
     from pruning.engine.models.load import Loaded
 
+# Labels of sizes: first what an ordinary export writes.
+SIZES = {"file_bytes": "bytes of the model folder", "bytes": "bytes as a compact file"}
 SPARSE_SECONDS = 5.0
 TTY_SECONDS = 0.1
 

@@ -20,6 +20,8 @@ from pruning.workspace.task_registry import BY_NAME as TASKS
 BEGIN = (Stage("start"), Stage("load"))
 TEXT = (Stage("text"), Stage("dense"))
 MEASURED = (Stage("evaluate"), Stage("questions"), Stage("prompts"))
+# What a job leaves for those that follow it.
+ONCE = frozenset({"start", "load", "text", "dense", "statistics", "gradients"})
 CAPABILITIES, RACES = 6, 16
 CALIBRATION_PLANS, UNIT_PLANS = 6, 3
 

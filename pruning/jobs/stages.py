@@ -11,8 +11,8 @@ from types import MappingProxyType
 PASSES: Mapping[str, float] = MappingProxyType(
     {
         "": 1.0,
-        "start": 2.0,
-        "load": 2.0,
+        "start": 4.0,
+        "load": 1.0,
         "fetch": 5.0,
         "convert": 5.0,
         "text": 0.2,

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from pruning.errors import PruningError
-from pruning.jobs.courses import course_of
+from pruning.jobs.courses import ONCE, course_of
 from pruning.jobs.device_queue import DeviceQueue
 from pruning.jobs.history import History
 from pruning.jobs.process import Engine, EngineProcess
@@ -83,13 +83,25 @@ class Runner:
         queue.wake()
         return job_id
 
-    def expected_seconds(self, request: dict[str, Any]) -> float | None:
-        """How long the request will take once it begins; None where nothing of the kind was timed here."""
-        model = request.get("model") or {}
+    def expected_seconds(self, *requests: dict[str, Any]) -> float | None:
+        """How long requests about one model and text will take, one after the other, once the first begins.
+
+        None where nothing of the kind was timed here.
+        """
+        if not requests:
+            return 0.0
+        model = requests[0].get("model") or {}
         with self._lock:
             queue = self._queues.get(str(model.get("device") or "auto"))
-        course = course_of(request, self.store).without(queue.ready(request) if queue else ())
-        return History(self.store, model).total(course)
+        history, total, ready = History(self.store, model), 0.0, set[str]()
+        for request in requests:
+            course = course_of(request, self.store)
+            seconds = history.total(course.without(ready | (queue.ready(request) if queue else set())))
+            if seconds is None:
+                return None
+            total += seconds
+            ready |= ONCE & {stage.name for stage in course.stages()}
+        return total
 
     def cancel(self, job_id: int) -> None:
         """Stop the job: at once if it is queued, else when the task lets go or its process is ended.

@@ -14,6 +14,10 @@ from pruning.errors import PruningError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 SAFETENSORS_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+# A compact model: its files, what a packed tensor is called in them, and the metadata that has its shape.
+COMPACT = "compact"
+COMPACT_NAME = re.compile(r"compact(-\d+-of-\d+)?\.safetensors")
+BITMASK, VALUES, SHAPES = ".bitmask", ".values", "packed_shapes"
 PICKLE_NAME = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -22,13 +26,17 @@ LARGEST_HEADER = 1 << 28
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder's configuration and the files its weights are in; `pickled` when those are not safetensors."""
+    """A folder's configuration and the files its weights are in; `pickled` when those are not safetensors.
+
+    `compact`: the files hold bitmasks and kept values, which `pruning.engine.models.compact` unpacks.
+    """
 
     folder: Path
     config: dict[str, Any]
     weights: tuple[Path, ...]
     pickled: bool
     tokenizer: bool
+    compact: bool = False
 
 
 def cache_folder() -> Path:
@@ -81,15 +89,22 @@ def read_folder(folder: Path) -> Checkpoint:
         raise PruningError(f"{config_file} does not hold a model configuration. Fetch the model again.")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     safetensors = _weight_files(folder, names, "model.safetensors", SAFETENSORS_NAME)
+    tokenizer = any((folder / name).is_file() for name in TOKENIZER_FILES)
+    if not safetensors:
+        compact = _weight_files(folder, names, f"{COMPACT}.safetensors", COMPACT_NAME)
+        if compact:
+            return Checkpoint(folder, config, compact, pickled=False, tokenizer=tokenizer, compact=True)
     pickles = _weight_files(folder, names, "pytorch_model.bin", PICKLE_NAME)
     if not safetensors and not pickles:
         raise PruningError(_no_weights(folder, names))
-    tokenizer = any((folder / name).is_file() for name in TOKENIZER_FILES)
     return Checkpoint(folder, config, safetensors or pickles, not safetensors, tokenizer)
 
 
 def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor in a safetensors file. Raises PruningError when the file is damaged."""
+    """The shape of every tensor in a safetensors file; of a compact one the shapes of its unpacked tensors.
+
+    Raises PruningError when the file is damaged.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -97,8 +112,11 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             if length > min(size, LARGEST_HEADER):
                 raise ValueError("its header is cut short")
             header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
+        metadata = header.pop("__metadata__", None) or {}
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        for name, shape in json.loads(metadata.get(SHAPES, "{}")).items():
+            del shapes[name + BITMASK], shapes[name + VALUES]
+            shapes[name] = tuple(shape)
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, IndexError) as error:
         raise PruningError(damaged(path, error)) from None

@@ -1,5 +1,6 @@
 """The task that writes the pruned model, with its recipe and a card of measured figures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from torch import nn
 from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import CRITERIA, LEARNT
-from pruning.engine.evaluation.size import dense_bytes
+from pruning.engine.evaluation.size import dense_bytes, sparse_bytes
 from pruning.engine.masking.change import WeightChange
-from pruning.engine.models.model_card import card
+from pruning.engine.models.compact import write_compact
+from pruning.engine.models.model_card import Written, card
 from pruning.engine.models.save import write_model
 from pruning.engine.structured.surgery import check_same, smaller
 from pruning.errors import PruningError
@@ -27,6 +29,8 @@ from pruning.workspace.store import Store
 
 # So many windows of the text are read to hold a written or smaller model against the one in memory.
 SAMPLE = 2
+ORDINARY = "hf"
+FORMS = {ORDINARY: write_model, "compact": write_compact}
 
 
 def export_model(
@@ -35,13 +39,17 @@ def export_model(
     out: str | None = None,
     name: str | None = None,
     masked: bool = False,
+    to: str = ORDINARY,
 ) -> dict[str, Any]:
     """Measure the recipe, write the pruned model to `out` (or to the workspace as `name`), and verify it.
 
     The recipe names its own text, whichever the session has. Where units are pruned whole the model that is
-    written is smaller, unless it is to be `masked`: full-size, with zeros. Raises PruningError before
-    anything is done where the family has no configuration for the smaller.
+    written is smaller, unless it is to be `masked`: full-size, with zeros. `to` is "hf", a folder that
+    from_pretrained loads, or "compact", one with bitmasks and kept values. Raises PruningError before
+    anything is done where the family has no configuration for the smaller, or there is nothing to pack.
     """
+    if to not in FORMS:
+        raise PruningError(f'A model is written to hf or compact, not to "{to}".')
     request = Recipe.from_dict(recipe, [*CRITERIA, *LEARNT])
     request.check_model(session.loaded.fingerprint)
     folder = _folder(session.store, out, name or request.name)
@@ -49,19 +57,26 @@ def export_model(
         raise PruningError(f"{folder} exists already. Choose another name or remove it first.")
     session = session.on(request.data.name)
     spec = spec_of(session, request.settings(), request.criterion, request.options().changed())
-    if spec.options.whole and not masked:
+    cut = spec.options.whole and not masked
+    if cut and to != ORDINARY:
+        raise PruningError(
+            "What is pruned whole is cut out and leaves no zeros to pack: nothing is smaller than the "
+            "ordinary folder. Write to hf."
+        )
+    if cut:
         check_exportable(session, spec)
     reference = session.reference_with_answers
     with applied_spec(session, spec, request.recovery) as change:
         figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:
             figures = measure_now(session, spec, change, reference, request.recovery)
-        cut = change.units is not None and not masked
-        written = cut_copy(session, spec, change, reference) if cut else session.model
-        dense = dense_bytes(written)
-        files = {"recipe.yaml": request.dumps(), "README.md": card(request, figures, dense, cut)}
-        size = write_model(
-            written,
+        model = cut_copy(session, spec, change, reference) if cut else session.model
+        form = Written("cut" if cut else "zeros", dense_bytes(model), dense_bytes(session.model))
+        if to != ORDINARY:
+            form = replace(form, form="compact", size=sparse_bytes(session.model, change.removed))
+        files = {"recipe.yaml": request.dumps(), "README.md": card(request, figures, form)}
+        size = FORMS[to](
+            model,
             session.loaded.tokenizer,
             folder,
             files,
@@ -69,7 +84,7 @@ def export_model(
             session.stage,
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
-    value |= {"masked": masked, "recipe": request.to_dict()}
+    value |= {"to": to, "masked": masked, "recipe": request.to_dict()}
     key = {"fingerprint": session.loaded.fingerprint, "out": str(folder)}
     session.store.put("export", key, value)
     return value

@@ -11,7 +11,7 @@ import torch
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Heads
-from pruning.engine.evaluation.size import cut_bytes, dense_bytes, smallest
+from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.evaluation.timing import measured_speedup
 from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
@@ -169,12 +169,12 @@ def _dense(session: Session, reference: Reference) -> dict[str, Any]:
 
 
 def _sizes(session: Session, change: WeightChange) -> dict[str, Any]:
-    """Bytes of the dense file, and of what is left in the form that takes least room."""
+    """Bytes of the dense file, and of what is left: cut out of the tensors, or as a compact file."""
     model = session.model
     if change.units is not None:
         form, kept = "cut", cut_bytes(model, change.removed)
     else:
-        form, kept = smallest(model, change.removed)
+        form, kept = "bitmask", sparse_bytes(model, change.removed)
     return {"dense_bytes": dense_bytes(model), "bytes": kept, "form": form}
 
 

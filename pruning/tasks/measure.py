@@ -6,14 +6,13 @@ from typing import Any
 from pruning.engine.architecture.forward import run
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import Quality, compare, probe_hits, shares_right
-from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.masking.change import WeightChange
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.answers import behaviour_now
 from pruning.tasks.context.apply import applied, share_removed, spec_of
 from pruning.tasks.context.recovered import applied_spec, trained_steps
 from pruning.tasks.context.session import Reference, Session
-from pruning.tasks.context.units import why_not_smaller
+from pruning.tasks.context.units import sizes, why_not_smaller
 
 
 def measure(
@@ -42,9 +41,9 @@ def measure(
     -------
     dict
         KL to the dense model (nats per token), perplexity, agreement and accuracies (0..1), `sparsity`,
-        `bytes` with zeros kept as one bit each, `behaviour` (how its answers differ from the dense model's),
-        and what was measured. Where units are pruned whole `not_smaller` says why the result cannot be
-        exported as a smaller model, or is None.
+        sizes as `pruning.tasks.context.units.sizes`, `behaviour` (how its answers differ from the dense
+        model's), and what was measured. Where units are pruned whole `not_smaller` says why the result cannot
+        be exported as a smaller model, or is None.
     """
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference_with_answers
@@ -86,8 +85,7 @@ def measure_now(
         "accuracy": quality.accuracy,
         "dense_accuracy": reference.quality.accuracy,
         "tokens": quality.tokens,
-        "bytes": (cut_bytes if change.units else sparse_bytes)(session.model, change.removed),
-        "file_bytes": dense_bytes(session.model),
+        **sizes(session, spec, change),
         "sparsity": share_removed(session, change),
         "probe_accuracy": probes.pop("all"),
         "probes": probes,

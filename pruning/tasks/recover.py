@@ -14,7 +14,6 @@ from pruning.engine.calibration.data import load_windows
 from pruning.engine.criteria import LEARNT, CriterionInputs, GroupInputs
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import compare
-from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masked_refit import refit_masked
 from pruning.engine.masking.masks import criterion_inputs, masks
@@ -31,6 +30,7 @@ from pruning.tasks.context.apply import change_of, share_removed, spec_of
 from pruning.tasks.context.generated_text import generated_windows
 from pruning.tasks.context.recovered import recovery_key
 from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.units import sizes
 from pruning.tasks.training_log import ReportedLog
 
 TRAINING_TOKENS = 2**18
@@ -91,8 +91,7 @@ def recover(
         "seconds_before": before,
         "tokens": reference.quality.tokens,
         "sparsity": share_removed(session, best),
-        "bytes": (cut_bytes if best.units else sparse_bytes)(session.model, best.removed),
-        "file_bytes": dense_bytes(session.model),
+        **sizes(session, spec, best),
     }
     session.store.put("recovery", key, value)
     session.store.file("recovery", key, STATE).unlink(missing_ok=True)

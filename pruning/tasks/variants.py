@@ -9,14 +9,14 @@ from pruning.engine.architecture.forward import run
 from pruning.engine.evaluation.early_exit import at_confidence, at_depth, exits
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.quantization import METHODS, quantized, stored_bytes
-from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
-from pruning.engine.masking.change import WeightChange
+from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.recovered import applied_spec
 from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.units import sizes
 
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
@@ -76,7 +76,7 @@ def quantize(
     """Quality and size of the dense model, the pruned one, and both quantized by each of `methods`.
 
     `settings`, `options` and `recovery` prune as in `measure`; without settings only the dense model is
-    quantized. `file_bytes` counts all weights, `bytes` with zeros kept as one bit each. Nothing is written.
+    quantized. `file_bytes` are those of an ordinary file, `bytes` of a compact one. Nothing is written.
     """
     spec = spec_of(session, settings, criterion, options)
     reference, model = session.reference, session.model
@@ -101,7 +101,7 @@ def quantize(
     if spec.settings:
         with applied_spec(session, spec, recovery) as change:
             session.stage("evaluate", "Running the pruned model")
-            add(True, None, {**_quality(model, reference), **_sizes(model, change)})
+            add(True, None, {**_quality(model, reference), **sizes(session, spec, change)})
             add_quantized(pruned=True)
     value = {"rows": rows, **_about(spec, reference)}
     session.store.put("quantize", {**_key(session, spec, recovery), "methods": list(methods)}, value)
@@ -131,8 +131,3 @@ def _of_copy(model: nn.Module, reference: Reference) -> dict[str, Any]:
 def _quality(model: nn.Module, reference: Reference) -> dict[str, float]:
     states = run(model, reference.windows.evaluation)
     return plain(compare(reference.head, reference.hidden, states, reference.windows.evaluation))
-
-
-def _sizes(model: nn.Module, change: WeightChange) -> dict[str, int]:
-    kept = (cut_bytes if change.units else sparse_bytes)(model, change.removed)
-    return {"file_bytes": dense_bytes(model), "bytes": kept}

@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.planning.cost.written import file_bytes
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan, sparsity
 from pruning.planning.recipe.recipe import Recipe
@@ -14,8 +16,14 @@ from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
-from pruning.ui.shared.plan import current_plan
-from pruning.ui.text import format, labels
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
+from pruning.ui.text import format, labels, sizes
+
+FORMS = {"hf": "Model folder", "compact": "Compact file"}
+WHAT_FORMS = {
+    "hf": "Any program opens it. Zeros take as much room as other numbers.",
+    "compact": "One bit a weight and the values that stay. Prunescope opens it; others need it unpacked.",
+}
 
 
 def page(model: queries.Info, busy: bool) -> None:
@@ -45,8 +53,9 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         ).strip()
         taken = queries.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
-        _expectations(model, plan)
-        request = requests.request("export", recipe=recipe.to_dict(), name=name)
+        to = _form()
+        _expectations(model, plan, to)
+        request = requests.request("export", recipe=recipe.to_dict(), name=name, to=to)
         with page_frame.action_row():
             st.button(
                 "Write the model",
@@ -82,6 +91,19 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
 
 
+def _form() -> str:
+    """In which form the model is written."""
+    form = st.radio(
+        "Write it as",
+        list(FORMS),
+        format_func=FORMS.__getitem__,
+        captions=list(WHAT_FORMS.values()),
+        key="export_form",
+        **session.PERSIST,
+    )
+    return str(form)
+
+
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
@@ -101,8 +123,8 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     ).with_details(name=name)
 
 
-def _expectations(model: queries.Info, plan: Plan) -> None:
-    """The plan's figures before it is written: measured, else forecast."""
+def _expectations(model: queries.Info, plan: Plan, to: str) -> None:
+    """The plan's figures before it is written: measured, else forecast; its size in the chosen form."""
     smap = queries.sensitivity_map(model)
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
@@ -110,19 +132,34 @@ def _expectations(model: queries.Info, plan: Plan) -> None:
     measurements = queries.measurements(model, smap)
     current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
     forecast, measured = current.forecast, current.measured
+    forecast_perplexity = format.perplexity(forecast.perplexity)
     if measured:
-        perplexity, size, band, share = measured["perplexity"], measured["bytes"], "", ""
+        perplexity, source = format.perplexity(measured["perplexity"]), "measured"
+        note = f"forecast was {forecast_perplexity}"
     else:
-        perplexity, size = forecast.perplexity, forecast.bytes
-        band = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
-        share = f"{format.percent(forecast.sparsity)} of prunable weights gone"
-    source = "measured" if measured else "forecast"
+        perplexity, source = forecast_perplexity, "forecast"
+        note = f"{format.perplexity(forecast.perplexity_low)} – {format.perplexity(forecast.perplexity_high)}"
     verdict.show(current)
     left, right = st.columns(2)
     with left:
-        page_frame.figure("Perplexity", format.perplexity(perplexity), source, band, labels.PERPLEXITY)
+        page_frame.figure("Perplexity", perplexity, source, note, labels.PERPLEXITY)
     with right:
-        page_frame.figure("Size, stored sparsely", format.size(size), source, share, labels.SIZE)
+        _size(smap, current, to)
+    after_recovery(smap, plan)
+
+
+def _size(smap: SensitivityMap, current: CurrentPlan, to: str) -> None:
+    """What the chosen form takes, and beside it the unpruned model or the other form."""
+    forecast, measured = current.forecast, current.measured
+    source = "measured" if measured else "forecast"
+    ordinary = file_bytes(measured) if measured else forecast.file_bytes
+    compact = measured["bytes"] if measured else forecast.bytes
+    if to == "compact":
+        note = f"{sizes.less(compact, ordinary)} less than the model folder"
+        page_frame.figure("Compact file", format.size(compact), source, note, labels.COMPACT)
+    else:
+        note = f"unpruned {format.size(smap.dense['bytes'])}"
+        page_frame.figure("Model folder", format.size(ordinary), source, note, labels.SIZE)
 
 
 def _written(model: queries.Info) -> None:
@@ -151,6 +188,6 @@ def _card(value: dict[str, Any]) -> None:
     st.markdown(
         f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
         f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "
-        f"{format.size(value['bytes'])} on disk · {format.size(value['sparse_bytes'])} stored sparsely"
+        f"{sizes.exported(value)}"
     )
     st.code(str(folder), language=None)

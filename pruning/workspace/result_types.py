@@ -6,6 +6,7 @@ from pruning.workspace.result_figures import (
     Accuracy,
     Agreement,
     Behaviour,
+    CompactBytes,
     Criterion,
     DataFingerprint,
     DenseAccuracy,
@@ -17,7 +18,6 @@ from pruning.workspace.result_figures import (
     Layer,
     MaskOptionValues,
     Out,
-    PackedBytes,
     Perplexity,
     ProbeAccuracy,
     Probes,
@@ -145,7 +145,7 @@ class MeasureResult(MaskOptionValues):
     accuracy: Accuracy
     dense_accuracy: DenseAccuracy
     tokens: Tokens
-    bytes: PackedBytes
+    bytes: CompactBytes
     file_bytes: FileBytes
     sparsity: Sparsity
     probe_accuracy: ProbeAccuracy
@@ -179,7 +179,8 @@ class ExportResult(MeasureResult):
 
     out: Annotated[str, "the folder that was written"]
     verified: Annotated[bool, "it was loaded again and gave equal logits"]
-    sparse_bytes: PackedBytes
+    sparse_bytes: CompactBytes
+    to: NotRequired[Annotated[str, "hf or compact"]]
     masked: Annotated[bool, "full-size with zeros"]
     recipe: Annotated[dict[str, Any], "the recipe"]
 
@@ -240,7 +241,7 @@ class QuantizeRow(Quality):
     pruned: Annotated[bool, "whether it is pruned"]
     method: Annotated[str | None, "int8, int8-dynamic or null"]
     file_bytes: FileBytes
-    bytes: PackedBytes
+    bytes: CompactBytes
 
 
 class QuantizeResult(MaskOptionValues):
@@ -273,8 +274,8 @@ class ImpactRow(TypedDict):
     probe_accuracy: NotRequired[ProbeAccuracy]
     sparsity: NotRequired[Sparsity]
     dense_bytes: NotRequired[Annotated[int, "bytes of the dense file"]]
-    bytes: NotRequired[Annotated[int, "bytes in the form that takes least room"]]
-    form: NotRequired[Annotated[str, "that form"]]
+    bytes: NotRequired[Annotated[int, "bytes cut out, or as a compact file"]]
+    form: NotRequired[Annotated[str, "cut or bitmask (a compact file)"]]
     speed: NotRequired[Annotated[dict[str, float] | None, "times as fast as dense, with quartiles"]]
     settings: NotRequired[Settings]
     criterion: NotRequired[Criterion]

@@ -3,6 +3,9 @@
 A row is about a model by the fingerprint of its weights, which covers their number format. It is about a text
 by the fingerprint of its tokens, never by its name: a file may have changed under the same name, and then its
 older figures are about another text. Figures of time belong to one device of one machine besides.
+
+Measurements and answers are found by plan, whichever task made them: a plan is known by its levels, however
+its settings are spelled, and is another one with another criterion, other options or another text.
 """
 
 from collections.abc import Collection
@@ -13,9 +16,14 @@ from pruning.files import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.forecast.predict import sparse_bytes
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import Plan, parse_settings
+from pruning.planning.recipe.criterion_names import canonical_criterion
+from pruning.planning.recipe.mask_options import MaskOptions, names
+from pruning.planning.recipe.plan import Plan, parse_settings, plan_id
+from pruning.planning.recipe.training import Training
+from pruning.workspace.keys import canonical
+from pruning.workspace.plan_figures import READERS, PlanFigures, plan_figures
 from pruning.workspace.store import Store
 
 TIMES = ("prefill_ms", "decode_ms")
@@ -170,14 +178,96 @@ def of_map(
     return [row["value"] for row in about(store, kind, Subject.of_map(smap), **where)]
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of a plan.
+
+    `figures` are those of the task `measure`, as far as the task that measured keeps them: always KL (nats
+    per token), perplexity, agreement and accuracy (0..1), `bytes` with zeros as one bit each, `sparsity`, and
+    `file_bytes` of the ordinary file where single weights are pruned. `recovery` holds the
+    settings of the training before that are not their default, None without training.
+    """
+
+    plan: Plan
+    figures: dict[str, Any]
+    recovery: dict[str, Any] | None
+    made: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a plan answered to a prompt: `value` is a row of the task `generate`."""
+
+    plan: Plan
+    value: dict[str, Any]
+
+
+def measurements(store: Store, smap: SensitivityMap, criterion: str | None = None) -> list[Measurement]:
+    """Everything measured of plans with the map's criterion (or another that it prices), newest first.
+
+    It is there once for each plan and training, whichever task made it: from the first kind of `READERS`
+    that has it, which say most first.
+    """
+    best: dict[str, Measurement] = {}
+    for kind in READERS:
+        for row in _of_subject(store, kind, Subject.of_map(smap)):
+            if not _made_with(smap, criterion or smap.criterion, row):
+                continue
+            for part in plan_figures(kind, row["value"]):
+                measurement = _measurement(smap, row, part)
+                key = canonical({"plan": plan_id(measurement.plan), "recovery": measurement.recovery})
+                best.setdefault(key, measurement)
+    return sorted(best.values(), key=lambda measurement: -measurement.made)
+
+
+def _of_subject(store: Store, kind: str, subject: Subject) -> list[Row]:
+    """Rows of a kind that are about the subject; an export has only its model in its key."""
+    if kind != "export":
+        return about(store, kind, subject)
+    rows = store.find(kind, fingerprint=subject.fingerprint)
+    return [row for row in rows if _stamp(row) == subject.data_fingerprint]
+
+
+def _made_with(smap: SensitivityMap, criterion: str, row: Row) -> bool:
+    """Whether the row was made with the criterion, and with no structure, scope or pattern but the map's."""
+    fields = {**row["key"], **row["value"]}
+    given = fields.get("options") or {name: fields[name] for name in names() if name in fields}
+    same = MaskOptions.of(given) == MaskOptions(structure=smap.structure)
+    return same and canonical_criterion(fields.get("criterion", "")) == criterion
+
+
+def _measurement(smap: SensitivityMap, row: Row, part: PlanFigures) -> Measurement:
+    plan = parse_settings(part.settings or row["value"]["settings"], smap.groups)
+    levels = smap.levels_of(plan)
+    pruned = float(levels @ smap.parameters) / smap.prunable
+    counted = {"bytes": sparse_bytes(smap, levels), "sparsity": pruned}
+    if smap.structure == "unstructured":
+        counted["file_bytes"] = smap.dense["bytes"]  # an ordinary file holds zeros like any number
+    recovery = None if part.recovery is None else Training.of(part.recovery).changed()
+    return Measurement(plan, {**counted, **part.figures}, recovery, row["created"])
+
+
+def answers(store: Store, smap: SensitivityMap) -> list[Answered]:
+    """What plans with the map's criterion answered, of any length, newest first."""
+    rows = about(store, "answer", Subject.of_map(smap))
+    return [
+        Answered(parse_settings(row["value"]["settings"], smap.groups), row["value"])
+        for row in rows
+        if _made_with(smap, smap.criterion, row)
+    ]
+
+
 def measured_plans(
     store: Store, smap: SensitivityMap, criterion: str | None = None
 ) -> list[tuple[Plan, Row]]:
-    """The measured plans that the forecast is fitted to, each with its figures."""
+    """The measured plans that the forecast is fitted to, each with its figures.
+
+    What was measured after training is left out: the forecast is about the plan without.
+    """
     return [
-        (parse_settings(value["settings"], smap.groups), value)
-        for value in of_map(store, "measure", smap, criterion)
-        if value["settings"]
+        (measurement.plan, measurement.figures)
+        for measurement in measurements(store, smap, criterion)
+        if measurement.plan and measurement.recovery is None
     ]
 
 

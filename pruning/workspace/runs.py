@@ -1,47 +1,30 @@
-"""What a workspace holds, as runs: each map, sweep, measurement and export, with its note and its files."""
+"""What a workspace holds, as runs: everything that was made, with its note and its files."""
 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import DEFAULT, names
 from pruning.workspace.keys import canonical
+from pruning.workspace.run_rows import ENDED_BADLY, Run, listed, models
 from pruning.workspace.store import WAITING, Job, Store
 
-RESULTS = ("map", "measure", "measure_recovered", "baseline", "recovery", "export")
-ENDED_BADLY = ("failed", "cancelled")
-
-
-@dataclass(frozen=True)
-class Run:
-    """Something that was made, or tried: `kind` is one of RESULTS, "sweep" or "job" (one that ended badly).
-
-    `key` names it for good, `reference` and `dtype` load its model (None where nobody knows any more),
-    `value` holds its figures; `made` is in seconds since the epoch; `options` are those of
-    pruning.planning.recipe.mask_options that are not at their default, and the recovery where there was one.
-    """
-
-    kind: str
-    key: dict[str, Any]
-    reference: str | None
-    dtype: str
-    criterion: str
-    data: str
-    settings: tuple[str, ...]
-    made: float
-    value: dict[str, Any]
-    note: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """The same few letters for the same run, others for another."""
-        return _digest(_subject(self.kind, self.key))
+__all__ = [
+    "ENDED_BADLY",
+    "Run",
+    "Storage",
+    "annotate",
+    "delete",
+    "files",
+    "models",
+    "runs",
+    "size_of",
+    "storage",
+]
 
 
 @dataclass(frozen=True)
@@ -53,97 +36,11 @@ class Storage:
     exports: int
 
 
-def models(store: Store) -> list[dict[str, Any]]:
-    """What is known of every model that was looked at, the latest first."""
-    return [row["value"] for row in store.find("inspect")]
-
-
-# ---- runs -------------------------------------------------------------------------------------------
-
-
 def runs(store: Store) -> list[Run]:
     """Everything that was made in the workspace, and every job that failed or was cancelled, newest first."""
-    names = _names(store)
     notes = {_digest(row["key"]): row["value"]["text"] for row in store.find("note")}
-    entries = [_result(row, names) for kind in RESULTS for row in store.find(kind)]
-    entries += [_sweep(rows, names) for rows in _sweeps(store)]
-    entries += [_job(job) for job in store.jobs(ENDED_BADLY, limit=200)]
-    noted = [replace(run, note=notes.get(run.id, "")) for run in entries]
+    noted = [replace(run, note=notes.get(run.id, "")) for run in listed(store)]
     return sorted(noted, key=lambda run: run.made, reverse=True)
-
-
-def _names(store: Store) -> dict[str, tuple[str, str]]:
-    """(reference, dtype) by fingerprint: from the latest look at the model, or from a map of it."""
-    named = {
-        row["value"]["fingerprint"]: (row["value"]["model"], "float32") for row in reversed(store.find("map"))
-    }
-    named.update({m["fingerprint"]: (m["reference"], m["dtype"]) for m in reversed(models(store))})
-    return named
-
-
-def _result(row: dict[str, Any], names: dict[str, tuple[str, str]]) -> Run:
-    kind, key, value = row["kind"], row["key"], row["value"]
-    recipe = value.get("recipe") or {}
-    named = names.get(key["fingerprint"])
-    reference, dtype = named or ((recipe.get("model") or {}).get("reference"), "float32")
-    return Run(
-        kind=kind,
-        key=key,
-        reference=reference,
-        dtype=dtype,
-        criterion=key.get("criterion") or value.get("criterion") or "fisher",
-        data=key.get("data") or (recipe.get("data") or {}).get("name") or "demo",
-        settings=tuple(value.get("settings", ())),
-        made=row["created"],
-        value=value,
-        note="",
-        options=_options(value),
-    )
-
-
-def _sweeps(store: Store) -> Iterable[list[dict[str, Any]]]:
-    """The rows of measured points of one model, criterion and text together."""
-    together: dict[str, list[dict[str, Any]]] = {}
-    for row in store.find("sweep_point"):
-        together.setdefault(canonical(_sweep_key(row["key"])), []).append(row)
-    return together.values()
-
-
-def _sweep_key(key: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in key.items() if name not in ("layer", "kind", "level")}
-
-
-def _sweep(rows: list[dict[str, Any]], names: dict[str, tuple[str, str]]) -> Run:
-    key = _sweep_key(rows[0]["key"])
-    reference, dtype = names.get(key["fingerprint"], (None, "float32"))
-    points = [row["value"] for row in rows]
-    made = max(row["created"] for row in rows)
-    about = (key["criterion"], key["data"], (), made, {"points": points}, "", _options(key))
-    return Run("sweep", key, reference, dtype, *about)
-
-
-def _options(values: dict[str, Any]) -> dict[str, Any]:
-    """What differs from its default; a map names its structure in any case."""
-    given = {name: values.get(name) for name in (*names(), "recovery")}
-    return {n: v for n, v in given.items() if v is not None and v != getattr(DEFAULT, n, None)}
-
-
-def _job(job: Job) -> Run:
-    model, arguments = job.request["model"], job.request["arguments"]
-    recipe = arguments.get("recipe") or {}
-    return Run(
-        kind="job",
-        key={"job": job.id},
-        reference=model["reference"],
-        dtype=model.get("dtype", "float32"),
-        criterion=arguments.get("criterion") or recipe.get("criterion") or "fisher",
-        data=arguments.get("data") or (recipe.get("data") or {}).get("name") or "demo",
-        settings=tuple(arguments.get("settings", ())),
-        made=job.finished or job.created,
-        value={"state": job.state, "error": job.error, "request": job.request},
-        note="",
-        options=_options(arguments),
-    )
 
 
 # ---- notes ------------------------------------------------------------------------------------------
@@ -212,14 +109,8 @@ def delete(store: Store, run: Run) -> None:
         _remove(path)
     if run.kind == "job":
         store.remove_job(run.key["job"])
-    elif run.kind == "sweep":
-        for point in run.value["points"]:
-            spot = {name: point[name] for name in ("layer", "kind", "level")}
-            store.remove("sweep_point", {**run.key, **spot})
-    else:
-        store.remove(run.kind, run.key)
-        if run.kind == "recovery":
-            store.remove("recovery_course", run.key)
+    for kind, key in run.rows:
+        store.remove(kind, key)
     annotate(store, run, "")
 
 

@@ -5,12 +5,12 @@ from typing import Annotated, NotRequired, TypedDict
 from pruning.workspace.result_figures import (
     Accuracy,
     Agreement,
+    CompactBytes,
     Criterion,
     DensePerplexity,
     FileBytes,
     Kl,
     MaskOptionValues,
-    PackedBytes,
     Perplexity,
     Quality,
     Recovery,
@@ -48,7 +48,7 @@ class RecoverResult(MaskOptionValues):
     seconds_before: Annotated[float | None, "seconds before the first step; null in a run that was resumed"]
     tokens: Tokens
     sparsity: Sparsity
-    bytes: PackedBytes
+    bytes: CompactBytes
     file_bytes: FileBytes
     recipe: NotRequired[Annotated[str, "the recipe that was written with --out"]]
 
@@ -64,7 +64,7 @@ class Rung(TypedDict):
     agreement: Agreement
     accuracy: Accuracy
     sparsity: Sparsity
-    bytes: PackedBytes
+    bytes: CompactBytes
     recovered: Annotated[bool, "whether it was trained"]
     won_back: NotRequired[Annotated[float | None, "share of the lost KL that training won back"]]
 

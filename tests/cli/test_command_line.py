@@ -126,6 +126,8 @@ def test_an_export_repeats_the_recipe(parsed: Parsed) -> None:
     assert parsed(first)[1]["settings"] == ("up@0=0.5",)
     assert parsed(first)[1]["name"] == "half up"
     assert parsed(second)[1]["out"] == "half-up"
+    compact = command_line({"task": "export", "model": MODEL, "arguments": {**arguments, "to": "compact"}})
+    assert compact.splitlines()[1].endswith("--to compact")
 
 
 def test_several_plans_are_several_commands() -> None:
@@ -194,7 +196,7 @@ EVERY: dict[str, list[dict[str, Any]]] = {
         {"settings": ["up=0.5"], "preset": "uniform=0.3", "labels": {"name": "half up", "notes": None}},
         {"best": 0.2, "structure": "heads", "data": "d"},
     ],
-    "export": [{"recipe": {}, "name": "x", "masked": True}],
+    "export": [{"recipe": {}, "name": "x", "masked": True}, {"recipe": {}, "name": "x", "to": "compact"}],
     "generate": [{"prompts": ["It's", "a"], "plans": [["up=0.5"], []], "max_new_tokens": 7, "floor": 0.2}],
     "recover": [{"settings": ["all=0.5"], "recovery": {"lora": 8, "written": 0}, "scope": "layer"}],
     "progressive": [{"levels": [0.5], "max_kl": 0.25, "max_perplexity": None, "recovery": {"loss": "both"}}],

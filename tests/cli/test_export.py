@@ -99,3 +99,23 @@ def test_settings_that_the_model_has_not(call: Call, llama_folder: Path, tmp_pat
     assert "layers are 0 to 2" in call("recipe", llama_folder, "--set", "up@7=0.5", "--out", out, fails=True)
     assert "wonda" in call("recipe", llama_folder, "--criterion", "wonda", "--out", out, fails=True)
     assert not out.exists()
+
+
+def test_a_compact_model_is_written_opened_and_unpacked(
+    call: Call, llama_folder: Path, workspace: Path
+) -> None:
+    recipe, text = workspace / "half.yaml", workspace / "text.txt"
+    call("recipe", llama_folder, "--set", "all=0.6", "--data", text, "--out", recipe)
+    measured = call("measure", llama_folder, recipe)
+    whole = call("export", llama_folder, recipe, "--out", workspace / "zeros-whole")
+    small = call("export", llama_folder, recipe, "--to", "compact", "--out", workspace / "zeros-small")
+    assert measured["bytes"] == small["sparse_bytes"] < measured["file_bytes"] <= whole["bytes"]
+    assert (
+        call("inspect", workspace / "zeros-small")["fingerprint"]
+        == call("inspect", workspace / "zeros-whole")["fingerprint"]
+    )
+    unpacked = call("unpack", workspace / "zeros-small", "--out", workspace / "zeros-unpacked")
+    assert unpacked["bytes"] == whole["bytes"]
+    assert "ordinary model already" in call(
+        "unpack", workspace / "zeros-whole", "--out", workspace / "again", fails=True
+    )

@@ -13,12 +13,14 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import pruning.ui.explore.mixer.component as mixing
+from pruning.planning.forecast.capability_accuracy import accuracy_curves, overall
 from pruning.planning.forecast.fit import prior
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.presets import PRESETS, preset_plan
 from pruning.ui.data.session import split_settings
 from pruning.ui.explore.mixer.payload import Marks, table_data
+from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, drag, settle, wait_for_plan
 from tests.support import synthetic
@@ -89,7 +91,25 @@ def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]
             }.items():
                 assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
             assert ours["bytes"] == pytest.approx(true.bytes, abs=1)
+            assert ours["fileBytes"] == true.file_bytes
             assert sum(ours["damage"]) == pytest.approx(true.kl, rel=1e-6, abs=1e-9)
+
+
+def test_questions_right_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
+    table = synthetic.sensitivity_map()
+    curves = accuracy_curves(synthetic.PROBES, [(0.2, {"facts": 0.5, "arithmetic": 0.3})])
+    forecaster = Forecaster.prior(table)
+    data = json.loads(json.dumps(table_data(forecaster, Marks(curves=curves))))
+    for text in ([], ["all=0.2"], ["all=0.5"], ["up=0.9"]):
+        plan = parse_settings(text, table.groups)
+        given = {"table": data, "levels": table.levels_of(plan).tolist()}
+        ours = compute("questionsRight(given.table, forecast(given.table, given.levels))", given)
+        true = overall(curves, forecaster.forecast(plan))
+        assert [ours[name] for name in ("value", "low", "high")] == pytest.approx(
+            [true.value, true.low, true.high], rel=1e-6
+        )
+    bare = json.loads(json.dumps(table_data(forecaster, Marks())))
+    assert compute("questionsRight(given.table, {kl: 0.1})", {"table": bare}) is None
 
 
 def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
@@ -116,6 +136,40 @@ def test_moving_a_group_keeps_the_painted_shape_and_what_is_locked(
     assert moved == [0.1, 0.2, 0.0, 0.6, 0.9]
     flat = compute("moved([0, 0, 0, 0, 0], [0, 1, 2, 3, 4], 0.37, given.table, () => false)", given)
     assert flat == [0.37] * 5
+
+
+# ---- what is measured is the large figure -----------------------------------------------------------
+
+
+def test_a_measured_figure_is_large_until_a_hand_moves(page: Page, home: Path) -> None:
+    desk = opened(page, "all=0.2")
+    [row] = Store(home).find("measure", settings=["all=0.2"])
+    truth = row["value"]
+    shown = {
+        "perplexity": format.perplexity(truth["perplexity"]),
+        "agreement": format.percent(truth["agreement"]),
+        "accuracy": format.percent(truth["accuracy"]),
+        "questions": format.percent(truth["probe_accuracy"]),
+    }
+    for name, value in shown.items():
+        tile = desk.locator(f"[data-tile={name}]")
+        expect(tile.locator(".value")).to_have_text(value)
+        expect(tile.locator(".badge")).to_have_text("measured")
+        expect(tile.locator(".note")).to_have_text(re.compile(r"^forecast was \d"))
+    size = desk.locator("[data-tile=size]")
+    expect(size.locator(".value")).to_have_text(format.size(truth["file_bytes"]))
+    expect(size.locator(".note")).to_contain_text(f"compact file {format.size(truth['bytes'])}")
+    fader = desk.locator("[data-fader=gate]")
+    box = fader.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.5 * box["height"], steps=3)
+    for name in shown:
+        expect(desk.locator(f"[data-tile={name}] .badge")).to_have_text("forecast")
+        expect(desk.locator(f"[data-tile={name}] .beside")).to_have_text(re.compile(r"\d.* – \d"))
+    assert "all=0.2" in page.url, "before Python hears of it"
+    page.mouse.up()
 
 
 # ---- hands ------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from pruning.workspace import runs as library
 from pruning.workspace.store import Store
-from tests.e2e.browser import settle
+from tests.e2e.browser import settle, wait_for_plan
+from tests.e2e.test_accessibility import violations
 from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
@@ -78,3 +79,21 @@ def test_ticked_plans_meet_on_the_compare_page(page: Page, home: Path) -> None:
     settle(page)
     pins = parse_qs(urlparse(page.url).query)["pin"]
     assert {pin.rpartition(":")[2] for pin in pins} == {"all=0.2", "all=0.4"}
+
+
+def test_a_run_of_another_criterion_opens_with_its_figures_and_the_way_back(page: Page, home: Path) -> None:
+    synthetic.put_measure(Store(home), synthetic.sensitivity_map(criterion="wanda"), ["all=0.3"])
+    page.goto("/runs?model=demo&plan=up%3D0.1")
+    settle(page)
+    card(page, home, "measure", "all=0.3").get_by_role("button", name="Open").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Explore")
+    shown = page.locator(".st-key-opened_run")
+    expect(shown).to_contain_text("Opened: All groups 30 %")
+    expect(shown).to_contain_text("nats per token")
+    expect(shown).to_contain_text("criterion fisher → wanda; plan “MLP up 10 %” → “All groups 30 %”")
+    settle(page)
+    assert violations(page) == []
+    shown.get_by_role("button", name="Back to what was open").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Runs")
+    wait_for_plan(page, "up=0.1")
+    assert "criterion" not in parse_qs(urlparse(page.url).query)

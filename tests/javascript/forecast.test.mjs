@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { close, functions } from "./sources.mjs";
 
-const { bandAt, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
+const { bandAt, questionsRight, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
   ["explore/mixer/forecast.js"],
-  ["bandAt", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
+  ["bandAt", "questionsRight", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
 );
 
 const CONSTANTS = {
@@ -17,7 +17,7 @@ const CONSTANTS = {
 };
 
 const QUALITY = {
-  loss: { theta: Math.log(0.1), sd: 0.2, spread: 0.1, noise: 0.01, power: null },
+  loss: { theta: Math.log(0.9), sd: 0.2, spread: 0.1, noise: 0.01, power: 1.1 },
   agreement: { theta: Math.log(0.9), sd: 0.1, spread: 0.05, noise: 0.01, power: 0.6 },
   accuracy: { theta: Math.log(0.3), sd: 0.2, spread: 0.1, noise: 0.02, power: 1.1 },
 };
@@ -69,8 +69,8 @@ test("KL is kappa times a power of the summed cost, up to the highest there is",
   assert.equal(klOf(1e9, table()), CONSTANTS.maxKl);
 });
 
-test("the loss lags behind the KL where little is pruned", () => {
-  close(relationAt(QUALITY.loss, 0.1), 0.05);
+test("the loss rises by less than the KL where little is pruned", () => {
+  close(relationAt(QUALITY.loss, 0.1), 0.9 * 0.1 ** 1.1);
   assert.equal(relationAt(QUALITY.loss, 0), 0);
 });
 
@@ -87,7 +87,7 @@ test("a forecast has its figures, and each group its share of the KL", () => {
   const seen = forecast(table(), [0.25, 0.5]);
   const kl = 1.25 * 0.81;
   close(seen.kl, kl);
-  close(seen.perplexity, 30 * Math.exp((kl * kl) / (kl + 0.1)));
+  close(seen.perplexity, 30 * Math.exp(0.9 * kl ** 1.1));
   close(seen.damage[0] + seen.damage[1], kl);
   close(seen.damage[1] / seen.damage[0], 80);
   close(seen.agreement, Math.exp(-0.9 * kl ** 0.6));
@@ -104,6 +104,25 @@ test("nothing pruned is the dense model", () => {
   assert.equal(seen.agreement, 1);
   assert.equal(seen.bytes, 20000);
   assert.deepEqual(seen.damage, [0, 0]);
+});
+
+test("an ordinary file keeps its size, whatever is zero", () => {
+  assert.equal(forecast(table(), [0.9, 0.9]).fileBytes, 20000);
+});
+
+test("questions right are the mean over all questions, with a band where something is pruned", () => {
+  const curves = [
+    { dense: 0.9, chance: 0.5, questions: 10, a: 1, b: 1, spread: 0 },
+    { dense: 0.5, chance: 0.5, questions: 30, a: 1, b: 1, spread: 0 },
+  ];
+  const whole = { ...table(), curves };
+  const none = questionsRight(whole, { kl: 0, klLow: 0, klHigh: 0 });
+  close(none.value, (10 * 0.9 + 30 * 0.5) / 40);
+  assert.deepEqual([none.low, none.high, none.dense], [none.value, none.value, none.value]);
+  const pruned = questionsRight(whole, { kl: Math.log(2), klLow: 0.5, klHigh: 1 });
+  close(pruned.value, (10 * 0.7 + 30 * 0.5) / 40);
+  assert.ok(pruned.low < pruned.value && pruned.value < pruned.high);
+  assert.equal(questionsRight({ ...table(), curves: [] }, none), null);
 });
 
 test("a group whose sparse form would be larger stays dense", () => {

@@ -14,7 +14,9 @@ import pytest
 import pruning.jobs
 from pruning.errors import PruningError
 from pruning.jobs import Runner
+from pruning.jobs.history import History
 from pruning.jobs.process import Engine
+from pruning.jobs.stages import PASSES, Stage
 from pruning.workspace.store import INTERRUPTED, Job, Store
 
 ENGINE = Engine(tasks="tests.jobs.fake_engine", models="tests.jobs.fake_engine")
@@ -266,7 +268,9 @@ SERVER = """
 import sys, time
 from pathlib import Path
 from pruning.jobs import Runner
+from pruning.jobs.history import History
 from pruning.jobs.process import Engine
+from pruning.jobs.stages import PASSES, Stage
 from pruning.workspace.store import Store
 engine = Engine("tests.jobs.fake_engine", "tests.jobs.fake_engine")
 runner = Runner(Store(Path(sys.argv[1])), engine, grace=60)
@@ -336,6 +340,25 @@ def test_there_is_one_runner_for_a_process_and_workspace(
     assert not third.closed
     first.shutdown()
     third.shutdown()
+
+
+def test_what_is_expected_of_jobs_one_after_the_other(runner: Runner) -> None:
+    """The second finds the engine started, the model loaded and the text read."""
+    wanted = {**request("map", criterion="fisher"), "model": {"reference": "demo", "device": "auto"}}
+    assert runner.expected_seconds(wanted) is None
+    History(runner.store, wanted["model"]).keep({"dense": (PASSES["dense"], 1.0)})
+    once, twice = runner.expected_seconds(wanted), runner.expected_seconds(wanted, wanted)
+    assert once is not None
+    assert twice is not None
+    before = sum(PASSES[name] for name in ("start", "load", "text", "dense", "statistics"))
+    assert twice == pytest.approx(2 * once - before)
+
+
+def test_a_timed_job_is_expected_to_take_as_long_again(runner: Runner) -> None:
+    job = finish(runner, runner.submit(request("count")))
+    assert job.state == "done"
+    model = {"reference": "demo", "device": "cpu"}
+    assert History(runner.store, model).seconds(Stage("start")) is not None
 
 
 def test_the_server_side_imports_no_torch() -> None:

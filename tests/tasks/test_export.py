@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from pruning.engine.models import compact
 from pruning.engine.models import save as exporting
 from pruning.engine.models.load import Loaded, load
+from pruning.engine.models.model_card import UNPACK
 from pruning.errors import PruningError
+from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
@@ -108,3 +111,61 @@ def test_a_recipe_for_another_model_is_refused(session: Session) -> None:
     recipe["model"]["fingerprint"] = "0" * 16
     with pytest.raises(PruningError, match="another model"):
         TASKS["export"](session, recipe=recipe, name="x")
+
+
+# ---- the compact form -------------------------------------------------------------------------------
+
+
+def test_a_compact_export_takes_what_was_measured_and_has_the_same_weights(
+    session: Session, tmp_path: Path
+) -> None:
+    recipe = recipe_of(session, ["all=0.6"])
+    whole = TASKS["export"](session, recipe=recipe, out=str(tmp_path / "whole"))
+    done = TASKS["export"](session, recipe=recipe, out=str(tmp_path / "small"), to="compact")
+    assert (whole["to"], done["to"], done["verified"]) == ("hf", "compact", True)
+    header = int.from_bytes((tmp_path / "small" / "compact.safetensors").read_bytes()[:8], "little")
+    assert done["bytes"] - 8 - header == pytest.approx(done["sparse_bytes"], rel=0.002)
+    assert done["bytes"] < done["file_bytes"] <= whole["bytes"]
+    assert load(done["out"]).fingerprint == load(whole["out"]).fingerprint
+    card = (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
+    assert UNPACK in card
+    assert "prunescope unpack" in card
+    assert UNPACK not in (tmp_path / "whole" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_compact_export_that_lost_a_bit_leaves_nothing(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truly = compact.pack
+
+    def broken(folder: Path) -> None:
+        truly(folder)
+        path = folder / "compact.safetensors"
+        raw = bytearray(path.read_bytes())
+        raw[8 + int.from_bytes(raw[:8], "little")] ^= 1  # the first number after the header
+        path.write_bytes(raw)
+
+    monkeypatch.setattr(compact, "pack", broken)
+    with pytest.raises(PruningError, match="has other weights"):
+        TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), out=str(tmp_path / "x"), to="compact")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "workspace"] == []
+
+
+def test_a_form_that_cannot_be_is_refused_before_anything_is_done(session: Session) -> None:
+    with pytest.raises(PruningError, match="hf or compact"):
+        TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), name="x", to="gguf")
+    groups = session.plan_groups("neurons")
+    recipe = Recipe.from_plan(
+        parse_settings(["neurons=0.25"], groups),
+        groups,
+        ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
+        DataEntry(name=session.data),
+        "fisher",
+        MaskOptions(structure="neurons"),
+    ).to_dict()
+    with pytest.raises(PruningError, match="cut out"):
+        TASKS["export"](session, recipe=recipe, name="x", to="compact")
+    cut = TASKS["export"](session, recipe=recipe, name="cut")
+    assert cut["file_bytes"] == cut["sparse_bytes"], "what is cut out takes no room in any form"
+    assert cut["bytes"] == pytest.approx(cut["file_bytes"], rel=0.1)
+    assert TASKS["export"](session, recipe=recipe, name="zeros", to="compact", masked=True)["verified"]

@@ -61,6 +61,18 @@ READERS: dict[str, tuple[Callable[[Store], Any], str, dict[str, Any], dict[str, 
         {"layers": [0, 1], "shares": [0.1, 0.2]},
     ),
     "of_map": (lambda s: results.of_map(s, "measure", MAP), "measure", {**ABOUT, **CRITERION}, PLAN),
+    "measurements": (
+        lambda s: results.measurements(s, MAP),
+        "measure",
+        {**ABOUT, **CRITERION},
+        PLAN,
+    ),
+    "answers": (
+        lambda s: results.answers(s, MAP),
+        "answer",
+        {**ABOUT, **STAMP, **CRITERION, "prompt": "Why?"},
+        {"prompt": "Why?", "settings": ["up=0.5"]},
+    ),
     "measured_plans": (
         lambda s: results.measured_plans(s, MAP),
         "measure",
@@ -112,7 +124,16 @@ def test_every_reader_has_a_row() -> None:
         for name, value in vars(results).items()
         if callable(value) and getattr(value, "__module__", "") == results.__name__ and name[0] != "_"
     }
-    apart = {"Subject", "put_text", "latest_subject", "inspected", "ready_map", "exports"}
+    apart = {
+        "Subject",
+        "Measurement",
+        "Answered",
+        "put_text",
+        "latest_subject",
+        "inspected",
+        "ready_map",
+        "exports",
+    }
     assert public - apart == set(READERS)
 
 

@@ -187,7 +187,12 @@ def _export(model: Mapping[str, Any], arguments: Values) -> str:
     }
     written = _recipe(model, pruned, name=recipe.name, notes=recipe.notes)
     out = arguments.get("out") or arguments.get("name") or "pruned-model"
-    values = {"recipe_file": RECIPE_FILE, "out": out, "masked": bool(arguments.get("masked"))}
+    values = {
+        "recipe_file": RECIPE_FILE,
+        "out": out,
+        "to": arguments.get("to"),
+        "masked": bool(arguments.get("masked")),
+    }
     return f"{written}\n{_line('export', model, values)}"
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from pruning.workspace.result_figures import Kl, Perplexity, Settings, Sparsity
+from pruning.workspace.result_figures import CompactBytes, FileBytes, Kl, Perplexity, Settings, Sparsity
 
 RecipeFile = Annotated[str, "the recipe that was written"]
 Low = Annotated[float, "lower end of the band that is to hold eight of ten measurements"]
@@ -44,6 +44,13 @@ class RecipeResult(TypedDict):
     kept: NotRequired[Annotated[list[int], "of whole units: how many are kept, by layer"]]
 
 
+class UnpackResult(TypedDict):
+    """The compact model, unpacked."""
+
+    out: Annotated[str, "the folder that was written"]
+    bytes: Annotated[int, "bytes of its weights"]
+
+
 class SolveResult(TypedDict):
     """The plan of least forecast damage that meets the targets."""
 
@@ -53,7 +60,8 @@ class SolveResult(TypedDict):
     kl_low: Low
     kl_high: High
     parameters: Annotated[int, "parameters that are kept"]
-    bytes: Annotated[int, "bytes that are left, zeros packed"]
+    file_bytes: FileBytes
+    bytes: CompactBytes
     milliseconds: Annotated[float, "time of the solver"]
     gap_to_bound: Annotated[float, "forecast KL over the bound that no plan can beat"]
     values: NotRequired[Annotated[dict[str, float], "what mattered more than the rest"]]
@@ -69,7 +77,8 @@ class ForecastResult(TypedDict):
     perplexity: Perplexity
     perplexity_low: Low
     perplexity_high: High
-    bytes: Annotated[int, "bytes, zeros packed"]
+    file_bytes: FileBytes
+    bytes: CompactBytes
     sparsity: Sparsity
     measured: Annotated[int, "measurements that the forecast was fitted to"]
 

@@ -20,41 +20,15 @@ def weight_bytes(model: nn.Module) -> int:
 
 
 def sparse_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
-    """Bytes of all weights when each masked group is stored as a bitmask and its kept weights.
+    """Bytes of all weights in a compact file: of each masked group a bitmask and its kept weights.
 
-    A group whose sparse form would be larger stays dense. `masks`: bool [out, in] by group, True = pruned.
+    A group whose compact form would be larger stays dense. `masks`: bool [out, in] by group, True = pruned.
     """
     width, saved = weight_bytes(model), 0.0
     for mask in masks.values():
         count = mask.numel()
         saved += count * width - storage.bitmask_bytes(count, count - int(mask.sum()), width)
     return round(dense_bytes(model) - saved)
-
-
-def csr_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:
-    """Bytes of all weights when each masked group is stored as compressed sparse rows (CSR).
-
-    A kept weight takes its column as well (2 bytes, or 4 where there are over 65,536), and a row where it
-    begins (4 bytes). A group whose sparse form would be larger stays dense. `masks`: bool [out, in] by
-    group, True = pruned.
-    """
-    width, saved = weight_bytes(model), 0.0
-    for mask in masks.values():
-        rows, columns = mask.shape
-        kept = mask.numel() - int(mask.sum())
-        saved += mask.numel() * width - storage.csr_bytes((rows, columns), kept, width)
-    return round(dense_bytes(model) - saved)
-
-
-def smallest(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> tuple[str, int]:
-    """The form that takes least room, "bitmask", "csr" or "dense", and the bytes of all weights in it."""
-    forms = {
-        "dense": dense_bytes(model),
-        "bitmask": sparse_bytes(model, masks),
-        "csr": csr_bytes(model, masks),
-    }
-    best = min(forms, key=forms.__getitem__)
-    return best, forms[best]
 
 
 def cut_bytes(model: nn.Module, masks: Mapping[Group, torch.Tensor]) -> int:

@@ -14,6 +14,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from pruning.engine.architecture.groups import GroupInfo, find_groups
+from pruning.engine.models.compact import load_compact
 from pruning.engine.models.demo import demo_model
 from pruning.engine.models.gguf_convert import converted
 from pruning.errors import PruningError
@@ -236,6 +237,8 @@ def _tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> Any:
 
 
 def _model(checkpoint: Checkpoint, dtype: str, trust_remote_code: bool) -> Any:
+    if checkpoint.compact:
+        return load_compact(checkpoint.folder, getattr(torch, dtype))
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             checkpoint.folder,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -54,21 +55,28 @@ def write_model(
         The folder exists, the disk has too little room, or the copy differs.
     """
     out = out.expanduser().absolute()
-    if out.exists():
-        raise PruningError(f"{out} exists already. Choose another name or remove it first.")
     needed = sum(parameter.nbytes for parameter in model.parameters())
-    with _explained(out), _aside(out, needed) as folder:
-        step("save", "Writing the weights")
-        writer: Any = model
-        with _tied_as_it_is(model):
-            writer.save_pretrained(folder, safe_serialization=True)
-        tokenizer.save_pretrained(folder)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+    with explained(out), aside(out, needed) as folder:
+        write_files(model, tokenizer, folder, texts, step)
         step("verify", "Loading the written model and comparing it")
-        _verify(model, tokenizer, folder, sample)
+        dtype = next(model.parameters()).dtype
+        again = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        verify(model, tokenizer, folder, sample, again)
         os.replace(folder, out)
     return sum(path.stat().st_size for path in out.glob("*.safetensors"))
+
+
+def write_files(
+    model: nn.Module, tokenizer: Any, folder: Path, texts: dict[str, str], step: Callable[[str, str], Any]
+) -> None:
+    """Write weights, configuration, tokenizer and texts into a folder that is there."""
+    step("save", "Writing the weights")
+    writer: Any = model
+    with _tied_as_it_is(model):
+        writer.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -92,10 +100,11 @@ def _tied_as_it_is(model: nn.Module) -> Iterator[None]:
             config.tie_word_embeddings = tied
 
 
-def _verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor) -> None:
-    """Raise PruningError unless `folder` gives the same logits and tokens as the model in memory."""
-    dtype = next(model.parameters()).dtype
-    again = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+def verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor, again: Any) -> None:
+    """Raise PruningError unless `again`, loaded from `folder`, gives the logits of the model in memory.
+
+    The tokenizer of the folder must read a text as the one in memory does.
+    """
     again = again.to(device_of(model)).eval()
     ids = sample.to(device_of(model))
     with torch.no_grad():
@@ -121,8 +130,13 @@ def _same_weights(model: nn.Module, again: nn.Module) -> bool:
 
 
 @contextmanager
-def _aside(out: Path, needed: int) -> Iterator[Path]:
-    """A temporary folder beside `out`, with room for `needed` bytes; deleted in the end unless moved."""
+def aside(out: Path, needed: int) -> Iterator[Path]:
+    """A temporary folder beside `out`, with room for `needed` bytes; deleted in the end unless moved.
+
+    Raises PruningError where `out` exists or the disk has too little room.
+    """
+    if out.exists():
+        raise PruningError(f"{out} exists already. Choose another name or remove it first.")
     out.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out.parent).free
     if free < needed + SPARE_BYTES:
@@ -139,11 +153,12 @@ def _aside(out: Path, needed: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _explained(out: Path) -> Iterator[None]:
+def explained(out: Path) -> Iterator[None]:
+    """Errors of the disk as a PruningError that names `out`."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise PruningError(
             f"The model could not be written to {out}: {reason}. Nothing was left behind."
         ) from None

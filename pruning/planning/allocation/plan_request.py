@@ -75,6 +75,7 @@ class Answer:
             "kl_low": expected.kl_low,
             "kl_high": expected.kl_high,
             "parameters": round(choices.dense["parameters"] - choices.total("parameters", solution.columns)),
+            "file_bytes": expected.file_bytes,
             "bytes": round(choices.dense["bytes"] - choices.total("bytes", solution.columns)),
             "milliseconds": solution.milliseconds,
             "gap_to_bound": solution.gap,

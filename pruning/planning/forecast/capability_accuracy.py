@@ -113,6 +113,32 @@ def share_right(curve: AccuracyCurve, forecast: Forecast) -> Share:
     return Share(value, max(0.0, low), min(1.0, high))
 
 
+def overall(curves: Mapping[str, AccuracyCurve], forecast: Forecast) -> Share:
+    """The forecast share of all questions answered right for a plan; each question counts once.
+
+    What the fits leave unexplained is taken to be common to all capabilities, as the KL's own band is; the
+    scatter is not, and averages out.
+    """
+    counts = np.array([curve.asked.questions for curve in curves.values()])
+    each = list(curves.values())
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=counts))
+
+    value = mean([curve.at(forecast.kl) for curve in each])
+    if forecast.kl <= 0:
+        return Share(value, value, value)
+    luck = math.hypot(
+        *(count * scatter(curve, forecast.kl) for count, curve in zip(counts, each, strict=True))
+    )
+    unsure = BAND * math.hypot(mean([curve.spread for curve in each]), luck / float(counts.sum()))
+    worse, better = sorted(
+        mean([curve.at(kl) for curve in each]) for kl in (forecast.kl_high, forecast.kl_low)
+    )
+    low, high = value - math.hypot(value - worse, unsure), value + math.hypot(better - value, unsure)
+    return Share(value, max(0.0, low), min(1.0, high))
+
+
 def accuracy_curves(
     dense: Mapping[str, float],
     measured: Sequence[tuple[float, Mapping[str, float]]],

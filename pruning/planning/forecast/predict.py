@@ -23,8 +23,9 @@ GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
 class Forecast:
     """What a plan is forecast to do; `_low` and `_high` hold the truth eight times in ten.
 
-    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `bytes` is
-    the weights' size with zeros stored sparsely; `sparsity` is the share of prunable weights pruned.
+    `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `file_bytes` is
+    what an ordinary export writes, `bytes` what a compact one does (the same where whole units are pruned);
+    `sparsity` is the share of prunable weights pruned.
     """
 
     kl: float
@@ -41,6 +42,7 @@ class Forecast:
     accuracy_high: float
     parameters: int
     bytes: int
+    file_bytes: int
     sparsity: float
 
 
@@ -67,7 +69,7 @@ def outcome(
 ) -> Forecast:
     """The forecast at this KL, whose log has the standard deviation `spread`.
 
-    `pruned` weights are zero, and all weights take `size` bytes.
+    `pruned` weights are zero, and all weights take `size` bytes in the form that leaves them out.
     """
     factor = math.exp(BAND * spread)
     perplexity, accuracy = smap.dense["perplexity"], smap.dense["accuracy"]
@@ -89,6 +91,7 @@ def outcome(
         accuracy_high=min(1.0, accuracy * math.exp(-wrong[0])),
         parameters=round(smap.dense["parameters"] - pruned),
         bytes=size,
+        file_bytes=size if smap.structure in UNIT_KINDS else round(smap.dense["bytes"]),
         sparsity=pruned / smap.prunable,
     )
 
@@ -99,7 +102,7 @@ def _grown(perplexity: float, loss: float) -> float:
 
 
 def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
-    """The weights' size in bytes with each group's zeros stored sparsely: one bit per weight and those kept.
+    """The weights' size in a compact file, in bytes: in each group one bit per weight and those kept.
 
     Units pruned whole take no bytes at all.
     """

@@ -77,6 +77,11 @@ def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], li
     return defaults, exceptions
 
 
+def plan_id(plan: Plan) -> tuple[tuple[int, str, float], ...]:
+    """The same value for plans of the same levels, to six decimals, however their settings are spelled."""
+    return tuple(sorted((*group, round(level, 6)) for group, level in plan.items() if level > 0.0))
+
+
 def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -> list[Group]:
     """The groups of one kind ("all" for every kind) in some layers ("0-3,7"; None for every layer).
 

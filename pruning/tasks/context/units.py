@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.structured.layerwise_refit import refit_layerwise
 from pruning.engine.structured.scores import UnitScorer
@@ -76,6 +77,20 @@ def writable_counts(session: Session, kind: str) -> list[int]:
             check_describable(model, units, removal)
             counts.append(count)
     return counts
+
+
+def sizes(session: Session, spec: PruningSpec, change: WeightChange) -> dict[str, int]:
+    """Bytes of the weights: `file_bytes` as an ordinary export writes them, `bytes` as a compact one does.
+
+    Where whole units are pruned, `bytes` are those of the tensors with the units cut out; an ordinary export
+    writes the same, or full-size with zeros where the family has no configuration for the smaller.
+    """
+    model = session.model
+    if not spec.options.whole:
+        return {"bytes": sparse_bytes(model, change.removed), "file_bytes": dense_bytes(model)}
+    cut = cut_bytes(model, change.removed)
+    full_size = why_not_smaller(session, spec) is not None
+    return {"bytes": cut, "file_bytes": dense_bytes(model) if full_size else cut}
 
 
 def share_pruned(session: Session, spec: PruningSpec) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -14,9 +15,12 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.wording import counted
+from pruning.workspace.keys import digest
 
 LENGTHS = (40, 80, 160)
 SHOWN_PROMPTS = 6
+# A plan with its stored answers to one prompt, the longest first.
+Asked = tuple[Candidate, list[dict[str, Any]]]
 
 
 def answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
@@ -96,52 +100,96 @@ def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], le
 
 
 def _stored_answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], busy: bool) -> None:
-    """What is in the workspace for these plans: a tab for each prompt, the newest first."""
-    rows = queries.answers(smap)
-    asked = by_prompt(rows, [format_settings(candidate.plan, model.groups) for candidate in shown])
+    """What is in the workspace for these plans, wherever it was asked; the prompt answered last first."""
+    asked = queries.answers(smap, [candidate.plan for candidate in shown])
     if not asked:
         st.caption("The first answers are on their way." if busy else "Nothing was asked of these plans yet.")
         return
     st.html(token_html.legend())
-    prompts = list(asked)[:SHOWN_PROMPTS]
-    for tab, prompt in zip(st.tabs([format.plain(_short(p)) for p in prompts]), prompts, strict=True):
-        with tab:
+    prompts = list(asked)
+    if len(prompts) > SHOWN_PROMPTS:
+        prompts = [st.selectbox(f"Prompt, one of {len(prompts)}", prompts, key="answers_prompt")]
+        places = [st.container()]
+    else:
+        places = list(st.tabs([format.plain(_short(prompt)) for prompt in prompts]))
+    for place, prompt in zip(places, prompts, strict=True):
+        with place:
             st.markdown(f"**{format.plain(prompt)}**")
-            for candidate in shown:
-                row = asked[prompt].get(tuple(format_settings(candidate.plan, model.groups)))
-                _answer(candidate.name, row)
+            _side_by_side(model, prompt, list(zip(shown, asked[prompt], strict=True)), busy)
 
 
-def _answer(name: str, row: dict[str, Any] | None) -> None:
+def _side_by_side(model: queries.Info, prompt: str, asked: list[Asked], busy: bool) -> None:
+    """The plans' answers to one prompt at one length, and a way to what is missing there."""
+    mark = digest({"prompt": prompt})[:8]
+    lengths = sorted({row["max_new_tokens"] for _, rows in asked for row in rows})
+    length = lengths[-1]
+    if len(lengths) > 1:
+        length = st.segmented_control(
+            "Tokens of each answer",
+            lengths,
+            default=length,
+            required=True,
+            key=f"answers_length_{mark}",
+            help="Longer answers begin like shorter ones, so they are cut to be laid beside them.",
+        )
+    missing = []
+    for candidate, rows in asked:
+        row = at_length(rows, length)
+        whole = row is not None and reaches(row, length)
+        missing += [] if whole else [candidate]
+        _answer(candidate.name, row, "" if whole or row is None else _short_of(row, length))
+    if missing:
+        names = ", ".join(format.plain(candidate.name) for candidate in missing)
+        page_frame.submit_button(
+            f"Ask {names} for {length} tokens",
+            _request(model, missing, [prompt], length),
+            icon=":material/chat:",
+            key=f"answers_missing_{mark}",
+            disabled=busy,
+        )
+
+
+def _short_of(row: dict[str, Any], length: int) -> str:
+    return f" · :gray-badge[asked for {row['max_new_tokens']} of these {length} tokens]"
+
+
+def _answer(name: str, row: dict[str, Any] | None, lack: str) -> None:
     with st.container(border=True):
         if row is None:
             st.markdown(f"**{format.plain(name)}** · :gray-badge[not asked this yet]")
             return
-        st.markdown(f"**{format.plain(name)}** · {token_html.summary(row)}")
+        st.markdown(f"**{format.plain(name)}** · {token_html.summary(row)}{lack}")
         st.html(token_html.answer(row, name))
 
 
-def by_prompt(
-    rows: list[dict[str, Any]], plans: list[list[str]]
-) -> dict[str, dict[tuple[str, ...], dict[str, Any]]]:
-    """Answers of these plans by prompt and settings, of each prompt those of the length asked for last.
+def at_length(rows: Sequence[dict[str, Any]], length: int) -> dict[str, Any] | None:
+    """Of one plan's answers to a prompt, the longest first, the one for a length; None where there is none.
 
-    Answers of two lengths cannot be laid side by side.
-
-    Parameters
-    ----------
-    rows
-        Values of the task `generate`, newest first.
-    plans
-        Settings of each plan.
+    Answers are greedy, so a longer one is cut; where all are shorter it is the longest of them.
     """
-    latest: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
-    length: dict[str, int] = {}
-    for row in rows:
-        prompt, settings = row["prompt"], row["settings"]
-        if settings in plans and length.setdefault(prompt, row["max_new_tokens"]) == row["max_new_tokens"]:
-            latest.setdefault(prompt, {})[tuple(settings)] = row
-    return latest
+    long_enough = [row for row in rows if row["max_new_tokens"] >= length]
+    if not long_enough:
+        return rows[0] if rows else None
+    return cut(long_enough[-1], length)
+
+
+def cut(row: dict[str, Any], length: int) -> dict[str, Any]:
+    """A row of the task `generate` as it would be for fewer tokens."""
+    if row["max_new_tokens"] <= length:
+        return row
+    shorter = {**row, "max_new_tokens": length, "kl": row["kl"][:length]}
+    for name in ("dense", "pruned"):
+        tokens = row[f"{name}_tokens"]
+        shorter[f"{name}_tokens"] = tokens[:length]
+        shorter[f"{name}_ended"] = row[f"{name}_ended"] and len(tokens) <= length
+        shorter[name] = "".join(tokens[:length]).strip()
+    place = row["first_difference"]
+    return {**shorter, "first_difference": place if place is not None and place < length else None}
+
+
+def reaches(row: dict[str, Any], length: int) -> bool:
+    """Whether an answer is all that it would be for so many tokens."""
+    return bool(row["max_new_tokens"] >= length or (row["dense_ended"] and row["pruned_ended"]))
 
 
 def _short(prompt: str) -> str:

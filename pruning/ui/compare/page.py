@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -59,8 +61,9 @@ def figures(
     rows = [_unpruned(smap), *(_row(candidate, measurements, model) for candidate in shown)]
     st.table(pd.DataFrame(rows).set_index("Plan"), border="horizontal", alt="Figures of every plan")
     st.caption(
-        f"In brackets the forecast's band. {labels.BAND} Gone is the share of the "
-        "prunable weights that the plan sets to zero; sizes are with zeros stored sparsely."
+        f"Beside a forecast stands its band. {labels.BAND} Gone is the share of the prunable weights that "
+        "the plan sets to zero. The model folder is what an export writes, zeros and all; a compact file "
+        "leaves them out."
     )
     unfit = len(session.current().pins) - sum(candidate.pinned for candidate in shown)
     if unfit:
@@ -77,41 +80,37 @@ def _unpruned(smap: SensitivityMap) -> dict[str, str]:
     return {
         "Plan": "Unpruned",
         "Gone": "0 %",
-        f"Size {labels.FORECAST}": "–",
-        f"Size {labels.MEASURED}": format.size(dense["bytes"]),
-        f"Perplexity {labels.FORECAST}": "–",
-        f"Perplexity {labels.MEASURED}": format.perplexity(dense["perplexity"]),
-        f"Same next word {labels.FORECAST}": "–",
-        f"Same next word {labels.MEASURED}": "100 %",
-        f"KL, nats per token {labels.FORECAST}": "–",
-        f"KL, nats per token {labels.MEASURED}": "0",
+        "Model folder": format.size(dense["bytes"]),
+        "Compact file": "–",
+        "Perplexity": f"{format.perplexity(dense['perplexity'])} {labels.MEASURED}",
+        "Same next word": "100 %",
+        "KL, nats per token": "0",
     }
 
 
 def _row(candidate: Candidate, measurements: list[queries.Measured], model: queries.Info) -> dict[str, str]:
-    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements, model.groups)
+    forecast, truth = candidate.forecast, queries.measured(candidate.plan, measurements)
+    ordinary = file_bytes(truth) if truth else forecast.file_bytes
+    compact = truth["bytes"] if truth else forecast.bytes
     return {
         "Plan": format.plain(candidate.name),
         "Gone": format.percent(forecast.sparsity),
-        f"Size {labels.FORECAST}": format.size(forecast.bytes),
-        f"Size {labels.MEASURED}": format.size(truth["bytes"]) if truth else "–",
-        f"Perplexity {labels.FORECAST}": _banded(
-            format.perplexity, forecast.perplexity, forecast.perplexity_low, forecast.perplexity_high
-        ),
-        f"Perplexity {labels.MEASURED}": format.perplexity(truth["perplexity"]) if truth else "–",
-        f"Same next word {labels.FORECAST}": _banded(
-            format.percent, forecast.agreement, forecast.agreement_low, forecast.agreement_high
-        ),
-        f"Same next word {labels.MEASURED}": format.percent(truth["agreement"]) if truth else "–",
-        f"KL, nats per token {labels.FORECAST}": _banded(
-            format.kl, forecast.kl, forecast.kl_low, forecast.kl_high
-        ),
-        f"KL, nats per token {labels.MEASURED}": format.kl(truth["kl"]) if truth else "–",
+        "Model folder": format.size(ordinary),
+        "Compact file": format.size(compact) if compact < ordinary else "–",
+        "Perplexity": _figure(format.perplexity, truth, forecast, "perplexity"),
+        "Same next word": _figure(format.percent, truth, forecast, "agreement"),
+        "KL, nats per token": _figure(format.kl, truth, forecast, "kl"),
     }
 
 
-def _banded(show: Callable[[float], str], value: float, low: float, high: float) -> str:
-    return f"{show(value)} ({show(low)} – {show(high)})"
+def _figure(
+    show: Callable[[float], str], truth: Mapping[str, Any] | None, forecast: Forecast, name: str
+) -> str:
+    """A figure in a cell: the measured one with the forecast in small letters, else the forecast's band."""
+    value, low, high = (show(getattr(forecast, f"{name}{end}")) for end in ("", "_low", "_high"))
+    if truth is None:
+        return f"{value} {labels.FORECAST} :small[{low} – {high}]"
+    return f"{show(truth[name])} {labels.MEASURED} :small[forecast was {value}]"
 
 
 def _manage(model: queries.Info, pinned: list[Candidate]) -> None:

@@ -17,7 +17,7 @@ from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
-from pruning.planning.recipe.plan import Group, Plan, format_settings, parse_settings
+from pruning.planning.recipe.plan import Group, Plan, format_settings, plan_id
 from pruning.ui.data import session
 from pruning.ui.text import labels
 from pruning.workspace import results
@@ -112,30 +112,46 @@ def _map(row: int, created: float, _value: dict[str, Any]) -> SensitivityMap:
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured plan of this model, criterion and data."""
+    """One measured plan of this model, criterion and data, its settings in one line and one spelling.
+
+    `recovery` holds the settings of the training it was measured after, None where there was none.
+    """
 
     settings: str
     plan: Plan
     figures: dict[str, Any]
+    recovery: dict[str, Any] | None = None
 
 
 def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
-    """The measured plans of the map's model, criterion and text, newest first."""
+    """The plans of the map's model, criterion and text that any task measured without training, newest first.
+
+    What was measured after training says nothing about the plan without it; see `recovered`.
+    """
+    return [row for row in _measured(smap, model.groups) if row.recovery is None]
+
+
+def recovered(smap: SensitivityMap, plan: Plan) -> list[Measured]:
+    """What was measured of just this plan after training, whichever task did it, newest first."""
+    rows = _measured(smap, smap.groups) if plan else []
+    return [row for row in rows if row.recovery is not None and plan_id(row.plan) == plan_id(plan)]
+
+
+def _measured(smap: SensitivityMap, groups: Sequence[Group]) -> list[Measured]:
     return [
-        Measured(",".join(value["settings"]), parse_settings(value["settings"], model.groups), value)
-        for value in results.of_map(store(), "measure", smap)
+        Measured(",".join(format_settings(row.plan, groups)), row.plan, row.figures, row.recovery)
+        for row in results.measurements(store(), smap)
     ]
 
 
-def measured(plan: Plan, measurements: Sequence[Measured], groups: list[Group]) -> dict[str, Any] | None:
+def measured(plan: Plan, measurements: Sequence[Measured]) -> dict[str, Any] | None:
     """The measured figures of exactly this plan, where there are any."""
-    text = ",".join(format_settings(plan, groups))
-    return next((row.figures for row in measurements if row.settings == text), None)
+    return next((row.figures for row in measurements if plan_id(row.plan) == plan_id(plan)), None)
 
 
 def forecaster(smap: SensitivityMap, measurements: Sequence[Measured]) -> Forecaster:
-    """The map with the fit to its measured plans; with the prior where there are none."""
-    rows = [row for row in measurements if row.plan]
+    """The map with the fit to its plans measured without training; with the prior where there are none."""
+    rows = [row for row in measurements if row.plan and row.recovery is None]
     pairs = [(row.plan, float(row.figures["kl"])) for row in rows]
     return Forecaster.fitted(smap, pairs, [row.figures for row in rows])
 
@@ -158,9 +174,24 @@ def outlier_shares(smap: SensitivityMap) -> dict[int, float] | None:
     return results.outlier_shares(store(), smap)
 
 
-def answers(smap: SensitivityMap) -> list[dict[str, Any]]:
-    """What the dense model and plans of the map's criterion answered, newest first."""
-    return results.of_map(store(), "answer", smap)
+def answers(smap: SensitivityMap, plans: Sequence[Plan]) -> dict[str, list[list[dict[str, Any]]]]:
+    """What the dense model and these plans answered, on whichever page it was asked.
+
+    Returns
+    -------
+    dict
+        By prompt, the one answered last first: for each of the plans its rows of the task `generate`, one for
+        each length that was asked for, the longest first; none where it was not asked.
+    """
+    asked: dict[str, list[list[dict[str, Any]]]] = {}
+    places = {plan_id(plan): number for number, plan in enumerate(plans)}
+    for row in results.answers(store(), smap):
+        number = places.get(plan_id(row.plan))
+        if number is not None:
+            asked.setdefault(row.value["prompt"], [[] for _ in plans])[number].append(row.value)
+    for rows in (rows for by_plan in asked.values() for rows in by_plan):
+        rows.sort(key=lambda value: -value["max_new_tokens"])
+    return asked
 
 
 def rows(model: Info, kind: str) -> list[results.Row]:

@@ -18,7 +18,7 @@ from pruning.ui.text import recovery as recover_words
 from pruning.workspace import results
 from pruning.workspace.keys import canonical
 
-CHOSEN = "recovery_chosen"
+CHOSEN, NEWEST = "recovery_chosen", "recovery_newest"
 RESULT, COURSE = "recovery", "recovery_course"
 
 

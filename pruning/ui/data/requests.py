@@ -47,12 +47,12 @@ def submit(request: dict[str, Any]) -> int:
     return job_id
 
 
-def expected_seconds(request: dict[str, Any]) -> float | None:
-    """How long a request will take once it begins, by this machine's earlier runs.
+def expected_seconds(*asked: dict[str, Any]) -> float | None:
+    """How long requests will take one after the other once they begin, by this machine's earlier runs.
 
     None where neither the same work nor any other with a comparable model was timed here.
     """
-    return runner().expected_seconds(request)
+    return runner().expected_seconds(*asked)
 
 
 def waiting_jobs() -> list[Job]:

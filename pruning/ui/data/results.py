@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pruning.planning.cost import written
 from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.plan import UNIT_KINDS, Group
 from pruning.planning.recipe.training import Training
@@ -18,7 +19,8 @@ from pruning.workspace import results as stored
 from pruning.workspace.keys import canonical
 
 KINDS = ("measure", "measure_recovered")
-CHOSEN = "methods_chosen"  # in the session: the id of the result to go on with
+# In the session: the id of the result to go on with, and that of the newest when it was last looked at.
+CHOSEN, NEWEST = "methods_chosen", "methods_newest"
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,8 @@ def _pruning(arguments: Mapping[str, Any]) -> str:
 
 
 def file_bytes(result: Result) -> int:
-    """Bytes of the ordinary file that an export writes: smaller where units are pruned, else as before."""
-    return int(result.figures["bytes"] if result.smaller else result.figures["file_bytes"])
+    """Bytes of the ordinary folder that an export writes: smaller where units are pruned, else as before."""
+    return written.file_bytes(result.figures)
 
 
 def frame(results: Sequence[Result]) -> pd.DataFrame:

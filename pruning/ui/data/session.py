@@ -146,6 +146,12 @@ def write_address() -> None:
                 del st.query_params[name]
 
 
+def restore(choice: Choice, plans: History) -> None:
+    """Take up everything as it was, the plans to undo as well."""
+    st.session_state[KEY], st.session_state[HISTORY] = choice, plans
+    write_address()
+
+
 def choose_model(**fields: Any) -> None:
     """Take another model. The plan stays as text and is read against the new model's groups."""
     st.session_state[HISTORY] = History()

@@ -30,7 +30,7 @@ from pruning.workspace.store import Job
 
 # By both names: jobs of an older version are in the workspace still.
 CALIBRATE = ("calibrate", "teach")
-TASKS = ("measure", *CALIBRATE)
+TASKS = ("measure", "baseline", *CALIBRATE)
 LATEST = 10
 # One measurement in dense forward passes over as much text, where none was timed yet: the pruned model reads
 # the text and some hundred questions, and both models' heads are compared.
@@ -119,6 +119,7 @@ def strip(
                 request,
                 icon=":material/school:",
                 key="teach",
+                timed=False,
                 disabled=busy,
                 width="stretch",
                 help="Measures the plans that tell most about this model: two that take from everything, "

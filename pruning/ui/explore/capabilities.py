@@ -16,7 +16,7 @@ from pruning.planning.forecast.capability_accuracy import (
 )
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.ui.data import queries
+from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import band_rows
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -41,15 +41,22 @@ def curves(model: queries.Info, smap: SensitivityMap) -> dict[str, AccuracyCurve
     return accuracy_curves(dense["probes"], measured)
 
 
-def section(
-    curves: dict[str, AccuracyCurve] | None, forecast: Forecast, measured: Mapping[str, Any] | None
-) -> None:
+def ask(busy: bool) -> None:
+    """The button that asks the unpruned model the questions, where nobody has."""
+    request = requests.request("baseline", data=session.current().data)
+    page_frame.submit_button(
+        "Ask the unpruned model the questions",
+        request,
+        icon=":material/quiz:",
+        key="ask_questions",
+        disabled=busy,
+        help="The forecast of questions right starts from its answers. Measures the whole baseline.",
+    )
+
+
+def section(curves: dict[str, AccuracyCurve], forecast: Forecast, measured: Mapping[str, Any] | None) -> None:
     """What the plan does to each capability, in an expander."""
     with st.expander("Questions answered right, by capability", icon=":material/quiz:", key="abilities"):
-        if curves is None:
-            st.write("The forecast starts from the unpruned model's answers, which are not measured yet.")
-            page_frame.link("model", "Measure the baseline on Model")
-            return
         shares = (measured or {}).get("probes") or {}
         key = [
             (band_rows.UNPRUNED, "unpruned, measured"),

@@ -5,10 +5,12 @@ All of it but the mixer's table is one fragment: letting go of a fader runs this
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
 
+from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
@@ -18,7 +20,7 @@ from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import missing_map, verdict
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 ANSWERED = "desk_answered"
@@ -34,11 +36,11 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     While the session's own map is missing `smap` is another criterion's: its forecast is marked so, and what
     would judge the session's criterion by it is left out. Measured is what the session's criterion gave.
     """
+    other, chosen = missing_map.other(smap), replace(smap, criterion=session.current().criterion)
     forecaster = queries.forecaster(smap, queries.measurements(model, smap))
-    measurements = queries.measurements(model, replace(smap, criterion=session.current().criterion))
-    table = table_data(forecaster, _marks(model, measurements, forecaster))
+    measurements = queries.measurements(model, chosen)
     curves = capabilities.curves(model, smap)
-    other = missing_map.other(smap)
+    table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
     missing_map.note(smap, KEPT, busy)
 
     @st.fragment
@@ -60,20 +62,22 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             if current.measured or not other:
                 verdict.show(current)
             st.markdown(_as_of_another(current, smap) if other else drift(current))
+            after_recovery(chosen, current.plan)
             if current.plan and not other:
                 calibration.meter(forecaster, current)
         with right:
             pin_button(current)
             presets.popover(model, current.plan)
             _plan_text(model, current.text)
-            if current.plan and not other:
+            if curves is None:
+                capabilities.ask(busy)
+            elif current.plan and not other:
                 capabilities.section(curves, current.forecast, current.measured)
 
     draw()
     if not other:
         calibration.strip(model, forecaster, measurements, busy)
-    chosen = session.current().criterion
-    st.caption(f"{labels.CRITERION.get(chosen, chosen)}. {labels.SPEED}")
+    st.caption(f"{labels.CRITERION.get(chosen.criterion, chosen.criterion)}. {labels.SPEED}")
     component.send_table(table)
 
 
@@ -107,7 +111,12 @@ def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
             session.restore_history(event.past, event.future)
 
 
-def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster: Forecaster) -> Marks:
+def _marks(
+    model: queries.Info,
+    measurements: list[queries.Measured],
+    forecaster: Forecaster,
+    curves: Mapping[str, AccuracyCurve] | None,
+) -> Marks:
     dense = queries.baseline(model)
     smap = forecaster.smap
     unpruned = smap.dense["perplexity"]
@@ -118,6 +127,7 @@ def _marks(model: queries.Info, measurements: list[queries.Measured], forecaster
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
             for group, points in ({} if missing_map.other(smap) else queries.sweep_points(smap)).items()
         },
+        curves=curves,
         decode_ms=dense.get("decode_ms") if dense else None,
         forecast_label=missing_map.forecast_label(smap),
     )

@@ -65,7 +65,7 @@ def costs(rows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
             hovertemplate="Unpruned<br>%{x:.0f} MB<br>measured perplexity %{y:.3g}<extra></extra>",
         )
     figure.update_xaxes(
-        title="Size of the weights, in the smallest form (MB)", range=[across.low, across.high]
+        title="Size, with zeros left out as in a compact file (MB)", range=[across.low, across.high]
     )
     unit = "KL to the unpruned model (nats per token)" if metric == "KL" else "Perplexity"
     figure.update_yaxes(

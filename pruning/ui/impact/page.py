@@ -105,8 +105,9 @@ def _request_of(request: dict[str, Any], techniques: list[Technique]) -> dict[st
 def _families(model: queries.Info, measured: Rows, verdicts: dict[str, Verdict], busy: bool) -> None:
     st.header("Claims and measurements", anchor=False)
     st.caption(
-        "Size is of all weights in the form that takes least room. Reading (a prompt) "
-        "and writing (an answer) are times as fast as the unpruned model, timed in turns with it. "
+        "Size is that of the written model folder; a compact file leaves zeros out, and is smaller until it "
+        "is unpacked. Reading (a prompt) and writing (an answer) are times as fast as the unpruned model, "
+        "timed in turns with it. "
         "**Zeros alone stay at 1.0×, since no kernel uses them.** KL is in nats per token."
     )
     for family in impact_words.families():

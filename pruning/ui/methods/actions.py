@@ -37,7 +37,7 @@ def _figures(model: queries.Info, result: Result) -> None:
         ("KL", f"{format.kl(figures['kl'])} nats", "per token", labels.KL),
         ("Perplexity", format.perplexity(figures["perplexity"]), unpruned, labels.PERPLEXITY),
         ("Same next word", format.percent(figures["agreement"], 1), "", labels.AGREEMENT),
-        ("Ordinary file", format.size(method_results.file_bytes(result)), before, "What an export writes."),
+        ("Model folder", format.size(method_results.file_bytes(result)), before, labels.SIZE),
     )
     for column, (label, value, note, help) in zip(st.columns(len(cells)), cells, strict=True):
         with column:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
-from pruning.ui.data.results import CHOSEN, Result
+from pruning.ui.data.results import CHOSEN, NEWEST, Result
 from pruning.ui.methods import actions, chart, early_exit, form, quantize
 from pruning.ui.shared import charts
 from pruning.ui.text import format, labels
@@ -17,7 +17,6 @@ from pruning.ui.text import methods as method_words
 
 BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
 TASKS = ("measure", "best", "export", "quantize", "early_exit")
-NEWEST = "methods_newest"
 
 
 def page(model: queries.Info, busy: bool) -> None:
@@ -105,8 +104,8 @@ def _table(model: queries.Info, results: Sequence[Result]) -> None:
     )
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     left.caption(
-        "Every figure is measured. Size is with zeros stored sparsely, or with units cut out; the ordinary "
-        f"file is what an export writes.{unpruned}"
+        "Every figure is measured. The model folder is what an export writes: smaller where units are cut "
+        f"out. A compact file leaves zeros out as well.{unpruned}"
     )
     right.download_button(
         "Download as CSV",
@@ -135,8 +134,8 @@ def _columns() -> dict[str, Any]:
         "measured_kl_nats_per_token": number("KL", format="%.4f", help=kl),
         "measured_perplexity": number("Perplexity", format="%.2f", help=labels.PERPLEXITY),
         "same_next_word_percent": number("Same next word", format="%.1f %%", help=labels.AGREEMENT),
-        "bytes_stored_sparsely_or_cut": number("Size", format="%.0f MB", help=labels.SIZE),
-        "bytes_ordinary_file": number("Ordinary file", format="%.0f MB", help="As an export writes it."),
+        "bytes_ordinary_file": number("Model folder", format="%.0f MB", help=labels.SIZE),
+        "bytes_stored_sparsely_or_cut": number("With zeros left out", format="%.0f MB", help=labels.COMPACT),
     }
 
 

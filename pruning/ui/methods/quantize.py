@@ -51,8 +51,8 @@ def _table(value: dict[str, Any]) -> None:
             f"Perplexity {labels.MEASURED}": format.perplexity(row["perplexity"]),
             f"KL, nats per token {labels.MEASURED}": format.kl(row["kl"]),
             f"Same next word {labels.MEASURED}": format.percent(row["agreement"], 1),
-            f"Ordinary file {labels.MEASURED}": format.size(row["file_bytes"]),
-            f"Stored sparsely {labels.MEASURED}": format.size(row["bytes"]),
+            f"Model folder {labels.MEASURED}": format.size(row["file_bytes"]),
+            f"With zeros left out {labels.MEASURED}": format.size(row["bytes"]),
         }
         for row in value["rows"]
     ]

@@ -12,6 +12,7 @@ from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.solver import Solution
 from pruning.planning.bisection import bisection
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.recipe.plan import MAX_LEVEL
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
@@ -54,15 +55,18 @@ def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> N
         ),
         ("Same next word", format.percent(forecast.agreement, 1), _of(measured, "agreement")),
         (
-            "Bytes, zeros stored sparsely",
-            f"{forecast.bytes:,}",
-            f"{measured['bytes']:,}" if measured else "–",
+            "Bytes of the model folder",
+            f"{forecast.file_bytes:,}",
+            f"{file_bytes(measured):,}" if measured else "–",
         ),
+        ("Bytes as a compact file", f"{forecast.bytes:,}", f"{measured['bytes']:,}" if measured else "–"),
         ("Parameters that stay", f"{forecast.parameters:,}", "–"),
         ("Sparsity", format.percent(forecast.sparsity, 3), _of(measured, "sparsity")),
     ]
+    # What is measured stands first, and the forecast beside it.
+    order = ["Measured", "Forecast"] if measured else ["Forecast"]
     st.table(
-        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure"),
+        pd.DataFrame(rows, columns=["Figure", "Forecast", "Measured"]).set_index("Figure")[order],
         border="horizontal",
         alt="The plan's figures, forecast and measured",
     )

@@ -28,7 +28,7 @@ from pruning.ui.optimize.targets import Constraints
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
-from pruning.ui.shared.plan import CurrentPlan, current_plan, drift, session_plan
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
 TASKS = ("measure", "latency", "outliers", "capabilities")
@@ -193,7 +193,7 @@ def _marks(inputs: Inputs) -> list[ChartPoint]:
             identity = f"measured:{row.settings}"
             marks.append(ChartPoint("measured", identity, name, row.plan, forecast, row.figures))
     for name, pinned, forecast in pinned_forecasts(inputs.model, forecaster):
-        figures = queries.measured(pinned, inputs.measurements, inputs.model.groups)
+        figures = queries.measured(pinned, inputs.measurements)
         marks.append(ChartPoint("pin", f"pin:{name}", f"Pinned: {name}", pinned, forecast, figures))
     if inputs.plan:
         current = inputs.current(inputs.plan)
@@ -215,6 +215,7 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
     if current.plan:
         verdict.show(current)
         st.markdown(drift(current))
+        after_recovery(forecaster.smap, current.plan)
         if problem.weights:
             st.markdown(
                 capability_weights.verdict(

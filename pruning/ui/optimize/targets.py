@@ -80,9 +80,10 @@ def fields(smap: SensitivityMap) -> None:
     _number(SHARE, "Remove at least (%)", 5.0, "Share of the prunable weights.")
     _number(
         MEGABYTES,
-        "Size at most (MB)",
+        "Compact file at most (MB)",
         10.0,
-        f"{labels.SIZE} Unpruned: {format.size(dense['bytes'])}.",
+        f"{labels.COMPACT} Zeros do not make the model folder smaller. "
+        f"Unpruned: {format.size(dense['bytes'])}.",
     )
     _number(
         MILLIONS,
@@ -207,7 +208,7 @@ def in_units(target: Target, forecaster: Forecaster) -> str:
     if name == "sparsity":
         return f"{math.floor(value * 1e4 + 1e-6) / 100:g} % removed"
     if name == "bytes":
-        return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} MB"
+        return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} MB as a compact file"
     if name == "parameters":
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
     dense = forecaster.smap.dense["perplexity"]

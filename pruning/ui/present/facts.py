@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import (
@@ -18,8 +19,8 @@ from pruning.planning.forecast.verdict import (
     measured_verdict,
 )
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Facts, Figure, Judged, Meaning, Part, Spoken
-from pruning.ui.text import format
+from pruning.ui.present.html import Bar, Facts, Figure, Judged, Meaning, Part, Spoken
+from pruning.ui.text import format, sizes
 from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
@@ -75,21 +76,24 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
         Texts for readers, each figure marked as measured or forecast.
     """
     forecast, truth, answer = results.forecast, results.measured, results.answer
-    before, after = float(smap.dense["bytes"]), float(truth["bytes"] if truth else forecast.bytes)
+    before, after = float(smap.dense["bytes"]), float(file_bytes(truth) if truth else forecast.file_bytes)
+    compact = float(truth["bytes"] if truth else forecast.bytes)
+    bars = [Bar("Before", format.size(before), 1.0, "measured")]
     source = "measured" if truth else "forecast"
     name = short_name(model)
+    bars.append(Bar("After", format.size(after), after / before, source))
+    if compact < after:
+        bars.append(Bar("As a compact file", format.size(compact), compact / before, source))
     return Facts(
-        title=assumptions.title.strip() or f"A smaller {name}",
+        title=assumptions.title.strip() or default_title(model),
         model=f"the {name}" if model == "demo" else name,
-        figures=(_smaller(after / before, source), _speed(), _same_word(forecast, truth)),
+        figures=(_size(before, after, compact, source), _speed(), _same_word(forecast, truth)),
         judged=_judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
-        before=format.size(before),
-        after=format.size(after),
-        share=after / before,
+        bars=tuple(bars),
         source=source,
         parts=_parts(smap, plan),
-        meanings=_meanings(before, after, assumptions),
-        assumptions=_assumed(before, assumptions),
+        meanings=_meanings(before, after, compact, assumptions),
+        assumptions=_assumed(assumptions),
         spoken=spoken(answer) if answer else None,
         record=_record(name, smap, plan, forecast, truth),
     )
@@ -100,15 +104,24 @@ def short_name(reference: str) -> str:
     return "demo model" if reference == "demo" else reference.rstrip("/\\").replace("\\", "/").split("/")[-1]
 
 
-def _smaller(share: float, source: str) -> Figure:
-    pruned = 1 - share
-    value = "under 1 %" if 0 < pruned < 0.005 else format.percent(pruned)
+def _size(before: float, after: float, compact: float, source: str) -> Figure:
+    """What the written model takes: first the ordinary folder, then a compact file where that is smaller."""
     basis = (
         "Counted in the pruned model."
         if source == "measured"
         else "Counted from the plan, so there is no range."
     )
-    return Figure(value, "smaller, stored without the zeros", source, basis)
+    if after < before:
+        return Figure(sizes.less(after, before), "smaller than before, on disk and in memory", source, basis)
+    says = "for the model folder, as before"
+    if compact < after:
+        says += f"; {format.size(compact)} as a compact file, {sizes.less(compact, after)} less"
+    return Figure(format.size(after), says, source, basis)
+
+
+def default_title(model: str) -> str:
+    """What the presentation is called until it is given a title."""
+    return f"A pruned {short_name(model)}"
 
 
 def _speed() -> Figure:
@@ -116,8 +129,8 @@ def _speed() -> Figure:
         "1.0×",
         "as fast as before",
         "forecast",
-        "Leaving out numbers saves space, not time: today's programs take as long over a zero as over "
-        "any other number. There is no range.",
+        "Zeros save no time: today's programs take as long over a zero as over any other number. There "
+        "is no range.",
     )
 
 
@@ -125,7 +138,8 @@ def _same_word(forecast: Forecast, truth: dict[str, Any] | None) -> Figure:
     says = "times it gives the same next word as before"
     if truth:
         tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
-        return Figure(_in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}.")
+        basis = f"Tried on real text{tokens}; the forecast was {_in_100(forecast.agreement)}."
+        return Figure(_in_100(truth["agreement"]), says, "measured", basis)
     low, high = _in_100(forecast.agreement_low), _in_100(forecast.agreement_high)
     basis = f"Worked out, not tried yet. Between {low} and {high}, {EIGHT}."
     return Figure(_in_100(forecast.agreement), says, "forecast", basis)
@@ -161,16 +175,34 @@ def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
 # ---- money and devices ------------------------------------------------------------------------------
 
 
-def _meanings(before: float, after: float, assumptions: Assumptions) -> tuple[Meaning, ...]:
+def _meanings(before: float, after: float, compact: float, assumptions: Assumptions) -> tuple[Meaning, ...]:
+    """What is saved in memory, where a zero takes as much room as any other number, and on the way there."""
     meanings = []
     if assumptions.price > 0 and assumptions.copies > 0:
         meanings.append(_money(before - after, assumptions))
     if assumptions.memory > 0:
         meanings.append(_devices(before, after, assumptions.memory))
+    if compact < after:
+        meanings.append(_compact(after, compact))
     return tuple(meanings)
 
 
+def _compact(after: float, compact: float) -> Meaning:
+    return Meaning(
+        f"{format.size(after - compact)} less to keep and to send as a compact file",
+        f"{format.size(after)} - {format.size(compact)} a copy. It is unpacked before it runs, and then "
+        "takes as much disk and memory as before.",
+    )
+
+
 def _money(saved: float, assumptions: Assumptions) -> Meaning:
+    if saved <= 0:
+        return Meaning(
+            "Memory costs as much as before",
+            "Once the model is loaded, a zero takes as much memory as any other number: "
+            f"0 GB less a copy × {counted(assumptions.copies, 'copy', 'copies')} × "
+            f"{_price(assumptions.price, assumptions.currency)} a GB and month = nothing less",
+        )
     month = saved / 1e9 * assumptions.price * assumptions.copies
     total = _price(month, assumptions.currency)
     return Meaning(
@@ -193,7 +225,7 @@ def _devices(before: float, after: float, memory: float) -> Meaning:
     )
 
 
-def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
+def _assumed(assumptions: Assumptions) -> tuple[str, ...]:
     lines = []
     if assumptions.price > 0 and assumptions.copies > 0:
         lines.append(f"{_price(assumptions.price, assumptions.currency)} a month for one GB of memory")
@@ -203,11 +235,6 @@ def _assumed(before: float, assumptions: Assumptions) -> tuple[str, ...]:
         )
     if assumptions.memory > 0:
         lines.append(f"{assumptions.memory:g} GB of memory are free on a device")
-    if lines:
-        lines.append(
-            "The software reads a model stored without its zeros; in an ordinary file it stays at "
-            f"{format.size(before)}"
-        )
     return tuple(lines)
 
 
@@ -244,13 +271,13 @@ def _record(
     name: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, truth: dict[str, Any] | None
 ) -> str:
     dense = format.perplexity(smap.dense["perplexity"])
-    kind = "measured" if truth else "forecast"
-    figure = truth["perplexity"] if truth else forecast.perplexity
-    low, high = forecast.perplexity_low, forecast.perplexity_high
-    band = "" if truth else f" ({format.perplexity(low)} – {format.perplexity(high)})"
+    expected = format.perplexity(forecast.perplexity)
+    low, high = format.perplexity(forecast.perplexity_low), format.perplexity(forecast.perplexity_high)
+    figure = format.perplexity(truth["perplexity"]) if truth else f"{expected} ({low} – {high})"
+    kind = f"measured; the forecast was {expected}" if truth else "forecast"
     settings = ", ".join(format_settings(plan, smap.groups))
     return (
         f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
         f"{smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are zero. Perplexity "
-        f"{dense} before (measured), {format.perplexity(figure)}{band} after ({kind}). Made with Prunescope."
+        f"{dense} before (measured), {figure} after ({kind}). Made with Prunescope."
     )

@@ -65,16 +65,24 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A size beside others: what it is of, in words such as "538 MB", as a share of the first (0..1)."""
+
+    label: str
+    size: str
+    share: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Facts:
-    """Everything the presentation says. Sizes are texts such as "538 MB", `share` is after / before, 0..1."""
+    """Everything the presentation says."""
 
     title: str
     model: str
     figures: tuple[Figure, ...]
     judged: Judged
-    before: str
-    after: str
-    share: float
+    bars: tuple[Bar, ...]
     source: str
     parts: tuple[Part, ...]
     meanings: tuple[Meaning, ...]
@@ -101,7 +109,7 @@ STYLE = """<style>
 .present .said {white-space: pre-wrap}
 .present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
   text-underline-offset: 3px}
-.present .bar {display: grid; grid-template-columns: 4.5rem 1fr 11rem; gap: 0.8rem; align-items: center;
+.present .bar {display: grid; grid-template-columns: 8.5rem 1fr 11rem; gap: 0.8rem; align-items: center;
   margin-bottom: 0.5rem}
 .present img {display: block; width: 100%}
 .present .bar img {height: 1.6rem}
@@ -145,7 +153,7 @@ def body(facts: Facts, rank: int = 2) -> str:
     return (
         f'{STYLE}<div class="present"><h{rank} class="title">{escape(facts.title)}</h{rank}>'
         f"<p>A language model is a very long list of numbers. In {escape(facts.model)}, those that matter "
-        "least are set to zero and left out. Here is what that does.</p>"
+        "least are set to zero. Here is what that does.</p>"
         f'<div class="three">{figures}</div>{_judged(facts.judged)}'
         f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}{_spoken(facts.spoken, rank + 1)}"
         f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div>"
@@ -190,14 +198,16 @@ def _picture(facts: Facts, rank: int) -> str:
         for text, parts in groups
         if parts
     )
+    bars = "".join(
+        f'<div class="bar"><span>{escape(each.label)}</span>{_image(bar(each.share), "")}'
+        f"<span>{escape(each.size)} {_mark(each.source)}</span></div>"
+        for each in facts.bars
+    )
     return (
         f"<section>{_heading('What goes', rank)}"
-        f'<div class="bar"><span>Before</span>{_image(bar(1.0), "")}'
-        f"<span>{escape(facts.before)} {_mark('measured')}</span></div>"
-        f'<div class="bar"><span>After</span>{_image(bar(facts.share), "")}'
-        f"<span>{escape(facts.after)} {_mark(facts.source)}</span></div>"
+        f"{bars}"
         f'<p class="small">The model has {counted(layers, "layer")}, one after the other. Each column is a '
-        f"layer, each box a part of it. The faded share of a box is left out.</p>{drawn}"
+        f"layer, each box a part of it. The faded share of a box is set to zero.</p>{drawn}"
         '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
     )
 
@@ -211,7 +221,7 @@ def _alt(parts: Sequence[Part]) -> str:
     levels = [level for part in parts for level in part.levels]
     low, high = format.whole_percent(min(levels)), format.whole_percent(max(levels))
     share = f"{low} %" if low == high else f"{low} to {high} %"
-    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is left out."
+    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is set to zero."
 
 
 def grid(parts: Sequence[Part]) -> str:
@@ -254,10 +264,11 @@ def _meaning(facts: Facts, rank: int) -> str:
         for meaning in facts.meanings
     )
     items = "".join(f"<li>{escape(text)}</li>" for text in facts.assumptions)
+    assumed = f'Everything else is assumed:</p><ul class="small">{items}</ul>' if items else "</p>"
     return (
         f'<section>{_heading("What that could mean", rank)}<div class="two">{cards}</div>'
         f'<p class="small" style="margin-top: 0.8rem">{_mark(facts.source)} The size is {facts.source}. '
-        f'Everything else is assumed:</p><ul class="small">{items}</ul></section>'
+        f"{assumed}</section>"
     )
 
 

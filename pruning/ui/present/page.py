@@ -13,15 +13,19 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present import html
-from pruning.ui.present.facts import Assumptions, Results, facts, short_name
+from pruning.ui.present.facts import Assumptions, Results, default_title, facts
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared.plan import CurrentPlan, current_plan
-from pruning.ui.text import labels
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
+from pruning.ui.text import format, labels
 
 KEY = "present"
 VIEW, FULL, BACK = "view", "full", "present_back"
 MOST = 1e9
 ANSWER_TOKENS = 80
+# In the session: the question whose answer is shown, and the one that was asked here last.
+PROMPT, ASKED = "present_prompt", "present_asked"
+# The row of the task `generate` of each prompt.
+Answers = dict[str, dict[str, Any]]
 BARE = """<style>
 [data-testid="stHeader"], [data-testid="stToolbar"] {display: none}
 [data-testid="stMainBlockContainer"] {padding-top: 1.5rem}
@@ -92,7 +96,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
     chosen = assumptions()
     measurements = queries.measurements(model, smap)
     current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
-    answers = _answers(smap, current)
+    answers = _answers(smap, plan, busy)
     results = Results(current.forecast, current.measured, _chosen(answers))
     content = facts(session.current().model, smap, plan, results, chosen)
     if full:
@@ -131,6 +135,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         st.html(FOCUS, unsafe_allow_javascript=True)
     with st.container(border=True):
         st.html(html.body(content))
+    after_recovery(smap, plan)
     _controls(current, chosen, answers, busy)
 
 
@@ -138,26 +143,36 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "presentation"
 
 
-def _answers(smap: SensitivityMap, current: CurrentPlan) -> list[dict[str, Any]]:
-    """What this plan answered, newest first."""
-    return [row for row in queries.answers(smap) if tuple(row["settings"]) == current.settings]
+def _answers(smap: SensitivityMap, plan: Plan, busy: bool) -> Answers:
+    """What this plan answered on any page, by prompt: the longest answers, the newest first.
+
+    The prompt that was asked here last is shown as soon as its answer is there.
+    """
+    answers = {prompt: rows[0] for prompt, [rows] in queries.answers(smap, [plan]).items()}
+    if st.session_state.get(ASKED) in answers:
+        st.session_state[PROMPT] = st.session_state[ASKED]
+    if st.session_state.get(PROMPT) not in answers:
+        st.session_state.pop(PROMPT, None)
+    if not busy or st.session_state.get(PROMPT) == st.session_state.get(ASKED):
+        st.session_state.pop(ASKED, None)
+    return answers
 
 
-def _chosen(answers: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _chosen(answers: Answers) -> dict[str, Any] | None:
     """The answer to the question that was picked; before any is, the newest."""
-    prompt = st.session_state.get("present_prompt")
-    return next((row for row in answers if row["prompt"] == prompt), answers[0] if answers else None)
+    prompt = st.session_state.get(PROMPT, next(iter(answers), None))
+    return None if prompt is None else answers[prompt]
 
 
 # ---- what may be changed ----------------------------------------------------------------------------
 
 
-def _controls(current: CurrentPlan, chosen: Assumptions, answers: list[dict[str, Any]], busy: bool) -> None:
+def _controls(current: CurrentPlan, chosen: Assumptions, answers: Answers, busy: bool) -> None:
     st.subheader("Change what it says", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
-        name = short_name(session.current().model)
-        _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=f"A smaller {name}")
+        title = default_title(session.current().model)
+        _field("title", st.text_input, "Title", chosen.title, max_chars=120, placeholder=title)
         _assumption_fields(chosen)
     with right:
         _question(current, answers, busy)
@@ -199,10 +214,9 @@ def _field(name: str, widget: Any, label: str, value: Any, **more: Any) -> None:
     widget(label, value=value, key=f"present_{name}", on_change=_take, args=(name,), **more)
 
 
-def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -> None:
-    prompts = list(dict.fromkeys(row["prompt"] for row in answers))
-    if len(prompts) > 1:
-        st.selectbox("Question shown", prompts, key="present_prompt", **session.PERSIST)
+def _question(current: CurrentPlan, answers: Answers, busy: bool) -> None:
+    if len(answers) > 1:
+        st.selectbox("Question shown", list(answers), key=PROMPT, **session.PERSIST)
     prompt = st.text_area(
         "A question to ask",
         next(iter(labels.READY_PROMPTS.values())),
@@ -231,7 +245,13 @@ def _question(current: CurrentPlan, answers: list[dict[str, Any]], busy: bool) -
             page_frame.command(request)
     if pressed:
         with page_frame.user_errors():
-            requests.submit(request)
+            if prompt not in answers or answers[prompt]["max_new_tokens"] < ANSWER_TOKENS:
+                requests.submit(request)
+            st.session_state[ASKED] = prompt
             st.rerun()
+    if ASKED in st.session_state:
+        st.caption(
+            f"“{format.plain(st.session_state[ASKED])}” is being answered. It is shown when it is there."
+        )
     if prompt:
         page_frame.expected_time(request)

@@ -250,7 +250,8 @@ def _button(model: queries.Info, request: dict[str, Any] | None, busy: bool) -> 
         if not done:
             before = recoveries.seconds_before(recovered, training) if left == training.steps else None
             pace = recoveries.seconds_a_step(recovered, training)
-            st.markdown(f":small[{recover_words.estimate(left, pace, before)}]")
+            if pace is not None or not page_frame.expected_time(request):
+                st.markdown(f":small[{recover_words.estimate(left, pace, before)}]")
     with page_frame.action_row():
         st.button(
             label,

@@ -47,7 +47,8 @@ def section(model: queries.Info, busy: bool) -> None:
             )
             if request is not None:
                 page_frame.command(request)
-        if request is not None:
+        trained = recoveries.seconds_a_step(recoveries.recoveries(model), Training())
+        if request is not None and trained is None:
             page_frame.expected_time(request)
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)

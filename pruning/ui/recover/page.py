@@ -22,7 +22,9 @@ ELSEWHERE = 60.0
 
 def page(model: queries.Info, busy: bool) -> None:
     """The three ways to train, a tab each."""
-    first, second, third = st.tabs(["Recover", "Progressive", "Lottery ticket"], key="recover_tabs")
+    first, second, third = st.tabs(
+        ["Recover", "Progressive", "Lottery ticket"], key="recover_tabs", on_change="rerun"
+    )
     with first:
         _recover(model, busy)
     with second:

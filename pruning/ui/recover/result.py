@@ -23,7 +23,7 @@ from pruning.ui.text import recovery as recover_words
 from pruning.wording import counted
 from pruning.workspace import runs as stored_runs
 
-CHOSEN, NEWEST = recoveries.CHOSEN, "recovery_newest"
+CHOSEN, NEWEST = recoveries.CHOSEN, recoveries.NEWEST
 
 
 def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> None:

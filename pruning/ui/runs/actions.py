@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -9,23 +10,40 @@ import streamlit as st
 
 from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
+from pruning.ui.shared import opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import runs as run_words
+from pruning.workspace import results, task_registry
 from pruning.workspace import runs as stored_runs
-from pruning.workspace import task_registry
 from pruning.workspace.runs import Run
 
+# By kind of run, the page that shows it; a job is shown by its task's.
 PAGE_OF = {
     "map": "sensitivity",
     "sweep": "sensitivity",
+    "capabilities": "sensitivity",
     "measure": "explore",
+    "measure_recovered": "methods",
     "baseline": "model",
     "export": "export",
     "recovery": "recover",
+    "ladder": "recover",
+    "lottery": "recover",
+    "answer": "compare",
+    "quantize": "methods",
+    "early_exit": "methods",
+    "impact": "impact",
+    "latency": "speed",
 }
-# Pages that know what was made with options, and where each keeps what it shows.
-SHOWN = {"methods": method_results.CHOSEN, "recover": recoveries.CHOSEN}
+# The tab of its page that shows a kind of run, by the key of the tabs.
+TABS = {
+    "quantize": ("methods_then", "Quantize"),
+    "early_exit": ("methods_then", "Early exit"),
+    "recovery": ("recover_tabs", "Recover"),
+    "ladder": ("recover_tabs", "Progressive"),
+    "lottery": ("recover_tabs", "Lottery ticket"),
+}
 NAME = 40
 
 
@@ -36,44 +54,96 @@ def plan_is_whole(run: Run) -> bool:
 
 
 def open_button(run: Run) -> None:
-    why = None
-    if run.reference is None:
-        why = "Its model was never loaded in this dashboard. Load it on the Model page first."
-    elif run.options and _page_of(run) not in SHOWN:
-        why = "It was made with options that its page does not know. Its command does."
-    if st.button("Open", key=f"open_{run.id}", disabled=why is not None, help=why):
-        take(run)
-        if run.kind == "sweep":
-            spots = {(point["layer"], point["kind"]) for point in run.value["points"]}
-            st.session_state["chosen_groups"] = sorted(spots)
-        if run.options:
-            st.session_state[SHOWN[_page_of(run) or ""]] = run.id
-        st.switch_page(page_frame.PAGES[_page_of(run) or "start"].script)
+    """Open the run on the page that shows it; the page says what was switched, and holds the way back."""
+    unknown = run.reference is None
+    why = (
+        "Its model was never loaded in this dashboard. Load it on the Model page first." if unknown else None
+    )
+    if st.button("Open", key=f"open_{run.id}", disabled=unknown, help=why):
+        page = page_of(run)
+        _select(run, page)
+        _take_to(run, page)
 
 
-def _page_of(run: Run) -> str | None:
-    task = run.value["request"]["task"] if run.kind == "job" else run.kind
-    if run.options and task in ("measure", "measure_recovered"):
-        return "methods"
-    return task_registry.page(task).lower() if run.kind == "job" else PAGE_OF.get(run.kind)
+def _take_to(run: Run, page: str) -> None:
+    """Go to a page with all that the run was about; what the session held before is remembered."""
+    before, plans = session.current(), session.history()
+    take(run)
+    opened.remember(run, page, before, plans)
+    st.switch_page(page_frame.PAGES[page].script)
 
 
-def take(run: Run) -> None:
-    """Make the run's model, criterion, text and plan the session's own."""
+def page_of(run: Run) -> str:
+    """The page that shows a run."""
+    page = (
+        PAGE_OF[run.kind] if run.kind != "job" else task_registry.page(run.value["request"]["task"]).lower()
+    )
+    # Explore knows levels of single weights by a criterion that can have a map, and nothing else.
+    plain = not run.options and run.criterion in labels.CRITERION
+    return "methods" if page == "explore" and not plain else page
+
+
+def _select(run: Run, page: str) -> None:
+    """Have the page begin with just this run, where it can show several."""
+    if run.kind == "sweep":
+        spots = {(point["layer"], point["kind"]) for point in run.value["points"]}
+        st.session_state["chosen_groups"] = sorted(spots)
+    if run.kind in TABS:
+        tabs, name = TABS[run.kind]
+        st.session_state[tabs] = name
+    if page == "methods":
+        st.session_state[method_results.CHOSEN] = _measured_id(run)
+        st.session_state.pop(method_results.NEWEST, None)
+        st.session_state["exit_of"] = "The chosen result" if run.settings else "The unpruned model"
+    if run.kind == "recovery":
+        st.session_state[recoveries.CHOSEN] = run.id
+        st.session_state.pop(recoveries.NEWEST, None)
+
+
+def _measured_id(run: Run) -> str:
+    """The id of the measured plan that a run is about: its own, or that of what it was made from."""
+    if run.kind in ("measure", "measure_recovered"):
+        return run.id
+    kind = "measure_recovered" if "recovery" in run.key else "measure"
+    apart = ("methods", "thresholds")
+    return replace(run, kind=kind, key={name: run.key[name] for name in run.key if name not in apart}).id
+
+
+def take(run: Run, with_plan: bool = True) -> None:
+    """Make the run's model, criterion, text, device and plan the session's own; a plan can be undone."""
     chosen = _choice(run)
+    plan = chosen.pop("settings", None)
+    settings = plan if with_plan else None
     if (run.reference, run.dtype) == (session.current().model, session.current().dtype):
         session.change(**chosen)
+        if settings is not None:
+            session.set_settings(settings)
     else:
-        session.choose_model(trust_remote_code=False, allow_pickle=False, **chosen)
+        new_plan = {} if settings is None else {"settings": settings}
+        session.choose_model(trust_remote_code=False, allow_pickle=False, **chosen, **new_plan)
 
 
 def _choice(run: Run) -> dict[str, Any]:
+    """What the session has to hold so that pages are about the run; what it was not about stays."""
+    chosen: dict[str, Any] = {"model": run.reference or "", "dtype": run.dtype}
+    if run.kind not in run_words.NO_TEXT:
+        chosen["data"] = run.data
+    # That of a map: not what is learnt while training.
+    if run.kind not in run_words.NO_CRITERION and run.criterion in labels.CRITERION:
+        chosen["criterion"] = run.criterion
+    if run.device is not None and run.device != _device(run):
+        chosen["device"] = run.device
     # What was made with options is no plan for Explore; the session's own stays.
-    plan = {"settings": run.settings} if run.settings and not run.options else {}
-    about = {"data": run.data}
-    if run.criterion in labels.CRITERION:  # that of a map: not what is learnt while training
-        about["criterion"] = run.criterion
-    return {"model": run.reference or "", "dtype": run.dtype, **about, **plan}
+    if run.settings and not run.options:
+        chosen["settings"] = run.settings
+    return chosen
+
+
+def _device(run: Run) -> str:
+    """The device that the session's results are of, as they name it."""
+    chosen = session.current().device
+    facts = results.inspected(queries.store(), run.reference or "", run.dtype) or {}
+    return str(facts.get("device", chosen)) if chosen == "auto" else chosen
 
 
 def pin(run: Run) -> None:
@@ -122,9 +192,8 @@ def _duplicate(run: Run, busy: bool) -> None:
             help="Takes the plan to Explore to change it there. This one is pinned beside it.",
         ):
             with page_frame.user_errors():
-                take(run)
                 pin(run)
-                st.switch_page(page_frame.PAGES["explore"].script)
+                _take_to(run, "explore")
         return
     request = _request(run)
     if request is not None:

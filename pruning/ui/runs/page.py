@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.ui.data import queries, session
 from pruning.ui.runs import actions
 from pruning.ui.shared import page as page_frame
-from pruning.ui.text import format
+from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
@@ -46,12 +46,13 @@ def page(busy: bool) -> None:
 
 def _filter(runs: list[Run]) -> list[Run]:
     """The runs of the kinds and the model that are chosen; all of them at first."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom", gap="large")
+    left, right = st.columns([3, 1], gap="large")
     there = [kind for kind in run_words.KIND if any(run.kind == kind for run in runs)]
     kinds = left.pills(
         "Kind",
         there,
         selection_mode="multi",
+        wrap=True,
         format_func=lambda kind: f"{run_words.KIND[kind]} · {sum(run.kind == kind for run in runs)}",
         key="runs_kinds",
         **session.PERSIST,
@@ -100,7 +101,8 @@ def _pin_and_go(ticked: list[Run]) -> None:
         )
         return
     with page_frame.user_errors():
-        actions.take(ticked[0])
+        # All of them are pinned; the session's own plan stays beside them.
+        actions.take(ticked[0], with_plan=False)
         for run in ticked:
             actions.pin(run)
         st.switch_page(page_frame.PAGES["compare"].script)
@@ -135,7 +137,7 @@ def _lines(run: Run) -> None:
     st.markdown(f"**{run_words.title(run)}** {badge}{note}")
     if run.kind in ("export", "job") and run.settings:
         st.caption(run_words.described(run))
-    st.markdown(f":small[{run_words.figures(run)}]")
+    st.markdown(f":small[{run_figures.figures(run)}]")
     if run.note:
         st.markdown(f":small[:material/sticky_note_2: {run.note}]")
 

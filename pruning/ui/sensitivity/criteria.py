@@ -120,9 +120,7 @@ def _truths(
     if len(groups) == 1:
         truth = {float(point["level"]): float(point[field]) for point in entry.points.get(groups[0], ())}
     for level in levels:
-        figures = queries.measured(
-            _plan(groups, level), entry.measurements, list(entry.forecaster.smap.groups)
-        )
+        figures = queries.measured(_plan(groups, level), entry.measurements)
         if level and figures:
             truth[level] = float(figures[field])
     return dict(sorted(truth.items()))

@@ -163,11 +163,11 @@ def on_click(action: Callable[[], Any]) -> None:
         st.session_state["complaint"] = str(error)
 
 
-def submit_button(label: str, request: dict[str, Any] | None, **looks: Any) -> None:
+def submit_button(label: str, request: dict[str, Any] | None, timed: bool = True, **looks: Any) -> None:
     """A button that queues a request, with its command; without a request it cannot be pressed.
 
     The request is taken in the run that the press begins: a callback would hold that of the run before,
-    which a quick hand may have changed meanwhile.
+    which a quick hand may have changed meanwhile. Unless `timed`, the page says itself how long that takes.
     """
     looks["disabled"] = request is None or looks.get("disabled", False)
     with action_row():
@@ -178,16 +178,16 @@ def submit_button(label: str, request: dict[str, Any] | None, **looks: Any) -> N
         with user_errors():
             requests.submit(request)
             st.rerun()
-    if request is not None:
+    if request is not None and timed:
         expected_time(request)
 
 
-def expected_time(*asked: dict[str, Any]) -> None:
-    """How long what a button asks for will take on this machine, where that is known and worth saying."""
-    seconds = [requests.expected_seconds(request) for request in asked]
-    known = [value for value in seconds if value is not None]
-    if len(known) == len(seconds) and sum(known) >= WORTH_SAYING:
-        st.caption(f":material/schedule: about {format.seconds(sum(known))} on this machine", width="content")
+def expected_time(*asked: dict[str, Any]) -> bool:
+    """Say how long what a button asks for will take, if it takes long; False where that is not known."""
+    seconds = requests.expected_seconds(*asked)
+    if seconds is not None and seconds >= WORTH_SAYING:
+        st.caption(f":material/schedule: about {format.seconds(seconds)} on this machine", width="content")
+    return seconds is not None
 
 
 def callback_error() -> None:
@@ -252,6 +252,6 @@ def done_steps() -> dict[str, bool]:
     return {
         "model": True,
         "sensitivity": queries.sensitivity_map(model) is not None,
-        "explore": bool(session.current().settings),
+        "explore": queries.sensitivity_map(model) is not None and bool(session.current().settings),
         "export": queries.written(model),
     }

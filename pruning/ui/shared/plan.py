@@ -6,21 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import streamlit as st
+
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import Verdict, forecast_verdict, measured_verdict
 from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
+from pruning.ui.text import recovery as recover_words
+
+# Of a plan that was trained in many ways, the newest.
+MOST_RECOVERED = 3
 
 
 @dataclass(frozen=True, eq=False)
 class CurrentPlan:
     """A plan in every form that a run of a page needs.
 
-    `settings` is the plan as text, a setting each; `measured` are the figures of the task `measure`, None
-    where exactly this plan was not measured.
+    `settings` is the plan as text, a setting each; `measured` are the figures that any task measured of it
+    without training, None where exactly this plan was not measured.
     """
 
     plan: Plan
@@ -54,9 +62,18 @@ def current_plan(
 ) -> CurrentPlan:
     """A plan with its settings, its forecast and what was measured of it."""
     settings = tuple(format_settings(plan, model.groups))
-    text = ",".join(settings)
-    figures = next((row.figures for row in measurements if row.settings == text), None)
-    return CurrentPlan(plan, settings, forecaster.forecast(plan), figures)
+    return CurrentPlan(plan, settings, forecaster.forecast(plan), queries.measured(plan, measurements))
+
+
+def after_recovery(smap: SensitivityMap, plan: Plan) -> None:
+    """What was measured of the plan after training, a line each; nothing where it was not trained."""
+    for row in queries.recovered(smap, plan)[:MOST_RECOVERED]:
+        figures, how = row.figures, recover_words.how(Training.of(row.recovery or {}))
+        st.markdown(
+            f"{labels.RECOVERED} KL {format.kl(figures['kl'])} nats per token · perplexity "
+            f"{format.perplexity(figures['perplexity'])} · same next word "
+            f"{format.percent(figures['agreement'])} :small[({how})]"
+        )
 
 
 def drift(current: CurrentPlan) -> str:
@@ -70,4 +87,8 @@ def drift(current: CurrentPlan) -> str:
         return f"{pruned} · {labels.FORECAST} {drift} · :gray-badge[not measured yet]"
     kl = current.measured["kl"]
     inside = "inside" if low <= kl <= high else "**outside**"
-    return f"{pruned} · {labels.FORECAST} {drift} · {labels.MEASURED} KL {format.kl(kl)}, {inside} the band"
+    was = f"{format.kl(current.forecast.kl)} ({format.kl(low)} – {format.kl(high)})"
+    return (
+        f"{pruned} · {labels.MEASURED} KL {format.kl(kl)} nats per token :small[forecast was {was}; it lies "
+        f"{inside} the band]"
+    )

@@ -12,17 +12,17 @@ from pruning.ui.speed import charts as speed_charts
 from pruning.ui.text import format, labels
 
 NAME = {
-    "ordinary": "Ordinary file",
-    "bitmask": "Bitmask",
+    "ordinary": "Model folder",
+    "bitmask": "Compact file",
     "csr": "CSR",
     "int8": "8 bits",
     "int8 bitmask": "8 bits, bitmask",
 }
 WHAT = {
     "ordinary": "Every number, zeros too; what an export writes.",
-    "bitmask": "One bit a weight, and the values that are not zero.",
-    "csr": "Values that are not zero, each with its column.",
-    "int8": "A byte a weight and a scale a row; rounds the weights.",
+    "bitmask": "One bit a weight, and the values that are not zero; an export writes it too.",
+    "csr": "Values that are not zero, each with its column. Nothing here writes it.",
+    "int8": "A byte a weight and a scale a row; rounds the weights. Nothing here writes it.",
     "int8 bitmask": "The same, with a bit a weight for zeros.",
 }
 BESIDE = "Unpruned file"
@@ -36,13 +36,15 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
     if kind is None:
         forms = sizes(parts, plan)
     else:
-        # What is cut out leaves no zeros to be stored sparsely.
+        # What is cut out leaves no zeros to leave out of a compact file.
         forms = [size for size in sizes(without(parts, kind, share), {}) if size.form in ("ordinary", "int8")]
-    best = smallest(forms)
+    # What can be written; the other forms are there to compare.
+    best = smallest([size for size in forms if size.form in ("ordinary", "bitmask")])
     st.markdown(
         f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights in "
-        f"{model.facts['dtype']}, as they are, the smallest is **{NAME[best.form].lower()}: "
-        f"{format.size(best.total)}**, {dense.total / best.total:.2f}× smaller than the unpruned file.]"
+        f"{model.facts['dtype']}, as they are, the smallest that an export writes is the "
+        f"**{NAME[best.form].lower()}: {format.size(best.total)}**, "
+        f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
     left, right = st.columns([1, 1], gap="large")
     rows = [(BESIDE, dense), *((NAME[size.form], size) for size in forms)]

@@ -14,20 +14,16 @@ from pruning.planning.recipe.guide_claims import (
     Claim,
     Technique,
     Verdict,
+    compact_ratio,
     memory_ratio,
     perplexity_ratio,
+    written_bytes,
 )
 from pruning.ui.text import format, labels
 
 Row = Mapping[str, Any]
 CLAIMED = ":gray-badge[the guide claims]"
 ASPECT = {"memory": "Smaller", "speed": "Faster", "quality": "Quality"}
-FORM = {
-    "bitmask": "zeros as one bit each",
-    "csr": "only what stays, with its place",
-    "dense": "as it was",
-    "cut": "smaller tensors",
-}
 READ = ", ".join(
     f"“{word}” as a perplexity at most {format.percent(times - 1)} higher" for word, times in READ_AS.items()
 )
@@ -92,10 +88,9 @@ def _claimed(technique: Technique, claim: Claim) -> dict[str, str]:
 
 
 def _line(technique: Technique, row: Row) -> dict[str, str]:
-    smaller = f":small[{times(memory_ratio(row))} smaller, {FORM[row['form']]}]"
     return {
         "Technique": f"**{technique.title}** {labels.MEASURED}",
-        "Size": f"{format.size(row['bytes'])} · {smaller}",
+        "Size": _size(row),
         "Reading": _speed(row, "prefill"),
         "Writing": _speed(row, "decode"),
         "Perplexity": f"{format.perplexity(row['perplexity'])} :small[({times(perplexity_ratio(row))})]",
@@ -103,6 +98,17 @@ def _line(technique: Technique, row: Row) -> dict[str, str]:
         "Next word right": format.percent(row["accuracy"]),
         "Questions right": format.percent(row["probe_accuracy"]) if "probe_accuracy" in row else "–",
     }
+
+
+def _size(row: Row) -> str:
+    """The written file, and what there is smaller than that."""
+    ratio, compact = memory_ratio(row), compact_ratio(row)
+    said = format.size(written_bytes(row))
+    if ratio > 1.0:
+        return f"{said} · :small[{times(ratio)} smaller tensors]"
+    if compact is not None:
+        return f"{said} · :small[compact file {format.size(row['bytes'])}, {times(compact)} smaller]"
+    return said
 
 
 def _unpruned(rows: Sequence[Row]) -> dict[str, str]:
@@ -158,10 +164,12 @@ def _figures(row: Row, verdict: Verdict) -> dict[str, Any]:
     return {
         **about,
         "sparsity_percent": 100 * row["sparsity"],
-        "bytes": row["bytes"],
+        "file_bytes": written_bytes(row),
         "dense_bytes": row["dense_bytes"],
-        "form": row["form"],
         "times_smaller": memory_ratio(row),
+        "bytes": row["bytes"],
+        "form": row["form"],
+        "compact_times_smaller": compact_ratio(row),
         "times_faster_reading": speed.get("prefill"),
         "times_faster_reading_low": speed.get("prefill_low"),
         "times_faster_reading_high": speed.get("prefill_high"),

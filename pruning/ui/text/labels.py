@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
+# What training made of a plan; never to be taken for the plan's own figures.
+RECOVERED = ":orange-badge[measured after recovery]"
 KIND = {
     "qkv": "Attention QKV",
     "attn_out": "Attention output",
@@ -68,8 +70,12 @@ VERDICT = (
 )
 SPARSITY = "Share of the weights that can be pruned which are set to zero."
 SIZE = (
-    "Bytes of the weights when zeros are stored sparsely: one bit for each weight plus the values left. "
-    "An ordinary file stores the zeros as well and stays as large as before."
+    "Bytes of the weights in the folder that an export writes, in the number format in which the model is "
+    "loaded. A zero takes as much room as any other number."
+)
+COMPACT = (
+    "Bytes of the same weights in a compact file: one bit for each weight and the values that stay. It is "
+    "unpacked before a model runs from it."
 )
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
 BAND = "The band is the range in which about eight of ten measurements are expected."
@@ -107,15 +113,16 @@ FIGURES = {
     "Right next word": ("top-1 accuracy", ACCURACY),
     "Same next word": ("top-1 agreement with the dense model", AGREEMENT),
     "Removed": ("sparsity", SPARSITY),
-    "Size, stored sparsely": ("size with bitmask compression", SIZE),
+    "Model folder": ("checkpoint size", SIZE),
+    "Compact file": ("size with bitmask compression", COMPACT),
     "Questions right": ("zero-shot multiple-choice accuracy", QUESTIONS),
     "Reading a prompt": ("prefill latency", PREFILL),
     "Writing a word": ("decode latency, time per output token", DECODE),
 }
 SPEED = (
     "Zeros alone make nothing faster today: common engines multiply by zero as slowly as by anything else, "
-    "so the speed stays **1.0×**. What shrinks is the model stored sparsely, not an ordinary file, in which "
-    "a zero takes as much space as any other number."
+    "so the speed stays **1.0×**. Nor is the written model folder smaller, in which a zero takes as much "
+    "space as any other number; a compact file is, until it is unpacked."
 )
 
 

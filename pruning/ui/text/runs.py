@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format, labels, methods
@@ -16,9 +15,17 @@ from pruning.workspace.runs import Run
 KIND = {
     "map": "Map",
     "sweep": "Sweep",
+    "capabilities": "Capabilities",
     "measure": "Measured plan",
     "measure_recovered": "Measured, recovered",
     "recovery": "Recovery",
+    "ladder": "Ladder of levels",
+    "lottery": "Lottery ticket",
+    "answer": "Answers",
+    "quantize": "8-bit weights",
+    "early_exit": "Early exit",
+    "impact": "The guide's claims",
+    "latency": "Times",
     "baseline": "Baseline",
     "export": "Export",
     "job": "Failed or cancelled",
@@ -26,26 +33,44 @@ KIND = {
 ICON = {
     "map": "grid_on",
     "sweep": "scatter_plot",
+    "capabilities": "quiz",
     "measure": "straighten",
     "measure_recovered": "straighten",
     "recovery": "healing",
+    "ladder": "stairs",
+    "lottery": "confirmation_number",
+    "answer": "chat",
+    "quantize": "compress",
+    "early_exit": "logout",
+    "impact": "fact_check",
+    "latency": "timer",
     "baseline": "speed",
     "export": "save",
     "job": "error",
 }
+# Kinds that no criterion made; and those that are about no text.
+NO_CRITERION = ("baseline", "latency", "impact", "lottery")
+NO_TEXT = ("latency",)
 
 
 def title(run: Run) -> str:
     """What a run is, in a few words."""
-    if run.kind == "map":
-        return f"Map for the criterion {_criterion(run)}"
-    if run.kind == "sweep":
-        return f"Single groups, criterion {_criterion(run)}"
-    if run.kind == "baseline":
-        return "The unpruned model"
+    plain = {
+        "map": f"Map for the criterion {_criterion(run)}",
+        "sweep": f"Single groups, criterion {_criterion(run)}",
+        "capabilities": f"What capabilities lean on, criterion {_criterion(run)}",
+        "baseline": "The unpruned model",
+        "latency": "How fast the model is here",
+        "impact": "The guide's table, measured",
+        "ladder": "All groups, level after level",
+    }
+    if run.kind in plain:
+        return plain[run.kind]
     if run.kind == "job":
         said = task_registry.title(run.value["request"]["task"])
         return f"{said} {'failed' if run.value['state'] == 'failed' else 'was cancelled'}"
+    if run.kind in ("quantize", "early_exit") and not run.settings:
+        return "The unpruned model"
     return Path(run.value["out"]).name if run.kind == "export" else described(run)
 
 
@@ -63,7 +88,7 @@ def described(run: Run) -> str:
 def about(run: Run) -> str:
     """Model, criterion, and the text where it is not the usual one."""
     parts = [format.short(run.reference or "model unknown")]
-    if run.kind != "baseline":
+    if run.kind not in NO_CRITERION:
         parts.append(_criterion(run))
     return " · ".join([*parts, *([format.short(run.data)] if run.data != "demo" else [])])
 
@@ -87,57 +112,6 @@ def _setting(text: str) -> str:
         return f"{noun.capitalize()} {numbers} dropped"
     where = f" in {noun} {numbers}" if layers else ""
     return f"{name} {format.percent(float(level))}{where}"
-
-
-def figures(run: Run) -> str:
-    """A run's key figures in a line of markdown, each marked measured or forecast."""
-    value = run.value
-    if run.kind == "map":
-        points = len(value["groups"]) * len(value["levels"])
-        return (
-            f"{labels.FORECAST} {counted(points, 'point')}, {counted(len(value['groups']), 'group')} at "
-            f"{counted(len(value['levels']), 'level')} · {labels.MEASURED} made in "
-            f"{format.seconds(value['seconds'])}, "
-            f"{value['dense_forwards']:.1f} readings of the text"
-        )
-    if run.kind == "sweep":
-        return _points(value["points"])
-    if run.kind == "baseline":
-        return (
-            f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · right next word "
-            f"{format.percent(value['accuracy'])} · {format.size(value['bytes'])} · "
-            f"{format.milliseconds(value['decode_ms'])} for each further word"
-        )
-    if run.kind == "recovery":
-        return _recovered(value)
-    if run.kind == "job":
-        return str(value["error"] or "What was finished by then is kept.")
-    size = value["sparse_bytes"] if run.kind == "export" else value["bytes"]
-    line = (
-        f"{labels.MEASURED} perplexity {format.perplexity(value['perplexity'])} · "
-        f"KL {format.kl(value['kl'])} nats per token · same next word {format.percent(value['agreement'])} · "
-        f"{format.percent(value['sparsity'])} gone · {format.size(size)} stored sparsely"
-    )
-    return f"{line} · {format.size(value['bytes'])} on disk" if run.kind == "export" else line
-
-
-def _recovered(value: dict[str, Any]) -> str:
-    if not value["finished"]:
-        return f"Stopped after {counted(value['steps'], 'step')}. Ask for it again to go on from there."
-    before, after = value["pruned"], value["recovered"]
-    said = f"KL {format.kl(after['kl'])} nats per token"
-    said += f" (before training {format.kl(before['kl'])})" if before else ""
-    return f"{labels.MEASURED} {said} · perplexity {format.perplexity(after['perplexity'])}"
-
-
-def _points(points: Sequence[dict[str, Any]]) -> str:
-    groups = {(point["layer"], point["kind"]) for point in points}
-    worst = max(points, key=lambda point: point["kl"])
-    count, where = counted(len(points), "point"), counted(len(groups), "group")
-    return (
-        f"{labels.MEASURED} {count} in {where} · the worst: {labels.group(worst['layer'], worst['kind'])} at "
-        f"{format.percent(worst['level'])}, KL {format.kl(worst['kl'])} nats per token"
-    )
 
 
 def when(made: float, now: datetime | None = None) -> str:

@@ -54,7 +54,7 @@ def test_the_dense_plan_costs_nothing() -> None:
     assert made.perplexity == made.perplexity_high == 30.0
     assert made.agreement == 1.0
     assert made.accuracy == made.accuracy_low == 0.4
-    assert made.bytes == 4_000_000
+    assert made.bytes == made.file_bytes == 4_000_000
     assert made.parameters == 1_000_000
 
 
@@ -72,6 +72,15 @@ def test_costs_add_up_and_follow_kappa_and_beta() -> None:
     assert made.kl_high / made.kl == pytest.approx(made.kl / made.kl_low)
     assert Forecaster(table, used).group_costs(plan).sum() == pytest.approx(made.kl)
     assert np.flatnonzero(Forecaster.prior(table).group_costs(plan)).tolist() == sorted(rows)
+
+
+def test_an_ordinary_file_holds_zeros_and_only_cut_units_make_it_smaller() -> None:
+    table = make_table()
+    zeros = Forecaster.prior(table).forecast(uniform(table, 0.5))
+    assert zeros.file_bytes == 4_000_000
+    assert zeros.bytes == pytest.approx(4e6 - table.prunable * (0.5 * 4 - 1 / 8), abs=1)
+    cut = Forecaster.prior(replace(table, structure="neurons")).forecast(uniform(table, 0.5))
+    assert cut.file_bytes == cut.bytes == pytest.approx(4e6 - table.prunable * 2, abs=1)
 
 
 def test_levels_between_and_beyond_the_map_follow_the_power_law() -> None:

@@ -41,7 +41,7 @@ def test_each_part_is_made_once_and_shared_between_views(
     heard: list[str] = []
     view = session.reporting(lambda done, total, note="", partial=None: heard.append(note))
     assert view.reference is session.reference is session.on(session.data).reference
-    assert heard == ["Running the dense model"]
+    assert heard == ["Reading the text", "Running the dense model"]
     assert view.statistics is session.statistics
     assert view.gradients is session.gradients
     session.inputs_for(criterion("taylor"))

@@ -38,13 +38,18 @@ def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open,
     measurements = queries.measurements(
         queries.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
     )
-    truth = queries.measured(parse_settings(["all=0.2"], table.groups), measurements, list(table.groups))
+    truth = queries.measured(parse_settings(["all=0.2"], table.groups), measurements)
     assert truth is not None
-    measured = shown["Perplexity :green-badge[measured]"]
-    assert measured["Light"] == format.perplexity(truth["perplexity"])
-    assert shown["Size :green-badge[measured]"]["Light"] == format.size(truth["bytes"])
-    assert measured["This plan"] == "–", "what was not measured is not made up"
-    assert re.fullmatch(r"[\d.]+ \([\d.]+ – [\d.]+\)", shown["Perplexity :blue-badge[forecast]"]["This plan"])
+    measured = format.perplexity(truth["perplexity"])
+    assert re.fullmatch(
+        rf"{re.escape(measured)} :green-badge\[measured\] :small\[forecast was [\d.]+\]",
+        shown["Perplexity"]["Light"],
+    )
+    assert shown["Model folder"]["Light"] == format.size(truth["file_bytes"]) == "538 MB"
+    assert shown["Compact file"]["Light"] == format.size(truth["bytes"])
+    assert re.fullmatch(
+        r"[\d.]+ :blue-badge\[forecast\] :small\[[\d.]+ – [\d.]+\]", shown["Perplexity"]["This plan"]
+    ), "what was not measured is not made up"
     assert "in layer 29" in text_of(app)
 
 
@@ -94,6 +99,45 @@ def test_stored_answers_are_there_without_asking(open_page: Open, store: Store) 
     said = text_of(app)
     assert "leaves the unpruned answer at token **7** of 11" in said
     assert "not asked this yet" in said, "the other plan has no answer to this prompt"
+
+
+def test_what_was_asked_elsewhere_is_found_and_what_is_missing_asked_for(
+    open_page: Open, store: Store, asked: list[dict]
+) -> None:
+    """Present asks for 80 tokens, Compare for 40: each is found, and the lack is said plan by plan."""
+    table = synthetic.put_all(store)
+    for settings, length in ((["all=0.2"], 80), (["gate=0.4", "up=0.5"], 40)):
+        value = synthetic.put_answer(store, table, settings, max_new_tokens=length)
+        [stored] = store.find("answer", settings=settings)
+        store.put("answer", stored["key"], {**value, "dense_ended": False})
+    app = open_page("compare", model="demo", plan="down=0.3", pin=PINS)
+    said = text_of(app)
+    assert said.count("leaves the unpruned answer at token") == 2
+    assert "asked for 40 of these 80 tokens" in said
+    assert said.count("not asked this yet") == 1, "the plan of Explore"
+    [button] = [button for button in app.button if button.label.endswith("for 80 tokens")]
+    assert button.label == "Ask This plan, Heavy for 80 tokens"
+    button.click().run()
+    assert not app.exception
+    assert asked[0]["arguments"]["plans"] == [["down=0.3"], ["gate=0.4", "up=0.5"]]
+    assert asked[0]["arguments"]["prompts"] == [synthetic.PROMPT]
+    assert asked[0]["arguments"]["max_new_tokens"] == 80
+    [lengths] = [group for group in app.button_group if group.label == "Tokens of each answer"]
+    lengths.set_value(40).run()
+    assert not app.exception
+    assert "asked for 40 of these" not in text_of(app)
+
+
+def test_every_prompt_is_there_however_many_were_asked(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    for number in range(8):
+        synthetic.put_answer(store, table, ["all=0.2"], prompt=f"Question {number}?")
+    app = open_page("compare", model="demo", pin=PINS)
+    box = app.selectbox(key="answers_prompt")
+    assert box.options == [f"Question {number}?" for number in range(7, -1, -1)]
+    box.set_value("Question 0?").run()
+    assert not app.exception
+    assert "**Question 0?**" in text_of(app)
 
 
 def test_a_users_words_are_shown_as_they_are(open_page: Open, store: Store) -> None:
@@ -166,18 +210,26 @@ def test_answers_are_escaped() -> None:
     assert "<b>P" not in drawn
 
 
-def test_answers_of_one_length_are_laid_side_by_side() -> None:
-    rows = [
-        {"prompt": "a", "settings": ["up=0.5"], "max_new_tokens": 80, "n": 1},
-        {"prompt": "a", "settings": ["all=0.2"], "max_new_tokens": 40, "n": 2},
-        {"prompt": "b", "settings": ["all=0.2"], "max_new_tokens": 40, "n": 3},
-        {"prompt": "b", "settings": ["gate=0.1"], "max_new_tokens": 40, "n": 4},
-    ]
-    asked = answers.by_prompt(rows, [["up=0.5"], ["all=0.2"]])
-    assert {prompt: [row["n"] for row in plans.values()] for prompt, plans in asked.items()} == {
-        "a": [1],
-        "b": [3],
-    }
+def test_a_longer_answer_is_cut_to_be_laid_beside_a_shorter_one() -> None:
+    long = row(max_new_tokens=80, dense="Blue light.", pruned="Blue sea.")
+    short = answers.cut(long, 2)
+    assert (short["dense"], short["pruned"]) == ("Blue li", "Blue sea")
+    assert (short["dense_tokens"], short["kl"]) == (["Blue", " li"], [0.01, 0.3])
+    assert not short["pruned_ended"], "it would have gone on"
+    assert short["first_difference"] == 1
+    assert answers.cut(long, 1)["first_difference"] is None
+    assert answers.cut(long, 3)["pruned_ended"], "it ended by then"
+    assert answers.cut(long, 80) is long
+
+
+def test_the_answer_for_a_length_is_the_nearest_that_has_it_all() -> None:
+    rows = [row(max_new_tokens=160, dense="", pruned=""), row(max_new_tokens=80), row(max_new_tokens=2)]
+    for length, taken in ((160, 160), (100, 100), (80, 80), (2, 2)):
+        assert answers.at_length(rows, length)["max_new_tokens"] == taken
+    assert answers.at_length(rows[2:], 80) is rows[2], "shorter than wished for"
+    assert not answers.reaches(rows[2], 80)
+    assert answers.reaches(row(max_new_tokens=40, dense_ended=True), 80), "both ended before"
+    assert answers.at_length([], 80) is None
 
 
 def test_damage_panels_share_one_scale_and_add_up_to_the_forecast() -> None:

@@ -1,6 +1,5 @@
 """Explore: what the forecast has learnt from, the plans that teach it, whether costs add up, abilities."""
 
-import json
 import time
 
 import pytest
@@ -159,9 +158,10 @@ def test_abilities_are_forecast_and_measured_side_by_side(open_page: Open, store
     assert "our prior and one measured plan of this model say" in text_of(app)
 
 
-def test_abilities_need_the_unpruned_models_answers(open_page: Open, store: Store) -> None:
+def test_abilities_need_the_unpruned_models_answers(open_page: Open, store: Store, asked: list[dict]) -> None:
     synthetic.put_model(store)
     synthetic.put_map(store)
     app = open_page("explore", model="demo", plan=EVERYTHING)
-    assert "the unpruned model's answers, which are not measured yet" in text_of(app)
-    assert any("Measure the baseline" in json.dumps(str(link.value)) for link in app.page_link)
+    app.button(key="ask_questions").click().run()
+    assert not app.exception
+    assert [request["task"] for request in asked] == ["baseline"], "one press asks for them"

@@ -80,6 +80,8 @@ def test_claims_stand_beside_measurements_with_a_verdict(filled: Store, open_pag
         "“minimal” loss",
     )
     assert measured[-1]["Perplexity"] == "33.8"
+    assert measured[0]["Size"] == "538 MB · :small[compact file 350 MB, 1.5× smaller]"
+    assert "Smaller: does not hold" in text
     # Zeros, whatever the clock said.
     assert {line["Reading"] for line in measured[:-1]} == {"1.0×"}
 
@@ -142,6 +144,8 @@ def test_the_file_has_every_row_with_its_claim(filled: Store) -> None:
     assert (lines[0]["claimed_times_smaller"], lines[0]["claimed_loss"]) == ("1.2", "minimal")
     assert float(lines[0]["perplexity"]) == pytest.approx(rows["magnitude_50"]["perplexity"], rel=1e-5)
     assert lines[1]["claimed_times_smaller"] == ""
+    assert (lines[0]["file_bytes"], lines[0]["times_smaller"]) == ("538060032", "1")
+    assert float(lines[0]["compact_times_smaller"]) == pytest.approx(1 / 0.65, rel=1e-5)
 
 
 def test_the_chart_tells_the_guides_from_ours(filled: Store) -> None:

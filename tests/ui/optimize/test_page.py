@@ -115,8 +115,8 @@ def test_what_cannot_be_is_said_with_the_nearest_and_loses_nothing(
     press(page, "use")
     before = page.query_params["plan"]
     wish(page, share=None, megabytes=100.0)
-    assert "100 MB cannot be met" in page.error[0].value
-    assert "nearest possible is 147.93 MB" in page.error[0].value
+    assert "100 MB as a compact file cannot be met" in page.error[0].value
+    assert "nearest possible is 147.93 MB as a compact file" in page.error[0].value
     assert page.number_input(key="optimize_megabytes").value == 100.0
     assert page.query_params["plan"] == before
     assert page.button(key="optimize_use").disabled
@@ -132,7 +132,7 @@ def test_what_cannot_be_is_said_with_the_nearest_and_loses_nothing(
 def test_the_nearest_is_said_in_the_units_of_the_fields() -> None:
     table = sensitivity_map()
     targets = {
-        Target("bytes", 1.5e8): "150 MB",
+        Target("bytes", 1.5e8): "150 MB as a compact file",
         Target("kl", 0.5): "KL 0.5 (perplexity 50.7 % worse)",
         Target("sparsity", 0.95): "95 % removed",
         Target("parameters", 30123456): "30.13 M parameters",

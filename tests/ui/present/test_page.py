@@ -37,7 +37,16 @@ def made(truth: dict | None = None, supposed: Assumptions | None = None, **more)
     return present_facts.facts(more.get("model", "demo"), table, plan, results, supposed or Assumptions())
 
 
-TRUTH = {"kl": 0.02, "bytes": 376_663_285, "agreement": 0.934, "perplexity": 35.2, "tokens": 4096}
+TRUTH = {
+    "kl": 0.02,
+    "bytes": 376_663_285,
+    "file_bytes": 538_090_408,
+    "agreement": 0.934,
+    "perplexity": 35.2,
+    "tokens": 4096,
+}
+# As if whole neurons had been cut out.
+CUT = {**TRUTH, "structure": "neurons", "not_smaller": None}
 ANSWER = {
     "prompt": "Why?",
     "dense": "Air scatters blue light.",
@@ -62,14 +71,18 @@ def test_without_a_plan_the_page_says_where_to_make_one(open_page: Open, store: 
 
 
 def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, store: Store) -> None:
-    table = synthetic.put_all(store)
+    synthetic.put_all(store)
     figures = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert f"{round(100 * (1 - figures['bytes'] / table.dense['bytes']))} %" in page
+    assert f"{format.size(figures['file_bytes'])} for the model folder, as before" in re.sub(r" +", " ", page)
+    saved = round(100 * (1 - figures["bytes"] / figures["file_bytes"]))
+    assert f"{format.size(figures['bytes'])} as a compact file, {saved} % less" in page
     assert f"{round(100 * figures['agreement'])} in 100" in page
-    assert page.count("● measured") == 5
+    assert page.count("● measured") == 6
     assert page.count("◌ forecast") == 2, "speed was not measured, nor were answers"
-    synthetic.put_measure(store, table, ["gate=0.4", "up=0.5"], answers=synthetic.behaviour(repeating=6))
+    synthetic.put_measure(
+        store, synthetic.sensitivity_map(), ["gate=0.4", "up=0.5"], answers=synthetic.behaviour(repeating=6)
+    )
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
     assert "✕ Its answers are broken: some run in circles or make no sense." in page
     assert "● measured 6 of 14 answers fall into repetition; 9 of 14 begin unlike" in " ".join(page.split())
@@ -106,7 +119,7 @@ def test_shown_alone_there_is_nothing_to_press_but_the_way_back(open_page: Open,
     assert not app.exception
     assert [button.key for button in app.button] == ["present_leave"]
     assert not [*app.number_input, *app.text_input, *app.text_area, *app.slider]
-    assert "A smaller demo model" in shown(app)
+    assert "A pruned demo model" in shown(app)
     app.button(key="present_leave").click().run()
     assert "view" not in app.query_params
     assert app.button(key="present_full")
@@ -122,11 +135,75 @@ def test_an_answer_is_shown_or_asked_for(open_page: Open, store: Store, asked: l
     synthetic.put_answer(store, table, ["down=0.3"])
     synthetic.put_answer(store, table, ["down=0.3"], prompt="And at night?")
     app.run()
-    assert "And at night?" in shown(app)
-    app.selectbox(key="present_prompt").set_value(synthetic.PROMPT).run()
     page = shown(app)
-    assert synthetic.PROMPT in page
+    assert synthetic.PROMPT in page, "it was asked here, and not the newer one"
     assert "bends it." in page
+    app.selectbox(key="present_prompt").set_value("And at night?").run()
+    assert "And at night?" in shown(app)
+
+
+def test_the_question_just_asked_is_shown_when_it_is_answered(
+    open_page: Open, store: Store, asked: list[dict]
+) -> None:
+    table = synthetic.put_all(store)
+    letter, sky = "Write a letter.", "Why is the sky blue?"
+    synthetic.put_answer(store, table, ["down=0.3"], prompt=sky, max_new_tokens=80)
+    synthetic.put_answer(store, table, ["down=0.3"], prompt=letter, max_new_tokens=40)
+    app = open_page("present", model="demo", plan="down=0.3")
+    assert letter in shown(app), "the one answered last"
+    app.text_area(key="present_ask").set_value(sky).run()
+    app.button(key="present_answer").click().run()
+    assert not app.exception
+    assert sky in shown(app)
+    assert letter not in shown(app)
+    assert asked == [], "it was answered before"
+    app.text_area(key="present_ask").set_value("And at night?").run()
+    app.button(key="present_answer").click().run()
+    assert asked[0]["arguments"]["prompts"] == ["And at night?"]
+    assert "is being answered" in text_of(app)
+    assert sky in shown(app), "until the new one is there"
+    synthetic.put_answer(store, table, ["down=0.3"], prompt="And at night?", max_new_tokens=80)
+    [stored] = store.find("answer", prompt=letter)
+    store.put("answer", stored["key"], stored["value"])  # by another page, later
+    store.update_job(store.jobs()[0].id, state="done")
+    app.run()
+    assert not app.exception
+    assert "And at night?" in shown(app)
+    assert "is being answered" not in text_of(app)
+
+
+def test_what_compare_asked_is_shown_however_the_plan_is_spelled(open_page: Open, store: Store) -> None:
+    table = synthetic.put_all(store)
+    value = synthetic.put_answer(store, table, ["all=0.3"], max_new_tokens=160)
+    [stored] = store.find("answer")
+    spelled = [f"{kind}=0.3" for kind in ("up", "down", "gate", "attn_out", "qkv")]
+    store.remove("answer", stored["key"])
+    store.put("answer", {**stored["key"], "settings": spelled}, {**value, "settings": spelled})
+    assert "bends it." in shown(open_page("present", model="demo", plan="all=0.3"))
+    assert "bends it." not in shown(open_page("present", model="demo", plan="all=0.3,up=0.2"))
+
+
+@pytest.mark.parametrize("page", ["explore", "export", "optimize", "present"])
+def test_what_recover_measured_of_the_plan_counts_on_every_page(
+    open_page: Open, store: Store, page: str
+) -> None:
+    """Before training it is the plan's own figure; after training it is named so, and beside it."""
+    synthetic.put_all(store)
+    synthetic.put_recovery(store, ["down=0.3"])
+    synthetic.put_recovery(store, ["up=0.3"])
+    app = open_page(page, model="demo", plan="down=0.3")
+    said = text_of(app)
+    if page != "optimize":
+        assert said.count(":orange-badge[measured after recovery] KL 0.2 ") == 1
+    else:  # it is about the plan that it proposes; others are points of its chart
+        assert any(option.endswith("(down=0.3)") for option in app.selectbox(key="optimize_point").options)
+    if page == "explore":
+        assert ":green-badge[measured] KL 0.8" in said
+        assert "not measured yet" not in said
+    if page == "export":
+        assert next(metric.value for metric in app.metric if metric.label == "Perplexity") == "72.0"
+    if page == "present":
+        assert "60 in 100" in shown(app)
 
 
 @pytest.mark.parametrize("value", ["nan", "-1", "1e300", "many", ""])
@@ -143,8 +220,9 @@ def test_an_address_is_read_back() -> None:
 
 
 def test_measured_figures_win_and_are_told_as_such() -> None:
-    smaller, speed, same = made(TRUTH).figures
-    assert (smaller.value, smaller.source) == ("30 %", "measured")
+    size, speed, same = made(TRUTH).figures
+    assert (size.value, size.source) == ("538 MB", "measured")
+    assert size.says == "for the model folder, as before; 377 MB as a compact file, 30 % less"
     assert (same.value, same.source) == ("93 in 100", "measured")
     assert "4,096 places" in same.basis
     assert speed.value == "1.0×"
@@ -153,12 +231,13 @@ def test_measured_figures_win_and_are_told_as_such() -> None:
 def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
     seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
-    smaller, _, same = made().figures
-    assert smaller.value == format.percent(1 - seen.bytes / table.dense["bytes"])
+    size, _, same = made().figures
+    assert size.value == format.size(table.dense["bytes"])
+    assert f"{format.percent(1 - seen.bytes / table.dense['bytes'])} less" in size.says
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
         assert f"{round(100 * bound)} in 100" in same.basis
-    assert {smaller.source, same.source} == {"forecast"}
+    assert {size.source, same.source} == {"forecast"}
 
 
 def test_answers_are_judged_in_a_sentence() -> None:
@@ -179,7 +258,7 @@ def test_times_in_a_hundred(share: float, text: str) -> None:
 
 
 def test_the_sums_add_up() -> None:
-    money, devices = made(TRUTH, Assumptions(price=4.0, copies=1000, memory=2.0, currency="$")).meanings
+    money, devices = made(CUT, Assumptions(price=4.0, copies=1000, memory=2.0, currency="$")).meanings
     saved = (538_090_408 - 376_663_285) / 1e9
     assert money.result == f"{4.0 * 1000 * saved:,.2f} $ less a month for memory"
     assert money.sum == "0.161 GB less a copy × 1,000 copies × 4.00 $ a GB and month = about 645.71 $ a month"
@@ -196,7 +275,24 @@ def test_the_sums_add_up() -> None:
     ],
 )
 def test_devices(memory: float, text: str) -> None:
-    assert made(TRUTH, Assumptions(memory=memory)).meanings[-1].result == text
+    assert made(CUT, Assumptions(memory=memory)).meanings[-1].result == text
+
+
+def test_zeros_save_no_memory_and_no_money() -> None:
+    money, devices, compact = made(TRUTH, Assumptions(price=4.0, copies=1000, memory=2.0)).meanings
+    assert money.result == "Memory costs as much as before"
+    assert devices.result == "3 copies fit into one device, as before"
+    assert compact.result == "161 MB less to keep and to send as a compact file"
+    assert compact.sum.startswith("538 MB - 377 MB a copy. It is unpacked before it runs")
+
+
+def test_what_is_cut_out_is_smaller_in_every_form() -> None:
+    facts = made(CUT)
+    assert (facts.figures[0].value, facts.figures[0].says) == (
+        "30 %",
+        "smaller than before, on disk and in memory",
+    )
+    assert [each.label for each in facts.bars] == ["Before", "After"]
 
 
 def test_every_assumption_that_is_used_is_listed() -> None:
@@ -205,7 +301,6 @@ def test_every_assumption_that_is_used_is_listed() -> None:
         "4.00 € a month for one GB",
         "1,000 copies of the model",
         "2 GB of memory are free",
-        "538 MB",
     ):
         assert text in page
     nothing = said(present_page.body(made(TRUTH, Assumptions(price=0, memory=0))))
@@ -267,8 +362,8 @@ def test_the_picture_leaves_out_the_plans_share() -> None:
         ElementTree.fromstring(base64.b64decode(data))
         for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", present_page.body(facts))
     ]
-    assert len(pictures) == 4, "two bars, and the parts in two groups"
-    full, after, reading, working = (
+    assert len(pictures) == 5, "three bars, and the parts in two groups"
+    full, after, compact, reading, working = (
         {
             kind: sum(
                 float(box.get("width")) * float(box.get("height"))
@@ -280,6 +375,7 @@ def test_the_picture_leaves_out_the_plans_share() -> None:
         for picture in pictures
     )
     assert full["kept"] == full["all"]
-    assert after["kept"] / after["all"] == pytest.approx(TRUTH["bytes"] / 538_090_408, rel=1e-4)
+    assert after["kept"] == after["all"], "zeros are written like other numbers"
+    assert compact["kept"] / compact["all"] == pytest.approx(TRUTH["bytes"] / 538_090_408, rel=1e-4)
     assert reading["kept"] == reading["all"], "this plan leaves attention alone"
     assert working["kept"] / working["all"] == pytest.approx(1 - (0.4 + 0.5 + 0) / 3, rel=1e-3)

@@ -26,12 +26,15 @@ from tests.ui.runs.conftest import press, the_run, unfold
 def test_a_run_is_opened_where_it_belongs(
     open_page: Open, filled: Store, kind: str, settings: tuple[str, ...], page: str, plan: str | None
 ) -> None:
-    app = press(open_page("runs", criterion="wanda"), "open", the_run(filled, kind, *settings))
+    app = press(open_page("runs", criterion="wanda", plan="up=0.1"), "open", the_run(filled, kind, *settings))
     assert app.title[0].value == page
     address = app.query_params
     assert address["model"] == "demo"
-    assert "criterion" not in address, "the default again"
-    assert address.get("plan") == plan
+    if kind == "baseline":
+        assert address["criterion"] == "wanda", "no criterion made it, so none is switched"
+    else:
+        assert "criterion" not in address, "the default again"
+    assert address.get("plan") == (plan or "up=0.1"), "what has no plan leaves the session's"
 
 
 def test_a_failed_job_is_opened_with_what_it_was_about_and_asked_for_again(
@@ -61,6 +64,7 @@ def test_a_duplicated_plan_stands_on_explore_beside_the_old_one(open_page: Open,
     assert app.title[0].value == "Explore"
     assert app.query_params["plan"] == "all=0.4"
     assert app.query_params["pin"] == "All groups 40 %:all=0.4"
+    assert "**Opened: All groups 40 %**" in text_of(app), "with its figures, and the way back"
 
 
 def test_opening_another_model_leaves_trust_behind(open_page: Open, filled: Store) -> None:

@@ -91,7 +91,7 @@ def test_what_was_trained_says_how_far_it_came(open_page: Open, filled: Store) -
 
 
 def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) -> None:
-    app = open_page("runs")
+    app = open_page("runs", model="demo", plan="up=0.1")
     assert app.button(key="runs_compare").disabled
     for settings in ("all=0.2", "all=0.4"):
         app.checkbox(key=f"pick_{the_run(filled, 'measure', settings).id}").check().run()
@@ -102,6 +102,7 @@ def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) ->
     assert app.query_params["model"] == "demo"
     pins = {pin.settings for pin in app.session_state[session.KEY].pins}
     assert pins == {"all=0.2", "all=0.4"}
+    assert app.query_params["plan"] == "up=0.1", "the session's own plan stays beside them"
 
 
 def test_plans_of_two_criteria_are_not_compared(open_page: Open, filled: Store) -> None:

@@ -84,16 +84,16 @@ def test_a_share_of_neurons_is_forecast_from_what_was_timed(timed: dict, open_pa
     assert {"1.25×", "1.18×"} <= {metric.value for metric in app.metric}
 
 
-def test_a_plan_of_single_weights_is_as_fast_and_smaller_only_stored_sparsely(
+def test_a_plan_of_single_weights_is_as_fast_and_smaller_only_as_a_compact_file(
     timed: dict, open_page: Open
 ) -> None:
     app = opened(open_page, plan="all=0.5")
     assert "**1.0×** reading and writing, as for any zeros" in text_of(app)
     rows = {row["Form"]: row for row in table_with(app, "Form")}
-    assert rows["Ordinary file"]["Smaller"] == "1.00×"
+    assert rows["Model folder"]["Smaller"] == "1.00×"
     # 106,168,320 of 134,515,008 weights are in groups: half of them go, and a 32nd is marks.
     whole, prunable = 134_515_008, 106_168_320
-    assert rows["Bitmask"]["Smaller"] == f"{whole / (whole - prunable * (0.5 - 1 / 32)):.2f}×"
+    assert rows["Compact file"]["Smaller"] == f"{whole / (whole - prunable * (0.5 - 1 / 32)):.2f}×"
     assert "Embeddings do not shrink" in text_of(app)
     assert "28.3 M parameters, 113 MB, 21 % of the unpruned file" in text_of(app)
     assert not [name for name in table_with(app, "Device")[0] if "pruned" in name.replace("unpruned", "")]

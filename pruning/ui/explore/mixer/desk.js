@@ -124,7 +124,7 @@ class Desk {
     setText(
       this.parts.spoken,
       `Forecast: perplexity ${perplexityText(seen.perplexity)}, same next word ${percentText(seen.agreement)}, ` +
-        `size ${sizeText(seen.bytes)}`,
+        `right next word ${percentText(seen.accuracy)}; compact file ${sizeText(seen.bytes)}`,
     );
   }
 

@@ -213,7 +213,7 @@ function drawTicks(pen, frame, width, height, look) {
   for (let at = Math.ceil(frame.left / step) * step; at < frame.right; at += step) {
     pen.fillText(String(Number((at / unit).toPrecision(3))), frame.x(at), height - AXIS.bottom + 9);
   }
-  pen.fillText(`Size, zeros stored sparsely (${unit === 1e9 ? "GB" : "MB"})`, (width + AXIS.left) / 2, height - 7);
+  pen.fillText(`Size as a compact file (${unit === 1e9 ? "GB" : "MB"})`, (width + AXIS.left) / 2, height - 7);
 }
 
 function drawPreset(pen, frame, table, preset, index, look) {

@@ -46,6 +46,7 @@ function forecast(table, levels) {
     accuracy: dense.accuracy * Math.exp(-relationAt(accuracy, kl)),
     accuracyLow: dense.accuracy * Math.exp(-wrongHigh),
     accuracyHigh: Math.min(1, dense.accuracy * Math.exp(-wrongLow)),
+    fileBytes: dense.bytes,
     bytes: size,
     sparsity: meanLevel(table.parameters, levels),
     // Each group's share of the forecast KL; they add up to it.
@@ -86,23 +87,47 @@ function klOf(cost, table) {
   return cost > 0 ? Math.min(kappa * cost ** beta, table.constants.maxKl) : 0;
 }
 
-// y = f(KL): see pruning/planning/forecast/quality.py.
+// y = exp θ · KL^b: see pruning/planning/forecast/quality.py.
 function relationAt({ theta, power }, kl) {
-  if (kl <= 0) return 0;
-  const factor = Math.exp(theta);
-  return power === null ? (kl * kl) / (kl + factor) : factor * kl ** power;
+  return kl > 0 ? Math.exp(theta) * kl ** power : 0;
 }
 
 // The range of y, `width` standard deviations either way, where log KL has the deviation `spread`.
 function bandAt(relation, kl, spread, width) {
   if (kl <= 0) return [0, 0];
-  const { theta, power, sd, noise } = relation;
-  const lag = Math.exp(theta);
-  const elasticity = power === null ? 2 - kl / (kl + lag) : power;
-  const slope = power === null ? lag / (kl + lag) : 1;
   const y = relationAt(relation, kl);
-  const factor = Math.exp(width * Math.hypot(elasticity * spread, relation.spread, slope * sd));
-  return [y - Math.hypot(y - y / factor, width * noise), y + Math.hypot(y * factor - y, width * noise)];
+  const factor = Math.exp(width * Math.hypot(relation.power * spread, relation.spread, relation.sd));
+  const chance = width * relation.noise;
+  return [y - Math.hypot(y - y / factor, chance), y + Math.hypot(y * factor - y, chance)];
+}
+
+// Questions right, all capabilities together: pruning/planning/forecast/capability_accuracy.py, `overall`.
+// Null where the unpruned model was asked none.
+function questionsRight(table, seen) {
+  const { curves, constants } = table;
+  if (!curves || curves.length === 0) return null;
+  const all = sum(curves.map(({ questions }) => questions));
+  const mean = (of) => sum(curves.map((curve) => of(curve) * curve.questions)) / all;
+  const changed = ({ a, b }, kl) => (kl > 0 ? 1 - Math.exp(-a * kl ** b) : 0);
+  const at = (kl) => mean((curve) => curve.chance + (curve.dense - curve.chance) * (1 - changed(curve, kl)));
+  const dense = mean((curve) => curve.dense);
+  const value = at(seen.kl);
+  if (seen.kl <= 0) return { dense, value, low: value, high: value };
+  const scatter = sum(
+    curves.map((curve) => {
+      const share = changed(curve, seen.kl);
+      const [lost, won] = [share * (1 - curve.chance), share * curve.chance];
+      return curve.questions * (curve.dense * lost * (1 - lost) + (1 - curve.dense) * won * (1 - won));
+    }),
+  );
+  const unsure = constants.band * Math.hypot(mean((curve) => curve.spread), Math.sqrt(scatter) / all);
+  const [worse, better] = [at(seen.klHigh), at(seen.klLow)].sort((one, other) => one - other);
+  return {
+    dense,
+    value,
+    low: Math.max(0, value - Math.hypot(value - worse, unsure)),
+    high: Math.min(1, value + Math.hypot(better - value, unsure)),
+  };
 }
 
 function sparseBytes(table, levels) {

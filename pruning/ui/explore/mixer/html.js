@@ -13,8 +13,7 @@ function icon(name) {
 
 function tileHtml(name, label, help) {
   return `<div class="tile" data-tile="${name}" title="${help}">
-    <div class="head"><span class="label">${label}</span>
-      <span class="truth"><span class="badge measured">measured</span> <b></b></span></div>
+    <div class="label">${label}</div>
     <div class="value"></div>
     <div class="source"><span class="badge"></span> <span class="beside"></span></div>
     <div class="note"></div>
@@ -55,7 +54,9 @@ function deskHtml(table) {
     <div class="tiles">
       ${tileHtml("perplexity", "Perplexity", table.help.perplexity)}
       ${tileHtml("agreement", "Same next word", table.help.agreement)}
-      ${tileHtml("size", "Size, stored sparsely", table.help.size)}
+      ${tileHtml("accuracy", "Right next word", table.help.accuracy)}
+      ${tileHtml("questions", "Questions right", table.help.questions)}
+      ${tileHtml("size", "Model folder", table.help.size)}
       ${tileHtml("speed", "Speed", "Zeros make nothing faster on ordinary engines.")}
     </div>
     <div class="verdict" data-verdict title="${table.help.verdict}">${verdictHtml()}</div>
@@ -118,48 +119,67 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function showTile(tile, { value, badge, beside, truth, note }) {
+function showTile(tile, { value, badge, beside, note }) {
   setText(tile.querySelector(".value"), value);
   const mark = tile.querySelector(".source .badge");
   setText(mark, badge);
-  mark.classList.toggle("measured", badge === "measured" || badge === "unpruned");
+  mark.classList.toggle("measured", badge !== "forecast");
+  mark.hidden = badge === "";
   setText(tile.querySelector(".beside"), beside);
-  tile.classList.toggle("known", Boolean(truth));
-  setText(tile.querySelector(".truth b"), truth || "–");
   setText(tile.querySelector(".note"), note);
 }
 
+// A figure that is forecast until it is measured: then that is the large one, and the forecast stands below.
+function qualityTile({ seen, low, high, truth, dense, text, empty, label }) {
+  const unpruned = dense === undefined ? "" : `unpruned ${text(dense)}`;
+  if (empty) return { value: text(seen), badge: "unpruned", beside: "", note: "" };
+  if (truth !== undefined) {
+    return { value: text(truth), badge: "measured", beside: unpruned, note: `${label} was ${text(seen)}` };
+  }
+  return { value: text(seen), badge: label, beside: `${text(low)} – ${text(high)}`, note: unpruned };
+}
+
+function questionsTile(table, seen, truth, empty) {
+  const right = questionsRight(table, seen);
+  if (right === null && truth === undefined) {
+    return { value: "–", badge: "", beside: "not asked yet", note: "the button below asks them" };
+  }
+  if (right === null) return { value: percentText(truth), badge: "measured", beside: "", note: "" };
+  return qualityTile({ seen: right.value, low: right.low, high: right.high, truth, dense: right.dense, text: percentText, empty, label: table.forecastLabel });
+}
+
+// What an export writes is exact: no forecast. The compact form comes second.
+function sizeTile(dense, seen, truth, empty) {
+  const [file, compact] = [truth?.fileBytes ?? seen.fileBytes, truth?.bytes ?? seen.bytes];
+  const beside = empty || file < dense.bytes ? "" : "zeros take room too";
+  const note = compact < file ? `compact file ${sizeText(compact)}, ${percentText(compact / file - 1)}` : "";
+  return { value: sizeText(file), badge: empty ? "unpruned" : "exact", beside, note };
+}
+
 function showTiles(tiles, { table, seen, truth, empty }) {
-  const badge = empty ? "unpruned" : table.forecastLabel;
+  const label = table.forecastLabel;
   const dense = table.dense;
-  const range = (low, high, text) => (empty ? "" : `${text(low)} – ${text(high)}`);
-  showTile(tiles.perplexity, {
-    value: perplexityText(seen.perplexity),
-    badge,
-    beside: range(seen.perplexityLow, seen.perplexityHigh, perplexityText),
-    truth: truth && perplexityText(truth.perplexity),
-    note: `unpruned ${perplexityText(dense.perplexity)}`,
-  });
-  showTile(tiles.agreement, {
-    value: percentText(seen.agreement),
-    badge,
-    beside: range(seen.agreementLow, seen.agreementHigh, percentText),
-    truth: truth && percentText(truth.agreement),
-    note: "as the unpruned model",
-  });
-  showTile(tiles.size, {
-    value: sizeText(seen.bytes),
-    badge,
-    beside: empty ? "" : `${percentText(seen.bytes / dense.bytes - 1)}, exact`,
-    truth: truth && sizeText(truth.bytes),
-    note: `ordinary file ${sizeText(dense.bytes)}`,
-  });
+  const quality = (name, text, unpruned) =>
+    qualityTile({
+      seen: seen[name],
+      low: seen[`${name}Low`],
+      high: seen[`${name}High`],
+      truth: truth?.[name],
+      dense: unpruned,
+      text,
+      empty,
+      label,
+    });
+  showTile(tiles.perplexity, quality("perplexity", perplexityText, dense.perplexity));
+  showTile(tiles.agreement, { ...quality("agreement", percentText), ...(truth || empty ? {} : { note: "as the unpruned model" }) });
+  showTile(tiles.accuracy, quality("accuracy", percentText, dense.accuracy));
+  showTile(tiles.questions, questionsTile(table, seen, truth?.questions, empty));
+  showTile(tiles.size, sizeTile(dense, seen, truth, empty));
   showTile(tiles.speed, {
     value: "1.0×",
-    badge: table.decodeMs ? "measured" : "not timed yet",
-    beside: table.decodeMs ? `${fixed(table.decodeMs, 0)} ms a word, unpruned` : "",
-    truth: "",
-    note: "zeros alone speed nothing up",
+    badge: table.decodeMs ? "measured" : "",
+    beside: table.decodeMs ? `${fixed(table.decodeMs, 0)} ms a word` : "not timed yet",
+    note: "zeros speed nothing up",
   });
 }
 

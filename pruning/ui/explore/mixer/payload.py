@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast import predict as arithmetic
+from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.fit import MAX_KL, PIVOT
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -31,13 +33,14 @@ class Marks:
     """What else the mixer shows: plans that were measured or pinned, single measured points, speed.
 
     `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
-    `decode_ms` is the dense model's measured time a word, where it is known. `forecast_label` is what the
-    badges of forecasts say.
+    `curves` say how questions right fall with the KL, by capability, and `decode_ms` is the dense model's
+    measured time a word, where these are known. `forecast_label` is what the badges of forecasts say.
     """
 
     measured: Sequence[tuple[Plan, Mapping[str, Any]]] = ()
     pins: Sequence[tuple[str, Plan]] = ()
     points: Mapping[Group, Sequence[tuple[float, float]]] | None = None
+    curves: Mapping[str, AccuracyCurve] | None = None
     decode_ms: float | None = None
     forecast_label: str = "forecast"
 
@@ -86,12 +89,15 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
         "points": {
             number[group]: list(points) for group, points in (marks.points or {}).items() if group in number
         },
+        "curves": [_curve(curve) for curve in (marks.curves or {}).values()],
         "decodeMs": marks.decode_ms,
         "forecastLabel": marks.forecast_label,
         "help": {
             "perplexity": labels.PERPLEXITY,
             "agreement": labels.AGREEMENT,
-            "size": labels.SIZE,
+            "accuracy": labels.ACCURACY,
+            "questions": labels.QUESTIONS,
+            "size": f"{labels.SIZE} {labels.COMPACT}",
             "verdict": labels.VERDICT,
         },
         "fingerprint": smap.fingerprint,
@@ -127,6 +133,19 @@ def _measured(smap: SensitivityMap, plan: Plan, figures: Mapping[str, Any]) -> d
         "perplexity": figures["perplexity"],
         "agreement": figures["agreement"],
         "accuracy": figures["accuracy"],
+        "questions": figures.get("probe_accuracy"),
+        "fileBytes": file_bytes(figures),
         "bytes": figures["bytes"],
         "verdict": {"level": verdict.level, "source": verdict.source, "sentence": verdict.sentence},
+    }
+
+
+def _curve(curve: AccuracyCurve) -> dict[str, float]:
+    return {
+        "dense": curve.dense,
+        "chance": curve.asked.chance,
+        "questions": curve.asked.questions,
+        "a": curve.a,
+        "b": curve.b,
+        "spread": curve.spread,
     }

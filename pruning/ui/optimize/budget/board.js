@@ -130,7 +130,7 @@ class Board {
     const slider = this.slider;
     slider.min = String(Math.ceil(100 * front[0].share - 1e-6));
     slider.max = String(Math.floor(100 * front[front.length - 1].share + 1e-6));
-    setText(this.part("dense-size"), `unpruned ${sizeText(dense.bytes)}`);
+    setText(this.part("file"), sizeText(dense.bytes));
     const cells = this.part("cells");
     const rows = Object.fromEntries(order.map((kind, row) => [kind, row]));
     cells.style.setProperty("--layers", String(layers));
@@ -182,7 +182,7 @@ class Board {
     if (here) {
       this.slider.setAttribute(
         "aria-valuetext",
-        `${percentText(here.share)} removed, ${sizeText(here.bytes)}, forecast perplexity ${perplexityText(here.perplexity)}`,
+        `${percentText(here.share)} removed, compact file ${sizeText(here.bytes)}, forecast perplexity ${perplexityText(here.perplexity)}`,
       );
     }
     if (this.scales) drawHere(this.part("chart"), this.scales, here, this.axes);
@@ -227,7 +227,7 @@ class Board {
     const source = one.measured ? "measured" : "forecast";
     const band = one.measured ? "" : ` (${perplexityText(one.perplexityLow)} – ${perplexityText(one.perplexityHigh)})`;
     return `${one.name ?? `Best plan, ${percentText(one.share)}`}: ${source} perplexity ${perplexityText(one.perplexity)}${band}, ` +
-      `KL ${klText(one.kl)}, ${sizeText(one.bytes)}`;
+      `KL ${klText(one.kl)}, compact file ${sizeText(one.bytes)}`;
   }
 
   pick(event) {
@@ -263,7 +263,7 @@ function boardHtml() {
     </div>
     <div class="tiles">
       ${tile("Removed", `<div class="value" data-part="share"></div><div class="source quiet">of the prunable weights</div>`)}
-      ${tile("Size, stored sparsely", `<div class="value" data-part="size"></div><div class="source"><span class="badge">exact</span> <span data-part="dense-size"></span></div>`)}
+      ${tile("Model folder", `<div class="value" data-part="file"></div><div class="source quiet">compact file <span data-part="size"></span></div>`)}
       ${tile(`Perplexity · <span data-part="worse"></span>`, `<div class="value" data-part="perplexity"></div>${band("perplexity-band")}`)}
       ${tile("Drift: KL, nats per token", `<div class="value" data-part="kl"></div>${band("kl-band")}`)}
     </div>
@@ -273,7 +273,7 @@ function boardHtml() {
       <span class="told" data-part="cell">Point at a cell to read its level.</span></div>
     <div class="title">What it costs <span class="quiet">the lower, the better</span>
       <span class="axes"><select data-part="y" aria-label="Upright axis">${options([["perplexity", "Perplexity"], ["kl", "KL"]])}</select>
-      <select data-part="x" aria-label="Level axis">${options([["share", "by share removed"], ["bytes", "by size"]])}</select></span></div>
+      <select data-part="x" aria-label="Level axis">${options([["share", "by share removed"], ["bytes", "by compact size"]])}</select></span></div>
     <svg class="chart" data-part="chart" role="img" aria-label="Forecast damage of the best plans and of other ways, with what was measured"></svg>
     <div class="legend" data-part="legend"></div>
     <p class="quiet">Lines are forecasts. Greedy steps often come near the best plan, and like the other ways know nothing of what

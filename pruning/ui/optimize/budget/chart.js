@@ -108,7 +108,7 @@ function grid(scales, axes) {
     const text = axes.x === "share" ? Math.round(100 * value) : Math.round(value / 1e6).toLocaleString("en-US");
     return `<line class="grid" x1="${x}" x2="${x}" y1="${MARGIN.top}" y2="${floor}"/><text x="${x}" y="${floor + 16}" text-anchor="middle">${text}</text>`;
   });
-  const title = axes.x === "share" ? "Share of the prunable weights removed (%)" : "Size with zeros stored sparsely (MB)";
+  const title = axes.x === "share" ? "Share of the prunable weights removed (%)" : "Size as a compact file (MB)";
   const upright = axes.y === "kl" ? "KL (nats per token)" : "Perplexity";
   return `${rows.join("")}${columns.join("")}
     <text x="${(MARGIN.left + scales.width - MARGIN.right) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${title}</text>

@@ -1,0 +1,37 @@
+"""Sizes in words: first the file that an ordinary export writes, then the compact one. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pruning.planning.cost.written import compact_bytes, file_bytes
+from pruning.ui.text import format
+
+COMPACT = "as a compact file"
+
+
+def beside(compact: int | None, ordinary: int) -> str:
+    """The compact size for a note: "as a compact file 405 MB, 25 % less"; empty where there is none."""
+    if compact is None or compact >= ordinary:
+        return ""
+    return f"{COMPACT} {format.size(compact)}, {less(compact, ordinary)} less"
+
+
+def less(after: float, before: float) -> str:
+    """By what share one size is smaller than another: "25 %"."""
+    share = 1 - after / before
+    return "under 1 %" if 0 < share < 0.005 else format.percent(share)
+
+
+def written(figures: Mapping[str, Any]) -> str:
+    """A measured result's sizes in a line: "538 MB · as a compact file 405 MB, 25 % less"."""
+    ordinary = file_bytes(figures)
+    note = beside(compact_bytes(figures), ordinary)
+    return format.size(ordinary) + (f" · {note}" if note else "")
+
+
+def exported(value: Mapping[str, Any]) -> str:
+    """What an export took on disk, and in which form: "538 MB on disk, as a model folder"."""
+    form = "as a compact file" if value.get("to") == "compact" else "as a model folder"
+    return f"{format.size(value['bytes'])} on disk, {form}"
