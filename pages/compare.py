@@ -3,7 +3,7 @@
 from pruning.ui.compare import answers as answers_view
 from pruning.ui.compare import page as compare_view
 from pruning.ui.data import queries
-from pruning.ui.shared import jobs, opened
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import session_plan
 
@@ -15,9 +15,9 @@ page_frame.heading(
 )
 page_frame.callback_error()
 opened.banner("compare")
-busy = jobs.panel(("generate",))
+busy = jobs.panel(("generate", "map"))
 model = page_frame.require_model()
-if model and page_frame.require_map(smap, "The forecasts on this page come from"):
+if model and missing_map.require_map(smap, "The forecasts on this page come from", busy):
     measurements = queries.measurements(model, smap)
     forecaster = queries.forecaster(smap, measurements)
     shown = compare_view.candidates(model, session_plan(model), forecaster)

@@ -3,7 +3,7 @@
 from pruning.ui.data import queries
 from pruning.ui.explore import calibration as teaching_view
 from pruning.ui.explore import page as explore_view
-from pruning.ui.shared import jobs, opened
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -17,7 +17,9 @@ page_frame.heading(
 )
 page_frame.callback_error()
 opened.banner("explore")
-busy = jobs.panel(teaching_view.TASKS, teaching_view.newly(model, smap))
+busy = jobs.panel((*teaching_view.TASKS, "map"), teaching_view.newly(model, smap))
 model = page_frame.require_model()
-if model and page_frame.require_map(smap, "The forecasts on this page come from"):
-    explore_view.page(model, smap, busy)
+# A new criterion empties nothing: until its map is there, that of another stays in view.
+shown = smap or (queries.other_map(model) if model else None)
+if model and missing_map.require_map(shown, "The forecasts on this page come from", busy):
+    explore_view.page(model, shown, busy)

@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.optimize import page as optimize_view
-from pruning.ui.shared import jobs, opened
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -16,7 +16,7 @@ page_frame.heading(
 )
 page_frame.callback_error()
 opened.banner("optimize")
-busy = jobs.panel(optimize_view.TASKS)
+busy = jobs.panel((*optimize_view.TASKS, "map"))
 model = page_frame.require_model()
-if model and page_frame.require_map(smap, "The solver works on"):
+if model and missing_map.require_map(smap, "The solver works on", busy):
     optimize_view.page(model, smap, busy)

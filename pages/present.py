@@ -2,7 +2,7 @@
 
 from pruning.ui.data import queries
 from pruning.ui.present import page as present_view
-from pruning.ui.shared import jobs, opened
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import session_plan
 
@@ -17,9 +17,9 @@ if not full:
     )
     page_frame.callback_error()
     opened.banner("present")
-    busy = jobs.panel(("generate",))
+    busy = jobs.panel(("generate", "map"))
 model = page_frame.require_model()
-if model and page_frame.require_map(smap, "The figures on this page come from"):
+if model and missing_map.require_map(smap, "The figures on this page come from", busy):
     plan = session_plan(model)
     if plan:
         present_view.page(model, smap, plan, full, busy)

@@ -4,7 +4,7 @@ from pruning.ui.data import queries
 from pruning.ui.sensitivity import capabilities as capability_view
 from pruning.ui.sensitivity import page as sensitivity_view
 from pruning.ui.sensitivity import table as map_table
-from pruning.ui.shared import jobs, opened
+from pruning.ui.shared import jobs, missing_map, opened
 from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
@@ -21,8 +21,15 @@ opened.banner("sensitivity")
 busy = jobs.panel(("map", "sweep", "capabilities"))
 model = page_frame.require_model()
 if model:
-    sensitivity_view.criterion(model, smap, busy)
+    # A new criterion empties nothing: until its map is there, that of another stays in view.
+    other = None if smap else queries.other_map(model)
+    if other:
+        missing_map.note(other, sensitivity_view.KEPT, busy)
+    elif smap is None:
+        sensitivity_view.first_map(model, busy)
     if smap:
         sensitivity_view.board(model, smap, busy)
         capability_view.section(smap, busy)
         map_table.section(model, smap)
+    elif other:
+        sensitivity_view.board(model, other, busy)

@@ -98,6 +98,7 @@ def put_model(store: Store, reference: str = "demo", layers: int = 30) -> None:
         "vocabulary": VOCABULARY,
         "units": {name: [count] * layers for name, count in UNITS.items()},
         "no_heads": None,
+        "writable": {"heads": [3, 6, 8], "kv_groups": [1, 2]},
     }
     store.put("inspect", {"reference": reference, "dtype": "float32"}, facts)
 

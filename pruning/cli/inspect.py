@@ -96,9 +96,12 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 @model_options
 @errors_as_sentences
 def latency(model: str, again: bool, how: dict[str, Any]) -> None:
-    """Time the model on this machine: dense, with fewer units, and in sparse formats; once, and kept."""
+    """Time the model on this machine: dense, with fewer units, and in sparse formats; once, and kept.
+
+    Times are for the number format of --dtype: bfloat16 is the faster one where the device has units for it.
+    """
     result = run_task("latency", model, how, again=again)
-    lines = [f"{mode:<8} {result['dense'][mode]:9.1f} ms dense" for mode in result["dense"]]
+    lines = [f"{mode:<8} {ms:9.1f} ms dense, in {how['dtype']}" for mode, ms in result["dense"].items()]
     for kind, shares in result["shares"].items():
         for mode in result["dense"]:
             saved = zip(shares, result["saved"][mode][kind], strict=True)

@@ -27,6 +27,8 @@ from pruning.tasks.measure import measure_now, place_of
 from pruning.workspace.results import stored
 from pruning.workspace.store import Store
 
+# So many windows of the text are read to hold a written or smaller model against the one in memory.
+SAMPLE = 2
 ORDINARY = "hf"
 FORMS = {ORDINARY: write_model, "compact": write_compact}
 
@@ -68,8 +70,7 @@ def export_model(
         figures = stored_figures(session, spec, reference, request.recovery)
         if figures is None:
             figures = measure_now(session, spec, change, reference, request.recovery)
-        sample = reference.windows.evaluation[:2]
-        model = cut_copy(session, spec, change, sample) if cut else session.model
+        model = cut_copy(session, spec, change, reference) if cut else session.model
         form = Written("cut" if cut else "zeros", dense_bytes(model), dense_bytes(session.model))
         if to != ORDINARY:
             form = replace(form, form="compact", size=sparse_bytes(session.model, change.removed))
@@ -79,7 +80,7 @@ def export_model(
             session.loaded.tokenizer,
             folder,
             files,
-            sample,
+            reference.windows.evaluation[:SAMPLE],
             session.stage,
         )
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
@@ -89,15 +90,17 @@ def export_model(
     return value
 
 
-def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, sample: torch.Tensor) -> nn.Module:
-    """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's."""
+def cut_copy(session: Session, spec: PruningSpec, change: WeightChange, reference: Reference) -> nn.Module:
+    """A copy of the pruned model with its tensors cut; its logits were held against the zeroed model's, by
+    the spread of the dense model's."""
     session.stage("copy", "Cutting the tensors")
     units = units_of(session, spec.options.structure)
     small = smaller(session.model, units, change.units or Removal())
-    ids = sample.to(device_of(session.model))
+    ids = reference.windows.evaluation[:SAMPLE].to(device_of(session.model))
     with torch.no_grad():
         expected, given = (model(input_ids=ids, use_cache=False).logits for model in (session.model, small))
-    check_same(expected, given)
+        dense = reference.head(reference.hidden[:SAMPLE])
+    check_same(expected, given, dense)
     return small
 
 

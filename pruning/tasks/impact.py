@@ -145,8 +145,7 @@ def _measured(session: Session, spec: PruningSpec, reference: Reference) -> dict
         sizes = _sizes(session, change)
         # Zeros are timed in a copy as well, so that both models lie in memory alike.
         cut = change.units is not None
-        sample = reference.windows.evaluation[:2]
-        pruned = cut_copy(session, spec, change, sample) if cut else _copy(session)
+        pruned = cut_copy(session, spec, change, reference) if cut else _copy(session)
     speed = measured_speedup(session.model, pruned, progress=session.stage("race", "Timing"))
     row = {name: figures[name] for name in (*_FIGURES, "probe_accuracy", "sparsity")}
     row |= {**sizes, "speed": speed}

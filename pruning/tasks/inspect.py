@@ -11,7 +11,7 @@ from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.evaluation.timing import dense_times
 from pruning.errors import PruningError
 from pruning.tasks.context.session import Session
-from pruning.tasks.context.units import units_of
+from pruning.tasks.context.units import units_of, writable_counts
 
 
 def inspect_model(session: Session) -> dict[str, Any]:
@@ -72,15 +72,19 @@ def _tables(model: nn.Module) -> dict[str, Any]:
 
 def _units(session: Session) -> dict[str, Any]:
     """`units`: how many neurons, heads and KV groups each layer has, by kind; `no_heads`: why heads are not
-    among them, where they do not come apart."""
+    among them, where they do not come apart; `writable`: how many heads or KV groups every layer may lose so
+    that a smaller model can be written."""
     neurons = units_of(session, "neurons").totals("neurons")
     counts, why = {"neurons": list(neurons.values())}, None
+    writable: dict[str, list[int]] = {}
     try:
         units = units_of(session, "heads")
-        counts |= {kind: list(units.totals(kind).values()) for kind in ("heads", "kv_groups")}
+        for kind in ("heads", "kv_groups"):
+            counts[kind] = list(units.totals(kind).values())
+            writable[kind] = writable_counts(session, kind)
     except PruningError as error:
         why = str(error)
-    return {"units": counts, "no_heads": why}
+    return {"units": counts, "no_heads": why, "writable": writable}
 
 
 def baseline(session: Session) -> dict[str, Any]:

@@ -59,6 +59,9 @@ class InspectResult(TypedDict):
     tied_head: Annotated[bool, "whether the head is the embedding table"]
     units: Annotated[dict[str, list[int]], "neurons, heads and KV groups by layer"]
     no_heads: Annotated[str | None, "why heads cannot be pruned, or null"]
+    writable: Annotated[
+        dict[str, list[int]], "how many heads or KV groups a layer may lose for a smaller model to be written"
+    ]
 
 
 class BaselineResult(TypedDict):

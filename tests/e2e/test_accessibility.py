@@ -68,6 +68,11 @@ def test_a_page_without_anything(browser: Browser, empty: Server, name: str) -> 
     check(browser, f"{empty.address}/{name}")
 
 
+@pytest.mark.parametrize("name", ["sensitivity", "explore"])
+def test_a_criterion_without_a_map(browser: Browser, dashboard: Server, name: str) -> None:
+    check(browser, f"{dashboard.address}/{name}?{FILLED}&criterion=magnitude")
+
+
 @pytest.mark.parametrize("tab", ["Progressive", "Lottery ticket"])
 def test_a_tab_of_recover(browser: Browser, dashboard: Server, tab: str) -> None:
     check(browser, f"{dashboard.address}/recover?{FILLED}", tab)

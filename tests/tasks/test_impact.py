@@ -150,6 +150,26 @@ def test_a_row_that_cannot_be_says_why(tmp_path: Path, store: Store, text: str) 
     assert kept["value"]["refused"] == rows["heads_50"]["refused"]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_model_with_large_logits_that_the_plan_breaks_is_measured(
+    tmp_path: Path, store: Store, text: str, dtype: str
+) -> None:
+    """A broken model is a figure, not a refusal: the cut copy is held against the dense model's spread."""
+    from tests.support.tiny import tiny_folder, tiny_model
+
+    folder = tiny_folder(tmp_path / "loud")
+    model = tiny_model("llama")
+    model.lm_head.weight.data *= 3e3
+    model.save_pretrained(folder)
+    loaded = load(str(folder), dtype=dtype)
+    rows = by_name(TASKS["impact"](Session(loaded, store, text), only=["channels_25", "heads_50"]))
+    for row in rows.values():
+        assert not row.get("refused")
+        assert row["kl"] > 50
+        assert row["perplexity"] > 1e6
+        assert row["bytes"] < row["dense_bytes"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"), [({"only": ["magnitude_40"]}, "no row"), ({"lottery_steps": -1}, "cannot be")]
 )

@@ -45,9 +45,11 @@ def test_model_page_begins_with_the_demo(open_page: Open, asked: list[dict]) -> 
 
 
 @pytest.mark.parametrize("page", ["explore", "optimize"])
-def test_a_model_without_a_map_is_sent_to_sensitivity(open_page: Open, store: Store, page: str) -> None:
+def test_a_model_without_a_map_is_offered_one(open_page: Open, store: Store, page: str) -> None:
     synthetic.put_model(store)
-    assert "No map yet" in text_of(open_page(page, model="demo"))
+    app = open_page(page, model="demo")
+    assert "No map yet" in text_of(app)
+    assert app.button(key="draw_map").label == "Draw the map of Fisher"
 
 
 def test_sensitivity_without_a_map_offers_to_draw_it(
@@ -55,7 +57,7 @@ def test_sensitivity_without_a_map_offers_to_draw_it(
 ) -> None:
     synthetic.put_model(store)
     app = open_page("sensitivity", model="demo", criterion="wanda")
-    next(b for b in app.button if b.label == "Draw the map").click().run()
+    app.button(key="draw_map").click().run()
     assert not app.exception
     assert asked[0]["task"] == "map"
     assert asked[0]["arguments"] == {"criterion": "wanda", "data": "demo"}
@@ -275,7 +277,7 @@ def test_a_running_job_shows_progress_and_time_left(open_page: Open, store: Stor
     assert app.progress[0].value == 44
     assert "Layer 13" in app.progress[0].text
     assert "about 31 s left" in app.progress[0].text
-    assert next(b for b in app.button if b.label == "Draw the map").disabled
+    assert app.button(key="draw_map").disabled
     assert "Also under way: drawing the sensitivity map" in text_of(open_page("model", model="demo"))
 
 
@@ -298,7 +300,7 @@ def test_a_button_says_how_long_its_job_will_take(open_page: Open, store: Store)
 def test_a_failed_job_says_why(open_page: Open, store: Store, asked: list[dict]) -> None:
     synthetic.put_model(store)
     app = open_page("sensitivity", model="demo")
-    next(b for b in app.button if b.label == "Draw the map").click().run()
+    app.button(key="draw_map").click().run()
     job = store.jobs()[0]
     store.update_job(job.id, state="failed", error="The engine ran out of memory.", finished=time.time())
     app.run()

@@ -80,6 +80,8 @@ def _chunk_totals(old: torch.Tensor, new: torch.Tensor, target: torch.Tensor) ->
     """Sums of KL, cross-entropy, hits and agreements over a chunk of logits [m, vocabulary]."""
     best_old, best_new = old.argmax(-1), new.argmax(-1)
     p, q = torch.log_softmax(old.float(), -1), torch.log_softmax(new.float(), -1)
+    # Where a broken model's logits are no numbers it says nothing about the next token: all are as likely.
+    q = torch.where(q.isnan(), -math.log(q.shape[-1]), q)
     kl = token_kl(p, q)
     nll = -q.gather(1, target.unsqueeze(1)).double()
     hits, agreements = (best_new == target).sum(), (best_new == best_old).sum()

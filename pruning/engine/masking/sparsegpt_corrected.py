@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from pruning.engine.architecture.equivalence import same_values
 from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.architecture.sequential import Recorded, SequentialPass, States
 from pruning.engine.linalg.least_squares import corrected_target, mean_product, moments
@@ -150,4 +151,4 @@ def _drift(layer: _Layer, recorded: Recorded, kind: str) -> torch.Tensor | float
 def _only_adds(states: States, after: States, recorded: Recorded) -> bool:
     """Whether the layer does nothing but add what attn_out and down put out to the residual stream."""
     expected = states[0].flatten(0, -2) + recorded.outputs["attn_out"][0] + recorded.outputs["down"][0]
-    return torch.allclose(expected, after[0].flatten(0, -2), rtol=1e-2, atol=1e-2 * float(expected.std()))
+    return same_values(after[0].flatten(0, -2), expected)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from pruning.engine.architecture.equivalence import relative_error, same_values
 from pruning.engine.architecture.forward import device_of
 from pruning.errors import PruningError
 
@@ -29,7 +30,7 @@ def write_model(
 ) -> int:
     """Write a model as it now is to a new folder, which appears only once it has been verified.
 
-    Before that it is loaded again and must give the very same logits.
+    Before that it is loaded again and must have the very same weights and, but for rounding, the same logits.
 
     Parameters
     ----------
@@ -109,15 +110,23 @@ def verify(model: nn.Module, tokenizer: Any, folder: Path, sample: torch.Tensor,
     with torch.no_grad():
         expected = model(input_ids=ids, use_cache=False).logits
         given = again(input_ids=ids, use_cache=False).logits
-    if not torch.equal(expected, given):
-        worst = float((expected.float() - given.float()).abs().max())
+    if not (_same_weights(model, again) and same_values(expected, given)):
+        error = relative_error(expected, given)
         raise PruningError(
-            f"The written model, loaded again, differs from the one in memory (by up to {worst:.3g} in a "
-            "logit); nothing was kept. Please report this with the model's name."
+            f"The written model, loaded again, differs from the one in memory (its logits by {error:.2g} of "
+            "their spread); nothing was kept. Please report this with the model's name."
         )
     text = tokenizer.decode(sample[0].tolist())
     if AutoTokenizer.from_pretrained(folder, local_files_only=True)(text) != tokenizer(text):
         raise PruningError("The written tokenizer, loaded again, reads text differently; nothing was kept.")
+
+
+def _same_weights(model: nn.Module, again: nn.Module) -> bool:
+    """Whether both have the same tensors under the same names, bit for bit."""
+    ours, theirs = model.state_dict(), again.state_dict()
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(tensor, theirs[name]) for name, tensor in ours.items()
+    )
 
 
 @contextmanager

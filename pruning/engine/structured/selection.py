@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from pruning.engine.architecture.equivalence import same_values
 from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
 from pruning.engine.architecture.sequential import SequentialPass
 from pruning.engine.architecture.tracing import TRACE_TOKENS
@@ -151,7 +152,7 @@ def check_passed_over(model: nn.Module, groups: Sequence[GroupInfo], change: Wei
     with applied_change(model, groups, change):
         for index in change.units.layers if change.units else ():
             after = trace.step(index, trace.states)
-            if not torch.allclose(after[0], trace.states[0], rtol=1e-3, atol=1e-4):
+            if not same_values(trace.states[0], after[0]):
                 name, _ = decoder_layers(model)[index]
                 raise PruningError(
                     f"{name} does not only add to what passes through it, so a model of this "

@@ -8,8 +8,16 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from pruning.engine.architecture.equivalence import relative_error, same_values
 from pruning.engine.architecture.groups import Part, attention_name, decoder_layers, weight_view
-from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_groups, pruned_rows
+from pruning.engine.architecture.units import (
+    Heads,
+    Removal,
+    Units,
+    pruned_columns,
+    pruned_groups,
+    pruned_rows,
+)
 from pruning.errors import PruningError
 
 # What the attention modules of transformers call the number of their heads, of their KV groups, of heads in
@@ -22,8 +30,6 @@ WIDTH_NAMES = ("embed_dim", "split_size")
 INNER_NAMES = ("intermediate_size", "n_inner", "ffn_dim")
 INDEX_NAMES = ("layer_idx",)
 WITH_ZEROS = "export the full-size model with zeros in it (--masked)"
-# By how much of their spread logits may differ that should be equal.
-TOLERANCES = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 def smaller(
@@ -69,21 +75,37 @@ def check_even(units: Units, removal: Removal) -> None:
         kept = [head for head in range(heads.count) if head not in set(pruned)]
         shares = {sum(heads.group_of[head] == group for head in kept) for group in range(heads.groups)} - {0}
         if len(shares) > 1:
-            raise PruningError(
-                f"Layer {layer} would lose {len(pruned)} of {heads.count} heads, which do not come evenly "
-                f"from its {heads.groups} KV groups, and then no tensor can be made smaller. Remove a "
-                f"multiple of {heads.groups} heads, or whole KV groups, or {WITH_ZEROS}."
-            )
+            raise _not_even(layer, heads, len(pruned))
 
 
-def check_same(expected: torch.Tensor, given: torch.Tensor) -> None:
-    """Raise PruningError unless the smaller model's logits are those of the model with zeros."""
-    worst = float((expected.float() - given.float()).abs().max() / expected.float().std())
-    if not worst <= TOLERANCES.get(expected.dtype, 1e-3):
+def check_even_count(layer: int, heads: Heads, count: int) -> None:
+    """Raise PruningError unless `count` heads of the layer leave KV groups even whichever heads they are.
+
+    Where it does not divide, the criterion chooses among all heads, and how many KV groups are kept is known
+    only then; a single head that is kept has its group to itself.
+    """
+    if heads.groups < heads.count and count % heads.groups and count != heads.count - 1:
+        raise _not_even(layer, heads, count)
+
+
+def _not_even(layer: int, heads: Heads, count: int) -> PruningError:
+    return PruningError(
+        f"Layer {layer} would lose {count} of {heads.count} heads, which do not come evenly from its "
+        f"{heads.groups} KV groups, and then no tensor can be made smaller. Remove a multiple of "
+        f"{heads.groups} heads, or whole KV groups, or {WITH_ZEROS}."
+    )
+
+
+def check_same(expected: torch.Tensor, given: torch.Tensor, dense: torch.Tensor) -> None:
+    """Raise PruningError unless the smaller model's logits are those of the model with zeros.
+
+    All are [..., vocabulary] on the same tokens; `dense` are the dense model's, which set the measure.
+    """
+    if not same_values(expected, given, dense):
         raise PruningError(
             "The smaller model does not put out what the model with zeros does (logits differ by "
-            f"{worst:.2g} of their spread): this family is not understood well enough to be cut. "
-            f"Instead, {WITH_ZEROS}."
+            f"{relative_error(expected, given, dense):.2g} of the dense model's spread): this family is not "
+            f"understood well enough to be cut. Instead, {WITH_ZEROS}."
         )
 
 

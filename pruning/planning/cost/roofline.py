@@ -14,12 +14,15 @@ from pruning.planning.cost.model_size import Parts
 from pruning.resources import asset
 
 DEVICES = "devices.json"
+# Bytes of a weight in each number format; the first that a device has units for is the one to compute in.
+FORMAT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
 @dataclass(frozen=True)
 class Device:
     """A device's peaks: `bandwidth` bytes a second, `arithmetic` [number format] operations a second.
 
+    Number formats that are missing from `arithmetic` are computed in float32, which is always there.
     `memory`: the most bytes it can have, None where that is not known. `source` says who published them.
     """
 
@@ -33,9 +36,18 @@ class Device:
         if not self.bandwidth > 0 or not all(peak > 0 for peak in self.arithmetic.values()):
             raise PruningError("Bandwidth and arithmetic must be above 0. Type what the maker says.")
 
+    @property
+    def best_format(self) -> str:
+        """The number format to compute in: bfloat16 where the device has units for it, else float16."""
+        return next(name for name in FORMAT_BYTES if name in self.arithmetic)
+
+    def computed_in(self, dtype: str) -> str:
+        """The number format that the device computes in when weights are stored in this one."""
+        return dtype if dtype in self.arithmetic else "float32"
+
     def peak(self, dtype: str) -> float:
-        """Operations a second in a number format; float32's where the device has no faster units for it."""
-        return self.arithmetic.get(dtype, self.arithmetic["float32"])
+        """Operations a second with weights in a number format; float32's where there are no units for it."""
+        return self.arithmetic[self.computed_in(dtype)]
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,11 @@ def weights_read(parts: Parts) -> int:
 def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str, Estimate]:
     """By mode, the least time to read `tokens` tokens (prefill) and to write one more (decode).
 
+    Weights are in the number format `dtype`, whatever `parts` were counted in.
     Two operations for each weight of a matrix and token; reading asks the head for its last token alone. Left
     out are attention between tokens and its cache, which grow with the text, and all that is not a weight.
     """
-    read = weights_read(parts) * parts.weight_bytes
+    read = weights_read(parts) * FORMAT_BYTES[dtype]
     operations = {
         "prefill": 2 * (tokens * parts.prunable + parts.head),
         "decode": 2 * (parts.prunable + parts.head),

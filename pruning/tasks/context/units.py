@@ -1,5 +1,7 @@
 """What a spec that prunes whole units does to the dense model."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from pruning.engine.architecture.units import Removal, Units, find_units
@@ -17,10 +19,10 @@ from pruning.engine.structured.selection import (
     removal_of,
     unit_counts,
 )
-from pruning.engine.structured.surgery import check_describable
+from pruning.engine.structured.surgery import check_describable, check_even_count
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import effective
-from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
 
@@ -47,7 +49,7 @@ def units_plan(session: Session, spec: PruningSpec) -> Plan:
 def check_exportable(session: Session, spec: PruningSpec) -> None:
     """Raise PruningError, saying why, where what `spec` leaves cannot be written as a smaller model."""
     units = units_of(session, spec.options.structure)
-    check_describable(session.model, units, _any_removal(session, units, spec))
+    check_describable(session.model, units, _any_removal(session, units, spec, even=True))
 
 
 def why_not_smaller(session: Session, spec: PruningSpec) -> str | None:
@@ -57,6 +59,24 @@ def why_not_smaller(session: Session, spec: PruningSpec) -> str | None:
     except PruningError as error:
         return str(error)
     return None
+
+
+def writable_counts(session: Session, kind: str) -> list[int]:
+    """How many heads or KV groups every layer may lose, ascending, so that a smaller model can be written.
+
+    Empty where the family has no configuration for fewer of them, and where layers have different numbers.
+    """
+    model, units = session.model, units_of(session, kind)
+    totals = units.totals(kind)
+    if len(set(totals.values())) != 1:
+        return []
+    counts = []
+    for count in range(1, next(iter(totals.values()))):
+        with suppress(PruningError):
+            removal = _first_removal(units, {(n, kind): count for n in totals}, even=True)
+            check_describable(model, units, removal)
+            counts.append(count)
+    return counts
 
 
 def sizes(session: Session, spec: PruningSpec, change: WeightChange) -> dict[str, int]:
@@ -94,15 +114,19 @@ def kept_units(session: Session, spec: PruningSpec) -> list[int]:
     ]
 
 
-def _any_removal(session: Session, units: Units, spec: PruningSpec) -> Removal:
-    """As many units as `spec` prunes; which ones changes no sizes."""
+def _any_removal(session: Session, units: Units, spec: PruningSpec, even: bool = False) -> Removal:
+    """As many units as `spec` prunes; which ones changes no sizes. `even`: see `_first_removal`."""
     plan = units_plan(session, spec)
-    pruned = {
-        (layer, kind): first_of(units, layer, kind, count)
-        for (layer, kind), count in unit_counts(units, plan, spec.options.round_to).items()
-    }
-    layers = tuple(layer for layer, kind in plan if kind == "layers")
-    return replace(removal_of(units, pruned), layers=layers)
+    removal = _first_removal(units, unit_counts(units, plan, spec.options.round_to), even)
+    return replace(removal, layers=tuple(layer for layer, kind in plan if kind == "layers"))
+
+
+def _first_removal(units: Units, counts: Mapping[Group, int], even: bool) -> Removal:
+    """So many units of each (layer, kind). With `even` PruningError for heads that may not come evenly."""
+    for (layer, kind), count in counts.items():
+        if even and kind == "heads":
+            check_even_count(layer, units.heads[layer], count)
+    return removal_of(units, {group: first_of(units, *group, count) for group, count in counts.items()})
 
 
 def units_change(session: Session, spec: PruningSpec) -> WeightChange:

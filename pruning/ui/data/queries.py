@@ -19,6 +19,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
 from pruning.planning.recipe.plan import Group, Plan, format_settings, plan_id
 from pruning.ui.data import session
+from pruning.ui.text import labels
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -91,6 +92,17 @@ def sensitivity_map(model: Info, criterion: str | None = None) -> SensitivityMap
     """The map for a criterion (the session's); of several the one with most levels, then the newest."""
     row = results.best_map(store(), subject(model), criterion or session.current().criterion)
     return None if row is None else _map(row["id"], row["created"], row["value"])
+
+
+def other_map(model: Info) -> SensitivityMap | None:
+    """The map of another criterion on the session's text, to keep in view while the session's own is missing.
+
+    Of several that of the criterion before, then of the one that newcomers start with.
+    """
+    first = (session.criterion_before(), session.Choice().criterion)
+    names = [name for name in dict.fromkeys((*first, *labels.CRITERION_NAME)) if name is not None]
+    maps = (sensitivity_map(model, name) for name in names if name != session.current().criterion)
+    return next((smap for smap in maps if smap is not None), None)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -34,6 +34,12 @@ def capability_map_request() -> dict[str, Any]:
     return request("capabilities", criterion=choice.criterion, data=choice.data)
 
 
+def map_request() -> dict[str, Any]:
+    """What draws the sensitivity map of the session's criterion and text."""
+    choice = session.current()
+    return request("map", criterion=choice.criterion, data=choice.data)
+
+
 def submit(request: dict[str, Any]) -> int:
     """Queue a request, and remember its job as the session's latest of this task."""
     job_id = runner().submit(request)

@@ -70,6 +70,21 @@ def totals_of(model: queries.Info, structure: str) -> list[int]:
     return list((model.facts.get("units") or {}).get(structure, ()))
 
 
+def writable_of(model: queries.Info, structure: str) -> list[int]:
+    """How many heads or KV groups every layer may lose, ascending, so that a smaller model can be written.
+
+    From the model's family where the model was loaded since that is found out; otherwise as many as come
+    evenly from all KV groups.
+    """
+    totals = totals_of(model, structure)
+    writable = model.facts.get("writable")
+    if writable is not None:
+        return list(writable.get(structure, ()))
+    shared = totals_of(model, "kv_groups")
+    step = shared[0] if structure == "heads" and shared else 1
+    return list(range(step, min(totals, default=0), step))
+
+
 def groups_of(model: queries.Info, structure: str) -> list[Group]:
     """What a plan has levels for: the model's groups, or one kind of unit in each layer."""
     if structure in UNIT_KINDS:

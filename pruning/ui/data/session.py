@@ -16,7 +16,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
-KEY, HISTORY = "choice", "plan_history"
+KEY, HISTORY, BEFORE = "choice", "plan_history", "criterion_before"
 # A widget with these arguments keeps its value while other pages are shown.
 PERSIST: dict[str, Any] = {"persist_state": "session"}
 MAX_PINS = 6
@@ -122,8 +122,16 @@ def current() -> Choice:
 
 def change(**fields: Any) -> None:
     """Change the session's choice and its address."""
-    st.session_state[KEY] = replace(current(), **fields)
+    before = current()
+    st.session_state[KEY] = replace(before, **fields)
+    if current().criterion != before.criterion:
+        st.session_state[BEFORE] = before.criterion
     write_address()
+
+
+def criterion_before() -> str | None:
+    """The criterion that the session had before its own; None where it never had another."""
+    return st.session_state.get(BEFORE)
 
 
 def write_address() -> None:

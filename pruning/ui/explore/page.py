@@ -6,6 +6,7 @@ All of it but the mixer's table is one fragment: letting go of a fader runs this
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 
@@ -16,21 +17,31 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
+from pruning.ui.shared import missing_map, verdict
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared import verdict
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
-from pruning.ui.text import labels
+from pruning.ui.text import format, labels
 
 ANSWERED = "desk_answered"
+KEPT = (
+    "Your faders stay. Until it is drawn, every forecast here is of {name}; what you measure is pruned by "
+    "the criterion that you chose."
+)
 
 
 def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Draw the mixer and what stands below it."""
-    measurements = queries.measurements(model, smap)
-    forecaster = queries.forecaster(smap, measurements)
+    """Draw the mixer and what stands below it.
+
+    While the session's own map is missing `smap` is another criterion's: its forecast is marked so, and what
+    would judge the session's criterion by it is left out. Measured is what the session's criterion gave.
+    """
+    other, chosen = missing_map.other(smap), replace(smap, criterion=session.current().criterion)
+    forecaster = queries.forecaster(smap, queries.measurements(model, smap))
+    measurements = queries.measurements(model, chosen)
     curves = capabilities.curves(model, smap)
     table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
+    missing_map.note(smap, KEPT, busy)
 
     @st.fragment
     def draw() -> None:
@@ -48,10 +59,11 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            verdict.show(current)
-            st.markdown(drift(current))
-            after_recovery(smap, current.plan)
-            if current.plan:
+            if current.measured or not other:
+                verdict.show(current)
+            st.markdown(_as_of_another(current, smap) if other else drift(current))
+            after_recovery(chosen, current.plan)
+            if current.plan and not other:
                 calibration.meter(forecaster, current)
         with right:
             pin_button(current)
@@ -59,13 +71,29 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _plan_text(model, current.text)
             if curves is None:
                 capabilities.ask(busy)
-            elif current.plan:
+            elif current.plan and not other:
                 capabilities.section(curves, current.forecast, current.measured)
 
     draw()
-    calibration.strip(model, forecaster, measurements, busy)
-    st.caption(f"{labels.CRITERION.get(smap.criterion, smap.criterion)}. {labels.SPEED}")
+    if not other:
+        calibration.strip(model, forecaster, measurements, busy)
+    st.caption(f"{labels.CRITERION.get(chosen.criterion, chosen.criterion)}. {labels.SPEED}")
     component.send_table(table)
+
+
+def _as_of_another(current: CurrentPlan, smap: SensitivityMap) -> str:
+    """The drift as another criterion's map forecasts it, and what was measured with the session's own."""
+    if not current.plan:
+        return drift(current)
+    forecast = current.forecast
+    band = f"{format.kl(forecast.kl_low)} – {format.kl(forecast.kl_high)}"
+    said = (
+        f"{format.percent(forecast.sparsity)} of the prunable weights removed · {labels.FORECAST} "
+        f"{missing_map.badge(smap)} KL {format.kl(forecast.kl)} ({band}) nats per token"
+    )
+    if current.measured is None:
+        return f"{said} · :gray-badge[not measured yet]"
+    return f"{said} · {labels.MEASURED} KL {format.kl(current.measured['kl'])}"
 
 
 def _take_events(smap: SensitivityMap, model: queries.Info) -> None:
@@ -90,16 +118,18 @@ def _marks(
     curves: Mapping[str, AccuracyCurve] | None,
 ) -> Marks:
     dense = queries.baseline(model)
-    unpruned = forecaster.smap.dense["perplexity"]
+    smap = forecaster.smap
+    unpruned = smap.dense["perplexity"]
     return Marks(
         measured=[(row.plan, row.figures) for row in measurements],
         pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, forecaster)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
-            for group, points in queries.sweep_points(forecaster.smap).items()
+            for group, points in ({} if missing_map.other(smap) else queries.sweep_points(smap)).items()
         },
         curves=curves,
         decode_ms=dense.get("decode_ms") if dense else None,
+        forecast_label=missing_map.forecast_label(smap),
     )
 
 

@@ -10,8 +10,8 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of
 from pruning.planning.recipe.plan import MAX_LEVEL, UNIT_KINDS, Plan, format_settings, parse_layers
 from pruning.ui.data import queries, requests, session
-from pruning.ui.data.results import groups_of, totals_of
-from pruning.ui.methods.preview import preview
+from pruning.ui.data.results import groups_of, totals_of, writable_of
+from pruning.ui.methods.preview import count_key, preview
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
 from pruning.ui.text import methods as method_words
@@ -20,6 +20,7 @@ BEST, NAMED = "best", "named"
 BEST_LABEL = "The best we know: we find out what goes where"
 COUNTED = ("heads", "kv_groups", "layers")
 USUAL_SHARE = {"unstructured": 50, "block": 20, "neurons": 20}
+USUAL_COUNT = 0.2
 ROUND_TO = (None, 8, 32, 64, 128, 256)
 
 
@@ -35,15 +36,19 @@ def form(model: queries.Info, busy: bool) -> None:
             key="method_structure",
             **session.PERSIST,
         )
-        st.markdown(f"{method_words.badge(structure)} :small[{method_words.STRUCTURE_HELP[structure]}]")
+        told = st.empty()
         left, right = st.columns([3, 2], gap="large")
         request: dict[str, Any] | None = None
         with left, page_frame.user_errors():
             request = _request(model, structure)
+        why: str | None = None
         with right:
             with page_frame.user_errors():
-                preview(model, request)
+                why = preview(model, request)
             _button(request, busy)
+        told.markdown(
+            f"{method_words.badge(structure, why)} :small[{method_words.STRUCTURE_HELP[structure]}]"
+        )
 
 
 def _request(model: queries.Info, structure: str) -> dict[str, Any]:
@@ -126,9 +131,9 @@ def _level(model: queries.Info, structure: str, how: str) -> float | str:
         unit = method_words.UNIT[structure]
         where = "of all" if structure == "layers" else "in every layer, of"
         label = f"{unit[0].upper()}{unit[1:]} to remove, {where} {total}"
-        usual = max(1, round(0.2 * total))
         # Of another model there may be fewer than the number that stands here: each has a field of its own.
-        count = st.number_input(label, 1, total - 1, usual, 1, key=f"{key}_of_{total}", **session.PERSIST)
+        key, usual = count_key(structure, total), _usual_count(model, structure, total)
+        count = st.number_input(label, 1, total - 1, usual, 1, key=key, **session.PERSIST)
         return round(count / total, 6)
     most = round(100 * MAX_LEVEL)
     usual = USUAL_SHARE.get(structure, 20)
@@ -137,6 +142,13 @@ def _level(model: queries.Info, structure: str, how: str) -> float | str:
         f"Share of {what} to remove", 1, most, usual, 1, format="%d %%", key=key, **session.PERSIST
     )
     return share / 100
+
+
+def _usual_count(model: queries.Info, structure: str, total: int) -> int:
+    """About a fifth of them, of heads and KV groups the nearest number that can be written smaller."""
+    fifth = max(1, round(USUAL_COUNT * total))
+    counts = writable_of(model, structure) if structure != "layers" else []
+    return min(counts, key=lambda count: abs(count - USUAL_COUNT * total), default=fifth)
 
 
 def _number(level: float | str) -> float:

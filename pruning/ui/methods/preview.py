@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,18 +10,26 @@ import streamlit as st
 from pruning.planning.recipe.mask_options import MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
 from pruning.ui.data import queries, session
-from pruning.ui.data.results import groups_of, totals_of
+from pruning.ui.data.results import groups_of, totals_of, writable_of
 from pruning.ui.shared.speed import speed_line
 from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
 from pruning.wording import counted
 
 
-def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
-    """What would be kept, counted: exact for units, and the sparsity asked for of weights."""
+def count_key(structure: str, total: int) -> str:
+    """The key of the field that asks how many units of so many are pruned."""
+    return f"method_level_{structure}_of_{total}"
+
+
+def preview(model: queries.Info, request: dict[str, Any] | None) -> str | None:
+    """What would be kept, counted: exact for units, and the sparsity asked for of weights.
+
+    Of units that can only be measured and written full-size it returns why, otherwise None.
+    """
     if request is None:
         st.caption("Mend what is said on the left, and what would stay is told here.")
-        return
+        return None
     arguments = request["arguments"]
     structure = arguments.get("structure", "unstructured")
     if request["task"] == "best":
@@ -28,31 +37,34 @@ def preview(model: queries.Info, request: dict[str, Any] | None) -> None:
         st.markdown(
             f"**About {format.percent(arguments['sparsity'])} of the {what}** go, where it hurts least."
         )
-        if structure in UNIT_KINDS and structure != "layers":
-            st.caption(
-                "Layers lose different numbers, which no ordinary configuration can hold: such a model is "
-                "written full-size with zeros. For a smaller folder choose a criterion instead."
-            )
-        return
+        if structure not in UNIT_KINDS or structure == "layers":
+            return None
+        why = (
+            "Layers lose different numbers, which no ordinary configuration can hold: such a model is "
+            "written full-size with zeros. For a smaller folder choose a criterion instead."
+        )
+        st.caption(f":material/info: {why}")
+        return why
     options = MaskOptions.of(
         {n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")}
     )
     groups = groups_of(model, structure)
     plan = effective(session.parse(",".join(arguments["settings"]), groups), groups, options)
     if structure in UNIT_KINDS:
-        _kept_units(model, plan, options)
-    else:
-        share = sparsity(plan, model.parameters)
-        said = format.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
-        st.markdown(f"**{said} of the prunable weights** go.")
+        return _kept_units(model, plan, options)
+    share = sparsity(plan, model.parameters)
+    said = format.percent(share, 0 if abs(100 * share - round(100 * share)) < 0.05 else 1)
+    st.markdown(f"**{said} of the prunable weights** go.")
+    return None
 
 
-def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
+def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> str | None:
+    """How many units stay, and why they cannot be written smaller, which is returned as well."""
     structure = options.structure
     totals = totals_of(model, structure)
     if not totals:
         st.caption("How many units stay is told once the model has been loaded anew on the Model page.")
-        return
+        return None
     kept = [
         total - (units_gone(total, plan.get((layer, structure), 0.0), options.round_to))
         if structure != "layers"
@@ -67,7 +79,7 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
         }
         speed_line(model, pruned)
     if structure == "layers":
-        return
+        return None
     asked = [total - units_gone(total, plan.get((n, structure), 0.0)) for n, total in enumerate(totals)]
     if asked != kept:
         st.caption(f"Rounded from {min(asked):,}; it never adds any.")
@@ -75,6 +87,32 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> None:
         st.caption(f"By layer: {' '.join(map(str, kept))}")
     if hint:
         st.caption(f":material/info: {hint}")
+        if len(set(kept)) == len(set(totals)) == 1:
+            _instead(model, totals[0] - kept[0], totals[0], structure)
+    return hint
+
+
+def nearest(count: int, counts: Sequence[int]) -> list[int]:
+    """The next number below and the next above among `counts`, as far as there are any."""
+    below, above = [n for n in counts if n < count], [n for n in counts if n > count]
+    return [*below[-1:], *above[:1]]
+
+
+def _instead(model: queries.Info, count: int, total: int, structure: str) -> None:
+    """Buttons that take the nearest numbers that can be written smaller."""
+    key = count_key(structure, total)
+    if key not in st.session_state:
+        return  # levels were written out by layer: there is no number to change
+    with st.container(horizontal=True, gap="small"):
+        for other in nearest(count, writable_of(model, structure)):
+            st.button(
+                f"Remove {counted(other, method_words.UNIT[structure].removesuffix('s'))} instead",
+                key=f"method_instead_{structure}_{other}",
+                icon=":material/content_cut:",
+                on_click=st.session_state.update,
+                args=({key: other},),
+                help="That many can be written as a smaller model.",
+            )
 
 
 def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], structure: str) -> str | None:
@@ -83,11 +121,12 @@ def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], struct
         return None
     if len(set(kept)) > 1:
         return "Layers keep different numbers, so this can only be written full-size with zeros."
+    if structure == "neurons":
+        return None
+    pruned, counts = totals[0] - kept[0], writable_of(model, structure)
+    if not pruned or pruned in counts:
+        return None
     shared = totals_of(model, "kv_groups")
-    if structure == "heads" and shared and (totals[0] - kept[0]) % shared[0]:
-        return (
-            f"{counted(totals[0] - kept[0], 'head')} cannot come evenly from "
-            f"{counted(shared[0], 'KV group')}, so this can only be written full-size with zeros. "
-            f"A multiple of {shared[0]} can be written smaller."
-        )
-    return None
+    return method_words.not_smaller(
+        structure, pruned, totals[0], nearest(pruned, counts), shared[0] if shared else totals[0]
+    )

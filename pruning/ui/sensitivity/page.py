@@ -14,40 +14,28 @@ from pruning.ui.data.single_groups import Alone
 from pruning.ui.sensitivity import charts as sensitivity_charts
 from pruning.ui.sensitivity import criteria, sweep
 from pruning.ui.sensitivity.charts import Cell
-from pruning.ui.shared import charts
-from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import charts, missing_map
 from pruning.ui.text import format, labels
 
 MAX_CURVES = 6
+KEPT = "Until it is drawn, what you see below is the map of {name}: another criterion takes other weights."
 WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
 Points = dict[Group, list[dict[str, Any]]]
 
 
-def criterion(model: queries.Info, smap: SensitivityMap | None, busy: bool) -> None:
-    """The criterion, and the button that draws its map where there is none yet."""
-    request = requests.request("map", criterion=session.current().criterion, data=session.current().data)
-    if smap is not None:
-        return
+def first_map(model: queries.Info, busy: bool) -> None:
+    """The criterion, and the button that draws its map, where the model has none of any criterion."""
     with st.container(border=True):
         st.subheader("Draw the map", anchor=False)
         st.write(
             f"One look at the text forecasts what every one of the {len(model.groups)} groups would cost "
-            "at nine levels. It takes about as long as ten readings of the text and changes nothing."
+            "at nine levels, and changes nothing."
         )
         left, right = st.columns([2, 3], vertical_alignment="bottom")
         with left:
             _criterion_box()
-        with right, page_frame.action_row():
-            st.button(
-                "Draw the map",
-                type="primary",
-                icon=":material/grid_on:",
-                disabled=busy,
-                on_click=page_frame.on_click,
-                args=(lambda: requests.submit(request),),
-            )
-            page_frame.command(request)
-        page_frame.expected_time(request)
+        with right:
+            missing_map.button(busy)
 
 
 def _criterion_box() -> None:
@@ -67,12 +55,17 @@ def _criterion_box() -> None:
 
 
 def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this."""
+    """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this.
+
+    While the session's own map is missing `smap` is another criterion's, and single groups are not measured:
+    what is measured is the session's criterion.
+    """
+    drawn = session.current().criterion
     running = any(job.request["task"] == "sweep" for job in requests.waiting_jobs())
 
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
-        if session.current().criterion != smap.criterion:
+        if session.current().criterion != drawn:
             st.rerun()  # another criterion has another map: the whole page draws it
         measurements = queries.measurements(model, smap)
         single = single_groups.alone(queries.forecaster(smap, measurements))
@@ -88,7 +81,8 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _curves(smap, single, points, chosen, level, metric)
         with right:
             _extremes(smap, single, ends, level)
-            sweep.form(model, smap, chosen, busy)
+            if not missing_map.other(smap):
+                sweep.form(model, smap, chosen, busy)
         criteria.section(model, picked or ends[:1], level, metric, busy)
 
     draw()
@@ -126,7 +120,8 @@ def _heat(
     outline with a click, and another figure would make it draw the chart anew."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**Forecast cost of removing {format.percent(level)} of one group** {labels.FORECAST}",
+            f"**Forecast cost of removing {format.percent(level)} of one group** {labels.FORECAST} "
+            f"{missing_map.badge(smap)}",
             width="content",
         )
         way = st.segmented_control(
@@ -198,7 +193,7 @@ def _curves(
     ]
     count = sum(len(p.x) for p in measured)
     st.markdown(
-        "**Cost at every level** :blue-badge[line: forecast with band] "
+        f"**Cost at every level** :blue-badge[line: forecast with band] {missing_map.badge(smap)} "
         + (f":green-badge[{count} measured points]" if count else ":gray-badge[nothing measured yet]")
     )
     st.plotly_chart(
@@ -211,7 +206,7 @@ def _curves(
         st.caption(f"{len(chosen)} groups are selected; the first {MAX_CURVES} are drawn.")
     for group in shown:
         if group in points:
-            st.markdown(_beside(group, points[group], single, level))
+            st.markdown(f"{_beside(group, points[group], single, level)} {missing_map.badge(smap)}")
 
 
 def _line(smap: SensitivityMap, group: Group, single: Alone, metric: str) -> charts.Line:
@@ -253,7 +248,7 @@ def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: flo
         st.markdown(
             f"{badge} **{labels.group(*group)}**  \n"
             f"{format.percent(level)} costs {rise} ({least} – {most})  \n"
-            f"{labels.FORECAST} :small[KL {_kl_band(forecast)}]"
+            f"{labels.FORECAST} {missing_map.badge(smap)} :small[KL {_kl_band(forecast)}]"
         )
 
 

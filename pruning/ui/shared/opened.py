@@ -1,4 +1,4 @@
-"""The run that was opened from Runs: its figures, what was switched for it, the way back, and a missing map.
+"""The run that was opened from Runs: its figures, what was switched for it, and the way back.
 
 It stands on the page that the run was opened on until it is closed, because a page shows a run in its own way
 or, while something is missing, not at all.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels, run_figures
 from pruning.ui.text import runs as run_words
@@ -19,8 +19,6 @@ from pruning.workspace import results
 from pruning.workspace.runs import Run
 
 KEY = "opened_run"
-# Pages that are empty without a map.
-MAP_PAGES = ("sensitivity", "explore", "optimize", "compare", "present")
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,6 @@ def banner(page: str) -> None:
         st.caption(_switched(state))
         for remark in _remarks(state):
             st.caption(f":material/info: {remark}")
-        if page in MAP_PAGES:
-            _missing_map()
 
 
 def _title(state: Opened) -> None:
@@ -174,32 +170,3 @@ def _timed_here(run: Run) -> bool:
     key = run.key
     here = results.latency(queries.store(), key["fingerprint"], key["dtype"], key["device"])
     return here is not None and here["machine"] == run.value["machine"]
-
-
-# ---- the map that is missing ------------------------------------------------------------------------
-
-
-def _missing_map() -> None:
-    """The map that the page needs for the run's criterion and text, in one press."""
-    model, choice = queries.info(), session.current()
-    if model is None or queries.sensitivity_map(model) is not None:
-        return
-    request = requests.request("map", criterion=choice.criterion, data=choice.data)
-    drawing = any(
-        job.request["task"] == "map" and requests.about_model(job) for job in requests.waiting_jobs()
-    )
-    name = labels.CRITERION_NAME.get(choice.criterion, choice.criterion)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        page_frame.submit_button(
-            "The map is being drawn" if drawing else f"Draw the map for {name}",
-            request,
-            type="primary",
-            icon=":material/grid_on:",
-            key="opened_map",
-            disabled=drawing,
-        )
-        st.caption(
-            "This page forecasts from a map, and there is none yet for this model, text and criterion. "
-            "The run's figures above need none.",
-            width="content",
-        )

@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
-from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.resources import asset
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import preload
@@ -209,21 +208,6 @@ def require_model() -> queries.Info | None:
             "Choose a model",
         )
     return model
-
-
-def require_map(smap: SensitivityMap | None, basis: str) -> TypeGuard[SensitivityMap]:
-    """Whether the model has a sensitivity map; where it has none, say what rests on it and what to do.
-
-    `basis` begins the sentence: "The solver works on".
-    """
-    if smap is None:
-        empty(
-            "No map yet",
-            f"{basis} a sensitivity map, and this model has none for this criterion.",
-            "sensitivity",
-            "Draw the map",
-        )
-    return smap is not None
 
 
 def empty(title: str, text: str, page: str, label: str) -> None:

@@ -18,5 +18,5 @@ def speed_line(model: queries.Info, plan: Plan) -> None:
         page_frame.link("speed", "Time this model first, to see how much faster that is")
         return
     with page_frame.user_errors():
-        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan)
+        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan, str(model.facts["dtype"]))
         st.markdown(said or "How fast that is was not timed here.")

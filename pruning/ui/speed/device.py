@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from pruning.planning.cost.model_size import Parts, parts_of, without
-from pruning.planning.cost.roofline import Device, devices, estimate
+from pruning.planning.cost.roofline import FORMAT_BYTES, Device, devices, estimate
 from pruning.ui.data import queries, session
 from pruning.ui.text import labels
 from pruning.ui.text import speed as speed_words
 
 TOKENS = 256
 OWN = "Your own"
+EACH = "each"
+EACH_LABEL = "Best of each device"
 
 
 def section(model: queries.Info, kind: str | None, share: float, said: str) -> None:
@@ -25,11 +27,9 @@ def section(model: queries.Info, kind: str | None, share: float, said: str) -> N
         f"over the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
         "programs take longer. What attention adds, which grows with the text, is not counted.]"
     )
+    chosen = _number_format(str(model.facts["dtype"]))
     custom = _custom()
-    rows = [
-        _row(device, dense, left, model.facts["dtype"])
-        for device in (*devices(), *([custom] if custom else []))
-    ]
+    rows = [_row(device, dense, left, chosen) for device in (*devices(), *([custom] if custom else []))]
     st.table(rows, border="horizontal", alt="Estimated times on other devices")
     st.caption(
         f"Pruned: {said}, cut out; × is beside unpruned. Set by: what limits reading / writing."
@@ -39,6 +39,24 @@ def section(model: queries.Info, kind: str | None, share: float, said: str) -> N
     with st.expander("Where these figures come from", icon=":material/info:"):
         for device in devices():
             st.markdown(f"**{device.name}** · {_peaks(device)}  \n:small[{device.source}]")
+
+
+def _number_format(loaded: str) -> str:
+    """The number format that estimates are for, or `EACH`: bfloat16 on devices that have it."""
+    names = {EACH: EACH_LABEL, **{name: name for name in FORMAT_BYTES}}
+    chosen = st.segmented_control(
+        "Number format of the weights",
+        list(names),
+        default=EACH,
+        required=True,
+        format_func=names.__getitem__,
+        key="speed_format",
+        help="Best of each device: bfloat16 where it has units for it, otherwise float16 or float32. Half as "
+        "many bytes a weight are read in half the time. Where a device has no units for a format, it stores "
+        f"the weights in it and computes in float32. Here the model is loaded in {loaded}.",
+        **session.PERSIST,
+    )
+    return str(chosen)
 
 
 def _custom() -> Device | None:
@@ -61,18 +79,24 @@ def _custom() -> Device | None:
             None,
             key="speed_peak",
             placeholder="such as 500",
-            help="Thousand millions of operations a second, in the number format of the loaded model.",
+            help="Thousand millions of operations a second, in the number format chosen.",
             **session.PERSIST,
         )
     if bandwidth is None or peak is None:
         return None
-    return Device(OWN, 1e9 * bandwidth, {"float32": 1e9 * peak})
+    return Device(OWN, 1e9 * bandwidth, dict.fromkeys(FORMAT_BYTES, 1e9 * peak))
 
 
-def _row(device: Device, dense: Parts, left: Parts | None, dtype: str) -> dict[str, str]:
-    fits = device.memory is None or dense.weight_bytes * dense.parameters < device.memory
+def _row(device: Device, dense: Parts, left: Parts | None, chosen: str) -> dict[str, str]:
+    dtype = device.best_format if chosen == EACH else chosen
+    fits = device.memory is None or FORMAT_BYTES[dtype] * dense.parameters < device.memory
     small = estimate(device, left, dtype, TOKENS) if left is not None else None
-    return speed_words.device_row(device, estimate(device, dense, dtype, TOKENS), small, fits)
+    whole = estimate(device, dense, dtype, TOKENS)
+    return {
+        "Device": device.name,
+        "Format": speed_words.number_format(dtype, device.computed_in(dtype)),
+        **speed_words.device_times(whole, small, fits),
+    }
 
 
 def _peaks(device: Device) -> str:

@@ -11,7 +11,7 @@ from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, speedup
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity
 from pruning.ui.data import queries, requests, session
-from pruning.ui.data.results import totals_of
+from pruning.ui.data.results import totals_of, writable_of
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import charts as speed_charts
@@ -41,7 +41,7 @@ def page(model: queries.Info, busy: bool) -> None:
     table = None
     with page_frame.user_errors():
         table = LatencyTable.from_dict(times) if times else None
-    _timing(table, busy)
+    _timing(table, str(model.facts["dtype"]), busy)
     if times and table:
         _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
@@ -56,17 +56,17 @@ def page(model: queries.Info, busy: bool) -> None:
 # ---- this machine -----------------------------------------------------------------------------------
 
 
-def _timing(table: LatencyTable | None, busy: bool) -> None:
+def _timing(table: LatencyTable | None, dtype: str, busy: bool) -> None:
     st.header("On this machine", anchor=False)
     request = requests.request("latency", **({"again": True} if table else {}))
     if table is None:
         st.write(
-            "Not timed yet. The model is run unpruned and really narrower, in turns, some minutes in all. "
-            "It is done once and kept."
+            f"Not timed yet in {dtype}, the number format it is loaded in. The model is run unpruned and "
+            "really narrower, in turns, some minutes in all. It is done once and kept."
         )
     else:
         st.markdown(
-            f"{labels.MEASURED} :small[{_when(table)} on {format.plain(table.machine)}, "
+            f"{labels.MEASURED} :small[In **{dtype}**, {_when(table)} on {format.plain(table.machine)}, "
             f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians; repeated "
             "rounds differ by "
             f"{format.percent(max(table.spread.values()), 1)} (middle half).]"
@@ -159,15 +159,16 @@ def _share(model: queries.Info, kind: str) -> float:
             )
             / 100
         )
-    groups = min(totals_of(model, "kv_groups") or [1])
-    step = groups if kind == "heads" and groups < total else 1
-    if total <= step:
-        raise PruningError(f"There are too few {method_words.UNIT[kind]} in a layer to remove some.")
+    counts = [0, *(range(1, total) if kind == "layers" else writable_of(model, kind))]
+    if len(counts) == 1:
+        raise PruningError(
+            f"No number of {method_words.UNIT[kind]} can be cut out of this model and written as a smaller "
+            "one. Choose neurons or layers."
+        )
     unit = method_words.UNIT[kind]
     label = f"{unit[0].upper()}{unit[1:]}, {'of' if kind == 'layers' else 'in every layer, of'} {total}"
     # Of another model there may be fewer: each number has a control of its own.
-    key = f"speed_{kind}_{total}_{step}"
-    counts = list(range(0, total, step))
+    key = f"speed_{kind}_{total}_{len(counts)}"
     count = st.select_slider(label, counts, counts[max(1, len(counts) // 5)], key=key, **session.PERSIST)
     return float(count) / total
 

@@ -41,9 +41,9 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
     # What can be written; the other forms are there to compare.
     best = smallest([size for size in forms if size.form in ("ordinary", "bitmask")])
     st.markdown(
-        f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights as "
-        f"they are, the smallest that an export writes is the **{NAME[best.form].lower()}: "
-        f"{format.size(best.total)}**, "
+        f"{labels.FORECAST} :small[Worked out from counts of weights, with {said}. With the weights in "
+        f"{model.facts['dtype']}, as they are, the smallest that an export writes is the "
+        f"**{NAME[best.form].lower()}: {format.size(best.total)}**, "
         f"{dense.total / best.total:.2f}× smaller than the unpruned file.]"
     )
     left, right = st.columns([1, 1], gap="large")

@@ -21,9 +21,10 @@ STRUCTURE = {
     "layers": "Layers",
 }
 UNIT = {"neurons": "neurons", "heads": "heads", "kv_groups": "KV groups", "layers": "layers"}
-ZEROS, SMALLER = (
+ZEROS, SMALLER, FULL_SIZE = (
     ":gray-badge[zeros: common engines are not faster]",
     ":green-badge[smaller tensors: common engines can get faster]",
+    ":orange-badge[full-size with zeros: this cannot be written smaller]",
 )
 STRUCTURE_HELP = {
     "unstructured": "Any weight may become zero. It hurts least for the share that goes, and helps where the "
@@ -59,9 +60,29 @@ SAME_SHARE = (
 )
 
 
-def badge(structure: str) -> str:
-    """Whether a structure leaves zeros or smaller tensors."""
-    return SMALLER if structure in UNIT_KINDS else ZEROS
+def badge(structure: str, why_not: str | None) -> str:
+    """Whether what is chosen leaves zeros or smaller tensors; `why_not`: why units leave zeros as well."""
+    if structure not in UNIT_KINDS:
+        return ZEROS
+    return SMALLER if why_not is None else FULL_SIZE
+
+
+def not_smaller(structure: str, count: int, total: int, nearest: Sequence[int], groups: int) -> str:
+    """Why a model without so many heads or KV groups a layer can only be written full-size with zeros.
+
+    `nearest` are the nearest numbers that can be written smaller; `groups` is how many KV groups there are.
+    """
+    unit = UNIT[structure]
+    if structure == "heads" and groups < total and count % groups:
+        why = f"{counted(count, 'head')} cannot come evenly from {counted(groups, 'KV group')}"
+    else:
+        why = f"The model's family has no configuration for {total - count} of {total} {unit}"
+    could = (
+        f"The nearest that can be written smaller: {' or '.join(map(str, nearest))}."
+        if nearest
+        else "Neurons and layers can be written smaller."
+    )
+    return f"{why}, so this can only be written full-size with zeros. {could}"
 
 
 def method(

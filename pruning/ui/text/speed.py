@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
-from pruning.planning.cost.roofline import Device, Estimate
+from pruning.planning.cost.roofline import Estimate
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.text import format, labels
 
@@ -62,19 +62,27 @@ def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"Faster than dense here: {', '.join(faster)}. All others are slower, or about the same."
 
 
-def forecast_line(table: LatencyTable, plan: Plan) -> str | None:
-    """How much faster a plan for whole units is, in a line; None where one of its kinds was not timed."""
+def forecast_line(table: LatencyTable, plan: Plan, dtype: str) -> str | None:
+    """How much faster a plan for whole units is, in a line; None where one of its kinds was not timed.
+
+    `dtype` is the number format that it was timed in.
+    """
     if not {kind for _, kind in plan} <= set(table.shares):
         return None
     said = [f"**{times(speedup(table, plan, mode))}** {DOING[mode].lower()}" for mode in MODES]
-    return f"{labels.FORECAST} {', '.join(said)} on {table.machine}."
+    return f"{labels.FORECAST} {', '.join(said)} on {table.machine}, in {dtype}."
 
 
-def device_row(
-    device: Device, whole: Mapping[str, Estimate], left: Mapping[str, Estimate] | None, fits: bool
+def number_format(stored: str, computed: str) -> str:
+    """The number format of an estimate: "bfloat16", or "bfloat16, computed in float32"."""
+    return stored if stored == computed else f"{stored}, computed in {computed}"
+
+
+def device_times(
+    whole: Mapping[str, Estimate], left: Mapping[str, Estimate] | None, fits: bool
 ) -> dict[str, str]:
     """A device's estimates; `left` is what stays of the model, where that differs."""
-    row = {"Device": device.name}
+    row: dict[str, str] = {}
     for mode in MODES:
         row[f"{DOING[mode]}, unpruned"] = milliseconds(whole[mode].milliseconds) if fits else "does not fit"
         if left is not None:

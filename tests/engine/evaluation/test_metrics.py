@@ -68,3 +68,15 @@ def test_questions_are_scored_by_mean_likelihood(family: str) -> None:
     wrong = [Probe("lies", q, choices, (answer + 1) % 4) for q, answer in zip(questions, best, strict=True)]
     found = probe_accuracy(model, head, tokenizer, right + wrong)
     assert found == {"facts": 1.0, "lies": 0.0, "all": 0.5}
+
+
+def test_a_model_that_puts_out_no_numbers_is_as_bad_as_one_that_knows_nothing() -> None:
+    """It used to have a KL of 0, that of a perfect copy."""
+    head = torch.nn.Linear(4, 8, bias=False).requires_grad_(False)
+    states = torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(0))
+    windows = torch.arange(6).unsqueeze(0)
+    broken = compare(head, states, torch.full_like(states, float("nan")), windows)
+    uniform = compare(head, states, torch.zeros_like(states), windows)
+    assert broken.kl == pytest.approx(uniform.kl)
+    assert broken.kl > 0
+    assert broken.perplexity == pytest.approx(8)

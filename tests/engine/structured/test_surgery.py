@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from pruning.engine.architecture.equivalence import TOLERANCES, relative_error, same_values
 from pruning.engine.architecture.groups import Part, find_groups, weight_view
 from pruning.engine.architecture.units import Removal, Units, find_units, pruned_columns
 from pruning.engine.masking.change import applied_change
@@ -66,9 +67,10 @@ def test_logits_are_those_of_the_model_with_zeros(family: str, what: str) -> Non
     small = smaller(model, units, removal, weights)
     with applied_change(model, groups, as_change(model, groups, units, UnitRemoval(removal, weights))):
         expected = logits(model)
-    torch.testing.assert_close(logits(small), expected, rtol=1e-3, atol=1e-3)
-    check_same(expected, logits(small))
-    assert not torch.allclose(logits(model), expected, rtol=1e-2, atol=1e-2)
+    assert relative_error(expected, logits(small), logits(model)) < TOLERANCES[torch.float32]
+    check_same(expected, logits(small), logits(model))
+    with pytest.raises(PruningError, match="does not put out"):
+        check_same(expected, logits(model), logits(model))
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in model.parameters())
     assert fingerprint(model) == before
 
@@ -85,7 +87,7 @@ def test_a_smaller_model_writes_on_with_its_cache(family: str, removal: Removal)
         step = small(input_ids=IDS[:, -1:], past_key_values=first.past_key_values, use_cache=True).logits[
             :, -1
         ]
-    torch.testing.assert_close(step, logits(small)[:, -1], rtol=1e-3, atol=1e-3)
+    assert same_values(logits(small)[:, -1], step)
 
 
 # Which families have a configuration for fewer heads; all have one for fewer neurons and layers.
@@ -147,6 +149,21 @@ def test_what_cannot_be_cut_is_refused_before_anything_is_done() -> None:
 
 def test_other_logits_are_noticed() -> None:
     values = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
-    check_same(values, values + 1e-6)
+    check_same(values, values + 1e-6, values)
     with pytest.raises(PruningError, match="does not put out"):
-        check_same(values, values + 0.1)
+        check_same(values, values + 0.1, values)
+
+
+@pytest.mark.parametrize("times", [1e-4, 1e6], ids=["small", "large"])
+@pytest.mark.parametrize("what", ["neurons", "heads"])
+def test_the_size_of_the_logits_does_not_matter(times: float, what: str) -> None:
+    model, removal = tiny_model("llama"), REMOVALS[what]
+    model.lm_head.weight.data *= times
+    groups = find_groups(model)
+    units = find_units(model, groups)
+    small = smaller(model, units, removal)
+    with applied_change(model, groups, as_change(model, groups, units, UnitRemoval(removal))):
+        expected = logits(model)
+    check_same(expected, logits(small), logits(model))
+    with pytest.raises(PruningError, match="does not put out"):
+        check_same(expected, logits(model), logits(model))

@@ -14,7 +14,7 @@ from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller
 from pruning.errors import PruningError
 from pruning.planning.cost.model_size import Parts, parts_of, sizes, smallest, without
-from pruning.planning.cost.roofline import Device, devices, estimate, weights_read
+from pruning.planning.cost.roofline import FORMAT_BYTES, Device, devices, estimate, weights_read
 from pruning.planning.cost.storage import csr_bytes
 from pruning.tasks import TASKS, Session
 from pruning.tasks.inspect import _tables
@@ -62,6 +62,25 @@ def test_a_number_format_has_a_speed_of_its_own() -> None:
         1000 * 2 * (200 * 960 + 800) / 70_400
     )
     assert DEVICE.peak("bfloat16") == 35_200.0
+    # And bytes of its own: 1,800 weights of two bytes at 1,800 bytes a second, also where it is computed in
+    # float32.
+    for dtype, computed in (("float16", "float16"), ("bfloat16", "float32")):
+        assert estimate(DEVICE, PARTS, dtype, 10)["decode"].milliseconds == pytest.approx(2000)
+        assert DEVICE.computed_in(dtype) == computed
+    assert DEVICE.best_format == "float16"
+
+
+def test_an_a100_is_faster_than_a_4090_but_for_float32() -> None:
+    """In float32 both compute without tensor cores, where the 4090 has more: that must be said, not shown."""
+    by_name = {device.name: device for device in devices()}
+    a100, rtx = by_name["NVIDIA A100 80 GB (SXM)"], by_name["NVIDIA GeForce RTX 4090"]
+    assert a100.best_format == rtx.best_format == "bfloat16"
+
+    def reading(device: Device, dtype: str) -> float:
+        return estimate(device, PARTS, dtype, tokens=4096)["prefill"].milliseconds
+
+    assert reading(a100, "bfloat16") < reading(rtx, "bfloat16")
+    assert reading(a100, "float32") > reading(rtx, "float32")
 
 
 def test_a_table_that_is_only_looked_up_in_is_not_read() -> None:
@@ -76,6 +95,8 @@ def test_the_listed_devices_are_ordered_and_name_their_source() -> None:
     for one in listed:
         assert one.source
         assert one.arithmetic["float32"] > one.bandwidth / 4
+        assert set(one.arithmetic) <= set(FORMAT_BYTES)
+        assert one.peak(one.best_format) == max(one.arithmetic.values())
         assert one.memory is not None
 
 

@@ -81,7 +81,7 @@ def test_the_best_is_asked_for_with_a_share_alone(page: AppTest, asked: list[dic
     arguments = measure(page, asked)
     assert arguments["task"] == "best"
     assert arguments.get("structure", "unstructured") == structure
-    assert arguments["sparsity"] == {"unstructured": 0.5, "neurons": 0.2, "heads": 0.222222}[structure]
+    assert arguments["sparsity"] == {"unstructured": 0.5, "neurons": 0.2, "heads": 0.333333}[structure]
     assert set(arguments) <= {"task", "structure", "sparsity", "data"}
 
 

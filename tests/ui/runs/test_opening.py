@@ -206,16 +206,16 @@ def test_a_map_that_is_missing_is_offered_in_one_press(
     CASES[kind].put(demo)
     app = opened(open_page("runs", model="demo"), next(r for r in stored_runs.runs(demo) if r.kind == kind))
     said = text_of(app)
-    assert "there is none yet for this model, text and criterion" in said
+    assert "no map yet" in said.lower()
     assert "about 3 min on this machine" in said, "by its earlier runs"
-    app.button(key="opened_map").click().run()
+    app.button(key="draw_map").click().run()
     assert not app.exception
     assert (asked[0]["task"], asked[0]["arguments"]) == ("map", {"criterion": "wanda", "data": "demo"})
-    assert app.button(key="opened_map").disabled
+    assert app.button(key="draw_map").disabled
     synthetic.put_map(demo, criterion="wanda")
     demo.update_job(demo.jobs()[0].id, state="done")
     app.run()
-    assert "there is none yet" not in text_of(app)
+    assert "no map yet" not in text_of(app).lower()
     assert "**Opened: " in text_of(app), "the run is still there"
 
 

@@ -102,7 +102,9 @@ def test_a_plan_of_single_weights_is_as_fast_and_smaller_only_as_a_compact_file(
 def test_other_devices_are_estimates_beside_the_choice(timed: dict, open_page: Open) -> None:
     app = opened(open_page)
     assert ":violet-badge[estimate]" in text_of(app)
+    app.button_group(key="speed_format").set_value("float32").run()
     rows = {row["Device"]: row for row in table_with(app, "Device")}
+    assert {row["Format"] for row in rows.values()} == {"float32"}
     # 134.5 M weights of 4 bytes at 100 GB/s.
     assert rows["Laptop GPU (Apple M2, 10 cores)"]["Writing, unpruned"] == "5.4 ms"
     assert rows["Laptop GPU (Apple M2, 10 cores)"]["Writing, pruned"].endswith("1.13×")
@@ -111,6 +113,24 @@ def test_other_devices_are_estimates_beside_the_choice(timed: dict, open_page: O
     own = {row["Device"]: row for row in table_with(app, "Device")}["Your own"]
     assert own["Writing, unpruned"] == "10 ms"
     assert own["Set by"] == "arithmetic / memory"
+
+
+def test_every_figure_says_which_number_format_it_is_for(timed: dict, open_page: Open) -> None:
+    """The A100 looked slower than an RTX 4090, because the figures were for float32 without saying so."""
+    app = opened(open_page)
+    assert "In **float32**, 2026-05-01" in text_of(app)
+    assert "With the weights in float32" in text_of(app)
+    rows = {row["Device"]: row for row in table_with(app, "Device")}
+    formats = {name: row["Format"] for name, row in rows.items()}
+    assert formats["NVIDIA A100 80 GB (SXM)"] == formats["NVIDIA GeForce RTX 4090"] == "bfloat16"
+    assert formats["NVIDIA T4"] == formats["Raspberry Pi 5"] == "float16"
+    reading = {name: float(row["Reading, unpruned"].removesuffix(" ms")) for name, row in rows.items()}
+    assert reading["NVIDIA A100 80 GB (SXM)"] < reading["NVIDIA GeForce RTX 4090"]
+    # 134.5 M weights of 2 bytes at 100 GB/s.
+    assert rows["Laptop GPU (Apple M2, 10 cores)"]["Writing, unpruned"] == "2.7 ms"
+    app.button_group(key="speed_format").set_value("bfloat16").run()
+    rows = {row["Device"]: row for row in table_with(app, "Device")}
+    assert rows["NVIDIA T4"]["Format"] == "bfloat16, computed in float32"
 
 
 def test_layers_and_heads_go_one_by_one(timed: dict, open_page: Open) -> None:
@@ -147,7 +167,7 @@ def test_methods_say_how_much_faster_a_structure_is(timed: dict, open_page: Open
     app.run()
     app.selectbox(key="method_how_True").select("fisher").run()
     app.slider(key="method_level_neurons").set_value(50).run()
-    assert "**1.25×** reading, **1.18×** writing on A made-up machine" in text_of(app)
+    assert "**1.25×** reading, **1.18×** writing on A made-up machine, 2 cores, in float32." in text_of(app)
 
 
 def test_methods_link_to_the_timing_where_there_is_none(store: Store, open_page: Open) -> None:

@@ -74,13 +74,13 @@ function deskHtml(table) {
         ${table.order.map((kind) => laneHtml(kind, table.kinds[kind])).join("")}
         <div class="lane"><div class="lane-name quiet">layer</div>
           <canvas data-layers title="Click a number to lock its layer." aria-hidden="true"></canvas></div>
-        <div class="title">Where the damage comes from <span class="badge">forecast</span>
+        <div class="title">Where the damage comes from <span class="badge">${table.forecastLabel}</span>
           <span class="quiet">KL, nats per token</span></div>
         <div class="lane"><div class="lane-name"></div>
           <canvas data-damage role="img" aria-label="Forecast damage of this plan by layer"></canvas></div>
       </section>
       <section class="side" aria-label="Quality against size">
-        <div class="title">Perplexity against size <span class="badge">forecast</span></div>
+        <div class="title">Perplexity against size <span class="badge">${table.forecastLabel}</span></div>
         <canvas data-tradeoff role="img" aria-label="Forecast perplexity against size, with this plan marked"></canvas>
         <div class="legend">
           ${table.presets.filter(({ drawn }) => drawn).map(({ label }, i) => `<span><i class="dash d${i}"></i>${label}</span>`).join("")}
@@ -130,13 +130,13 @@ function showTile(tile, { value, badge, beside, note }) {
 }
 
 // A figure that is forecast until it is measured: then that is the large one, and the forecast stands below.
-function qualityTile({ seen, low, high, truth, dense, text, empty }) {
+function qualityTile({ seen, low, high, truth, dense, text, empty, label }) {
   const unpruned = dense === undefined ? "" : `unpruned ${text(dense)}`;
   if (empty) return { value: text(seen), badge: "unpruned", beside: "", note: "" };
   if (truth !== undefined) {
-    return { value: text(truth), badge: "measured", beside: unpruned, note: `forecast was ${text(seen)}` };
+    return { value: text(truth), badge: "measured", beside: unpruned, note: `${label} was ${text(seen)}` };
   }
-  return { value: text(seen), badge: "forecast", beside: `${text(low)} – ${text(high)}`, note: unpruned };
+  return { value: text(seen), badge: label, beside: `${text(low)} – ${text(high)}`, note: unpruned };
 }
 
 function questionsTile(table, seen, truth, empty) {
@@ -145,7 +145,7 @@ function questionsTile(table, seen, truth, empty) {
     return { value: "–", badge: "", beside: "not asked yet", note: "the button below asks them" };
   }
   if (right === null) return { value: percentText(truth), badge: "measured", beside: "", note: "" };
-  return qualityTile({ seen: right.value, low: right.low, high: right.high, truth, dense: right.dense, text: percentText, empty });
+  return qualityTile({ seen: right.value, low: right.low, high: right.high, truth, dense: right.dense, text: percentText, empty, label: table.forecastLabel });
 }
 
 // What an export writes is exact: no forecast. The compact form comes second.
@@ -157,6 +157,7 @@ function sizeTile(dense, seen, truth, empty) {
 }
 
 function showTiles(tiles, { table, seen, truth, empty }) {
+  const label = table.forecastLabel;
   const dense = table.dense;
   const quality = (name, text, unpruned) =>
     qualityTile({
@@ -167,6 +168,7 @@ function showTiles(tiles, { table, seen, truth, empty }) {
       dense: unpruned,
       text,
       empty,
+      label,
     });
   showTile(tiles.perplexity, quality("perplexity", perplexityText, dense.perplexity));
   showTile(tiles.agreement, { ...quality("agreement", percentText), ...(truth || empty ? {} : { note: "as the unpruned model" }) });

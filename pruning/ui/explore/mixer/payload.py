@@ -34,7 +34,7 @@ class Marks:
 
     `measured` are (plan, figures); `points` are (level, perplexity over the dense one's, minus 1) by group;
     `curves` say how questions right fall with the KL, by capability, and `decode_ms` is the dense model's
-    measured time a word, where these are known.
+    measured time a word, where these are known. `forecast_label` is what the badges of forecasts say.
     """
 
     measured: Sequence[tuple[Plan, Mapping[str, Any]]] = ()
@@ -42,6 +42,7 @@ class Marks:
     points: Mapping[Group, Sequence[tuple[float, float]]] | None = None
     curves: Mapping[str, AccuracyCurve] | None = None
     decode_ms: float | None = None
+    forecast_label: str = "forecast"
 
 
 def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def table_data(forecaster: Forecaster, marks: Marks) -> dict[str, Any]:
         },
         "curves": [_curve(curve) for curve in (marks.curves or {}).values()],
         "decodeMs": marks.decode_ms,
+        "forecastLabel": marks.forecast_label,
         "help": {
             "perplexity": labels.PERPLEXITY,
             "agreement": labels.AGREEMENT,

@@ -25,6 +25,6 @@ function showVerdict(element, { table, seen, truth }) {
   if (pill.className !== `pill ${worst}`) pill.className = `pill ${worst}`;
   setText(pill, `${SIGNS[worst]} ${level}`);
   badge.classList.toggle("measured", measured?.source === "measured");
-  setText(badge, measured ? measured.source : "forecast");
+  setText(badge, measured ? measured.source : table.forecastLabel);
   setText(why, measured ? measured.sentence : `KL ${klText(seen.klLow)} – ${klText(seen.klHigh)} nats per token`);
 }
