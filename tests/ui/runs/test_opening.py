@@ -201,7 +201,7 @@ def test_a_map_that_is_missing_is_offered_in_one_press(
     open_page: Open, demo: Store, asked: list[dict], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(
-        requests, "expected_seconds", lambda request: 200.0 if request["task"] == "map" else None
+        requests, "expected_seconds", lambda *asked: 200.0 if asked[0]["task"] == "map" else None
     )
     CASES[kind].put(demo)
     app = opened(open_page("runs", model="demo"), next(r for r in stored_runs.runs(demo) if r.kind == kind))
