@@ -7,13 +7,15 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.recipe.mask_options import MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
 from pruning.ui.data import queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
-from pruning.ui.shared.speed import speed_line
+from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
+from pruning.ui.text import speed as speed_words
 from pruning.wording import counted
 
 
@@ -77,7 +79,7 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> str | 
         pruned = {
             (n, structure): 1 - stay / total for n, (stay, total) in enumerate(zip(kept, totals, strict=True))
         }
-        speed_line(model, pruned)
+        _speed_line(model, pruned)
     if structure == "layers":
         return None
     asked = [total - units_gone(total, plan.get((n, structure), 0.0)) for n, total in enumerate(totals)]
@@ -90,6 +92,17 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> str | 
         if len(set(kept)) == len(set(totals)) == 1:
             _instead(model, totals[0] - kept[0], totals[0], structure)
     return hint
+
+
+def _speed_line(model: queries.Info, plan: Plan) -> None:
+    """How much faster a plan for whole units is, or where to time it first."""
+    table = queries.latency(model)
+    if table is None:
+        page_frame.link("speed", "Time this model first, to see how much faster that is")
+        return
+    with page_frame.user_errors():
+        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan, str(model.facts["dtype"]))
+        st.markdown(said or "How fast that is was not timed here.")
 
 
 def nearest(count: int, counts: Sequence[int]) -> list[int]:
