@@ -71,7 +71,7 @@ def test_the_model_and_the_text_are_still_the_same(old_model: Loaded, tmp_path: 
 def test_the_runs_of_then_are_listed(old: Store) -> None:
     listed = runs(old)
     kinds = {run.kind for run in listed}
-    assert kinds == {"map", "measure", "baseline", "recovery", "sweep"}
+    assert kinds == {"map", "measure", "baseline", "recovery", "sweep", "capabilities", "early_exit"}
     assert {run.reference for run in listed} == {"tiny-llama"}
     [recovered] = [run for run in listed if run.kind == "recovery"]
     assert recovered.options["recovery"] == {"steps": 4}

@@ -171,7 +171,7 @@ def _recover(asked: Asked) -> Course:
 def _progressive(asked: Asked) -> Course:
     recovery = asked.arguments.get("recovery")
     change = _change(asked, asked.criterion, asked.masks)
-    rung = (change[-1], *MEASURED)
+    rung: Stages = (change[-1], *MEASURED)
     if recovery is not None:
         rung += (Stage("evaluate"), *_training(asked, Training.of(recovery)))
     rounds = ((*asked.dense_answers(), *rung), *(rung,) * (asked.levels() - 1))

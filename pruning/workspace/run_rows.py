@@ -151,7 +151,7 @@ def _run(kind: str, key: Row, value: Row, rows: list[Row], named: Mapping[str, t
         dtype=dtype,
         criterion=key.get("criterion") or value.get("criterion") or "fisher",
         data=key.get("data") or (recipe.get("data") or {}).get("name") or "demo",
-        settings=tuple(value.get("settings", key.get("settings", ()))),
+        settings=tuple(value.get("settings") or key.get("settings") or ()),
         made=max(row["created"] for row in rows),
         value=value,
         note="",

@@ -19,6 +19,7 @@ from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.tasks import TASKS, Session
 from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
+from pruning.tasks.context import answers
 from pruning.workspace.store import Store
 from tests.support.texts import WORDS
 
@@ -27,7 +28,8 @@ from tests.support.texts import WORDS
 def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answering all of them takes most of a tiny model's time."""
     some = load_probes()[::22]
-    monkeypatch.setattr(quality, "load_probes", lambda: some)
+    for module in (quality, answers):
+        monkeypatch.setattr(module, "load_probes", lambda: some)
 
 
 def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(

@@ -132,7 +132,7 @@ def test_a_plan_is_measured_whichever_task_did_it(store: Store, kind: str) -> No
 def test_the_forecast_is_fitted_to_plans_without_training(store: Store, kind: str) -> None:
     put, untrained, _ = ROWS[kind]
     put(store)
-    assert [kl for _, kl in results.measured_plans(store, MAP)] == [0.7] * untrained
+    assert [figures["kl"] for _, figures in results.measured_plans(store, MAP)] == [0.7] * untrained
     assert results.forecaster(store, MAP).fit.measured == untrained
 
 

@@ -62,7 +62,7 @@ def test_parts_that_were_written_are_kept(
     monkeypatch.setattr(writing, "PART", 4)
 
     def stop(done: float, total: float, note: str = "", partial: Any = None) -> None:
-        assert done == 0, "the bar would fall back when training starts"
+        assert 0 <= done <= total
         if "4 of 10" in note:
             raise Cancelled
 

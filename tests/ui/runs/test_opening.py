@@ -101,7 +101,7 @@ CASES = {
     "measure": Case(
         lambda s: synthetic.put_measure(s, WANDA, ["all=0.4"]),
         "Explore",
-        ("same next word", "right next word", "questions right 52 %", "40 % gone", "stored sparsely"),
+        ("same next word", "right next word", "questions right 52 %", "40 % gone", "as a compact file"),
     ),
     "measure_recovered": Case(
         lambda s: synthetic.put_method(s, ["all=0.5"], 0.5, 0.35, "wanda", recovery={"steps": 60}),
@@ -128,7 +128,7 @@ CASES = {
     "export": Case(
         lambda s: synthetic.put_export(s, WANDA, ["down=0.3"], s.exports() / "light"),
         "Export",
-        ("5.00 kB on disk", "stored sparsely", "MLP down 30 %"),
+        ("5.00 kB on disk, as a model folder", "MLP down 30 %"),
     ),
     "job": Case(put_failed, "Sensitivity", ("The disk is full.",)),
 }
@@ -201,7 +201,7 @@ def test_a_map_that_is_missing_is_offered_in_one_press(
     open_page: Open, demo: Store, asked: list[dict], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(
-        requests, "expected_seconds", lambda request: 200.0 if request["task"] == "map" else None
+        requests, "expected_seconds", lambda *asked: 200.0 if asked[0]["task"] == "map" else None
     )
     CASES[kind].put(demo)
     app = opened(open_page("runs", model="demo"), next(r for r in stored_runs.runs(demo) if r.kind == kind))
