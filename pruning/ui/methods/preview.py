@@ -94,6 +94,17 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> str | 
     return hint
 
 
+def _speed_line(model: queries.Info, plan: Plan) -> None:
+    """How much faster a plan for whole units is, or where to time it first."""
+    table = queries.latency(model)
+    if table is None:
+        page_frame.link("speed", "Time this model first, to see how much faster that is")
+        return
+    with page_frame.user_errors():
+        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan, str(model.facts["dtype"]))
+        st.markdown(said or "How fast that is was not timed here.")
+
+
 def nearest(count: int, counts: Sequence[int]) -> list[int]:
     """The next number below and the next above among `counts`, as far as there are any."""
     below, above = [n for n in counts if n < count], [n for n in counts if n > count]
