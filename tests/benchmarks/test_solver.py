@@ -91,8 +91,8 @@ def test_the_command_solves_for_a_model_and_for_its_map(
     target = ("--target", "sparsity=0.4", "--lock", "down@0=0", "--protect", "2", "--out", out)
     found = call("solve", llama_folder, "--data", text, "--criterion", "wanda", *target)
     assert set(found) == {
-        "out", "sparsity", "kl", "kl_low", "kl_high", "parameters", "bytes", "milliseconds",
-        "gap_to_bound", "settings",
+        "out", "sparsity", "kl", "kl_low", "kl_high", "parameters", "bytes", "file_bytes",
+        "milliseconds", "gap_to_bound", "settings",
     }  # fmt: skip
     assert found["sparsity"] >= 0.4 - 1e-9
     assert found["kl_low"] < found["kl"] < found["kl_high"]
