@@ -143,14 +143,3 @@ def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], struct
     return method_words.not_smaller(
         structure, pruned, totals[0], nearest(pruned, counts), shared[0] if shared else totals[0]
     )
-
-
-def _speed_line(model: queries.Info, plan: Plan) -> None:
-    """How much faster a plan for whole units is, or where to time it first."""
-    table = queries.latency(model)
-    if table is None:
-        page_frame.link("speed", "Time this model first, to see how much faster that is")
-        return
-    with page_frame.user_errors():
-        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan, str(model.facts["dtype"]))
-        st.markdown(said or "How fast that is was not timed here.")
