@@ -78,8 +78,9 @@ test("a band holds what the KL, the factor and the plan itself may be off, and c
   const [low, high] = bandAt(QUALITY.agreement, 0.5, 0.2, 1);
   const y = 0.9 * 0.5 ** 0.6;
   const factor = Math.exp(Math.sqrt((0.6 * 0.2) ** 2 + 0.05 ** 2 + 0.1 ** 2));
-  close(low, y - Math.hypot(y - y / factor, 0.01));
-  close(high, y + Math.hypot(y * factor - y, 0.01));
+  const chance = 0.01 * Math.sqrt(0.5);
+  close(low, y - Math.hypot(y - y / factor, chance));
+  close(high, y + Math.hypot(y * factor - y, chance));
   assert.deepEqual(bandAt(QUALITY.agreement, 0, 0.2, 1), [0, 0]);
 });
 

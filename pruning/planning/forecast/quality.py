@@ -5,8 +5,9 @@ Each is a power law y = exp θ · KL^b whose factor measured plans move: y is th
 only less sure of itself, and where the dense one was too sure that costs nothing: so b is above 1 for the
 cross-entropy, and the rise below the KL.
 
-A measured plan is off its law in proportion to y (`spread`) and, however little it changes, by what a sample
-of so many tokens leaves to chance (`noise`).
+A measured plan is off its law in proportion to y (`spread`), and by what a sample of some thousand tokens
+leaves to chance: in proportion to the root of the KL (`noise`), since the variance of a token's log ratio of
+probabilities is about twice the KL where that is small.
 """
 
 import math
@@ -22,7 +23,7 @@ ROUNDS = 20
 class Relation:
     """y = exp θ · KL^`power`.
 
-    `sd` is the standard deviation of θ, `spread` that of y as a share of it, `noise` that of y as it is.
+    `sd` is the standard deviation of θ, `spread` that of y as a share of it, `noise` that of y at a KL of 1.
     `measured` counts the plans behind it; 0: the prior.
     """
 
@@ -44,7 +45,7 @@ class Relation:
         y = self.at(kl)
         relative = (self.power * spread) ** 2 + self.spread**2 + self.sd**2
         factor = math.exp(width * math.sqrt(relative))
-        chance = width * self.noise
+        chance = width * self.noise * math.sqrt(kl)
         return y - math.hypot(y - y / factor, chance), y + math.hypot(y * factor - y, chance)
 
     def fitted(self, kls: Sequence[float], ys: Sequence[float]) -> "Relation":
@@ -57,7 +58,7 @@ class Relation:
             precision, pull, squares = self.sd**-2, (self.theta - theta) / self.sd**2, 0.0
             for kl, y in zip(kls, ys, strict=True):
                 value = now.at(kl)
-                variance = (self.spread * value) ** 2 + self.noise**2
+                variance = (self.spread * value) ** 2 + self.noise**2 * kl
                 precision += value**2 / (variance * scale)
                 pull += value * (y - value) / (variance * scale)
                 squares += (y - value) ** 2 / variance
@@ -80,9 +81,9 @@ class QualityFit:
 
 # From 21 measured plans of the demo model, KL 0.01 to 3.2. Another text moves the factors: `sd`.
 PRIOR = QualityFit(
-    loss=Relation(theta=math.log(0.87), power=1.1, sd=0.25, spread=0.07, noise=0.005),
-    agreement=Relation(theta=math.log(0.72), power=0.55, sd=0.12, spread=0.08, noise=0.01),
-    accuracy=Relation(theta=math.log(0.35), power=1.0, sd=0.25, spread=0.14, noise=0.008),
+    loss=Relation(theta=math.log(0.87), power=1.1, sd=0.25, spread=0.07, noise=0.02),
+    agreement=Relation(theta=math.log(0.72), power=0.55, sd=0.12, spread=0.08, noise=0.025),
+    accuracy=Relation(theta=math.log(0.35), power=1.0, sd=0.25, spread=0.14, noise=0.025),
 )
 
 

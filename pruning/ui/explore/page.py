@@ -17,7 +17,7 @@ from pruning.ui.data import queries, requests, session
 from pruning.ui.explore import calibration, capabilities, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
-from pruning.ui.shared import missing_map, verdict
+from pruning.ui.shared import missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
@@ -59,8 +59,6 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
-            if current.measured or not other:
-                verdict.show(current)
             st.markdown(_as_of_another(current, smap) if other else drift(current))
             after_recovery(chosen, current.plan)
             if current.plan and not other:

@@ -55,9 +55,9 @@ def _columns() -> dict[str, Any]:
         "forecast_kl_nats_per_token": number("KL, forecast", format="%.4f", help=kl),
         "forecast_kl_low_nats_per_token": number("from", format="%.4f", help=band),
         "forecast_kl_high_nats_per_token": number("to", format="%.4f", help=band),
-        "forecast_perplexity": number("Perplexity, forecast", format="+%.2f %%", help=labels.PERPLEXITY),
-        "forecast_perplexity_low": number("from", format="+%.2f %%", help=labels.BAND),
-        "forecast_perplexity_high": number("to", format="+%.2f %%", help=labels.BAND),
+        "forecast_perplexity": number("Perplexity, forecast", format="%+.2f %%", help=labels.PERPLEXITY),
+        "forecast_perplexity_low": number("from", format="%+.2f %%", help=labels.BAND),
+        "forecast_perplexity_high": number("to", format="%+.2f %%", help=labels.BAND),
         "measured_kl_nats_per_token": number("KL, measured", format="%.4f", help=kl),
         "estimators_apart_factor": number(
             "Estimates part by",

@@ -48,7 +48,7 @@ def test_the_band_holds_eight_of_ten_of_what_it_describes(relation: Relation) ->
     for _ in range(2000):
         true_kl = kl * math.exp(0.15 * rng.normal())
         y = replace(relation, theta=relation.theta + relation.sd * rng.normal()).at(true_kl)
-        y = y * math.exp(relation.spread * rng.normal()) + relation.noise * rng.normal()
+        y = y * math.exp(relation.spread * rng.normal()) + relation.noise * math.sqrt(kl) * rng.normal()
         low, high = relation.band_at(kl, 0.15, 1.2816)
         inside += low <= y <= high
     assert 0.77 < inside / 2000 < 0.84

@@ -97,7 +97,7 @@ function bandAt(relation, kl, spread, width) {
   if (kl <= 0) return [0, 0];
   const y = relationAt(relation, kl);
   const factor = Math.exp(width * Math.hypot(relation.power * spread, relation.spread, relation.sd));
-  const chance = width * relation.noise;
+  const chance = width * relation.noise * Math.sqrt(kl);
   return [y - Math.hypot(y - y / factor, chance), y + Math.hypot(y * factor - y, chance)];
 }
 

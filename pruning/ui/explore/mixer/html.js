@@ -123,7 +123,7 @@ function showTile(tile, { value, badge, beside, note }) {
   setText(tile.querySelector(".value"), value);
   const mark = tile.querySelector(".source .badge");
   setText(mark, badge);
-  mark.classList.toggle("measured", badge !== "forecast");
+  mark.classList.toggle("measured", !badge.startsWith("forecast"));
   mark.hidden = badge === "";
   setText(tile.querySelector(".beside"), beside);
   setText(tile.querySelector(".note"), note);
