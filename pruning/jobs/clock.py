@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pruning.jobs.stages import NO_MEASURE, Course, Stage
+from pruning.jobs.stages import NO_MEASURE, UNKNOWN, Course, Stage
 from pruning.progress import Place
 
 # The bar stays below this until the job has said that it is done.
@@ -108,7 +108,7 @@ class JobClock:
     def _close(self, now: float) -> None:
         leaf, elapsed, part = self._leaves[self._at], now - self._entered, 1 - self._first
         # A stage that was taken up near its end tells little, and one of a download nothing about the next.
-        if part < 0.05 or leaf.stage.name in ("", "fetch", "convert"):
+        if part < 0.05 or not leaf.stage.name or leaf.stage.name in UNKNOWN:
             return
         seconds, units = self._taken.get(leaf.stage.name, (0.0, 0.0))
         self._taken[leaf.stage.name] = seconds + elapsed, units + part * leaf.stage.units

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pruning.errors import PruningError
 from pruning.jobs.asked import LEVELS, UPDATES, Asked, Stages
 from pruning.jobs.stages import Course, Stage
+from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.guide_claims import BY_NAME as TECHNIQUES
 from pruning.planning.recipe.guide_claims import Technique
@@ -17,7 +19,7 @@ from pruning.workspace import results
 from pruning.workspace.store import Store
 from pruning.workspace.task_registry import BY_NAME as TASKS
 
-BEGIN = (Stage("start"), Stage("load"))
+START, LOAD = Stage("start"), Stage("load")
 TEXT = (Stage("text"), Stage("dense"))
 MEASURED = (Stage("evaluate"), Stage("questions"), Stage("prompts"))
 # What a job leaves for those that follow it.
@@ -36,7 +38,21 @@ def course_of(request: Mapping[str, Any], store: Store) -> Course:
         # What cannot be understood is for the task to say.
         with suppress(PruningError, AttributeError, KeyError, TypeError, ValueError):
             course = make(Asked.of(request, store))
-    return Course(BEGIN + course.before, course.rounds, course.after)
+    return Course((*_begin(request, store), *course.before), course.rounds, course.after)
+
+
+def _begin(request: Mapping[str, Any], store: Store) -> Stages:
+    """Until the model is loaded: it may have to be fetched and unpacked first."""
+    model = request.get("model") or {}
+    reference, dtype = str(model.get("reference") or ""), str(model.get("dtype") or "float32")
+    if not reference or results.inspected(store, reference, dtype) is not None:
+        return START, LOAD
+    if reference == "demo":
+        there = demo_folder().is_dir()
+        return (START, LOAD) if there else (START, Stage("fetch"), Stage("convert"), LOAD)
+    if reference.endswith(".gguf"):
+        return START, Stage("convert"), LOAD
+    return (START, LOAD) if Path(reference).expanduser().exists() else (START, Stage("fetch"), LOAD)
 
 
 # ---- parts that several tasks have -------------------------------------------------------------------

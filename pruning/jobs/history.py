@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from pruning.jobs.stages import NO_MEASURE, PASSES, Course, Stage
+from pruning.jobs.stages import NO_MEASURE, PASSES, UNKNOWN, Course, Stage
 from pruning.planning.cost.latency_table import processor
 from pruning.workspace import results
 from pruning.workspace.store import Store
@@ -42,7 +42,7 @@ class History:
             if stage.name in times:
                 return stage.units * times[stage.name]
         a_pass = self.seconds_of_pass()
-        return None if a_pass is None else stage.passes * a_pass
+        return None if a_pass is None or stage.name in UNKNOWN else stage.passes * a_pass
 
     def seconds_of_pass(self) -> float | None:
         """What a dense forward pass over the evaluation text takes, judged by every stage that was timed."""

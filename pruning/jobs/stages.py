@@ -13,8 +13,8 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "": 1.0,
         "start": 4.0,
         "load": 1.0,
-        "fetch": 5.0,
-        "convert": 5.0,
+        "fetch": 30.0,
+        "convert": 30.0,
         "text": 0.2,
         "dense": 1.3,
         "statistics": 3.5,
@@ -53,6 +53,8 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "verify": 1.0,
     }
 )
+# How long these take depends on the network, or they are done once: nothing tells it beforehand.
+UNKNOWN = frozenset({"fetch", "convert"})
 # Of these the size of the model says little, so that they are no measure of how fast a forward pass is.
 NO_MEASURE = frozenset({"", "start", "load", "fetch", "convert", "text"})
 

@@ -41,6 +41,22 @@ def test_loading_is_a_part_of_every_job(store: Store) -> None:
     assert names(course_of(request("map"), store))[:4] == ["start", "load", "text", "dense"]
 
 
+def test_a_new_model_is_fetched_and_unpacked_first(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(reference: str, dtype: str = "bfloat16") -> list[str]:
+        model = {"reference": reference, "dtype": dtype}
+        return names(course_of({"task": "inspect", "model": model, "arguments": {}}, store))
+
+    monkeypatch.setattr("pruning.jobs.courses.demo_folder", lambda: tmp_path / "demo")
+    assert begin("demo") == ["start", "fetch", "convert", "load"]
+    (tmp_path / "demo").mkdir()
+    assert begin("demo") == ["start", "load"]
+    assert begin("owner/model") == ["start", "fetch", "load"]
+    assert begin(str(tmp_path / "model.gguf")) == ["start", "convert", "load"]
+    assert begin(str(tmp_path)) == ["start", "load"]
+
+
 @pytest.mark.parametrize(
     "strange",
     [

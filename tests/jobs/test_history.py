@@ -37,6 +37,7 @@ def test_the_middle_of_the_last_times_counts(store: Store) -> None:
 def test_what_was_never_timed_is_judged_by_forward_passes(store: Store) -> None:
     History(store, DEMO).keep({"dense": (2 * PASSES["dense"], 1.0), "start": (100.0, 1.0)})
     history = History(store, DEMO)
+    assert history.seconds(Stage("fetch")) is None, "the network is no matter of forward passes"
     assert history.seconds(Stage("statistics")) == pytest.approx(2 * PASSES["statistics"])
     course = Course((Stage("dense"),), ((Stage("evaluate"),),) * 3)
     assert history.total(course) == pytest.approx(2 * (PASSES["dense"] + 3 * PASSES["evaluate"]))

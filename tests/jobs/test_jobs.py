@@ -19,6 +19,7 @@ from pruning.jobs.process import Engine
 from pruning.jobs.stages import PASSES, Stage
 from pruning.workspace.store import INTERRUPTED, Job, Store
 
+FACTS = {"fingerprint": "f", "parameters": 100, "layers": 2, "groups": []}
 ENGINE = Engine(tasks="tests.jobs.fake_engine", models="tests.jobs.fake_engine")
 T = TypeVar("T")
 FINISHED = ("done", "failed", "cancelled")
@@ -345,6 +346,7 @@ def test_there_is_one_runner_for_a_process_and_workspace(
 def test_what_is_expected_of_jobs_one_after_the_other(runner: Runner) -> None:
     """The second finds the engine started, the model loaded and the text read."""
     wanted = {**request("map", criterion="fisher"), "model": {"reference": "demo", "device": "auto"}}
+    runner.store.put("inspect", {"reference": "demo", "dtype": "float32"}, FACTS)
     assert runner.expected_seconds(wanted) is None
     History(runner.store, wanted["model"]).keep({"dense": (PASSES["dense"], 1.0)})
     once, twice = runner.expected_seconds(wanted), runner.expected_seconds(wanted, wanted)

@@ -20,7 +20,8 @@ from pruning.model_files.gguf_header import Gguf, gguf_header
 from pruning.progress import Progress, silent, stage
 
 RECORD = "prunescope.json"
-STEPS = 4
+# Of a conversion, in twentieths: reading the tokenizer, unpacking, which takes most, and writing both.
+UNPACKING, WRITING, ENDING, STEPS = 1, 16, 19, 20
 # Values of tokenizer.ggml.pre whose text is split into single digits first, then as GPT-2 does. What the
 # transformers reader does not know it splits as GPT-2 does only, which gives other tokens before digits.
 _SINGLE_DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
@@ -94,7 +95,7 @@ def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silen
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
         _split_digits(tokenizer, str(header.metadata.get("tokenizer.ggml.pre", "")))
-        heard(1, STEPS, "Unpacking the weights of the GGUF file; this is done once")
+        heard(UNPACKING, STEPS, "Unpacking the weights of the GGUF file; this is done once")
         model = AutoModelForCausalLM.from_pretrained(
             source.parent,
             gguf_file=source.name,
@@ -111,9 +112,9 @@ def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silen
             "safetensors folder or hub id instead."
         ) from None
     forget_quantization(model)
-    heard(2, STEPS, "Writing the weights as safetensors")
+    heard(WRITING, STEPS, "Writing the weights as safetensors")
     model.save_pretrained(folder)
-    heard(3, STEPS, "Writing the tokenizer")
+    heard(ENDING, STEPS, "Writing the tokenizer")
     tokenizer.save_pretrained(folder)
     heard(STEPS, STEPS, "Converted")
 
