@@ -7,6 +7,8 @@ from typing import Any
 from pruning.jobs.stages import Stage
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MaskOptions, names
+from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.spec import PruningSpec
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -65,6 +67,16 @@ class Asked:
             return False
         about = {"fingerprint": self.subject.fingerprint, "data_fingerprint": self.subject.data_fingerprint}
         return self.store.file(kind, about, ".safetensors").exists()
+
+    def measured(self, recipe: Recipe) -> bool:
+        """Whether what a recipe leaves was measured on this very text, so that it is not measured again."""
+        if self.subject is None:
+            return False
+        spec = PruningSpec(tuple(recipe.settings()), recipe.criterion, recipe.data.name, recipe.options())
+        kind, key = "measure", {"fingerprint": self.subject.fingerprint, **spec.key()}
+        if recipe.recovery is not None:
+            kind, key = "measure_recovered", {**key, "recovery": dict(recipe.recovery)}
+        return results.stored(self.store, kind, key, self.subject.data_fingerprint) is not None
 
     def dense_answers(self) -> Stages:
         """What it takes to have the dense model's answers, which pruned ones are held against."""

@@ -10,10 +10,10 @@ from pruning.errors import PruningError
 from pruning.jobs.asked import LEVELS, UPDATES, Asked, Stages
 from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
-from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.guide_claims import BY_NAME as TECHNIQUES
 from pruning.planning.recipe.guide_claims import Technique
 from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
 from pruning.workspace import results
 from pruning.workspace.store import Store
@@ -235,13 +235,13 @@ def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
 
 
 def _export(asked: Asked) -> Course:
-    recipe = asked.arguments.get("recipe") or {}
-    criterion = canonical_criterion(str(recipe.get("criterion") or "fisher"))
-    masks = MaskOptions.of({name: recipe[name] for name in ("structure", "compensate") if name in recipe})
-    change = _change(asked, criterion, masks, recipe.get("recovery") is not None)
+    recipe = Recipe.from_dict(asked.arguments["recipe"])
+    masks = recipe.options()
+    change = _change(asked, recipe.criterion, masks, recipe.recovery is not None)
+    measured = () if asked.measured(recipe) else MEASURED
     cut = () if not masks.whole or asked.arguments.get("masked") else (Stage("copy"),)
     answers = asked.dense_answers()
-    return Course((*TEXT, *answers, *change, *MEASURED, *cut, Stage("save"), Stage("verify")))
+    return Course((*TEXT, *answers, *change, *measured, *cut, Stage("save"), Stage("verify")))
 
 
 def _capabilities(asked: Asked) -> Course:

@@ -8,6 +8,9 @@ import pytest
 from pruning.jobs.asked import Held
 from pruning.jobs.courses import course_of
 from pruning.jobs.stages import Course, Stage
+from pruning.planning.recipe.plan import parse_settings
+from pruning.planning.recipe.recipe import Recipe
+from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -78,6 +81,20 @@ def test_what_the_workspace_has_is_only_read(store: Store) -> None:
     assert "statistics" not in names(course_of(request("map"), store))
     assert "read_statistics" in names(course_of(request("map"), store))
     assert "statistics" in names(course_of(request("map", data="another"), store)), "another text"
+
+
+def test_an_export_does_not_measure_what_is_measured(store: Store) -> None:
+    entry, data = ModelEntry(reference="demo", fingerprint="f"), DataEntry(name="demo")
+    groups = [(layer, kind) for layer in range(2) for kind in ("up", "down")]
+    recipe = Recipe.from_plan(parse_settings(["up=0.3"], groups), groups, entry, data, "fisher")
+    export = request("export", recipe=recipe.to_dict(), name="half")
+    assert {"evaluate", "questions", "save", "verify"} <= set(names(course_of(export, store)))
+    key = {"fingerprint": "f", "data": "demo", "criterion": "fisher", "settings": recipe.settings()}
+    store.put("measure", key, {"data_fingerprint": "an older text"})
+    assert "evaluate" in names(course_of(export, store))
+    store.put("measure", key, {"data_fingerprint": "d"})
+    assert not {"evaluate", "questions"} & set(names(course_of(export, store)))
+    assert {"choose", "save", "verify"} <= set(names(course_of(export, store)))
 
 
 def test_work_grows_with_what_is_asked_for(store: Store) -> None:
