@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 # Work of a stage by name, in dense forward passes over the evaluation text for one unit: what is expected of
-# it on a machine that never did it. Those of maps, measurements, exports and training were measured on the demo
-# model, on one thread; afterwards the machine's own times count. A unit is the whole stage unless the plan of
+# it on a machine that never did it. Those of maps, measurements, exports and training were measured on demo,
+# on one thread; afterwards the machine's own times count. A unit is the whole stage unless the plan of
 # the task says otherwise: a level, a training step with one window, a token of an answer.
 PASSES: Mapping[str, float] = MappingProxyType(
     {
