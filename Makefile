@@ -1,5 +1,5 @@
 # make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
-# make test   runs every test, those in a real browser among them, two files at a time
+# make test   runs every test, those in a real browser among them, three files at a time
 # make check  runs ruff, the type checker and the import contract, and prints the size and shape of the code
 
 BIN := .venv/bin
@@ -17,7 +17,7 @@ app: .venv/app.stamp
 
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from pruning.ui.shared.plan import session_plan
 
 page_frame.begin()
 model = queries.info()
-smap = queries.sensitivity_map(model) if model else None
+smap = queries.mixed_map(model) if model else None
 page_frame.heading(
     "Compare", "Plans side by side: their figures, where they hurt, and what they answer.", model
 )
@@ -20,7 +20,7 @@ model = page_frame.require_model()
 if model and missing_map.require_map(smap, "The forecasts on this page come from", busy):
     measurements = queries.measurements(model, smap)
     forecaster = queries.forecaster(smap, measurements)
-    shown = compare_view.candidates(model, session_plan(model), forecaster)
+    shown = compare_view.candidates(model, session_plan(smap.groups), forecaster)
     if shown:
         compare_view.figures(model, smap, shown, measurements)
         compare_view.damage(shown, forecaster)

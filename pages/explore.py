@@ -8,16 +8,16 @@ from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
 model = queries.info()
-smap = queries.sensitivity_map(model) if model else None
+smap = queries.mixed_map(model) if model else None
 page_frame.heading(
     "Explore",
-    "Move a fader or paint a curve and see what it would cost. Nothing changes until you measure or export.",
+    "Move a fader or paint a curve and see what it would cost. Nothing is written until you export.",
     model,
     *(("export", "Export") if smap else ()),
 )
 page_frame.callback_error()
 opened.banner("explore")
-busy = jobs.panel((*teaching_view.TASKS, "map"), teaching_view.newly(model, smap))
+busy = jobs.panel((*teaching_view.TASKS, "map", "latency"), teaching_view.newly(model, smap))
 model = page_frame.require_model()
 # A new criterion empties nothing: until its map is there, that of another stays in view.
 shown = smap or (queries.other_map(model) if model else None)

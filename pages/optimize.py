@@ -7,7 +7,7 @@ from pruning.ui.shared import page as page_frame
 
 page_frame.begin()
 model = queries.info()
-smap = queries.sensitivity_map(model) if model else None
+smap = queries.mixed_map(model) if model else None
 page_frame.heading(
     "Optimize",
     "Say how much may go, or what must hold. The solver finds the plan that is forecast to hurt least.",

@@ -8,7 +8,7 @@ from pruning.ui.shared.plan import session_plan
 
 page_frame.begin()
 model = queries.info()
-smap = queries.sensitivity_map(model) if model else None
+smap = queries.mixed_map(model) if model else None
 full = present_view.full_screen()
 busy = False
 if not full:
@@ -20,7 +20,7 @@ if not full:
     busy = jobs.panel(("generate", "map"))
 model = page_frame.require_model()
 if model and missing_map.require_map(smap, "The figures on this page come from", busy):
-    plan = session_plan(model)
+    plan = session_plan(smap.groups)
     if plan:
         present_view.page(model, smap, plan, full, busy)
     else:

@@ -32,4 +32,4 @@ if model:
         capability_view.section(smap, busy)
         map_table.section(model, smap)
     elif other:
-        sensitivity_view.board(model, other, busy)
+        sensitivity_view.board(model, other.of_weights, busy)

@@ -18,7 +18,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.recipe import Recipe
 from pruning.tasks import TASKS, Session
 from pruning.tasks.context.apply import spec_of
-from pruning.tasks.export import stored_figures
+from pruning.tasks.measure import stored_figures
 from pruning.workspace import results
 from pruning.workspace.results import Subject
 from pruning.workspace.runs import runs
@@ -127,7 +127,7 @@ def test_a_plan_that_was_measured_then_is_not_measured_again(old_model: Loaded, 
     for name, kl in KLS.items():
         recipe = Recipe.load(name)
         spec = spec_of(session, recipe.settings(), recipe.criterion, recipe.options().changed())
-        figures = stored_figures(session, spec, session.reference)
+        figures = stored_figures(session, spec)
         assert figures is not None
         assert figures["kl"] == kl
 

@@ -27,8 +27,10 @@ from pruning.workspace.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-# A small model's shape, and that of one of 70 billion parameters.
+# A small model's shape, and that of one of 70 billion parameters: layers by kinds of weights. Figures of
+# units are named by all kinds.
 SHAPES = {"30x5": 30, "80x5": 80}
+WITH_UNITS = {"30x5": "30x9", "80x5": "80x9"}
 EVENTS, RELEASES, ROUNDS = 300, 20, 3
 MOST_MOVES = 20  # for each event that is wanted: the browser merges moves that come within one frame
 TIMEOUT = 60_000  # milliseconds
@@ -37,6 +39,7 @@ DESK = {
     "root": "[data-desk]",
     "settled": "[data-desk][data-settled]",
     "fader": '[data-fader="gate"]',
+    "unit": '[data-fader="heads"]',
     "lane": '[data-lane="gate"]',
 }
 LINKS = '[data-testid="stTopNavLink"]'
@@ -106,11 +109,12 @@ def bench_ui(
 
 @contextmanager
 def _workspace(folder: Path, layers: int) -> Iterator[Server]:
-    """A fresh dashboard whose workspace holds a made-up model of so many layers, and its map."""
+    """A fresh dashboard whose workspace holds a made-up model of so many layers, its map and its times."""
     folder.mkdir()
     store = Store(folder / "home")
     synthetic.put_model(store, layers=layers)
-    synthetic.put_map(store, layers=layers)
+    synthetic.put_map(store, layers=layers, units=True)
+    synthetic.put_latency(store, layers=layers)
     with server(folder / "home", folder / "log") as found:
         yield found
 
@@ -143,13 +147,13 @@ def _desk(page: Page, shape: str, events: int, releases: int) -> dict[str, float
     settle(page, TIMEOUT)
     page.wait_for_selector(DESK["settled"])
     page.evaluate(RECORD)
-    fader, lane = page.locator(DESK["fader"]), page.locator(DESK["lane"])
+    fader, lane, unit = (page.locator(DESK[name]) for name in ("fader", "lane", "unit"))
     result = {}
-    for name, part in (("drag", fader), ("paint", lane)):
+    for name, part in (("drag", fader), ("paint", lane), ("unit", unit)):
         part.scroll_into_view_if_needed()
         times = _drag(page, part, events, across=name == "paint")
         page.wait_for_selector(DESK["settled"])
-        result.update(_named(name, times, shape))
+        result.update(_named(name, times, WITH_UNITS[shape] if name == "unit" else shape))
     settled = _releases(page, fader, releases)
     return {**result, f"release_median_ms_{shape}": statistics.median(settled)}
 

@@ -1,5 +1,6 @@
 """The bench of the map: how fast it is, and how well it orders groups."""
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,6 +16,7 @@ from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.sweep import Point, sweep
+from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
 from pruning.tasks.context.session import Session
@@ -31,7 +33,7 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
-    """Time a full map from nothing in dense forward passes, and compare its order with measured points.
+    """Time a full map from nothing, weights and units, and compare its order with measured points.
 
     The forward pass over the same calibration tokens is timed before and after the map, in the same
     process, and the mean is used. Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
@@ -40,17 +42,20 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     calibration = session.reference.windows.calibration
     forward_seconds(session)
     before = forward_seconds(session)
-    start = now(device_of(session.model))
+    start, worked = now(device_of(session.model)), time.process_time()
     statistics = collect(model, groups, calibration, progress=progress)
     statistics_seconds = now(device_of(session.model)) - start
     method, inputs = named_criterion(criterion), criterion_inputs(statistics)
     kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
-    seconds = now(device_of(session.model)) - start
+    units_start, units_worked = now(device_of(session.model)), time.process_time()
+    units = price_units(model, groups, statistics, LEVELS, progress)
+    end, done = now(device_of(session.model)), time.process_time()
+    seconds = end - start
     forward = (before + forward_seconds(session)) / 2
     rows = _drawn_rows(len(groups))
     measured = _measured(session, rows, method, inputs)
     return {
-        "points": kronecker.size,
+        "points": kronecker.size + units.kronecker.size,
         "criterion": criterion,
         "tokens": calibration.numel(),
         "seconds": seconds,
@@ -58,6 +63,8 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
         "dense_forwards": seconds / forward,
         "statistics_forwards": statistics_seconds / forward,
         "pricing_forwards": (seconds - statistics_seconds) / forward,
+        "units_share": (end - units_start) / (units_start - start),
+        "units_processor_share": (done - units_worked) / (units_worked - worked),
         "measured_points": len(rows),
         **_ranks(session.plan_groups(), rows, measured, kronecker, token),
     }

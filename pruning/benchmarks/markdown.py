@@ -10,9 +10,14 @@ from datetime import date
 from pathlib import Path
 
 from pruning import __version__
-from pruning.benchmarks.tables import TABLES, Result
+from pruning.benchmarks.exports import exports_tables
+from pruning.benchmarks.mixed.table import mixed_tables
+from pruning.benchmarks.tables import TABLES as SHORTER
+from pruning.benchmarks.tables import Result
 from pruning.errors import PruningError
 from pruning.files import write_text
+
+TABLES = {**SHORTER, "mixed": mixed_tables, "exports": exports_tables}
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def bench_verdict(session: Session, plans: Sequence[tuple[str, str, str]] = BEHA
 def _behaving(session: Session, criterion: str, options: MaskOptions, text: str) -> dict[str, Any]:
     settings = [text]
     if options.structure == DEFAULT.structure:
-        settings = session.settings(parse_preset(text, session.plan_groups()))
+        settings = session.settings(parse_preset(text, session.every_group))
     spec = spec_of(session, settings, criterion, options.changed())
     figures = session.stored(*place_of(session, spec))
     if figures is None or "behaviour" not in figures:

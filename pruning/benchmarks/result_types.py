@@ -19,7 +19,9 @@ class MapBench(TypedDict):
     forward_seconds: Annotated[float, "seconds of a dense forward pass over the same tokens"]
     dense_forwards: Annotated[float, "the map in dense forward passes"]
     statistics_forwards: Annotated[float, "of these the Fisher factors"]
-    pricing_forwards: Annotated[float, "of these the costs"]
+    pricing_forwards: Annotated[float, "of these the costs, of units as well"]
+    units_share: Annotated[float, "seconds of pricing units over those of all else"]
+    units_processor_share: Annotated[float, "the same of processor seconds"]
     measured_points: Annotated[int, "points that were measured"]
     spearman_50: Spearman
     spearman_50_kronecker: Spearman
@@ -71,6 +73,9 @@ class SolverBench(TypedDict):
 
     milliseconds: Annotated[float, "median of solving 150 groups × 20 levels"]
     gap_to_bound: Annotated[float, "the largest gap to the bound"]
+    mixed_milliseconds: Annotated[float, "median of units and weights, 30 layers × 9 kinds × 20 levels"]
+    mixed_slowest_milliseconds: Annotated[float, "the slowest of these"]
+    mixed_gap_to_bound: Annotated[float, "the largest gap to the bound of these, as a share"]
     rows: Annotated[list[dict[str, Any]], "case, sparsity, method, kl, forecast"]
     ours_best_everywhere: Annotated[bool, "whether no other method had less KL in any case"]
 
@@ -109,16 +114,46 @@ class LatencyBench(TypedDict):
     """Really narrower models against the forecast of their speed."""
 
     plans: Annotated[int, "models that were raced"]
+    mixed_plans: Annotated[int, "of these with several kinds of unit in each layer"]
     median_error: Annotated[float, "median of |forecast / measured − 1| of the speed-up"]
     median_error_prefill: Annotated[float, "the same, reading"]
     median_error_decode: Annotated[float, "the same, writing"]
+    median_error_mixed_prefill: Annotated[float, "the same of mixed plans, reading"]
+    median_error_mixed_decode: Annotated[float, "the same of mixed plans, writing"]
     worst_error: Annotated[float, "the largest"]
+    worst_error_prefill: Annotated[float, "the largest, reading"]
+    worst_error_decode: Annotated[float, "the largest, writing"]
+    worst_error_mixed_prefill: Annotated[float, "the largest of mixed plans, reading"]
+    worst_error_mixed_decode: Annotated[float, "the largest of mixed plans, writing"]
+    spread: Annotated[dict[str, float], "share by which a ratio of times may be off by chance, by mode"]
     machine: Annotated[str, "the processor or card"]
-    rows: Annotated[list[dict[str, Any]], "kind, units_gone, mode, measured, forecast, error"]
+    rows: Annotated[list[dict[str, Any]], "kind, units_gone, gone, mode, measured, forecast, error"]
+
+
+class MixedBench(TypedDict):
+    """What the same saving costs by mixed plans, by one kind of unit and by the guide, all measured."""
+
+    over_best_single: Annotated[
+        dict[str, float | None], "by case, the mixed plan's KL over the least of one kind of unit"
+    ]
+    cases_at_most_080: Annotated[int, "cases in which that is 0.80 or less"]
+    never_above: Annotated[bool, "whether it is 1 or less in every case"]
+    rows: Annotated[list[dict[str, Any]], "case, method, kl, reached, meets, forecast, settings"]
+
+
+class ExportsBench(TypedDict):
+    """Plans of every kind as folders and GGUF files, opened again and raced against the dense model."""
+
+    dense_bytes: Annotated[int, "the dense model's GGUF file that others are raced against"]
+    reached_least: Annotated[
+        float, "the least speed of writing in llama.cpp over the ratio of the files' sizes"
+    ]
+    speed_met: Annotated[bool, "whether each plan that must be so much faster is"]
+    rows: Annotated[list[dict[str, Any]], "plan, settings, bytes by form, speed by engine, reached, wanted"]
 
 
 class DashboardBench(TypedDict):
-    """The dashboard in a real browser, on made-up maps of 30 × 5 and 80 × 5 groups."""
+    """The dashboard in a real browser, on made-up maps: 30 and 80 layers, each with 9 kinds of groups."""
 
     floor_median_ms: Annotated[float, "the drag on an empty page, median"]
     floor_p95_ms: DragP95
@@ -126,11 +161,15 @@ class DashboardBench(TypedDict):
     drag_p95_ms_30x5: DragP95
     paint_median_ms_30x5: DragMedian
     paint_p95_ms_30x5: DragP95
+    unit_median_ms_30x9: DragMedian
+    unit_p95_ms_30x9: DragP95
     release_median_ms_30x5: Annotated[float, "letting go, until Python has answered, median"]
     drag_median_ms_80x5: DragMedian
     drag_p95_ms_80x5: DragP95
     paint_median_ms_80x5: DragMedian
     paint_p95_ms_80x5: DragP95
+    unit_median_ms_80x9: DragMedian
+    unit_p95_ms_80x9: DragP95
     release_median_ms_80x5: Annotated[float, "letting go, until Python has answered, median"]
     release_median_ms: Annotated[float, "the larger of the two"]
     first_page_ms: Annotated[float, "first page of a fresh server"]

@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.benchmarks.synthetic import parts, sensitivity_map, with_units
 from pruning.planning.allocation import baselines
 from pruning.planning.allocation.choices import ChoiceTable, map_choices, with_fit
-from pruning.planning.allocation.solver import Target, solve
+from pruning.planning.allocation.mixed.choices import mixed_choices
+from pruning.planning.allocation.mixed.savings import Machine
+from pruning.planning.allocation.mixed.solver import solve_mixed
+from pruning.planning.allocation.solver import solve
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -16,7 +20,6 @@ from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
 from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
-from pruning.tasks.context.units import units_of
 from pruning.tasks.measure import quality_of
 from pruning.tasks.optimize import unit_choices_for, unit_map_for
 from pruning.tasks.sensitivity import map_for, outliers
@@ -60,7 +63,7 @@ def bench_solver(session: Session, cases: tuple[Case, ...] = CASES) -> dict[str,
     largest gap among them. In each case all methods prune alike but for the levels of the groups. The solver
     goes by costs that the forecast was fitted with, as after `calibrate`; the others go by the map.
     """
-    result, counted = timing(), outliers(session)
+    result, counted = {**timing(), **mixed_timing()}, outliers(session)
     shares = dict(zip(counted["layers"], counted["shares"], strict=True))
     rows: list[dict[str, Any]] = []
     forecasters: dict[str, Forecaster] = {}
@@ -88,16 +91,14 @@ def bench_solver(session: Session, cases: tuple[Case, ...] = CASES) -> dict[str,
 def _choices(session: Session, case: Case) -> tuple[SensitivityMap, ChoiceTable]:
     """The map, and what there is to choose from by it."""
     if case.structure == DEFAULT.structure:
-        smap = map_for(session, case.criterion)
+        smap = map_for(session, case.criterion).of_weights
         return smap, map_choices(Forecaster.prior(smap))
     return unit_map_for(session, case.structure), unit_choices_for(session, case.structure)
 
 
 def calibration(session: Session, smap: SensitivityMap, case: Case) -> list[tuple[Plan, float]]:
     """The plans that tell most about a map, and what they measure with the case's criterion."""
-    whole = case.structure != DEFAULT.structure
-    totals = units_of(session, case.structure).totals(case.structure) if whole else None
-    return [(plan, measured_kl(session, case, plan)) for plan in calibration_plans(smap, totals)]
+    return [(plan, measured_kl(session, case, plan)) for plan in calibration_plans(smap)]
 
 
 def timing() -> dict[str, float]:
@@ -110,9 +111,32 @@ def timing() -> dict[str, float]:
     }
 
 
+def mixed_timing(layers: int = 30) -> dict[str, float]:
+    """The same for units and weights together, 30 layers x 9 kinds x 20 levels: the median and the slowest of
+    several targets at once, and the largest gap."""
+    forecaster, machine = Forecaster.prior(with_units(sensitivity_map(layers=layers))), Machine(parts(layers))
+    choices = mixed_choices(forecaster, machine, levels=COARSE)
+    size = choices.dense["file_bytes"]
+    asked = [
+        *([Target("file_bytes", float(share) * size)] for share in np.linspace(0.65, 0.95, 4)),
+        *([Target("decode_speedup", float(times))] for times in np.linspace(1.05, 1.3, 4)),
+        *([Target("sparsity", float(share))] for share in np.linspace(0.3, 0.6, 4)),
+        *([Target("kl", kl)] for kl in (0.2, 0.5)),
+        [Target("file_bytes", 0.85 * size), Target("sparsity", 0.5)],
+        [Target("decode_speedup", 1.2), Target("memory", 0.9 * choices.dense["memory"]), Target("kl", 0.6)],
+    ]
+    solutions = [solve_mixed(choices, targets, forecaster) for targets in asked]
+    times = [solution.milliseconds for solution in solutions]
+    return {
+        "mixed_milliseconds": float(np.median(times)),
+        "mixed_slowest_milliseconds": max(times),
+        "mixed_gap_to_bound": max(solution.gap for solution in solutions),
+    }
+
+
 def measured_kl(session: Session, case: Case, plan: Plan) -> float:
     """KL to the dense model on the evaluation text, nats per token."""
-    settings = tuple(session.settings(plan, case.structure))
+    settings = tuple(session.settings(plan))
     options = MaskOptions(structure=case.structure)
     return quality_of(session, PruningSpec(settings, case.criterion, session.data, options)).kl
 

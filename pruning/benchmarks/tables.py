@@ -80,14 +80,11 @@ def figure_table(result: Result, figures: Sequence[Figure]) -> str:
 
 def _map(result: Result) -> list[str]:
     figures = [
-        Figure(
-            "dense_forwards",
-            "the map, in dense forward passes over the same tokens",
-            decimals(1),
-            "at most 10",
-        ),
+        Figure("dense_forwards", "the map, in dense forwards over its tokens", decimals(1), "at most 10"),
         Figure("statistics_forwards", "of these, the Fisher factors", decimals(1)),
         Figure("pricing_forwards", "of these, the prices", decimals(1)),
+        Figure("units_processor_share", "processor seconds that units add", percent(), "at most 25 %"),
+        Figure("units_share", "seconds on the wall that units add", percent()),
     ]
     endings = ("", "_kronecker", "_token")
     rows = [
@@ -98,29 +95,31 @@ def _map(result: Result) -> list[str]:
     return [figure_table(result, figures), table(header, rows)]
 
 
+# Each with its forms after measurements and by the prior, and what is wanted.
+_OF_FORECASTS: Sequence[tuple[str, str, Format, Format, str]] = (
+    ("median error of KL", "median_error", percent(1), percent(), "below the prior's"),
+    ("90th percentile", "p90_error", percent(), percent(), "below the prior's"),
+    ("Spearman with measured KL", "spearman", decimals(3), decimals(3), "above the prior's"),
+    ("measured KL inside the band", "coverage_80", percent(), percent(), "80 %"),
+    ("median error of the rise of perplexity", "perplexity_error", percent(1), percent(), "at most 15 %"),
+    *(
+        (f"measured {name} inside its band", f"{name}_coverage_80", percent(), percent(), "75–88 %")
+        for name in ("perplexity", "agreement", "accuracy")
+    ),
+)
+# What is wanted of recipes that mix units and weights.
+_OF_MIXED = {"median_error": "at most 10 %", "p90_error": "at most 30 %", "coverage_80": "75–88 %"}
+
+
+def _forecast_figures(result: Result, want: Callable[[str, str], str]) -> str:
+    rows = []
+    for label, key, form, before, usual in _OF_FORECASTS:
+        values = shown(result, key, form), shown(result, f"{key}_prior", before)
+        rows.append((f"{label} (`{key}`)", *values, want(key, usual)))
+    return table(("figure", "after measurements", "prior alone", "wanted"), rows)
+
+
 def _forecast(result: Result) -> list[str]:
-    rows = [
-        (label, shown(result, key, form), shown(result, f"{key}_prior", prior_form), wanted)
-        for label, key, form, prior_form, wanted in (
-            (
-                "median error of KL (`median_error`)",
-                "median_error",
-                percent(1),
-                percent(),
-                "below the prior's",
-            ),
-            ("90th percentile (`p90_error`)", "p90_error", percent(), percent(), "below the prior's"),
-            (
-                "Spearman with measured KL (`spearman`)",
-                "spearman",
-                decimals(3),
-                decimals(3),
-                "above the prior's",
-            ),
-            ("measured KL inside the band (`coverage_80`)", "coverage_80", percent(), percent(), "80 %"),
-            *_derived_rows(),
-        )
-    ]
     parts = [
         (
             name,
@@ -134,21 +133,25 @@ def _forecast(result: Result) -> list[str]:
         if part["recipes"]
     ]
     return [
-        table(("figure", "after measurements", "prior alone", "wanted"), rows),
+        _forecast_figures(result, lambda _, usual: usual),
         table(("recipes", "number", "median error", "90th percentile", "inside the band"), parts),
         f"{result['recipes']} recipes; one forecast of a plan takes "
         f"{shown(result, 'forecast_ms', decimals(1))} ms (`forecast_ms`).",
     ]
 
 
-def _derived_rows() -> list[tuple[str, str, Format, Format, str]]:
-    """What follows from KL: how far off the rise of perplexity is, and what the bands of the others hold."""
-    error = "median error of the rise of perplexity (`perplexity_error`)"
-    rows = [(error, "perplexity_error", percent(1), percent(), "at most 15 %")]
-    for name in ("perplexity", "agreement", "accuracy"):
-        key = f"{name}_coverage_80"
-        rows.append((f"measured {name} inside its band (`{key}`)", key, percent(), percent(), "75–88 %"))
-    return rows
+def _forecast_mixed(result: Result) -> list[str]:
+    rows = [
+        (
+            next((s.partition("@")[2].partition("=")[0] for s in row["settings"] if "layers@" in s), NOTHING),
+            *(percent()(row["sparsity"]), decimals(3)(row["kl"]), decimals(3)(row["forecast"])),
+            f"{row['low']:.3f} to {row['high']:.3f}",
+            yes(row["inside"]),
+        )
+        for row in result["rows"]
+    ]
+    header = ("layers that go", "weights pruned", "measured KL", "forecast", "band", "inside")
+    return [_forecast_figures(result, _OF_MIXED.get), table(header, rows)]
 
 
 def _masks(result: Result) -> list[str]:
@@ -204,16 +207,16 @@ def _solver(result: Result) -> list[str]:
     figures = [
         Figure("milliseconds", "solving 150 groups × 20 levels, ms", decimals(0)),
         Figure("gap_to_bound", "largest gap to the bound", significant(2), "0"),
+        Figure("mixed_milliseconds", "units and weights, 30 × 9 × 20, ms", decimals(0), "under 200"),
         Figure("ours_best_everywhere", "the solver's plan measures best in every case", yes, "yes"),
     ]
     cases: dict[str, dict[str, float]] = {}
     for row in result["rows"]:
         cases.setdefault(row["case"], {})[row["method"]] = row["kl"]
-    methods = ("uniform", "owl", "greedy", "ours")
     rows = [
         (
             name,
-            *(shown(kls, method, decimals(4)) for method in methods),
+            *(shown(kls, method, decimals(4)) for method in ("uniform", "owl", "greedy", "ours")),
             f"{100 * (kls['ours'] / kls['greedy'] - 1):+.2f} %",
         )
         for name, kls in cases.items()
@@ -225,14 +228,18 @@ def _solver(result: Result) -> list[str]:
 def _latency(result: Result) -> list[str]:
     figures = [
         Figure("median_error", "median error of the forecast speed-up", percent(1)),
-        Figure("median_error_prefill", "of these, reading", percent(1)),
-        Figure("median_error_decode", "of these, writing", percent(1)),
-        Figure("worst_error", "worst error", percent(1)),
+        *(
+            Figure(f"{which}_error_{part}{mode}", f"{which} error, {of}{words}", percent(1), wanted)
+            for part, of in (("", ""), ("mixed_", "mixed plans, "))
+            for mode, words in (("prefill", "reading"), ("decode", "writing"))
+            for which, wanted in (("median", "at most 5 %"), ("worst", "at most 12 %"))
+        ),
+        Figure("worst_error", "worst error of all", percent(1)),
     ]
     rows = [
         (
             row["kind"],
-            percent()(row["units_gone"]),
+            _gone(row),
             row["mode"],
             times(row["measured"]),
             times(row["forecast"]),
@@ -241,6 +248,13 @@ def _latency(result: Result) -> list[str]:
     ]
     header = ("units", "pruned", "mode", "measured", "forecast")
     return [figure_table(result, figures), table(header, rows)]
+
+
+def _gone(row: Result) -> str:
+    """What of a raced model was pruned: one kind's share, or each kind's of a mixed plan."""
+    if row["kind"] != "mixed":
+        return percent()(row["units_gone"])
+    return ", ".join(f"{kind.replace('_', ' ')} {percent()(share)}" for kind, share in row["gone"].items())
 
 
 def _ui(result: Result) -> list[str]:
@@ -252,6 +266,8 @@ def _ui(result: Result) -> list[str]:
             ("paint", "painting on the strip"),
         )
     ]
+    label = "dragging a fader of units, all cards following (`unit_…`)"
+    rows.append((label, *(_pair(result, "unit", f"_{shape}") for shape in ("30x9", "80x9"))))
     rows.append(("the same on an empty page (`floor_…`)", _pair(result, "floor", ""), NOTHING))
     release = (shown(result, f"release_median_ms_{s}", milliseconds) for s in shapes)
     rows.append(("letting go until Python has answered: median (`release_…`)", *release))
@@ -262,7 +278,7 @@ def _ui(result: Result) -> list[str]:
         Figure("rss_mb", "memory of the dashboard's process, MB", decimals(0), "under 400"),
         Figure("torch_loaded", "torch loaded in it", yes, "no"),
     ]
-    return [table(("figure", "30 × 5 groups", "80 × 5 groups"), rows), figure_table(result, figures)]
+    return [table(("figure", "30 × 9 groups", "80 × 9 groups"), rows), figure_table(result, figures)]
 
 
 def _pair(result: Result, name: str, ending: str) -> str:
@@ -273,6 +289,7 @@ def _pair(result: Result, name: str, ending: str) -> str:
 TABLES: dict[str, Callable[[Result], list[str]]] = {
     "map": _map,
     "forecast": _forecast,
+    "forecast-mixed": _forecast_mixed,
     "masks": _masks,
     "structured": _structured,
     "verdict": _verdict,

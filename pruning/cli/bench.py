@@ -6,15 +6,17 @@ import click
 
 from pruning.benchmarks.result_types import (
     DashboardBench,
+    ExportsBench,
     ForecastBench,
     LatencyBench,
     MapBench,
     MasksBench,
+    MixedBench,
     SolverBench,
     StructuredBench,
     VerdictBench,
 )
-from pruning.cli.options import data_option, errors_as_sentences, model_options, prints
+from pruning.cli.options import data_option, engine_options, errors_as_sentences, model_options, prints
 from pruning.cli.run import figures, finish, load, terminal_progress
 from pruning.workspace.store import Store
 
@@ -178,18 +180,20 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
 @prints(ForecastBench)
 @bench.command("forecast")
 @click.argument("model", default="demo")
+@click.option("--mixed", is_flag=True, help="Only recipes that prune units and weights together.")
 @data_option
 @model_options
 @markdown_option
 @errors_as_sentences
-def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
+def bench_forecast(model: str, mixed: bool, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
-    from pruning.benchmarks import forecast as benches
+    from pruning.benchmarks.forecast import bench as benches
     from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_forecast(Session(loaded, Store(), data, progress))
+        cases = benches.MIXED_CASES if mixed else benches.CASES
+        result = benches.bench_forecast(Session(loaded, Store(), data, progress), cases)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {row['recipes']:>3} recipes  median error {row['median_error']:6.1%}  "
@@ -199,7 +203,36 @@ def bench_forecast(model: str, data: str, how: dict[str, Any], markdown: str | N
         if row["recipes"]
     ]
     finish(result, [*lines, *figures(result, numbers)])
-    _publish(markdown, "forecast", result, loaded)
+    _publish(markdown, "forecast-mixed" if mixed else "forecast", result, loaded)
+
+
+@prints(MixedBench)
+@bench.command("mixed")
+@click.argument("model", default="demo")
+@data_option
+@model_options
+@markdown_option
+@errors_as_sentences
+def bench_mixed(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
+    """Measure what the same saving costs by mixed plans, by one kind of unit alone and by the guide.
+
+    Speed is raced with the really smaller models. What is measured is kept in the workspace: a run that was
+    stopped goes on where it was.
+    """
+    from pruning.benchmarks.mixed import bench as benches
+    from pruning.tasks import Session
+
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        result = benches.bench_mixed(Session(loaded, Store(), data, progress))
+    lines = [
+        f"{row['case']:<16} {row['method']:<22} KL {row['kl']:.4f}  reached {row['reached']:.3f}"
+        + ("" if row["meets"] else "  falls short")
+        for row in result["rows"]
+        if row["kl"] is not None
+    ]
+    finish(result, [*lines, *figures(result, {key: key for key in result if key != "rows"})])
+    _publish(markdown, "mixed", result, loaded)
 
 
 @prints(DashboardBench)
@@ -219,17 +252,38 @@ def bench_ui(markdown: str | None) -> None:
 @prints(LatencyBench)
 @bench.command("latency")
 @click.argument("model", default="demo")
+@engine_options
 @model_options
 @markdown_option
 @errors_as_sentences
-def bench_latency(model: str, how: dict[str, Any], markdown: str | None) -> None:
+def bench_latency(model: str, engine: str, quantize: str, how: dict[str, Any], markdown: str | None) -> None:
     """Race really narrower models against the dense one, and compare with the forecast from the table."""
     from pruning.benchmarks import latency as benches
     from pruning.tasks import Session
 
     with terminal_progress() as progress:
         loaded = load(model, how, progress)
-        result = benches.bench_latency(Session(loaded, Store(), progress=progress))
+        result = benches.bench_latency(Session(loaded, Store(), progress=progress), engine, quantize)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     _publish(markdown, "latency", result, loaded)
+
+
+@prints(ExportsBench)
+@bench.command("exports")
+@click.argument("model", default="demo")
+@data_option
+@model_options
+@markdown_option
+@errors_as_sentences
+def bench_exports(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
+    """Write plans of every kind, and race what was written in PyTorch and in llama.cpp."""
+    from pruning.benchmarks import exports as benches
+    from pruning.tasks import Session
+
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        result = benches.bench_exports(Session(loaded, Store(), data, progress))
+    lines = [f"{row['plan']:<42} decode in llama.cpp {row['llamacpp_decode']}" for row in result["rows"]]
+    finish(result, [*lines, *figures(result, {key: key for key in result if key != "rows"})])
+    _publish(markdown, "exports", result, loaded)

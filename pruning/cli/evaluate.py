@@ -19,12 +19,24 @@ from pruning.cli.options import (
 from pruning.cli.reference.result_types import ForecastResult
 from pruning.cli.run import SIZES, figures, finish, run_recipe, run_task
 from pruning.errors import PruningError
+from pruning.planning.cost.latency_table import LatencyTable
+from pruning.planning.cost.parts import parts_of
+from pruning.planning.cost.plan_cost import plan_cost
 from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, kinds_of
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.result_types import EarlyExitResult, GenerateResult, MeasureResult, QuantizeResult
 from pruning.workspace.store import Store
+
+# What `prunescope latency` lets a forecast say besides.
+_TIMES = {
+    "memory_bytes": "bytes while it runs",
+    "prefill_ms": "milliseconds to read a prompt",
+    "decode_ms": "milliseconds to write a token",
+    "prefill_speedup": "times as fast, reading",
+    "decode_speedup": "times as fast, writing",
+}
 
 
 @prints(ForecastResult)
@@ -39,7 +51,7 @@ def forecast(map_file: str, recipe_file: str) -> None:
 
     smap = SensitivityMap.load(Path(map_file))
     recipe = Recipe.load(recipe_file)
-    recipe.check_model(smap.fingerprint)
+    recipe.check_model(smap.checkpoint, smap.fingerprint)
     for name, of_recipe, of_map in (
         ("criterion", recipe.criterion, smap.criterion),
         ("data", recipe.data.name, smap.data),
@@ -50,7 +62,8 @@ def forecast(map_file: str, recipe_file: str) -> None:
                 f"Make a map with `prunescope map MODEL --{name} {of_recipe}`."
             )
     plan = _forecastable(recipe, smap.groups)
-    forecaster = results.forecaster(Store(), smap)
+    store = Store()
+    forecaster = results.forecaster(store, smap)
     predicted = forecaster.forecast(plan)
     result = {
         "kl": predicted.kl,
@@ -62,21 +75,41 @@ def forecast(map_file: str, recipe_file: str) -> None:
         "file_bytes": predicted.file_bytes,
         "bytes": predicted.bytes,
         "sparsity": predicted.sparsity,
+        **_times(store, smap.fingerprint, plan, recipe.options().round_to),
         "measured": forecaster.fit.measured,
     }
-    labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", **SIZES}
+    labels = {"kl": "forecast KL", "perplexity": "forecast perplexity", **SIZES, **_TIMES}
     finish(result, [*figures(result, labels), f"calibrated by {forecaster.fit.measured} measured recipes"])
+
+
+def _times(store: Store, fingerprint: str, plan: Plan, round_to: int | None) -> dict[str, float]:
+    """Memory and times of a plan; nothing where its model was not timed here, or not all that it prunes."""
+    from pruning.workspace import results
+
+    inspected = (row["value"] for row in store.find("inspect"))
+    facts = next((value for value in inspected if results.computed(value) == fingerprint), None)
+    times = results.latency(store, fingerprint, facts["dtype"], facts["device"]) if facts else None
+    if facts is None or times is None:
+        return {}
+    cost = plan_cost(parts_of(facts), plan, LatencyTable.from_dict(times), round_to=round_to)
+    return {name: getattr(cost, name) for name in _TIMES} if cost.timed else {}
 
 
 def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
     """The levels that a map can price: protected layers and bounds taken in, each group for itself."""
     options = recipe.options()
-    for name, value in (("structure", options.structure), ("scope", options.scope)):
+    for name, value in (("structure", options.of_weights), ("scope", options.scope)):
         if value != getattr(DEFAULT, name):
             raise PruningError(
-                f"The recipe's {name} is {value}, and a map prices single weights, chosen in the criterion's "
-                "own scope. Measure the recipe instead."
+                f"The recipe's {name} is {value}, and a map prices units and single weights, chosen in the "
+                "criterion's own scope. Measure the recipe instead."
             )
+    unpriced = kinds_of(recipe.settings()) - {kind for _, kind in groups}
+    if unpriced & set(UNIT_KINDS):
+        raise PruningError(
+            f"The map does not price {min(unpriced)}: it is of an older version, or the model has none that "
+            "come apart. Make the map again, or measure the recipe instead."
+        )
     return effective(recipe.to_plan(groups), groups, options)
 
 

@@ -1,5 +1,6 @@
 """Commands that write: a recipe, and the pruned model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,20 @@ from pruning.cli.options import (
     prints,
     settings_option,
 )
-from pruning.cli.reference.result_types import RecipeResult, UnpackResult
+from pruning.cli.reference.result_types import CheckResult, PushResult, RecipeResult, UnpackResult
 from pruning.cli.run import figures, finish, load, request_of, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
+from pruning.planning.exports.llamacpp import NUMBERS
+from pruning.planning.exports.model_facts import ModelFacts, of_inspection
+from pruning.planning.exports.read_facts import facts_of
+from pruning.planning.exports.targets import RULES, Light, Wanted, lights
 from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.recipe.plan import format_settings
 from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.result_types import ExportResult
+from pruning.workspace.results import inspected
 from pruning.workspace.store import Store
 
 
@@ -71,8 +78,8 @@ def recipe(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
     write_text(out, Recipe.from_dict(result.pop("recipe")).dumps())
     result = {"out": out, **result}
     lines = figures(result, {"out": "recipe", "sparsity": "sparsity"})
-    if "kept" in result:
-        lines.append(f"{options.structure} that stay, by layer: {' '.join(map(str, result['kept']))}")
+    for kind, kept in result.get("kept_units", {}).items():
+        lines.append(f"{kind} that stay, by layer: {' '.join(map(str, kept))}")
     finish(result, lines)
 
 
@@ -92,11 +99,24 @@ def _check_best(best: bool, sparsity: float | None, levels: bool) -> None:
 @click.option("--out", required=True, help="The folder to write; it must not exist yet.")
 @click.option(
     "--to",
-    type=click.Choice(["hf", "compact"]),
+    type=click.Choice(list(RULES)),
     default="hf",
     show_default=True,
     help="hf, which from_pretrained loads: zeros take as much room as other numbers. compact: a bit a weight "
-    "and the values that stay; Prunescope opens it, and `prunescope unpack` makes hf of it.",
+    "and the values that stay; Prunescope opens it, and `prunescope unpack` makes hf of it. gguf: a "
+    "file for llama.cpp, which must be installed (the extra llamacpp) and agree. In words: "
+    "recipe; script, which rebuilds the model; report, one HTML file; llm-compressor, a recipe for it. "
+    "`prunescope check` says what works.",
+)
+@click.option(
+    "--export-dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Number format to write; otherwise the checkpoint's own, whatever is computed in.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(NUMBERS),
+    help="The number format of --to gguf; f16 if nothing is said.",
 )
 @click.option("--masked", is_flag=True, help="Write the full-size model with zeros, whatever goes.")
 @model_options
@@ -113,19 +133,77 @@ def export(model: str, recipe_file: str, how: dict[str, Any], **written: Any) ->
     arguments = {"recipe": request.to_dict(), **written}
     with terminal_progress(request_of("export", model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
-        request.check_model(loaded.fingerprint)
+        request.check_model(loaded.fingerprint, loaded.computed)
         result = run_on(loaded, "export", progress, **arguments)
     named = {
         "out": "model",
         "bytes": "bytes written",
-        "verified": "loaded again, equal logits",
+        "export_dtype": "number format",
+        "verified": "read again, and equal",
         "kl": "measured KL",
         "perplexity": "measured perplexity",
     }
     lines = figures(result, named)
+    if "llamacpp" in result:
+        found = result["llamacpp"]
+        apart, theirs, ours = (
+            found[name] for name in ("log_probability_error", "perplexity", "own_perplexity")
+        )
+        lines.append(f"llama.cpp, with the same numbers: log-probabilities within {apart:.3g} of ours,")
+        lines.append(f"perplexity {theirs:.2f} where ours is {ours:.2f}")
     if result["to"] == "hf" and result["sparse_bytes"] < result["file_bytes"]:
         lines.append(f"With --to compact it takes {result['sparse_bytes']:,} bytes.")
     finish(result, lines)
+
+
+@prints(CheckResult)
+@click.command()
+@model_argument
+@click.argument("recipe_file", metavar="RECIPE")
+@click.option("--masked", is_flag=True, help="Ask about the full-size model with zeros.")
+@errors_as_sentences
+def check(model: str, recipe_file: str, masked: bool) -> None:
+    """Say in which forms a recipe's model can be written, why not, and the nearest plan that can.
+
+    Only the model's configuration is read, no weights.
+    """
+    recipe = Recipe.load(recipe_file)
+    facts = _facts(model)
+    wanted = Wanted(
+        facts,
+        recipe.to_plan(facts.groups),
+        recipe.options(),
+        recipe.criterion,
+        trained=recipe.recovery is not None,
+        masked=masked,
+    )
+    rows = [_row(found, facts) for found in lights(wanted)]
+    finish({"targets": rows}, [line for row in rows for line in _said(row)])
+
+
+def _facts(model: str) -> ModelFacts:
+    """The facts of a model from its files, or, of a strange family, from when it was loaded last."""
+    try:
+        return facts_of(model)
+    except PruningError:
+        found = inspected(Store(), model)
+        if found is None:
+            raise
+        return of_inspection(found)
+
+
+def _row(found: Light, facts: ModelFacts) -> dict[str, Any]:
+    near = found.nearest
+    nearest = near and {"settings": format_settings(near.plan, facts.groups), "changes": near.changes}
+    return {"target": found.target, "state": found.state, "reason": found.reason, "nearest": nearest}
+
+
+def _said(row: Mapping[str, Any]) -> list[str]:
+    lines = [f"{row['target']:<14} {row['state']:<13} {row['reason']}"]
+    if row["nearest"]:
+        near = row["nearest"]
+        lines.append(f"{'':<28} Nearest: {near['changes']} (--set {' --set '.join(near['settings'])})")
+    return lines
 
 
 @prints(UnpackResult)
@@ -135,9 +213,30 @@ def export(model: str, recipe_file: str, how: dict[str, Any], **written: Any) ->
 @errors_as_sentences
 def unpack(folder: str, out: str) -> None:
     """Write a compact model as a folder that from_pretrained loads, every weight bit for bit."""
-    from pruning.engine.models.compact import unpack as unpack_folder
+    from pruning.engine.export.compact import unpack as unpack_folder
 
     with terminal_progress() as progress:
         size = unpack_folder(Path(folder), Path(out), lambda note: progress(0, 1, note))
     result = {"out": out, "bytes": size}
     finish(result, figures(result, {"out": "model", "bytes": "bytes written"}))
+
+
+@prints(PushResult)
+@click.command()
+@click.argument("folder", metavar="FOLDER")
+@click.argument("name", metavar="NAME")
+@click.option("--public", is_flag=True, help="Let everybody see it; otherwise only you do.")
+@errors_as_sentences
+def push(folder: str, name: str, public: bool) -> None:
+    """Upload an exported folder to the hub as NAME (you/model), with your own login.
+
+    Nothing is ever uploaded by another command. A model that is there already is left as it is.
+    """
+    from pruning.model_files.hub_upload import push as upload
+
+    with terminal_progress() as progress:
+        done = upload(Path(folder), name, public, progress)
+    result = {"url": done.url, "files": done.files, "bytes": done.bytes, "private": done.private}
+    finish(
+        result, figures(result, {"url": "model", "files": "files", "bytes": "bytes", "private": "private"})
+    )

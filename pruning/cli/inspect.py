@@ -6,11 +6,19 @@ from typing import Any
 
 import click
 
-from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
+from pruning.cli.options import (
+    data_option,
+    engine_options,
+    errors_as_sentences,
+    model_argument,
+    model_options,
+    prints,
+)
 from pruning.cli.reference.result_types import DemoResult
 from pruning.cli.run import figures, finish, load, request_of, run_on, run_task, terminal_progress
 from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
+from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.workspace.result_types import BaselineResult, InspectResult, LatencyResult
 from pruning.workspace.results import ready_map
@@ -93,15 +101,17 @@ def baseline(model: str, data: str, how: dict[str, Any]) -> None:
 @click.command()
 @model_argument
 @click.option("--again", is_flag=True, help="Measure anew what was measured here before.")
+@engine_options
 @model_options
 @errors_as_sentences
-def latency(model: str, again: bool, how: dict[str, Any]) -> None:
+def latency(model: str, again: bool, engine: str, quantize: str, how: dict[str, Any]) -> None:
     """Time the model on this machine: dense, with fewer units, and in sparse formats; once, and kept.
 
     Times are for the number format of --dtype: bfloat16 is the faster one where the device has units for it.
     """
-    result = run_task("latency", model, how, again=again)
-    lines = [f"{mode:<8} {ms:9.1f} ms dense, in {how['dtype']}" for mode, ms in result["dense"].items()]
+    result = run_task("latency", model, how, again=again, engine=engine, quantize=quantize)
+    numbers = how["dtype"] if engine == PYTORCH else f"{quantize} in llama.cpp"
+    lines = [f"{mode:<8} {ms:9.1f} ms dense, in {numbers}" for mode, ms in result["dense"].items()]
     for kind, shares in result["shares"].items():
         for mode in result["dense"]:
             saved = zip(shares, result["saved"][mode][kind], strict=True)

@@ -18,7 +18,7 @@ from pruning.cli.run import SIZES, figures, finish, load, request_of, terminal_p
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.allocation.plan_request import Constraints, capability_weights, solve_on_map
-from pruning.planning.allocation.solver import parse_target
+from pruning.planning.allocation.targets import parse_target
 from pruning.planning.forecast.capability_map import ABILITIES, parse_values
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT
@@ -26,6 +26,7 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
+CONSTRAINTS = ("locks", "protect", "floors", "ceilings", "most_layers")
 _LABELS = {
     "out": "recipe",
     "sparsity": "sparsity",
@@ -34,6 +35,9 @@ _LABELS = {
     "kl_high": "forecast KL, high",
     "parameters": "parameters that stay",
     **SIZES,
+    "memory": "bytes while it runs",
+    "speedup": "times as fast, reading",
+    "decode_speedup": "times as fast, writing",
     "milliseconds": "milliseconds to solve",
     "gap_to_bound": "gap to the bound",
 }
@@ -48,17 +52,17 @@ _LABELS = {
     multiple=True,
     required=True,
     metavar="NAME=NUMBER",
-    help="What is wanted: sparsity=0.5, or the most of parameters, bytes, kl or perplexity. bytes are those "
-    "of `export --to compact` for single weights, of the smaller folder for whole units; of these also the "
-    "most of memory, or speedup=1.4, decode_speedup=1.4. Several hold together. With kl or "
-    "perplexity as much goes as they allow.",
+    help="What is wanted: sparsity=0.5, or the most of parameters, bytes (those of `export --to compact`), "
+    "kl or perplexity; where whole units go also the most of file_bytes (the folder that is written) or "
+    "memory, or speedup=1.4, decode_speedup=1.4. Several hold together. With kl or perplexity as much goes "
+    "as they allow.",
 )
 @criterion_option
 @click.option(
     "--structure",
     default=DEFAULT.structure,
     show_default=True,
-    help="unstructured, or whole units: neurons, heads, kv_groups.",
+    help="unstructured, whole units alone: neurons, heads, kv_groups; or mixed: all of it, and whole layers.",
 )
 @click.option(
     "--lock", "locks", multiple=True, metavar="KIND[@LAYERS]=LEVEL", help="Groups at a fixed level."
@@ -66,6 +70,11 @@ _LABELS = {
 @click.option("--protect", help="Layers that stay as they are, like 0-1,29.")
 @click.option("--floor", "floors", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The least level.")
 @click.option("--ceiling", "ceilings", multiple=True, metavar="[KIND[@LAYERS]=]LEVEL", help="The most level.")
+@click.option(
+    "--most-layers",
+    type=click.IntRange(0),
+    help="How many layers may go in a mixed plan; a quarter of them if it is left out.",
+)
 @click.option(
     "--value",
     "values",
@@ -83,7 +92,7 @@ def solve_(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
 
     MODEL may also be a map, a JSON file from `prunescope map`.
     """
-    held = {name: words.pop(name) for name in ("locks", "protect", "floors", "ceilings")}
+    held = {name: words.pop(name) for name in CONSTRAINTS}
     request = {**words, "constraints": Constraints(**held), "values": parse_values(words["values"])}
     # What cannot be read is said before the model is loaded.
     capability_weights(request["values"], request["structure"])
@@ -98,7 +107,7 @@ def solve_(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
 def _on_map(path: str, how: dict[str, Any], request: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
     from pruning.engine.criteria import CRITERIA
 
-    smap, weights = SensitivityMap.load(path), capability_weights(request["values"])
+    smap, weights = SensitivityMap.load(path).of_weights, capability_weights(request["values"])
     _check_map(smap, request)
     capability_map = results.capability_map(Store(), smap, weights) if weights else None
     if weights and capability_map is None:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from pruning.errors import Cancelled, PruningError
+from pruning.planning.exports.llamacpp import LLAMA_CPP, NUMBERS, PYTORCH, TIMED
 from pruning.planning.recipe.criterion_names import canonical_criterion
-from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, STRUCTURES, MaskOptions, names
+from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, WEIGHT_STRUCTURES, MaskOptions, names
 from pruning.planning.recipe.schedules import SCHEDULES
 from pruning.planning.recipe.training import DECAYS, LOSSES, Training
 
@@ -26,6 +27,27 @@ data_option = click.option(
     show_default=True,
     help="Text to score with: demo, wikitext, a text, JSONL or parquet file, or a hub data set.",
 )
+_ENGINE = click.option(
+    "--engine",
+    type=click.Choice([PYTORCH, LLAMA_CPP]),
+    default=PYTORCH,
+    show_default=True,
+    help="What runs the model: pytorch, or llamacpp, for which GGUF files are written (the extra llamacpp).",
+)
+_QUANTIZE = click.option(
+    "--quantize",
+    type=click.Choice(NUMBERS),
+    default=TIMED,
+    show_default=True,
+    help="The number format of the files for --engine llamacpp.",
+)
+
+
+def engine_options(command: Command) -> Command:
+    """What runs the model that is timed, and in which numbers."""
+    return _ENGINE(_QUANTIZE(command))
+
+
 criterion_option = click.option(
     "--criterion",
     default="fisher",
@@ -64,7 +86,7 @@ _MASK_OPTIONS = (
         "--structure",
         default=DEFAULT.structure,
         show_default=True,
-        help=f"The shape of what goes: {', '.join(STRUCTURES)}.",
+        help=f"The shape in which weights go: {', '.join(WEIGHT_STRUCTURES)}; units follow from the plan.",
     ),
     click.option("--pattern", help="For n:m: 2:4 keeps 2 of every 4 inputs, and so on."),
     click.option("--block", help="For block: rows x columns that go together, like 16x16 or 1x64."),

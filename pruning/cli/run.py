@@ -76,7 +76,7 @@ def run_recipe(
     }
     with terminal_progress(request_of(task, model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
-        recipe.check_model(loaded.fingerprint)
+        recipe.check_model(loaded.fingerprint, loaded.computed)
         return run_on(loaded, task, progress, **arguments)
 
 

@@ -18,7 +18,7 @@ from pruning.cli.reference.result_types import CapabilitiesSummary, MapSummary
 from pruning.cli.run import figures, finish, run_task
 from pruning.errors import PruningError
 from pruning.planning.forecast.capability_map import NORMAL, CapabilityMap
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
+from pruning.planning.recipe.mask_options import MIXED, MaskOptions
 from pruning.planning.recipe.plan import KINDS, parse_layers, parse_levels
 from pruning.workspace.result_types import CalibrateResult, OutliersResult, SweepResult
 
@@ -133,15 +133,15 @@ def outliers(model: str, data: str, how: dict[str, Any]) -> None:
 @criterion_option
 @click.option(
     "--structure",
-    default=DEFAULT.structure,
+    default=MIXED,
     show_default=True,
-    help="unstructured, or whole units: neurons, heads, kv_groups.",
+    help="mixed, units and weights together; unstructured, or one kind of unit: neurons, heads, kv_groups.",
 )
 @data_option
 @model_options
 @errors_as_sentences
 def calibrate(model: str, criterion: str, structure: str, data: str, how: dict[str, Any]) -> None:
-    """Measure up to six plans from which the forecast learns most; goes on where it stopped."""
+    """Measure up to nine plans from which the forecast learns most; goes on where it stopped."""
     result = run_task("calibrate", model, how, criterion=criterion, structure=structure, data=data)
     lines = [
         f"KL {kl:<8.4g}  {', '.join(settings)}"

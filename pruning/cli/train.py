@@ -55,7 +55,7 @@ def recover(
     }
     with terminal_progress(request_of("recover", model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
-        recipe.check_model(loaded.fingerprint)
+        recipe.check_model(loaded.fingerprint, loaded.computed)
         result = run_on(loaded, "recover", progress, **arguments)
     if out is not None:
         write_text(out, Recipe.from_dict({**recipe.to_dict(), "recovery": recovery}).dumps())

@@ -6,7 +6,8 @@ from typing import Any
 
 from pruning.jobs.stages import Stage
 from pruning.planning.recipe.criterion_names import canonical_criterion
-from pruning.planning.recipe.mask_options import MaskOptions, names
+from pruning.planning.recipe.mask_options import MaskOptions, names, planned_options
+from pruning.planning.recipe.plan import kinds_of
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.workspace import results
@@ -38,7 +39,7 @@ class Asked:
         reference, dtype = str(model.get("reference") or ""), str(model.get("dtype") or "float32")
         facts = results.inspected(store, reference, dtype)
         subject = (
-            None if facts is None else results.latest_subject(store, facts["fingerprint"], _data(request))
+            None if facts is None else results.latest_subject(store, results.computed(facts), _data(request))
         )
         return cls(store, arguments, facts, subject)
 
@@ -48,7 +49,8 @@ class Asked:
 
     @property
     def masks(self) -> MaskOptions:
-        return MaskOptions.of({name: self.arguments[name] for name in names() if name in self.arguments})
+        given = {name: self.arguments[name] for name in names() if name in self.arguments}
+        return planned_options(given, kinds_of(self.arguments.get("settings") or ()))
 
     @property
     def groups(self) -> int:
@@ -80,7 +82,9 @@ class Asked:
 
     def dense_answers(self) -> Stages:
         """What it takes to have the dense model's answers, which pruned ones are held against."""
-        if self.facts is not None and self.store.find("dense_answers", fingerprint=self.facts["fingerprint"]):
+        if self.facts is not None and self.store.find(
+            "dense_answers", fingerprint=results.computed(self.facts)
+        ):
             return ()
         return (Stage("dense_answers"),)
 

@@ -12,7 +12,8 @@ from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.recipe.guide_claims import BY_NAME as TECHNIQUES
 from pruning.planning.recipe.guide_claims import Technique
-from pruning.planning.recipe.mask_options import MaskOptions
+from pruning.planning.recipe.mask_options import MIXED, MaskOptions
+from pruning.planning.recipe.plan import UNIT_KINDS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
 from pruning.workspace import results
@@ -25,7 +26,7 @@ MEASURED = (Stage("evaluate"), Stage("questions"), Stage("prompts"))
 # What a job leaves for those that follow it.
 ONCE = frozenset({"start", "load", "text", "dense", "statistics", "gradients"})
 CAPABILITIES, RACES = 6, 16
-CALIBRATION_PLANS, UNIT_PLANS = 6, 3
+CALIBRATION_PLANS, UNIT_PLANS = {MIXED: 9, "unstructured": 6}, 3
 
 
 def course_of(request: Mapping[str, Any], store: Store) -> Course:
@@ -61,7 +62,7 @@ def _begin(request: Mapping[str, Any], store: Store) -> Stages:
 def _map(asked: Asked, criterion: str, levels: int) -> Stages:
     priced = "fisher" if criterion in UPDATES else criterion
     inputs = asked.inputs(priced, statistics=True)
-    return (*TEXT, *inputs, Stage("price", levels), Stage("time_forward"))
+    return (*TEXT, *inputs, Stage("price", levels), Stage("price_units"), Stage("time_forward"))
 
 
 def _map_if_missing(asked: Asked, criterion: str) -> Stages:
@@ -69,14 +70,14 @@ def _map_if_missing(asked: Asked, criterion: str) -> Stages:
     return () if there is not None else _map(asked, criterion, LEVELS)
 
 
-def _unit_map(asked: Asked) -> Stages:
-    return (*TEXT, *asked.inputs("fisher"), Stage("price_units"), Stage("time_forward"))
-
-
 def _change(asked: Asked, criterion: str, masks: MaskOptions, recovered: bool = False) -> Stages:
     """What it takes to choose weights or units, and to fit those that are kept."""
     if recovered or masks.structure == "layers":
         return (Stage("choose", 0.2),)
+    if masks.structure == MIXED:
+        # Layers are passed over before the walk begins.
+        inputs = asked.inputs("fisher" if criterion in UPDATES else criterion)
+        return (*inputs, Stage("choose"), Stage("layerwise"))
     if masks.whole:
         return (*asked.inputs(criterion), Stage("refit" if masks.compensate else "choose"))
     if criterion in UPDATES:
@@ -124,7 +125,7 @@ def _search(asked: Asked) -> Stages:
         return _map(asked, "fisher", LEVELS)
     if structure == "layers":
         return (Stage("text"), Stage("drop_layers", _trials(asked)), Stage("dense"))
-    return _unit_map(asked)[:-1]
+    return _map_if_missing(asked, "fisher")
 
 
 def _trials(asked: Asked) -> float:
@@ -150,12 +151,11 @@ def _sweep(asked: Asked) -> Course:
 
 
 def _calibrate(asked: Asked) -> Course:
-    structure = asked.masks.structure
-    if structure == "unstructured":
-        first, plans = _map_if_missing(asked, asked.criterion), CALIBRATION_PLANS
-    else:
-        first, plans = _unit_map(asked), UNIT_PLANS
-    change = (*_change(asked, asked.criterion, asked.masks)[-1:], *MEASURED)
+    structure = str(asked.arguments.get("structure") or MIXED)
+    first = _map_if_missing(asked, "fisher" if structure in UNIT_KINDS else asked.criterion)
+    plans = CALIBRATION_PLANS.get(structure, UNIT_PLANS)
+    last = 2 if structure == MIXED else 1
+    change = (*_change(asked, asked.criterion, MaskOptions(structure=structure))[-last:], *MEASURED)
     rounds = ((*asked.dense_answers(), *change), *(change,) * (plans - 1))
     return Course(first or (*TEXT, *asked.inputs(asked.criterion)), rounds)
 
@@ -163,8 +163,8 @@ def _calibrate(asked: Asked) -> Course:
 def _solve(asked: Asked) -> Course:
     structure = asked.masks.structure
     if structure != "unstructured":
-        timed = any(str(target).startswith("speed") for target in asked.arguments.get("targets") or ())
-        return Course((*_unit_map(asked), *(_latency(asked) if timed else ())))
+        timed = any("speedup" in str(target) for target in asked.arguments.get("targets") or ())
+        return Course((*_map_if_missing(asked, "fisher"), *(_latency(asked) if timed else ())))
     return Course(_map_if_missing(asked, asked.criterion))
 
 
@@ -211,7 +211,8 @@ def _quantize(asked: Asked) -> Course:
     copies = Stage("quantize", max(1, len(asked.arguments.get("methods") or ()) or 2))
     if not asked.arguments.get("settings"):
         return Course((*TEXT, copies))
-    return Course((*TEXT, copies, *_pruned(asked), Stage("evaluate"), copies))
+    cut = (Stage("copy"),) if asked.masks.whole else ()
+    return Course((*TEXT, copies, *_pruned(asked), Stage("evaluate"), *cut, copies))
 
 
 def _impact(asked: Asked) -> Course:
@@ -238,10 +239,10 @@ def _export(asked: Asked) -> Course:
     recipe = Recipe.from_dict(asked.arguments["recipe"])
     masks = recipe.options()
     change = _change(asked, recipe.criterion, masks, recipe.recovery is not None)
-    measured = () if asked.measured(recipe) else MEASURED
-    cut = () if not masks.whole or asked.arguments.get("masked") else (Stage("copy"),)
-    answers = asked.dense_answers()
-    return Course((*TEXT, *answers, *change, *measured, *cut, Stage("save"), Stage("verify")))
+    written = (Stage("save"), Stage("verify"))
+    if asked.measured(recipe):
+        return Course((Stage("text"), *change, *written))
+    return Course((*TEXT, *asked.dense_answers(), *change, *MEASURED, *written))
 
 
 def _capabilities(asked: Asked) -> Course:

@@ -23,11 +23,12 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "read_gradients": 0.3,
         "price": 0.35,
         "time_forward": 0.8,
-        "price_units": 10.0,
+        "price_units": 1.3,
         "choose": 0.05,
         "sparsegpt": 20.0,
         "corrected": 30.0,
         "refit": 8.0,
+        "layerwise": 30.0,
         "drop_layers": 0.3,
         "evaluate": 1.2,
         "questions": 1.1,
@@ -35,8 +36,8 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "dense_answers": 1.8,
         "times": 0.3,
         "copy": 0.3,
-        "race": 0.5,
-        "kernels": 2.0,
+        "race": 1.4,
+        "kernels": 0.3,
         "points": 0.8,
         "points_updated": 10.0,
         "capability": 5.0,
@@ -50,7 +51,7 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "train": 0.25,
         "recovered": 1.2,
         "save": 0.1,
-        "verify": 0.4,
+        "verify": 1.0,
     }
 )
 # How long these take depends on the network, or they are done once: nothing tells it beforehand.

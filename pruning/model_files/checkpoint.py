@@ -61,7 +61,8 @@ def local_path(reference: str) -> Path | None:
     """
     path = Path(reference).expanduser()
     if reference and path.exists():
-        return path
+        files = list(path.glob("*.gguf")) if path.is_dir() and not (path / "config.json").exists() else []
+        return files[0] if len(files) == 1 else path
     if (
         reference.startswith(("/", "./", "../", "~", "\\"))
         or reference.endswith((".gguf", "/"))
@@ -107,11 +108,7 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size, LARGEST_HEADER):
-                raise ValueError("its header is cut short")
-            header = json.loads(file.read(length))
+        header, length = safetensors_header(path)
         metadata = header.pop("__metadata__", None) or {}
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         for name, shape in json.loads(metadata.get(SHAPES, "{}")).items():
@@ -123,6 +120,15 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if size != 8 + length + end:
         raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {8 + length + end:,}"))
     return shapes
+
+
+def safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file, and how many bytes it takes. Errors are those of reading."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > min(path.stat().st_size, LARGEST_HEADER):
+            raise ValueError("its header is cut short")
+        return json.loads(file.read(length)), length
 
 
 def _weight_files(folder: Path, names: list[str], single: str, pattern: re.Pattern[str]) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ The format is specified in docs/gguf.md of the ggml project.
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,14 +16,30 @@ from pruning.model_files.checkpoint import LARGEST_HEADER, damaged
 # By the number of a metadata value's type its `struct` format; strings and arrays are apart.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+# Where a file that was written here carries the configuration of the model it was made of.
+OWN_CONFIG = "prunescope.config"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor stands: its shape (rows last), the number of its type, the first byte in the file."""
+
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
 
 
 @dataclass(frozen=True)
 class Gguf:
-    """The header of a GGUF file: metadata (arrays as their length) and the shape of every tensor."""
+    """The header of a GGUF file: metadata (arrays as their length), and by name where every tensor stands."""
 
     metadata: dict[str, Any]
-    shapes: dict[str, tuple[int, ...]]
+    places: dict[str, Place]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every tensor, rows last."""
+        return {name: place.shape for name, place in self.places.items()}
 
 
 def gguf_header(path: Path) -> Gguf:
@@ -37,14 +53,15 @@ def gguf_header(path: Path) -> Gguf:
             if magic != b"GGUF" or version not in (2, 3) or max(tensors, keys) > 1_000_000:
                 raise ValueError("it does not begin like a GGUF file")
             metadata = {_string(file): _value(file, *_numbers(file, "I")) for _ in range(keys)}
-            shapes: dict[str, tuple[int, ...]] = {}
+            places: dict[str, Place] = {}
             end = 0
             for _ in range(tensors):
                 name, (dimensions,) = _string(file), _numbers(file, "I")
-                shapes[name] = _numbers(file, f"{min(dimensions, 8)}Q")
+                shape = _numbers(file, f"{min(dimensions, 8)}Q")
                 kind, offset = _numbers(file, "IQ")
+                places[name] = Place(shape, kind, offset)
                 block, block_bytes = sizes[kind]
-                end = max(end, offset + math.prod(shapes[name]) // block * block_bytes)
+                end = max(end, offset + math.prod(shape) // block * block_bytes)
             alignment = int(metadata.get("general.alignment", 32))
             start = -(-file.tell() // alignment) * alignment
         size = path.stat().st_size
@@ -52,7 +69,9 @@ def gguf_header(path: Path) -> Gguf:
         raise PruningError(damaged(path, error)) from None
     if size < start + end:
         raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {start + end:,}"))
-    return Gguf(metadata, shapes)
+    return Gguf(
+        metadata, {name: replace(place, offset=start + place.offset) for name, place in places.items()}
+    )
 
 
 def _numbers(file: BinaryIO, form: str) -> tuple[Any, ...]:

@@ -83,6 +83,21 @@ def _whole(folder: Path) -> bool:
         return False
 
 
+def configuration(name: str) -> Path:
+    """The file config.json of the model `name`: in the hub's own cache, or else fetched into it.
+
+    Raises PruningError when there is none, or no hub in reach.
+    """
+    folder = cached(name)
+    if folder is not None:
+        return folder / "config.json"
+    model = describe(name)
+    try:
+        return Path(hf_hub_download(name, "config.json", revision=model.revision, etag_timeout=PATIENCE))
+    except Exception as error:  # the library's transport has exceptions of its own, which change with it
+        raise PruningError(_unreachable(name, error)) from None
+
+
 def fetch(
     model: HubModel,
     into: Path | None = None,

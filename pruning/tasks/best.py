@@ -1,12 +1,14 @@
 """The best recipe we know how to make for a sparsity that is asked for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pruning.engine.architecture.forward import head_of, run, skipping_layers
 from pruning.engine.evaluation.metrics import compare
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable, map_choices
-from pruning.planning.allocation.solver import Target, solve
+from pruning.planning.allocation.solver import solve
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
@@ -60,14 +62,16 @@ def best_spec(session: Session, options: MaskOptions, sparsity: float) -> Prunin
             f"A sparsity of {sparsity:g} cannot be shared out: it is a share between 0 and {MAX_LEVEL:g}."
         )
     if not options.whole:
-        smap = SensitivityMap.from_dict(make_map(session, PRICED_BY)["map"])
+        smap = SensitivityMap.from_dict(make_map(session, PRICED_BY)["map"]).of_weights
         plan = _cheapest(map_choices(Forecaster.prior(smap)), sparsity, REACH)
         return PruningSpec(tuple(session.settings(plan)), "corrected", session.data)
     if structure == "layers":
-        plan = _layers(session, sparsity)
+        plan = {
+            (layer, "layers"): 1.0 for layer in sorted(layers_to_drop(session, _count(session, sparsity)))
+        }
     else:
         plan = _cheapest(unit_choices_for(session, structure), sparsity, NO_REACH)
-    return PruningSpec(tuple(session.settings(plan, structure)), PRICED_BY, session.data, options)
+    return PruningSpec(tuple(session.settings(plan)), PRICED_BY, session.data, options)
 
 
 def _cheapest(choices: ChoiceTable, sparsity: float, reach: float) -> Plan:
@@ -75,8 +79,8 @@ def _cheapest(choices: ChoiceTable, sparsity: float, reach: float) -> Plan:
     return solve(choices, [Target("sparsity", sparsity)], reach=reach).plan
 
 
-def _layers(session: Session, sparsity: float) -> Plan:
-    """Layers to drop, one after the other; after each only the least harmful so far are tried again."""
+def _count(session: Session, sparsity: float) -> int:
+    """How many layers this share of them is."""
     total = len(session.plan_groups("layers"))
     count = round(sparsity * total)
     if not 0 < count < total:
@@ -84,18 +88,30 @@ def _layers(session: Session, sparsity: float) -> Plan:
             f"A share of {sparsity:g} of {counted(total, 'layer')} is {count}. Give one that leaves 1 "
             f"to {total - 1}."
         )
+    return count
+
+
+def layers_to_drop(session: Session, count: int, among: Sequence[int] | None = None) -> list[int]:
+    """So many layers, in the order in which they go: each the one without which, and without those before,
+    the model's predictions on the calibration text change least. Fewer are the first of more.
+
+    `among`: only these are tried; all of them where it is None.
+    """
+    total = len(session.plan_groups("layers"))
     model, windows = session.model, session.windows.calibration[::WINDOWS_STEP]
     heard = session.stage("drop_layers", "Trying which layer can go")
     head, dense = head_of(model), run(model, windows)
-    kept, dropped, done = list(range(total)), list[int](), 0
+    kept, dropped, done = list(range(total) if among is None else among), list[int](), 0
+    first = len(kept)
     for _ in range(count):
+        # After each only the least harmful so far are tried again.
         tried = kept[:TRIED_AGAIN] if dropped else kept
         damage = {}
         for layer in tried:
             with skipping_layers(model, [*dropped, layer]):
                 damage[layer] = compare(head, dense, run(model, windows), windows, SCORE_EVERY).kl
             done += 1
-            heard(done, total + (count - 1) * min(TRIED_AGAIN, total), "Trying which layer can go")
+            heard(done, first + (count - 1) * min(TRIED_AGAIN, first), "Trying which layer can go")
         kept = [*sorted(tried, key=damage.__getitem__), *kept[len(tried) :]]
         dropped.append(kept.pop(0))
-    return {(layer, "layers"): 1.0 for layer in sorted(dropped)}
+    return dropped

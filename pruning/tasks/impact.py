@@ -11,7 +11,7 @@ import torch
 
 from pruning.engine.architecture.groups import GroupInfo, weight_view
 from pruning.engine.architecture.units import Heads
-from pruning.engine.evaluation.size import cut_bytes, dense_bytes, sparse_bytes
+from pruning.engine.evaluation.size import cut_sizes, dense_bytes, sparse_bytes
 from pruning.engine.evaluation.timing import measured_speedup
 from pruning.engine.masking.change import WeightChange
 from pruning.errors import PruningError
@@ -25,9 +25,9 @@ from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import units_of, why_not_smaller
-from pruning.tasks.export import cut_copy, stored_figures
+from pruning.tasks.export import cut_copy
 from pruning.tasks.iterate import lottery_ticket
-from pruning.tasks.measure import measure_now
+from pruning.tasks.measure import measure_now, stored_figures
 
 _FIGURES = ("kl", "perplexity", "dense_perplexity", "agreement", "accuracy", "dense_accuracy")
 # A lottery trains whole networks: two rounds of pruning, then the ticket and its control.
@@ -128,7 +128,7 @@ def _units(session: Session, technique: Technique) -> list[str]:
             plan[layer, structure] = round(count / total, 6)
     if not plan:
         raise PruningError(f"Its layers have too few {structure} to remove {share:.0%} of them.")
-    return session.settings(plan, structure)
+    return session.settings(plan)
 
 
 def _step(heads: Heads) -> int:
@@ -139,7 +139,7 @@ def _step(heads: Heads) -> int:
 def _measured(session: Session, spec: PruningSpec, reference: Reference) -> dict[str, Any]:
     """Quality, size and speed of what `spec` leaves; the model comes back bit for bit."""
     with applied(session, spec) as change:
-        figures = stored_figures(session, spec, reference)
+        figures = stored_figures(session, spec)
         if figures is None:
             figures = measure_now(session, spec, change, reference)
         sizes = _sizes(session, change)
@@ -164,18 +164,18 @@ def _copy(session: Session) -> torch.nn.Module:
 def _dense(session: Session, reference: Reference) -> dict[str, Any]:
     """The dense model's own figures: those of a plan that prunes nothing."""
     nothing = PruningSpec((), data=session.data)
-    stored = stored_figures(session, nothing, reference)
+    stored = stored_figures(session, nothing)
     return stored or measure_now(session, nothing, WeightChange({}), reference)
 
 
 def _sizes(session: Session, change: WeightChange) -> dict[str, Any]:
     """Bytes of the dense file, and of what is left: cut out of the tensors, or as a compact file."""
-    model = session.model
+    model, width = session.model, session.loaded.weight_bytes
     if change.units is not None:
-        form, kept = "cut", cut_bytes(model, change.removed)
+        form, kept = "cut", cut_sizes(model, change.removed, change.removed, width).ordinary
     else:
-        form, kept = "bitmask", sparse_bytes(model, change.removed)
-    return {"dense_bytes": dense_bytes(model), "bytes": kept, "form": form}
+        form, kept = "bitmask", sparse_bytes(model, change.removed, width)
+    return {"dense_bytes": dense_bytes(model, width), "bytes": kept, "form": form}
 
 
 def _drawn(session: Session, technique: Technique, steps: int) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Tasks that look at a model: what it is made of, and how good it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, weight_view
+from pruning.engine.architecture.groups import GroupInfo, decoder_layers, weight_view
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import probe_accuracy
 from pruning.engine.evaluation.size import dense_bytes
@@ -23,6 +24,7 @@ def inspect_model(session: Session) -> dict[str, Any]:
         "reference": loaded.reference,
         "architecture": type(loaded.model).__name__,
         "fingerprint": loaded.fingerprint,
+        "computed": loaded.computed,
         "dtype": loaded.dtype,
         "device": loaded.device,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
@@ -30,7 +32,7 @@ def inspect_model(session: Session) -> dict[str, Any]:
         "layers": 1 + max(group.layer for group in loaded.groups),
         "hidden_size": text.hidden_size,
         "vocabulary": text.vocab_size,
-        "bytes": dense_bytes(loaded.model),
+        "bytes": dense_bytes(loaded.model, loaded.weight_bytes),
         "groups": [
             {
                 "layer": group.layer,
@@ -38,9 +40,11 @@ def inspect_model(session: Session) -> dict[str, Any]:
                 "modules": [part.module for part in group.parts],
                 "parameters": group.parameters,
                 "shape": _shape(loaded.model, group),
+                "biases": _biases(loaded.model, group),
             }
             for group in loaded.groups
         ],
+        "norms": _norms(loaded.model, loaded.groups),
         **_tables(loaded.model),
         **_units(session),
     }
@@ -52,6 +56,20 @@ def _shape(model: nn.Module, group: GroupInfo) -> list[int]:
     """Rows and columns of a group's weights, one part below the other."""
     shapes = [weight_view(model, part).shape for part in group.parts]
     return [sum(rows for rows, _ in shapes), shapes[0][1]]
+
+
+def _biases(model: nn.Module, group: GroupInfo) -> int:
+    """How many biases go with the rows of a group."""
+    with_bias = [part for part in group.parts if model.get_submodule(part.module).bias is not None]
+    return sum(weight_view(model, part).shape[0] for part in with_bias)
+
+
+def _norms(model: nn.Module, groups: Sequence[GroupInfo]) -> list[int]:
+    """By layer, its parameters that are neither weights nor biases of its groups."""
+    counts = [sum(p.numel() for p in layer.parameters()) for _, layer in decoder_layers(model)]
+    for group in groups:
+        counts[group.layer] -= group.parameters + _biases(model, group)
+    return counts
 
 
 def _tables(model: nn.Module) -> dict[str, Any]:
@@ -97,7 +115,7 @@ def baseline(session: Session) -> dict[str, Any]:
         "perplexity": reference.quality.perplexity,
         "accuracy": reference.quality.accuracy,
         "tokens": reference.quality.tokens,
-        "bytes": dense_bytes(model),
+        "bytes": dense_bytes(model, session.loaded.weight_bytes),
         **dense_times(model),
         "probe_accuracy": probes.pop("all"),
         "probes": probes,

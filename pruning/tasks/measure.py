@@ -13,6 +13,7 @@ from pruning.tasks.context.apply import applied, share_removed, spec_of
 from pruning.tasks.context.recovered import applied_spec, trained_steps
 from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import sizes, why_not_smaller
+from pruning.workspace.results import stored
 
 
 def measure(
@@ -103,6 +104,27 @@ def measure_now(
         value["best_step"] = trained_steps(session, spec, recovery)
     session.store.put(*place_of(session, spec, recovery), value)
     return value
+
+
+def stored_figures(
+    session: Session, spec: PruningSpec, recovery: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """What was measured before of just this change, on this very text, after as many steps of training."""
+    place = place_of(session, spec, recovery)
+    figures = stored(session.store, *place, session.windows.fingerprint)
+    if figures is None or recovery is None:
+        return figures
+    return figures if figures["best_step"] == trained_steps(session, spec, recovery) else None
+
+
+def figures_of(
+    session: Session, spec: PruningSpec, recovery: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What was measured before of just this change, see `stored_figures`, or else is now."""
+    found = stored_figures(session, spec, recovery)
+    if found is not None:
+        return found
+    return measure(session, spec.settings, spec.criterion, recovery, **spec.options.changed())
 
 
 def place_of(

@@ -8,14 +8,15 @@ from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
-from pruning.planning.recipe.plan import Plan, sparsity
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.presets import parse_preset
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.session import Session
-from pruning.tasks.context.units import kept_units, share_pruned
+from pruning.tasks.context.units import check_units, kept_units, share_pruned
 
 
 def recipe(
@@ -50,8 +51,8 @@ def recipe(
     Returns
     -------
     dict
-        The `recipe`, its `settings`, the `sparsity` it comes to (0..1), and of whole units how many are
-        `kept` in each layer.
+        The `recipe`, its `settings`, the `sparsity` it comes to (0..1), and how many units stay in each
+        layer, `kept_units` by kind; `kept` is the same where one kind of unit goes and nothing else.
     """
     masks = MaskOptions.of(options)
     if best is not None:
@@ -59,10 +60,10 @@ def recipe(
             raise PruningError("The best recipe has levels of its own. Leave settings and preset out.")
         spec = best_spec(session, masks, best)
         settings, criterion, masks = spec.settings, spec.criterion, spec.options
-    plan = _plan(session, settings, preset, masks)
+    plan = _plan(session, settings, preset)
     made = Recipe.from_plan(
         plan,
-        session.plan_groups(masks.structure),
+        session.every_group,
         ModelEntry(reference=session.loaded.reference, fingerprint=session.loaded.fingerprint),
         DataEntry(name=session.data),
         criterion,
@@ -78,17 +79,18 @@ def _figures(session: Session, made: Recipe, plan: Plan) -> dict[str, Any]:
     masks, criterion = made.options(), made.criterion
     if masks.whole:
         spec = PruningSpec(tuple(made.settings()), criterion, session.data, masks)
-        return {"sparsity": share_pruned(session, spec), "kept": kept_units(session, spec)}
+        check_units(session, spec)
+        kept = kept_units(session, spec)
+        alone = {"kept": next(iter(kept.values()))} if masks.structure in kept else {}
+        return {"sparsity": share_pruned(session, spec), **alone, "kept_units": kept}
     levels = effective(plan, session.plan_groups(), scoped(masks, named_criterion(criterion).scope))
     sizes = {(group.layer, group.kind): group.parameters for group in session.groups}
     return {"sparsity": sparsity(levels, sizes)}
 
 
-def _plan(session: Session, settings: Sequence[str], preset: str | None, masks: MaskOptions) -> Plan:
+def _plan(session: Session, settings: Sequence[str], preset: str | None) -> Plan:
     """The plan of the preset, changed by the settings."""
     if not preset:
-        return session.plan(settings, masks.structure)
-    if masks.whole:
-        raise PruningError(f"Strategies are for weights. Say how many {masks.structure} go with --set.")
-    ready = session.settings(parse_preset(preset, session.plan_groups()))
+        return session.plan(settings)
+    ready = session.settings(parse_preset(preset, session.every_group))
     return session.plan([*ready, *settings])

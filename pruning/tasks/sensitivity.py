@@ -8,10 +8,11 @@ import numpy as np
 
 from pruning.engine.architecture.forward import BATCH_TOKENS, device_of, head_of, run
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.evaluation.size import dense_bytes, weight_bytes
+from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.evaluation.timing import now
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
 from pruning.engine.sensitivity.outliers import outlier_shares
+from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.errors import PruningError
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import check_level
@@ -25,16 +26,16 @@ PRICED_BY = "fisher"
 def make_map(
     session: Session, criterion: str = "fisher", levels: Sequence[float] = LEVELS, out: str | None = None
 ) -> dict[str, Any]:
-    """Forecast what every level of every group costs, and store the sensitivity map.
+    """Forecast what every level of every group costs, of single weights and of whole units; store the map.
 
     Parameters
     ----------
     session
         The model, and the text that weights are scored and priced on.
     criterion
-        How weights are scored.
+        How single weights are scored; units are chosen and priced alike for all.
     levels
-        Shares of a group's weights, above 0 and up to 0.95.
+        Shares of a group's weights or units, above 0 and up to 0.95.
     out
         The JSON file to write; a file of the workspace where it is None.
 
@@ -51,28 +52,32 @@ def make_map(
     statistics, scoring = session.statistics, Scoring(method, session.inputs_for(method))
     heard = session.stage("price", "Pricing the groups")
     kronecker, token = price_groups(session.model, session.groups, statistics, scoring, columns, heard)
+    heard = session.stage("price_units", "Pricing units")
+    units = price_units(session.model, session.groups, statistics, columns, heard)
     seconds = now(device_of(session.model)) - start
     smap = SensitivityMap(
         model=session.loaded.reference,
-        fingerprint=session.loaded.fingerprint,
+        fingerprint=session.loaded.computed,
+        model_fingerprint=session.loaded.fingerprint,
         criterion=method.name,
         data=session.data,
         data_fingerprint=session.windows.fingerprint,
         levels=tuple(columns),
-        groups=tuple(session.plan_groups()),
-        parameters=np.array([group.parameters for group in session.groups]),
-        kronecker=kronecker,
-        token=token,
+        groups=(*session.plan_groups(), *units.groups),
+        parameters=np.array([*(group.parameters for group in session.groups), *units.parameters]),
+        kronecker=np.concatenate([kronecker, units.kronecker]),
+        token=np.concatenate([token, units.token]),
         dense=dense,
         seconds=seconds,
         dense_forwards=seconds / forward_seconds(session),
+        unit_totals=units.totals,
     )
     key = {**session.key, "criterion": method.name, "levels": columns}
     path = Path(out) if out else session.store.file("map", key, ".json")
     smap.save(path)
     session.store.put("map", key, smap.to_dict())
     return {
-        "points": kronecker.size,
+        "points": smap.kronecker.size,
         "seconds": seconds,
         "dense_forwards": smap.dense_forwards,
         "out": str(path),
@@ -81,10 +86,15 @@ def make_map(
 
 
 def map_for(session: Session, criterion: str = "fisher") -> SensitivityMap:
-    """The map of the model for a criterion, from the workspace or made now; see `priced_by`."""
+    """The map of the model for a criterion, from the workspace or made now; see `priced_by`.
+
+    One of before units were priced is made again.
+    """
     name = priced_by(criterion)
     stored = session.stored("map", {**session.key, "criterion": name, "levels": list(LEVELS)})
-    return SensitivityMap.from_dict(make_map(session, name)["map"] if stored is None else stored)
+    if stored is None or not stored.get("unit_totals"):
+        stored = make_map(session, name)["map"]
+    return SensitivityMap.from_dict(stored)
 
 
 def priced_by(criterion: str) -> str:
@@ -99,9 +109,9 @@ def dense_figures(session: Session) -> dict[str, Any]:
     return {
         "perplexity": quality.perplexity,
         "accuracy": quality.accuracy,
-        "bytes": dense_bytes(session.model),
+        "bytes": dense_bytes(session.model, session.loaded.weight_bytes),
         "parameters": sum(parameter.numel() for parameter in session.model.parameters()),
-        "weight_bytes": weight_bytes(session.model),
+        "weight_bytes": session.loaded.weight_bytes,
     }
 
 

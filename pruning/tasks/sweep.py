@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+from pruning.engine.architecture.units import Units
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.sensitivity import sweep as engine
@@ -12,10 +13,12 @@ from pruning.engine.sensitivity.group_costs import LEVELS
 from pruning.engine.sensitivity.sweep import Point
 from pruning.errors import PruningError
 from pruning.files import write_json
-from pruning.planning.recipe.plan import KINDS, format_level
+from pruning.planning.recipe.mask_options import for_plan
+from pruning.planning.recipe.plan import ALL_KINDS, KINDS, LAYERS, UNIT_KINDS, format_level
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Session
+from pruning.tasks.context.units import units_of
 from pruning.tasks.sensitivity import check_levels
 
 
@@ -37,9 +40,9 @@ def sweep(
     criterion, options
         How weights are chosen; see `pruning.planning.recipe.mask_options`.
     levels
-        Shares of a group's weights.
+        Shares of a group's weights; of units the nearest whole numbers of them, and layers go whole.
     layers, kinds
-        Which groups; all where they are None.
+        Which groups; all layers, and all kinds of weights, where they are None.
     out
         A JSON file to write the points to.
 
@@ -82,7 +85,9 @@ def _point_applied(
 
     def pruned(point: Point) -> AbstractContextManager[WeightChange]:
         setting = f"{point.kind}@{point.layer}={format_level(point.level)}"
-        return applied(session, replace(spec, settings=(setting,)))
+        return applied(
+            session, replace(spec, settings=(setting,), options=for_plan(spec.options, {point.kind}))
+        )
 
     return pruned
 
@@ -95,18 +100,29 @@ def _points(
     session: Session, levels: Sequence[float], layers: Sequence[int] | None, kinds: Sequence[str] | None
 ) -> list[Point]:
     """The groups asked for at each level; PruningError when the model has none of them."""
-    groups = session.plan_groups()
+    groups = session.every_group
     no_layers = set(layers or ()) - {layer for layer, _ in groups}
     if no_layers:
         last = max(layer for layer, _ in groups)
         raise PruningError(f"The model has no layer {min(no_layers)}. Its layers are 0 to {last}.")
-    no_kinds = set(kinds or ()) - {kind for _, kind in groups}
+    have = [kind for kind in ALL_KINDS if kind in {kind for _, kind in groups}]
+    no_kinds = set(kinds or ()) - set(have)
     if no_kinds:
-        have = ", ".join(kind for kind in KINDS if kind in {kind for _, kind in groups})
-        raise PruningError(f"The model has no group {min(no_kinds)}. It has {have}.")
+        raise PruningError(f"The model has no group {min(no_kinds)}. It has {', '.join(have)}.")
+    wanted = set(kinds or KINDS)
+    units = units_of(session, *wanted)
     return [
         Point(layer, kind, level)
         for layer, kind in groups
-        if (layers is None or layer in layers) and (kinds is None or kind in kinds)
-        for level in levels
+        if (layers is None or layer in layers) and kind in wanted
+        for level in (unit_levels(units, layer, kind, levels) if kind in UNIT_KINDS else levels)
     ]
+
+
+def unit_levels(units: Units, layer: int, kind: str, levels: Sequence[float]) -> list[float]:
+    """The levels of a layer's units nearest to `levels`: some go and some stay. A layer goes whole."""
+    if kind == LAYERS:
+        return [1.0]
+    total = units.totals(kind)[layer]
+    counts = sorted({round(level * total) for level in levels} - {0, total})
+    return [round(count / total, 6) for count in counts]

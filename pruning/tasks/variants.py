@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from pruning.engine.architecture.forward import run
+from pruning.engine.architecture.groups import find_groups
 from pruning.engine.evaluation.early_exit import at_confidence, at_depth, exits
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.evaluation.quantization import METHODS, quantized, stored_bytes
@@ -16,7 +17,8 @@ from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.recovered import applied_spec
 from pruning.tasks.context.session import Reference, Session
-from pruning.tasks.context.units import sizes
+from pruning.tasks.context.units import sizes, why_not_smaller
+from pruning.tasks.export import cut_copy
 
 THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 
@@ -76,10 +78,11 @@ def quantize(
     """Quality and size of the dense model, the pruned one, and both quantized by each of `methods`.
 
     `settings`, `options` and `recovery` prune as in `measure`; without settings only the dense model is
-    quantized. `file_bytes` are those of an ordinary file, `bytes` of a compact one. Nothing is written.
+    quantized. Whole units are cut out first, where what is left can be written so. `file_bytes` are those of
+    an ordinary file, `bytes` of a compact one. Nothing is written.
     """
     spec = spec_of(session, settings, criterion, options)
-    reference, model = session.reference, session.model
+    reference = session.reference
     total = (1 + len(methods)) * (2 if spec.settings else 1)
     dense = {**plain(reference.quality), "kl": 0.0, "agreement": 1.0}
     rows: list[dict[str, Any]] = []
@@ -89,20 +92,22 @@ def quantize(
         name = " and ".join(["pruned"] * pruned + ["quantized"] * (method is not None)) or "dense"
         session.progress(len(rows), total, f"Measured: {name}", {"row": rows[-1]})
 
-    def add_quantized(pruned: bool) -> None:
+    def add_quantized(pruned: bool, model: nn.Module) -> None:
+        groups = find_groups(model)
         heard = session.stage("quantize", "Quantizing")
         for number, method in enumerate(methods):
             heard(number, len(methods), f"Quantizing: {method}")
-            add(pruned, method, _of_copy(quantized(model, session.groups, method), reference))
+            add(pruned, method, _of_copy(quantized(model, groups, method), reference))
 
-    size = dense_bytes(model)
+    size = dense_bytes(session.model, session.loaded.weight_bytes)
     add(False, None, {**dense, "file_bytes": size, "bytes": size})
-    add_quantized(pruned=False)
+    add_quantized(False, session.model)
     if spec.settings:
         with applied_spec(session, spec, recovery) as change:
             session.stage("evaluate", "Running the pruned model")
-            add(True, None, {**_quality(model, reference), **sizes(session, spec, change)})
-            add_quantized(pruned=True)
+            add(True, None, {**_quality(session.model, reference), **sizes(session, spec, change)})
+            cut = spec.options.whole and why_not_smaller(session, spec) is None
+            add_quantized(True, cut_copy(session, spec, change, reference) if cut else session.model)
     value = {"rows": rows, **_about(spec, reference)}
     session.store.put("quantize", {**_key(session, spec, recovery), "methods": list(methods)}, value)
     return value

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from pruning.planning.cost.written import file_bytes
+from pruning.planning.exports.targets import CANNOT, MASKABLE
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import measured_verdict
-from pruning.planning.recipe.plan import Plan, sparsity
+from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import costs, queries, requests, session, written
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
+from pruning.ui.shared.exports import lights, nearest, words
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
 from pruning.ui.text import format, labels, sizes
 
-FORMS = {"hf": "Model folder", "compact": "Compact file"}
-WHAT_FORMS = {
-    "hf": "Any program opens it. Zeros take as much room as other numbers.",
-    "compact": "One bit a weight and the values that stay. Prunescope opens it; others need it unpacked.",
-}
+MASKED = "export_masked"
 
 
 def page(model: queries.Info, busy: bool) -> None:
@@ -53,21 +52,19 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         ).strip()
         taken = queries.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
-        to = _form()
-        _expectations(model, plan, to)
-        request = requests.request("export", recipe=recipe.to_dict(), name=name, to=to)
-        with page_frame.action_row():
-            st.button(
-                "Write the model",
-                type="primary",
-                icon=":material/save:",
-                disabled=busy or taken,
-                key="export_start",
-                on_click=page_frame.on_click,
-                args=(lambda: requests.submit(request),),
-            )
-            page_frame.command(request)
-        page_frame.expected_time(request)
+        to, masked, can = _form(model, plan)
+        if to not in words.IN_WORDS:
+            _expectations(model, plan, to, masked)
+        zeros = {"masked": True} if masked else {}
+        request = requests.request("export", recipe=recipe.to_dict(), name=name, to=to, **zeros)
+        page_frame.submit_button(
+            f"Write the {words.FORM[to]}" if to in words.IN_WORDS else "Write the model",
+            request if can else None,
+            type="primary",
+            icon=":material/save:",
+            disabled=busy or taken,
+            key="export_start",
+        )
         folder = queries.store().exports() / name
         st.caption(
             f"{folder} is there already. Choose another name to write again."
@@ -91,29 +88,44 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
 
 
-def _form() -> str:
-    """In which form the model is written."""
+def _form(model: queries.Info, plan: Plan) -> tuple[str, bool, bool]:
+    """In which form the plan is written, whether full-size with zeros, and whether it can be."""
+    shown = {light.target: light for light in lights.of_plan(model, plan)}
     form = st.radio(
         "Write it as",
-        list(FORMS),
-        format_func=FORMS.__getitem__,
-        captions=list(WHAT_FORMS.values()),
+        list(shown),
+        format_func=words.FORM.__getitem__,
+        captions=[words.about(light) for light in shown.values()],
         key="export_form",
         **session.PERSIST,
     )
-    return str(form)
+    light = shown[form]
+    st.markdown(f"{words.badge(light)} {light.reason}")
+    if light.state != CANNOT:
+        return form, False, True
+    smap = queries.mixed_map(model)
+    forecaster = queries.forecaster(smap, queries.measurements(model, smap)) if smap else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        nearest.button(light, model, plan, forecaster)
+    masked = form in MASKABLE and st.toggle(
+        "Write it full-size instead, with zeros",
+        key=MASKED,
+        help="Every form that holds weights can hold zeros. It is no smaller and no faster than before.",
+        **session.PERSIST,
+    )
+    return form, masked, masked
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:
     """A name that says what it is, and that is free."""
     stem = format.file_stem(session.current().model)
-    name = f"{stem}-pruned-{format.whole_percent(sparsity(plan, model.parameters))}"
-    return queries.free_export_name(name)
+    name = f"{stem}-pruned-{format.whole_percent(model.sparsity(plan))}"
+    return written.free_name(name)
 
 
 def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     choice = session.current()
-    smap = queries.sensitivity_map(model)
+    smap = queries.mixed_map(model)
     return Recipe.from_plan(
         plan,
         model.groups,
@@ -123,11 +135,16 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     ).with_details(name=name)
 
 
-def _expectations(model: queries.Info, plan: Plan, to: str) -> None:
+def _expectations(model: queries.Info, plan: Plan, to: str, masked: bool) -> None:
     """The plan's figures before it is written: measured, else forecast; its size in the chosen form."""
-    smap = queries.sensitivity_map(model)
+    smap = queries.mixed_map(model)
     if smap is None:
         st.caption("Without a map there is no forecast. Writing the model measures the plan.")
+        return
+    unpriced = {kind for _, kind in plan} - set(smap.kinds)
+    if unpriced:
+        names = " and ".join(labels.kind(kind) for kind in sorted(unpriced))
+        st.caption(f"The map does not price {names}, so there is no forecast. Draw it again on Sensitivity.")
         return
     measurements = queries.measurements(model, smap)
     current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
@@ -143,16 +160,18 @@ def _expectations(model: queries.Info, plan: Plan, to: str) -> None:
     left, right = st.columns(2)
     with left:
         page_frame.figure("Perplexity", perplexity, source, note, labels.PERPLEXITY)
-    with right:
-        _size(smap, current, to)
+    if to != "gguf":  # its number format is another
+        with right:
+            _size(smap, current, to, masked or costs.why_full_size(model, plan) is not None)
     after_recovery(smap, plan)
 
 
-def _size(smap: SensitivityMap, current: CurrentPlan, to: str) -> None:
-    """What the chosen form takes, and beside it the unpruned model or the other form."""
+def _size(smap: SensitivityMap, current: CurrentPlan, to: str, full: bool) -> None:
+    """What the chosen form takes, and beside it the unpruned model or the other form; `full`: with zeros."""
     forecast, measured = current.forecast, current.measured
-    source = "measured" if measured else "forecast"
+    source = "measured" if measured else "exact"
     ordinary = file_bytes(measured) if measured else forecast.file_bytes
+    ordinary = int(smap.dense["bytes"]) if full else ordinary
     compact = measured["bytes"] if measured else forecast.bytes
     if to == "compact":
         note = f"{sizes.less(compact, ordinary)} less than the model folder"
@@ -164,7 +183,7 @@ def _size(smap: SensitivityMap, current: CurrentPlan, to: str) -> None:
 
 def _written(model: queries.Info) -> None:
     """Models that were written from this one, newest first."""
-    exports = queries.exports(model)
+    exports = written.exports(model)
     if not exports:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -176,8 +195,9 @@ def _written(model: queries.Info) -> None:
 
 
 def _card(value: dict[str, Any]) -> None:
+    again = "read" if value.get("to") in words.IN_WORDS else "loaded"
     verified = (
-        ":green-badge[:material/check: loaded again, equal]"
+        f":green-badge[:material/check: {again} again, equal]"
         if value.get("verified")
         else ":red-badge[not verified]"
     )
@@ -191,3 +211,15 @@ def _card(value: dict[str, Any]) -> None:
         f"{sizes.exported(value)}"
     )
     st.code(str(folder), language=None)
+    if value.get("to") not in words.IN_WORDS and not missing:
+        with st.popover(
+            "Put it on the hub", icon=":material/cloud_upload:", type="tertiary", key=f"push_{folder}"
+        ):
+            st.markdown(
+                "Nothing is uploaded by itself. With your own login (`hf auth login`), private at first:"
+            )
+            st.code(
+                f"prunescope push {shlex.quote(str(folder))} YOU/{folder.name}",
+                language="bash",
+                wrap_lines=True,
+            )

@@ -142,18 +142,13 @@ def _check(choice: session.Choice, busy: bool) -> None:
         _facts(preview)
         if not choice.model:
             return
-        request = requests.request("inspect")
-        with page_frame.action_row():
-            st.button(
-                f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
-                type="primary",
-                icon=":material/download:",
-                disabled=busy,
-                on_click=page_frame.on_click,
-                args=(lambda: requests.submit(request),),
-            )
-            page_frame.command(request)
-        page_frame.expected_time(request)
+        page_frame.submit_button(
+            f"Load {choice.model}" if len(choice.model) < 40 else "Load this model",
+            requests.request("inspect"),
+            type="primary",
+            icon=":material/download:",
+            disabled=busy,
+        )
 
 
 def _facts(preview: Preview) -> None:
@@ -229,17 +224,7 @@ def baseline(model: queries.Info, busy: bool) -> None:
 
 
 def _measure_button(request: dict[str, Any], busy: bool, label: str, kind: str) -> None:
-    with page_frame.action_row():
-        st.button(
-            label,
-            type="primary" if kind == "primary" else "secondary",
-            icon=":material/straighten:",
-            disabled=busy,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
-        page_frame.command(request)
-    page_frame.expected_time(request)
+    page_frame.submit_button(label, request, type=kind, icon=":material/straighten:", disabled=busy)
 
 
 def _figures(figures: dict[str, Any]) -> None:

@@ -30,6 +30,18 @@ ROAD = {
     "export": "Write the pruned model, loaded again and checked, and the recipe to repeat it.",
 }
 RECENT = 3
+WORDS = (
+    "Group",
+    "Level",
+    "Plan",
+    "Criterion",
+    "Map",
+    "Forecast",
+    "Measured",
+    "Perplexity",
+    "KL",
+    "Verdict",
+)
 
 
 def pitch() -> None:
@@ -222,7 +234,7 @@ def road() -> None:
 def glossary() -> None:
     """The words that matter, in two columns."""
     st.header("Ten words that matter", anchor=False)
-    entries = list(labels.GLOSSARY.items())
+    entries = [(word, labels.GLOSSARY[word]) for word in WORDS]
     half = (len(entries) + 1) // 2
     for column, part in zip(st.columns(2, gap="large"), (entries[:half], entries[half:]), strict=True):
         with column:

@@ -37,6 +37,7 @@ class GroupFacts(TypedDict):
     modules: Annotated[list[str], "names of its modules"]
     parameters: Annotated[int, "its weights"]
     shape: Annotated[list[int], "rows and columns"]
+    biases: Annotated[int, "biases of its rows"]
 
 
 class InspectResult(TypedDict):
@@ -45,6 +46,7 @@ class InspectResult(TypedDict):
     reference: Annotated[str, "the model, as it was asked for"]
     architecture: Annotated[str, "class of the model"]
     fingerprint: Fingerprint
+    computed: Annotated[str, "the same with the number format computed in: what results are about"]
     dtype: Annotated[str, "number format"]
     device: Annotated[str, "where it was loaded"]
     parameters: Annotated[int, "all parameters"]
@@ -54,14 +56,13 @@ class InspectResult(TypedDict):
     vocabulary: Annotated[int, "tokens of the vocabulary"]
     bytes: Annotated[int, "bytes of the weights"]
     groups: Annotated[list[GroupFacts], "the groups that can be pruned"]
+    norms: Annotated[list[int], "by layer, parameters that are in no group"]
     embedding_parameters: Annotated[int, "weights of the embedding tables"]
     head_parameters: Annotated[int, "weights of the head"]
     tied_head: Annotated[bool, "whether the head is the embedding table"]
     units: Annotated[dict[str, list[int]], "neurons, heads and KV groups by layer"]
     no_heads: Annotated[str | None, "why heads cannot be pruned, or null"]
-    writable: Annotated[
-        dict[str, list[int]], "how many heads or KV groups a layer may lose for a smaller model to be written"
-    ]
+    writable: Annotated[dict[str, list[int]], "heads or KV groups that a layer may lose for a smaller file"]
 
 
 class BaselineResult(TypedDict):
@@ -97,7 +98,7 @@ class LatencyResult(TypedDict):
     saved: Annotated[
         dict[str, dict[str, list[float]]], "milliseconds a layer saves at these shares, by mode and kind"
     ]
-    spread: Annotated[dict[str, float], "distance of the quartiles of repeated ratios, by mode"]
+    spread: Annotated[dict[str, float], "share by which a ratio of times may be off by chance, by mode"]
     layers: Annotated[int, "number of layers"]
     tokens: Annotated[int, "tokens read in prefill"]
     machine: Annotated[str, "the processor or card"]
@@ -178,10 +179,13 @@ class ExportResult(MeasureResult):
     """The measurement, and what was written. `bytes` are those of the folder's weights."""
 
     out: Annotated[str, "the folder that was written"]
-    verified: Annotated[bool, "it was loaded again and gave equal logits"]
+    verified: Annotated[bool, "it was loaded, read or run again and gave the same"]
     sparse_bytes: CompactBytes
-    to: NotRequired[Annotated[str, "hf or compact"]]
+    to: NotRequired[Annotated[str, "the form, as --to has it"]]
+    digest: NotRequired[Annotated[str, "of hf: SHA-256 of all weights, by name, shape and bits"]]
+    llamacpp: NotRequired[Annotated[dict[str, float], "of gguf: llama.cpp beside the model"]]
     masked: Annotated[bool, "full-size with zeros"]
+    export_dtype: NotRequired[Annotated[str, "number format that was written"]]
     recipe: Annotated[dict[str, Any], "the recipe"]
 
 

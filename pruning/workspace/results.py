@@ -1,14 +1,15 @@
 """The one reader of stored results: what it returns is about this very model, text, number format and device.
 
-A row is about a model by the fingerprint of its weights, which covers their number format. It is about a text
-by the fingerprint of its tokens, never by its name: a file may have changed under the same name, and then its
-older figures are about another text. Figures of time belong to one device of one machine besides.
+A row is about a model by the fingerprint of its weights as they are computed with, which covers the number
+format. It is about a text by the fingerprint of its tokens, never by its name: a file may have changed under
+the same name, and then its older figures are about another text. Figures of time belong to one device of one
+machine besides.
 
 Measurements and answers are found by plan, whichever task made them: a plan is known by its levels, however
 its settings are spelled, and is another one with another criterion, other options or another text.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,11 @@ from pruning.files import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import sparse_bytes
+from pruning.planning.forecast.predict import sizes_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.criterion_names import canonical_criterion
-from pruning.planning.recipe.mask_options import MaskOptions, names
-from pruning.planning.recipe.plan import Plan, parse_settings, plan_id
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
+from pruning.planning.recipe.plan import Plan, kinds_of, parse_settings, plan_id
 from pruning.planning.recipe.training import Training
 from pruning.workspace.keys import canonical
 from pruning.workspace.plan_figures import READERS, PlanFigures, plan_figures
@@ -100,6 +101,11 @@ def inspected(store: Store, reference: str, dtype: str = "float32") -> dict[str,
     return store.get("inspect", {"reference": reference, "dtype": dtype})
 
 
+def computed(facts: Mapping[str, Any]) -> str:
+    """By what results are about an inspected model; inspections of older versions have it as fingerprint."""
+    return str(facts.get("computed") or facts["fingerprint"])
+
+
 def latency(store: Store, fingerprint: str, dtype: str, device: str) -> dict[str, Any] | None:
     """What was timed last of the model in this number format, on this device of this machine."""
     rows = store.find("latency", fingerprint=fingerprint, dtype=dtype, device=device)
@@ -135,13 +141,7 @@ def ready_map(store: Store, reference: str) -> Row | None:
     facts = inspected(store, reference)
     if facts is None:
         return None
-    return best_map(store, latest_subject(store, facts["fingerprint"], "demo"), "fisher")
-
-
-def unit_map(store: Store, subject: Subject, structure: str) -> dict[str, Any] | None:
-    """The stored sensitivity map of neurons, heads or KV groups."""
-    rows = about(store, "unit_map", subject, structure=structure)
-    return rows[0]["value"] if rows else None
+    return best_map(store, latest_subject(store, computed(facts), "demo"), "fisher")
 
 
 def capability_map(store: Store, smap: SensitivityMap, needed: Collection[str] = ()) -> CapabilityMap | None:
@@ -229,20 +229,22 @@ def _of_subject(store: Store, kind: str, subject: Subject) -> list[Row]:
 
 
 def _made_with(smap: SensitivityMap, criterion: str, row: Row) -> bool:
-    """Whether the row was made with the criterion, and with no structure, scope or pattern but the map's."""
+    """Whether the row was made with the criterion, with kinds that the map prices, and with no scope, pattern
+    or other option."""
     fields = {**row["key"], **row["value"]}
     given = fields.get("options") or {name: fields[name] for name in names() if name in fields}
-    same = MaskOptions.of(given) == MaskOptions(structure=smap.structure)
-    return same and canonical_criterion(fields.get("criterion", "")) == criterion
+    options = MaskOptions.of(given)
+    plain = set(options.changed()) <= {"structure"} and options.of_weights == DEFAULT.structure
+    priced = kinds_of(fields.get("settings") or ()) <= {*smap.kinds}
+    return plain and priced and canonical_criterion(fields.get("criterion", "")) == criterion
 
 
 def _measurement(smap: SensitivityMap, row: Row, part: PlanFigures) -> Measurement:
     plan = parse_settings(part.settings or row["value"]["settings"], smap.groups)
-    levels = smap.levels_of(plan)
-    pruned = float(levels @ smap.parameters) / smap.prunable
-    counted = {"bytes": sparse_bytes(smap, levels), "sparsity": pruned}
+    sizes = sizes_at(smap, smap.mix.whole(smap.levels_of(plan)))
+    counted = {"bytes": sizes.bytes, "sparsity": sizes.pruned / smap.prunable}
     if smap.structure == "unstructured":
-        counted["file_bytes"] = smap.dense["bytes"]  # an ordinary file holds zeros like any number
+        counted["file_bytes"] = sizes.file_bytes
     recovery = None if part.recovery is None else Training.of(part.recovery).changed()
     return Measurement(plan, {**counted, **part.figures}, recovery, row["created"])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pruning.planning.recipe.mask_options import DEFAULT, names
 from pruning.workspace.keys import canonical
+from pruning.workspace.results import computed
 from pruning.workspace.store import Job, Store
 
 # Kinds of rows that are a run each.
@@ -41,9 +42,20 @@ TOGETHER = {
     "answer": Together("answer", "answers", ("prompt", "max_new_tokens")),
     "impact": Together("impact", "rows", ("name", "steps")),
 }
-# Kinds that are no run: notes, readings of texts, looks at models, and what other tasks are made from. A
-# course is the run of its recovery.
-NO_RUNS = ("note", "text", "inspect", "written", "unit_map", "outliers", "recovery_course")
+# Kinds that are no run: notes, readings of texts, looks at models, times of stages, points of benches, and
+# what other tasks are made from. A course is the run of its recovery.
+NO_RUNS = (
+    "note",
+    "text",
+    "inspect",
+    "stage_seconds",
+    "written",
+    "unit_map",
+    "outliers",
+    "dense_answers",
+    "recovery_course",
+    "bench_mixed",
+)
 # A job is listed where it ended so; what others made is listed itself.
 ENDED_BADLY = ("failed", "cancelled")
 
@@ -106,7 +118,7 @@ def _names(store: Store) -> dict[str, tuple[str, str]]:
     named = {
         row["value"]["fingerprint"]: (row["value"]["model"], "float32") for row in reversed(store.find("map"))
     }
-    named.update({m["fingerprint"]: (m["reference"], m["dtype"]) for m in reversed(models(store))})
+    named.update({computed(m): (m["reference"], m["dtype"]) for m in reversed(models(store))})
     return named
 
 

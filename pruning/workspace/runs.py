@@ -10,6 +10,7 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.workspace.keys import canonical
+from pruning.workspace.results import computed
 from pruning.workspace.run_rows import ENDED_BADLY, Run, listed, models
 from pruning.workspace.store import WAITING, Job, Store
 
@@ -130,7 +131,7 @@ def _user(store: Store, run: Run) -> Job | None:
 def _about(store: Store, job: Job, run: Run) -> bool:
     """Whether a job may be about the run's model; one that nobody has looked at may be any."""
     reference = job.request["model"]["reference"]
-    fingerprints = {m["fingerprint"] for m in models(store) if m["reference"] == reference}
+    fingerprints = {computed(m) for m in models(store) if m["reference"] == reference}
     return not fingerprints or run.key["fingerprint"] in fingerprints
 
 

@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pruning.benchmarks import forecast as bench_forecast
 from pruning.benchmarks import map as bench
 from pruning.benchmarks import methods as bench_masks
-from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.benchmarks.forecast import bench as bench_forecast
+from pruning.benchmarks.forecast import recipes
+from pruning.benchmarks.synthetic import sensitivity_map, with_units
 from pruning.benchmarks.tables import NOTHING, TABLES
 from pruning.engine.models.load import fingerprint, load
 from pruning.planning.forecast.forecaster import Forecaster
+from pruning.planning.recipe.mix import in_whole_units, unit_part, weight_part
+from pruning.planning.recipe.plan import check_together
 from pruning.tasks import Session
 from pruning.workspace.store import Store
 from tests.support.result_keys import check_printed
@@ -34,26 +37,38 @@ def test_spearman_is_the_rank_correlation() -> None:
     assert bench.spearman([1, 2, 3, 4], [0.1, 5, 3, 9]) == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize("kind", [*bench_forecast.SHAPES, bench_forecast.SOLVED])
+@pytest.mark.parametrize("kind", [*recipes.SHAPES, recipes.SOLVED])
 def test_drawn_plans_are_varied_repeatable_and_cost_what_was_drawn(kind: str) -> None:
     table = sensitivity_map()
-    plans = [bench_forecast.drawn(table, kind, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    plans = [recipes.drawn(table, kind, np.random.default_rng(seed)) for seed in (0, 0, 1)]
     assert plans[0] == plans[1] != plans[2]
-    low, high = bench_forecast.DRAWN_KL
+    low, high = recipes.DRAWN_KL
     assert all(0 < level <= 0.95 for plan in plans for level in plan.values())
     assert all(0.9 * low <= Forecaster.prior(table).forecast(plan).kl <= 1.1 * high for plan in plans)
 
 
-def test_levels_of_units_are_what_whole_units_make() -> None:
-    plan = {(0, "heads"): 0.3, (1, "heads"): 0.02}
-    assert bench_forecast.in_units(plan, {0: 9, 1: 9}) == {(0, "heads"): 0.333333}
+def test_drawn_plans_mix_units_and_weights_and_some_drop_layers() -> None:
+    table, rng = with_units(sensitivity_map()), np.random.default_rng(0)
+    plans = [recipes.drawn(table, recipes.UNITS_AND_WEIGHTS, rng) for _ in range(12)]
+    assert plans[0] == recipes.drawn(table, recipes.UNITS_AND_WEIGHTS, np.random.default_rng(0))
+    low, high = recipes.DRAWN_KL
+    for plan in plans:
+        check_together(plan)
+        assert unit_part(plan)
+        assert weight_part(plan)
+        assert in_whole_units(plan, table.unit_totals) == pytest.approx(plan, abs=1e-6)
+        assert 0.5 * low <= Forecaster.prior(table).forecast(plan).kl <= 1.5 * high
+    dropped = [any(kind == "layers" for _, kind in plan) for plan in plans]
+    assert 0 < sum(dropped) < len(plans)
 
 
 def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_path: Path) -> None:
     loaded = load(str(llama_folder))
     found = bench.bench_map(Session(loaded, Store(tmp_path)))
     check_printed("bench map", found)
-    assert found["points"] == 15 * 9
+    assert found["points"] == 3 * (5 + 4) * 9
+    assert found["units_share"] > 0
+    assert found["units_processor_share"] > 0
     assert found["dense_forwards"] == pytest.approx(found["seconds"] / found["forward_seconds"])
     assert found["measured_points"] == 15
     for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):

@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from pruning.cli import main
+from tests.support.alone import exports_share_a_process, process_alone
 from tests.support.result_keys import check_printed
+
+__all__ = ["exports_share_a_process", "process_alone"]
 
 Call = Callable[..., Any]
 Parsed = Callable[[str], tuple[str, dict[str, Any]]]

@@ -1,10 +1,12 @@
 """The commands that forecast and measure, on a tiny model."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from pruning.planning.recipe.plan import KINDS
 from pruning.planning.recipe.recipe import Recipe
 from tests.cli.conftest import Call
 
@@ -12,7 +14,7 @@ from tests.cli.conftest import Call
 def test_map_recipe_forecast_measure_export(call: Call, llama_folder: Path, workspace: Path) -> None:
     text, table, recipe = workspace / "text.txt", workspace / "map.json", workspace / "recipe.yaml"
     made = call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
-    assert made["points"] == 3 * 5 * 2
+    assert made["points"] == 3 * (5 + 4) * 2
     assert made["out"] == str(table)
     assert "map" not in made
 
@@ -27,6 +29,13 @@ def test_map_recipe_forecast_measure_export(call: Call, llama_folder: Path, work
     assert before["kl_low"] <= before["kl"] <= before["kl_high"]
     assert before["sparsity"] == pytest.approx(written["sparsity"])
 
+    assert "decode_ms" not in before, "the model was not timed yet"
+    call("latency", llama_folder)
+    timed = call("forecast", table, recipe)
+    assert timed["memory_bytes"] > timed["file_bytes"]
+    assert timed["decode_ms"] > 0
+    assert timed["prefill_speedup"] == 1.0, "zeros save no time"
+
     measured = call("measure", llama_folder, recipe)
     assert measured["kl"] > 0
     assert {"perplexity", "agreement", "accuracy", "bytes", "sparsity"} <= set(measured)
@@ -39,6 +48,22 @@ def test_map_recipe_forecast_measure_export(call: Call, llama_folder: Path, work
     assert written["out"] == str(workspace / "pruned")
     assert Recipe.load(workspace / "pruned" / "recipe.yaml").settings() == Recipe.load(recipe).settings()
     assert call("inspect", workspace / "pruned")["layers"] == 3
+
+
+def test_a_recipe_of_units_and_weights_is_forecast(call: Call, llama_folder: Path, workspace: Path) -> None:
+    text, table, recipe = workspace / "text.txt", workspace / "units.json", workspace / "units.yaml"
+    call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)
+    words = ["--set", "neurons=0.25", "--set", "layers@1=1", "--set", "qkv=0.5"]
+    written = call("recipe", llama_folder, *words, "--data", text, "--out", recipe)
+    made = call("forecast", table, recipe)
+    assert made["sparsity"] == pytest.approx(written["sparsity"], abs=0.005)
+    assert made["kl_low"] < made["kl"] < made["kl_high"]
+    old = json.loads(table.read_text())
+    kept = [at for at, (_, kind) in enumerate(old["groups"]) if kind in KINDS]
+    for name in ("groups", "parameters", "kronecker", "token"):
+        old[name] = [old[name][at] for at in kept]
+    table.write_text(json.dumps({**old, "unit_totals": {}}))
+    assert "does not price layers" in call("forecast", table, recipe, fails=True)
 
 
 def test_a_recipe_with_options_is_measured_and_not_forecast(

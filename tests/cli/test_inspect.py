@@ -36,7 +36,8 @@ def test_demo_draws_its_map_once(llama_folder: Path, tmp_path: Path, monkeypatch
     drawn = Path(first.pop("map"))
     assert first == {"model": str(folder), "origin": "hub"}
     table = SensitivityMap.load(drawn)
-    assert (table.criterion, table.data, len(table.groups)) == ("fisher", "demo", 15)
+    about = (table.criterion, table.data, len(table.groups))
+    assert about == ("fisher", "demo", 15 + 12), "groups of weights, and four kinds of unit in three layers"
     before = drawn.stat().st_mtime_ns
     again, torch = demo("--map")
     assert again["map"] == str(drawn)

@@ -26,6 +26,6 @@ def test_the_commands_of_sensitivity_print_what_the_reference_says(
     shares = call("outliers", llama_folder, *text)
     assert shares["layers"] == [0, 1, 2]
     fit = call("calibrate", llama_folder, "--criterion", "magnitude", *text)
-    assert fit["measured"] == len(fit["plans"]) == 6
+    assert fit["measured"] == len(fit["plans"]) == 9
     again = call("teach", llama_folder, "--criterion", "magnitude", *text)
     assert again == {**fit, "measured": 0}

@@ -9,7 +9,7 @@ import argparse
 import re
 import tempfile
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from playwright.sync_api import Page, expect
 
@@ -18,6 +18,8 @@ from tests.e2e.browser import ROOT, fit, launched, server, settle, wait_for_plan
 JOB = 900_000  # milliseconds; minutes on a quiet machine, more on a busy one
 PLAN = "attn_out=0.25,gate=0.35,up=0.4,down=0.2,down@28-29=0.1"
 OTHER_PLAN = "all=0.4"
+# What the desk shows: units and weights together.
+MIXED_PLAN = "kv_groups=0.333333,neurons=0.2,down=0.3,layers@17=1"
 
 
 def walk(page: Page, address: str) -> None:
@@ -69,6 +71,11 @@ def measure_plan(page: Page, plan: str) -> None:
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
 
+def mixed(query: str) -> str:
+    """The same state of the pages with a plan of units and weights."""
+    return urlencode({**dict(parse_qsl(query)), "plan": MIXED_PLAN})
+
+
 def take(page: Page, address: str, folder: Path) -> None:
     """Take every page, light and dark, from the state that `walk` left."""
     query = page.url.partition("?")[2]
@@ -87,7 +94,7 @@ def take(page: Page, address: str, folder: Path) -> None:
             ("runs", "/runs"),
         ):
             page.set_viewport_size({"width": 1280, "height": 720})
-            page.goto(f"{address}{path}?{query}")
+            page.goto(f"{address}{path}?{mixed(query) if name == 'explore' else query}")
             settle(page)
             fit(page)
             page.screenshot(path=folder / f"{name}-{scheme}.png", animations="disabled")

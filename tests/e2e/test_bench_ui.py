@@ -32,6 +32,7 @@ def test_the_bench_measures_and_the_server_stays_small() -> None:
         *WHOLE,
         "first_page_ms",
         *(f"{name}_{shape}" for name in SHAPED for shape in bench_ui.SHAPES),
+        *(f"unit_{name}_ms_{shape}" for name in ("median", "p95") for shape in bench_ui.WITH_UNITS.values()),
     ):
         assert found[name] > 0, name
     check_printed("bench ui", found)

@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-import pruning.ui.explore.mixer.component as mixing
-from pruning.planning.forecast.capability_accuracy import accuracy_curves, overall
-from pruning.planning.forecast.fit import prior
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
-from pruning.planning.recipe.presets import PRESETS, preset_plan
 from pruning.ui.data.session import split_settings
-from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, drag, settle, wait_for_plan
 from tests.support import synthetic
+from tests.support.latency_rows import put_latency
 
 pytestmark = pytest.mark.browser
-FOLDER = Path(mixing.__file__).parent
-ARITHMETIC = ("forecast.js", "levels.js", "../../shared/format.js")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("filled")
-    synthetic.put_all(Store(folder))
+    store = Store(folder)
+    synthetic.put_all(store)
+    synthetic.put_map(store, units=True)
+    put_latency(store)
     return folder
-
-
-@pytest.fixture(scope="module")
-def compute(browser: Browser) -> Callable[[str, Any], Any]:
-    """Run an expression over the desk's own arithmetic in an empty page, with `given` as its argument."""
-    page = browser.new_page()
-    source = "\n".join((FOLDER / name).read_text() for name in ARITHMETIC)
-
-    def run(expression: str, given: Any) -> Any:
-        return page.evaluate(f"given => {{ {source}\n return ({expression}); }}", given)
-
-    return run
 
 
 def opened(page: Page, plan: str = "") -> Locator:
@@ -58,84 +39,6 @@ def opened(page: Page, plan: str = "") -> Locator:
 
 
 # ---- both sides agree -------------------------------------------------------------------------------
-
-
-def test_browser_and_python_forecast_the_same(compute: Callable[[str, Any], Any]) -> None:
-    table = synthetic.sensitivity_map()
-    rng = np.random.default_rng(1)
-    learnt = Forecaster.fitted(table, [(parse_settings(["all=0.3"], table.groups), 0.4)]).fit
-    for fit in (prior(), Forecaster.prior(table).fit, learnt):
-        forecaster = Forecaster(table, fit)
-        data = json.loads(json.dumps(table_data(forecaster, Marks())))
-        plans = [np.zeros(150), np.full(150, 0.95), np.full(150, 0.04)]
-        plans += [rng.uniform(0, 0.95, 150).round(3) * (rng.uniform(size=150) > 0.4) for _ in range(30)]
-        plans.append(np.where(np.arange(150) == 7, 0.5, 0.0))
-        given = {"table": data, "plans": [plan.tolist() for plan in plans]}
-        seen = compute("given.plans.map((levels) => forecast(given.table, levels))", given)
-        for plan, ours in zip(plans, seen, strict=True):
-            true = forecaster.forecast({g: float(v) for g, v in zip(table.groups, plan, strict=True) if v})
-            for name, value in {
-                "kl": true.kl,
-                "klLow": true.kl_low,
-                "klHigh": true.kl_high,
-                "perplexity": true.perplexity,
-                "perplexityLow": true.perplexity_low,
-                "perplexityHigh": true.perplexity_high,
-                "agreement": true.agreement,
-                "agreementLow": true.agreement_low,
-                "agreementHigh": true.agreement_high,
-                "accuracy": true.accuracy,
-                "accuracyLow": true.accuracy_low,
-                "accuracyHigh": true.accuracy_high,
-                "sparsity": true.sparsity,
-            }.items():
-                assert ours[name] == pytest.approx(value, rel=1e-6, abs=1e-9), name
-            assert ours["bytes"] == pytest.approx(true.bytes, abs=1)
-            assert ours["fileBytes"] == true.file_bytes
-            assert sum(ours["damage"]) == pytest.approx(true.kl, rel=1e-6, abs=1e-9)
-
-
-def test_questions_right_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
-    table = synthetic.sensitivity_map()
-    curves = accuracy_curves(synthetic.PROBES, [(0.2, {"facts": 0.5, "arithmetic": 0.3})])
-    forecaster = Forecaster.prior(table)
-    data = json.loads(json.dumps(table_data(forecaster, Marks(curves=curves))))
-    for text in ([], ["all=0.2"], ["all=0.5"], ["up=0.9"]):
-        plan = parse_settings(text, table.groups)
-        given = {"table": data, "levels": table.levels_of(plan).tolist()}
-        ours = compute("questionsRight(given.table, forecast(given.table, given.levels))", given)
-        true = overall(curves, forecaster.forecast(plan))
-        assert [ours[name] for name in ("value", "low", "high")] == pytest.approx(
-            [true.value, true.low, true.high], rel=1e-6
-        )
-    bare = json.loads(json.dumps(table_data(forecaster, Marks())))
-    assert compute("questionsRight(given.table, {kl: 0.1})", {"table": bare}) is None
-
-
-def test_presets_are_the_same_on_both_sides(compute: Callable[[str, Any], Any]) -> None:
-    table = synthetic.sensitivity_map()
-    data = json.loads(json.dumps(table_data(Forecaster.prior(table), Marks())))
-    zeros = [0.0] * len(table.groups)
-    for index, name in enumerate(PRESETS):
-        for level in (0.0, 0.3, 0.8):
-            given = {"table": data, "zeros": zeros, "index": index, "level": level}
-            ours = compute(
-                "presetLevels(given.zeros, given.table.presets[given.index], given.level, 0.95, () => false)",
-                given,
-            )
-            assert ours == table.levels_of(preset_plan(name, level, table.groups)).tolist()
-
-
-def test_moving_a_group_keeps_the_painted_shape_and_what_is_locked(
-    compute: Callable[[str, Any], Any],
-) -> None:
-    given = {"levels": [0.2, 0.4, 0.0, 0.6, 0.9], "table": {"parameters": [1, 1, 1, 2, 5], "maxLevel": 0.95}}
-    moved = compute("moved(given.levels, [0, 1, 2, 3], 0.6, given.table, (group) => group === 3)", given)
-    assert moved == [0.85, 0.95, 0.0, 0.6, 0.9], "the locked 0.6 counts; 0 stays, 0.95 is the most"
-    moved = compute("moved(given.levels, [0, 1, 2], 0.1, given.table, () => false)", given)
-    assert moved == [0.1, 0.2, 0.0, 0.6, 0.9]
-    flat = compute("moved([0, 0, 0, 0, 0], [0, 1, 2, 3, 4], 0.37, given.table, () => false)", given)
-    assert flat == [0.37] * 5
 
 
 # ---- what is measured is the large figure -----------------------------------------------------------
@@ -158,7 +61,7 @@ def test_a_measured_figure_is_large_until_a_hand_moves(page: Page, home: Path) -
         expect(tile.locator(".note")).to_have_text(re.compile(r"^forecast was \d"))
     size = desk.locator("[data-tile=size]")
     expect(size.locator(".value")).to_have_text(format.size(truth["file_bytes"]))
-    expect(size.locator(".note")).to_contain_text(f"compact file {format.size(truth['bytes'])}")
+    expect(size.locator(".note")).to_contain_text(f"compact {format.size(truth['bytes'])}")
     fader = desk.locator("[data-fader=gate]")
     box = fader.bounding_box()
     assert box is not None
@@ -236,7 +139,7 @@ def test_painting_over_depth_locks_undo_and_reset(page: Page) -> None:
 
 def test_double_click_resets_and_a_locked_layer_stays(page: Page) -> None:
     desk = opened(page, "all=0.4")
-    numbers = desk.locator("[data-layers]")
+    numbers = desk.locator("[data-locks]")
     box = numbers.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 34 + 0.5 * (box["width"] - 34) / 30, box["y"] + 8)
@@ -250,7 +153,7 @@ def test_a_preset_takes_the_present_overall_level(page: Page) -> None:
     page.get_by_role("button", name="Presets").click()
     page.get_by_test_id("stRadioGroup").get_by_text("The guide's", exact=True).click()
     page.get_by_role("button", name="Use this preset").click()
-    expect(desk).to_have_attribute("data-settled", "qkv=0.1,attn_out=0.25,gate=0.45,up=0.45,down=0.15")
+    expect(desk).to_have_attribute("data-settled", "heads=0.222222,qkv=0.1,gate=0.45,up=0.45,down=0.15")
 
 
 def test_the_desk_by_keyboard_alone(page: Page) -> None:
@@ -324,3 +227,18 @@ def test_the_plan_as_text_moves_the_desk_and_can_be_undone(page: Page) -> None:
     expect(desk.locator("[data-fader=up]")).to_have_attribute("aria-valuenow", "50")
     desk.get_by_role("button", name="Undo").click()
     expect(desk).to_have_attribute("data-settled", "up=0.2")
+
+
+def test_the_verdict_stands_below_the_figures_and_follows_the_hand(page: Page, home: Path) -> None:
+    """The last test: what it measures moves the forecasts of all."""
+    answers = synthetic.behaviour(repeating=6)
+    synthetic.put_measure(Store(home), synthetic.sensitivity_map(), ["all=0.05"], answers=answers)
+    desk = opened(page, "all=0.05")
+    verdict = desk.locator("[data-verdict]")
+    expect(verdict.locator(".pill")).to_have_text("✕ broken")
+    expect(verdict.locator(".badge")).to_have_text("measured")
+    expect(verdict).to_contain_text("6 of 14 answers fall into repetition")
+    desk.get_by_role("slider", name="MLP gate", exact=True).press("ArrowUp")
+    expect(verdict.locator(".badge")).to_have_text("forecast")
+    expect(verdict).to_contain_text(re.compile(r"KL .* – .* nats per token"))
+    expect(verdict).not_to_contain_text("answers fall")

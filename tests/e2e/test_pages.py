@@ -143,14 +143,15 @@ def test_a_command_is_shown_beside_its_button_by_keyboard(page: Page) -> None:
     page.goto("/explore?model=demo&plan=up%3D0.4")
     settle(page)
     measure = page.get_by_role("button", name="Measure this plan")
-    copy = page.get_by_role("button", name=page_frame.COPY_COMMAND).first
-    copy.press("Enter")
+    # Other buttons on the page have commands of their own: this one's stands in its line.
+    height = measure.bounding_box()["y"]  # type: ignore[index]
+    copies = page.get_by_role("button", name=page_frame.COPY_COMMAND).all()
+    beside = [copy for copy in copies if abs(copy.bounding_box()["y"] - height) < 20]  # type: ignore[index]
+    assert len(beside) == 1
+    beside[0].press("Enter")
     expect(page.get_by_test_id("stPopoverBody").get_by_text("prunescope measure demo")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
-    boxes = measure.bounding_box(), copy.bounding_box()
-    assert all(boxes)
-    assert abs(boxes[0]["y"] - boxes[1]["y"]) < 20  # type: ignore[index]
 
 
 def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -> None:

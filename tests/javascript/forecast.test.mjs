@@ -4,14 +4,43 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { close, functions } from "./sources.mjs";
 
-const { bandAt, questionsRight, forecast, groupCosts, klOf, meanLevel, relationAt, sparseBytes, spreadOf } = functions(
-  ["explore/mixer/forecast.js"],
-  ["bandAt", "questionsRight", "forecast", "groupCosts", "klOf", "meanLevel", "relationAt", "sparseBytes", "spreadOf"],
+const {
+  bandAt,
+  questionsRight,
+  forecast,
+  groupCosts,
+  inWholeUnits,
+  keptShares,
+  klOf,
+  meanLevel,
+  planCosts,
+  relationAt,
+  sparseBytes,
+  spreadOf,
+} = functions(
+  ["shared/cost.js", "explore/mixer/forecast.js"],
+  [
+    "bandAt",
+    "questionsRight",
+    "forecast",
+    "groupCosts",
+    "inWholeUnits",
+    "keptShares",
+    "klOf",
+    "meanLevel",
+    "planCosts",
+    "relationAt",
+    "sparseBytes",
+    "spreadOf",
+  ],
 );
 
 const CONSTANTS = {
   band: 1.28,
   groupSpread: 0.3,
+  layerSpread: 0.5,
+  setSpread: 0.1,
+  keptPower: 1,
   pivot: 0.4,
   maxKl: 12,
 };
@@ -37,6 +66,7 @@ function table(calibration = {}) {
     order: ["up", "down"],
     layers: 2,
     parameters: [1000, 3000],
+    mix: { units: [false, false], counts: [0, 0], rest: [0, 0], taken: [] },
     dense: { perplexity: 30, accuracy: 0.4, bytes: 20000, weightBytes: 4 },
     constants: CONSTANTS,
     calibration: { kappa: 1.25, beta: 1, spread: 0.2, covariance: [], kinds: [], quality: QUALITY, ...calibration },
@@ -146,4 +176,63 @@ test("the band widens where few groups carry the cost, and with what the fit doe
 
 test("the mean level is weighted by parameters", () => {
   close(meanLevel([1, 3], [0.2, 0.6]), 0.5);
+});
+
+// A layer with groups up and qkv, of which 10 neurons and 4 heads have a part, beside a layer that can go.
+function mixed() {
+  return {
+    ...table(),
+    known: [Math.log(0.5)],
+    logCosts: [0.1, 0.2, 0.3, 0.4, 0.5].map((cost) => [Math.log(cost)]),
+    groups: [
+      { layer: 0, kind: "up" },
+      { layer: 0, kind: "qkv" },
+      { layer: 0, kind: "neurons" },
+      { layer: 0, kind: "heads" },
+      { layer: 0, kind: "layers" },
+    ],
+    parameters: [1000, 600, 1000, 400, 1700],
+    mix: {
+      units: [false, false, true, true, true],
+      counts: [0, 0, 10, 4, 0],
+      rest: [0, 0, 0, 0, 100],
+      taken: [[0, 2, 1], [1, 3, 0.6], [0, 4, 1], [1, 4, 1]],
+    },
+  };
+}
+
+test("only whole units go, and one of them stays", () => {
+  const { mix } = mixed();
+  assert.deepEqual(inWholeUnits(mix, [0.33, 0.33, 0.33, 0.33, 1]), [0.33, 0.33, 0.3, 0.25, 1]);
+  assert.deepEqual(inWholeUnits(mix, [0, 0, 0.01, 0.95, 0]), [0, 0, 0, 0.75, 0]);
+});
+
+test("weights cost their share of what stays beside units, and nothing in a layer that is gone", () => {
+  const { mix } = mixed();
+  const kept = keptShares(mix, [0.5, 0.5, 0.2, 0.5, 0]);
+  close(kept[0], 0.8);
+  close(kept[1], 0.7);
+  const costs = planCosts(mixed(), [0.5, 0.5, 0, 0, 0], kept);
+  close(costs[0], 0.08);
+  close(costs[1], 0.14);
+  assert.deepEqual(keptShares(mix, [0, 0, 0, 0, 1]).slice(0, 2), [0, 0]);
+});
+
+test("units are cut out of every file, and zeros out of the compact one", () => {
+  const cut = forecast(mixed(), [0.5, 0, 0.2, 0, 0]);
+  close(cut.fileBytes, 20000 - 4 * 200);
+  close(cut.bytes, 20000 - 4 * 200 - (3200 - (1600 + 100)));
+  close(cut.sparsity, (200 + 400) / 1600);
+  close(forecast(mixed(), [0, 0, 0, 0, 1]).fileBytes, 20000 - 4 * 1700);
+});
+
+test("layers widen the band, and the more so where neighbours go together", () => {
+  const layered = {
+    ...table(),
+    groups: [0, 1, 2, 5].map((layer) => ({ layer, kind: "layers" })),
+  };
+  close(spreadOf(layered, [1, 0, 0, 0], 1), Math.sqrt(0.2 ** 2 + 0.5 ** 2));
+  // Two that are apart, then two neighbours, half of the cost each.
+  close(spreadOf(layered, [0.5, 0, 0, 0.5], 1), Math.sqrt(0.2 ** 2 + 0.5 ** 2 / 2 + 0.1 ** 2));
+  close(spreadOf(layered, [0.5, 0.5, 0, 0], 1), Math.sqrt(0.2 ** 2 + 0.5 ** 2 / 2 + 2 * 0.1 ** 2));
 });

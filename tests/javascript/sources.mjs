@@ -8,7 +8,10 @@ const UI = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "pruning", 
 
 // The functions `names` of the joined scripts.
 export function functions(files, names) {
-  const source = files.map((file) => readFileSync(join(UI, file), "utf8")).join("\n");
+  const source = files
+    .map((file) => readFileSync(join(UI, file), "utf8"))
+    .join("\n")
+    .replace("export default function", "function component"); // a component's own entry
   return new Function(`${source}\nreturn { ${names.join(", ")} };`)();
 }
 

@@ -1,24 +1,19 @@
 """The best recipes: they prune the share that is asked for where it costs least."""
 
-import numpy as np
 import pytest
-import torch
 
 from pruning.benchmarks import methods as bench_units
-from pruning.engine.architecture.units import find_units
-from pruning.engine.masking.masks import criterion_inputs
-from pruning.engine.models.load import Loaded
-from pruning.engine.sensitivity.unit_costs import UnitKind, unit_cost_curves
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import parse_settings, sparsity
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import parse_settings
 from pruning.tasks import TASKS, Session
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied
 from pruning.workspace.store import Store
 from tests.benchmarks.test_bench import written
 from tests.support.result_keys import check_printed
-from tests.support.tiny import HEADS, INNER, LAYERS, VOCABULARY
+from tests.support.tiny import LAYERS
 
 pytestmark = pytest.mark.usefixtures("dense_again")
 
@@ -44,19 +39,6 @@ def test_single_weights_stay_near_the_share_and_lose_no_less(session: Session) -
     assert sparsity(plan, sizes) >= 0.5 - 1e-9
     assert len(set(plan.values())) > 1
     assert all(0.4 - 1e-9 <= level <= 0.6 + 1e-9 for level in plan.values())
-
-
-def test_curves_rise_from_nothing(session: Session, loaded: Loaded) -> None:
-    units = find_units(loaded.model, loaded.groups)
-    known = criterion_inputs(session.statistics)
-    windows = torch.randint(3, VOCABULARY, (8, 64), generator=torch.Generator().manual_seed(0))
-    for kind, most in (("neurons", round(0.7 * INNER)), ("heads", HEADS - 1), ("kv_groups", 1)):
-        found = unit_cost_curves(loaded.model, loaded.groups, UnitKind(units, kind), known, windows)
-        assert sorted(found) == list(range(LAYERS))
-        for costs in found.values():
-            assert len(costs) == most + 1
-            assert costs[0] == 0
-            assert (np.diff(costs) > 0).all()
 
 
 @pytest.mark.parametrize(("structure", "share"), [("neurons", 0.25), ("heads", 0.25), ("kv_groups", 0.5)])

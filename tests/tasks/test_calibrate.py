@@ -12,10 +12,10 @@ from pruning.cli.reference.command_line import command_line
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.models.load import Loaded, fingerprint
 from pruning.errors import Cancelled, PruningError
-from pruning.planning.forecast.calibration_plans import TRIALS, calibration_plans
+from pruning.planning.forecast.calibration_plans import MIXED_TRIALS, TRIALS, calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import format_settings, parse_settings
+from pruning.planning.recipe.plan import KINDS, format_settings, kinds_of, parse_settings
 from pruning.tasks import TASKS, Session
 from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
@@ -37,8 +37,9 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
 ) -> None:
     made = TASKS["map"](session, criterion="magnitude")["map"]
     table = SensitivityMap.from_dict(made)
-    wanted = [format_settings(plan, session.plan_groups()) for plan in calibration_plans(table)]
-    assert 1 < len(wanted) <= TRIALS
+    wanted = [format_settings(plan, session.every_group) for plan in calibration_plans(table)]
+    assert 1 < len(wanted) <= MIXED_TRIALS
+    assert {*table.kinds} == kinds_of([setting for settings in wanted for setting in settings])
     # Somebody measured one of them before.
     TASKS["measure"](session, settings=wanted[2], criterion="magnitude")
     seen: list[list[str]] = []
@@ -100,7 +101,14 @@ def test_the_map_is_the_one_that_the_dashboard_shows(session: Session) -> None:
     TASKS["map"](session, criterion="wanda")
     found = TASKS["teach"](session, criterion="wanda")
     plans = calibration_plans(SensitivityMap.from_dict(finer))
-    assert found["plans"] == [format_settings(plan, session.plan_groups()) for plan in plans]
+    assert found["plans"] == [format_settings(plan, session.every_group) for plan in plans]
+
+
+def test_weights_alone_have_plans_of_their_own(session: Session) -> None:
+    found = TASKS["teach"](session, criterion="magnitude", structure="unstructured")
+    assert 1 < len(found["plans"]) <= TRIALS
+    assert kinds_of([setting for settings in found["plans"] for setting in settings]) <= set(KINDS)
+    assert set(found["weights"]) == set(KINDS)
 
 
 def test_the_command(llama_folder: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

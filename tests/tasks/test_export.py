@@ -1,14 +1,17 @@
 """Exports: verified, whole or not at all, and inside the workspace when they are named."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
-from pruning.engine.models import compact
-from pruning.engine.models import save as exporting
+from pruning.engine.export import compact
+from pruning.engine.export import folder as exporting
+from pruning.engine.export.model_card import UNPACK
 from pruning.engine.models.load import Loaded, load
-from pruning.engine.models.model_card import UNPACK
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
@@ -82,14 +85,15 @@ def test_a_failed_export_leaves_nothing(
     session: Session, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     if failure == "differs":
-        truly = exporting.AutoModelForCausalLM.from_pretrained
+        truly = exporting.write_files
 
-        def load_other(*args: Any, **kwargs: Any) -> Any:
-            model = truly(*args, **kwargs)
-            model.get_output_embeddings().weight.data += 1e-3
-            return model
+        def write_other(weights: Any, folder: Path, *others: Any) -> None:
+            truly(weights, folder, *others)
+            tensors = load_file(folder / "model.safetensors")
+            tensors["lm_head.weight"] += 1e-3
+            save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
-        monkeypatch.setattr(exporting.AutoModelForCausalLM, "from_pretrained", load_other)
+        monkeypatch.setattr(exporting, "write_files", write_other)
     elif failure == "full":
         monkeypatch.setattr(exporting, "SPARE_BYTES", 10**18)
     else:
@@ -104,6 +108,36 @@ def test_a_failed_export_leaves_nothing(
         TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), out=str(out))
     assert not out.exists()
     assert list(out.parent.iterdir()) == []
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pruning.engine.export import folder
+with folder.aside(Path(sys.argv[1]), 1) as draft:
+    (draft / "model.safetensors").write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_export_left_goes_with_the_next(session: Session, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], check=False)
+    assert done.returncode == -9
+    assert not (tmp_path / "out").exists()
+    assert len(list(tmp_path.glob(".out.*.part"))) == 1
+    TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), out=str(tmp_path / "out"))
+    assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_named(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(
+        PruningError, match="could not be written to .*out: Not a directory. Nothing was left"
+    ):
+        TASKS["export"](
+            session, recipe=recipe_of(session, ["up=0.5"]), out=str(tmp_path / "file" / "sub" / "out")
+        )
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
 def test_a_recipe_for_another_model_is_refused(session: Session) -> None:
@@ -146,14 +180,14 @@ def test_a_compact_export_that_lost_a_bit_leaves_nothing(
         path.write_bytes(raw)
 
     monkeypatch.setattr(compact, "pack", broken)
-    with pytest.raises(PruningError, match="has other weights"):
+    with pytest.raises(PruningError, match="differs from the one in memory"):
         TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), out=str(tmp_path / "x"), to="compact")
     assert [path.name for path in tmp_path.iterdir() if path.name != "workspace"] == []
 
 
 def test_a_form_that_cannot_be_is_refused_before_anything_is_done(session: Session) -> None:
-    with pytest.raises(PruningError, match="hf or compact"):
-        TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), name="x", to="gguf")
+    with pytest.raises(PruningError, match="There is no form"):
+        TASKS["export"](session, recipe=recipe_of(session, ["up=0.5"]), name="x", to="papyrus")
     groups = session.plan_groups("neurons")
     recipe = Recipe.from_plan(
         parse_settings(["neurons=0.25"], groups),

@@ -47,8 +47,8 @@ def test_inspect_says_why_heads_do_not_come_apart(session: Session, monkeypatch:
     [
         # SmolLM2's nine heads in three groups: a head from each, or whole groups, or all but one.
         ("llama", {"hidden_size": 72, **NINE}, {"heads": [3, 6, 8], "kv_groups": [1, 2]}),
-        # Llama insists that the number of heads divides the width; Mistral does not.
-        ("llama", {"hidden_size": 64, **EIGHT}, {"heads": [4, 6, 7], "kv_groups": [4, 6, 7]}),
+        # Llama insists that the number of heads divides the width, but not of layers that have their own.
+        ("llama", {"hidden_size": 64, **EIGHT}, {"heads": EVERY, "kv_groups": EVERY}),
         ("mistral", {"hidden_size": 64, **EIGHT}, {"heads": EVERY, "kv_groups": EVERY}),
         # No configuration for a head of another size than the width over their number.
         ("gpt2", {}, {"heads": [], "kv_groups": []}),

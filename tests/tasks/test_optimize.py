@@ -46,6 +46,25 @@ def test_the_forecast_is_fitted_to_what_was_measured(session: Session) -> None:
     assert after["kl_high"] / after["kl_low"] < before["kl_high"] / before["kl_low"]
 
 
+def test_a_mixed_plan_meets_its_targets_and_can_be_measured(session: Session) -> None:
+    held = Constraints(locks=["up@0=0.2"], protect="1", most_layers=0)
+    found = solve(session, ["file_bytes=400000", "sparsity=0.5"], "wanda", "mixed", held)
+    assert json.loads(json.dumps(found)) == found
+    plan = session.plan(found["settings"])
+    assert plan[0, "up"] == 0.2
+    assert not any(layer == 1 for layer, _ in plan)
+    kinds = {kind for _, kind in plan}
+    assert "neurons" in kinds
+    assert "layers" not in kinds
+    assert found["file_bytes"] <= 400000
+    assert found["timed"] is False
+    measured = TASKS["measure"](session, found["settings"], "wanda")
+    assert measured["sparsity"] == pytest.approx(found["sparsity"], abs=0.01)
+    assert measured["structure"] == "mixed"
+    made = Recipe.from_dict(found["recipe"], [*CRITERIA])
+    assert made.settings() == found["settings"]
+
+
 def test_capabilities_are_worked_out_where_they_matter(session: Session) -> None:
     plain = solve(session, ["sparsity=0.5"])
     assert session.store.find("capabilities") == []
@@ -76,7 +95,7 @@ def test_a_recipe_of_settings_and_presets(session: Session) -> None:
     assert "kept" not in made
     units = recipe(session, ["neurons=0.25"], structure="neurons")
     assert units["kept"] == [INNER * 3 // 4] * LAYERS
-    with pytest.raises(PruningError, match="Strategies are for weights"):
+    with pytest.raises(PruningError, match="only neurons can go"):
         recipe(session, preset="uniform=0.5", structure="neurons")
 
 

@@ -49,6 +49,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("early_exit", HALF),
     ("quantize", HALF),
     ("quantize", {}),
+    ("quantize", {"settings": ["neurons=0.25"], "structure": "neurons"}),
     ("impact", {"only": ["magnitude_50", "channels_25", "best_50"]}),
     ("impact", {"only": ["lottery_80"], "lottery_steps": 2}),
 ]
@@ -89,7 +90,7 @@ def test_an_export_keeps_to_its_stages(session: Session, tmp_path: Path) -> None
     for structure, setting in (("unstructured", "all=0.5"), ("neurons", "neurons=0.25")):
         about = ModelEntry(reference="tiny", fingerprint=session.loaded.fingerprint)
         groups = session.plan_groups(structure)
-        plan = session.plan([setting], structure)
+        plan = session.plan([setting])
         data, masks = DataEntry(name=session.data), MaskOptions(structure=structure)
         recipe = Recipe.from_plan(plan, groups, about, data, "fisher", masks)
         arguments = {"recipe": recipe.to_dict(), "out": str(tmp_path / structure)}

@@ -53,3 +53,18 @@ def test_sweep_and_generate_take_options(session: Session) -> None:
     words = {"prompts": ["The river"], "plans": [["all=0.9"]], "max_new_tokens": 3}
     row = TASKS["generate"](session, **words, **chosen)["answers"][0]
     assert (row["structure"], row["block"]) == ("block", "8x8")
+
+
+def test_units_are_swept_in_whole_numbers(session: Session) -> None:
+    asked = {"levels": [0.1, 0.3, 0.5], "kinds": ["heads", "layers", "up"], "layers": [0, 1]}
+    points = TASKS["sweep"](session, **asked)["points"]
+    levels = {(row["layer"], row["kind"]): set() for row in points}
+    for row in points:
+        levels[row["layer"], row["kind"]].add(row["level"])
+    assert levels[1, "heads"] == {0.25, 0.5}, "a tenth of four heads is none"
+    assert levels[0, "layers"] == {1.0}
+    assert levels[0, "up"] == {0.1, 0.3, 0.5}
+    assert all(row["kl"] > 0 for row in points)
+    whole = TASKS["measure"](session, settings=["heads@1=0.5"])
+    swept = next(row for row in points if (row["layer"], row["kind"], row["level"]) == (1, "heads", 0.5))
+    assert swept["kl"] == pytest.approx(whole["kl"], rel=0.2), "every second token is scored"

@@ -42,12 +42,6 @@ READERS: dict[str, tuple[Callable[[Store], Any], str, dict[str, Any], dict[str, 
         {**ABOUT, **CRITERION},
         MAP.to_dict(),
     ),
-    "unit_map": (
-        lambda s: results.unit_map(s, SUBJECT, "neurons"),
-        "unit_map",
-        {**ABOUT, "structure": "neurons"},
-        MAP.to_dict(),
-    ),
     "capability_map": (
         lambda s: results.capability_map(s, MAP),
         "capabilities",
@@ -131,6 +125,7 @@ def test_every_reader_has_a_row() -> None:
         "put_text",
         "latest_subject",
         "inspected",
+        "computed",
         "ready_map",
         "exports",
     }
@@ -187,9 +182,9 @@ def test_a_baseline_keeps_its_quality_and_not_the_times_of_another_device(store:
 def test_a_fingerprint_covers_the_number_format(llama: Any) -> None:
     import torch
 
-    from pruning.engine.models.load import fingerprint
+    from pruning.engine.models.fingerprint import computed_fingerprint
 
-    assert fingerprint(llama) != fingerprint(llama.to(torch.bfloat16))
+    assert computed_fingerprint(llama) != computed_fingerprint(llama.to(torch.bfloat16))
 
 
 def test_the_subject_is_the_text_that_was_met_last(store: Store) -> None:

@@ -31,7 +31,7 @@ def test_a_row_has_a_function_a_command_a_title_and_a_page(row: TaskRow) -> None
 
 
 # They return plain data to the tasks that call them.
-PARTS = {"dense_figures"}
+PARTS = {"dense_figures", "export_text", "figures_of", "stored_figures"}
 
 
 def test_every_public_task_has_a_row() -> None:

@@ -130,7 +130,9 @@ def _given(values: Mapping[str, Any]) -> list[str]:
 
 def _flat(arguments: Mapping[str, Any]) -> Values:
     """The arguments with what changes of the mask options and of the training, each beside the others."""
-    options = MaskOptions.of({name: arguments[name] for name in names() if name in arguments}).changed()
+    masks = MaskOptions.of({name: arguments[name] for name in names() if name in arguments})
+    # Which units go stands in the plan, where there is one.
+    options = masks.written() if arguments.get("settings") else masks.changed()
     plain = {name: value for name, value in arguments.items() if name not in (*names(), "recovery")}
     return {**plain, **options, **Training.of(arguments.get("recovery") or {}).changed()}
 
@@ -144,7 +146,7 @@ def _recipe(model: Mapping[str, Any], arguments: Mapping[str, Any], **about: Any
         "criterion": arguments.get("criterion", "fisher"),
         "settings": arguments["settings"],
         "data": arguments.get("data"),
-        **_flat({name: arguments[name] for name in names() if name in arguments}),
+        **_flat({name: arguments[name] for name in ("settings", *names()) if name in arguments}),
         **about,
         "out": RECIPE_FILE,
     }
@@ -183,7 +185,7 @@ def _export(model: Mapping[str, Any], arguments: Values) -> str:
         "settings": recipe.settings(),
         "data": recipe.data.name,
         "recovery": recipe.recovery,
-        **recipe.options().changed(),
+        **recipe.options().written(),
     }
     written = _recipe(model, pruned, name=recipe.name, notes=recipe.notes)
     out = arguments.get("out") or arguments.get("name") or "pruned-model"
@@ -227,7 +229,7 @@ def _impact(model: Mapping[str, Any], arguments: Values) -> str:
 def _solve(model: Mapping[str, Any], arguments: Values) -> str:
     values = {
         "targets": [_target(target) for target in arguments["targets"]],
-        **{name: arguments.get(name) for name in ("locks", "protect", "floors", "ceilings")},
+        **{name: arguments.get(name) for name in ("locks", "protect", "floors", "ceilings", "most_layers")},
         "values": [f"{name}={number:g}" for name, number in arguments.get("values", {}).items()],
         **{name: arguments.get(name) for name in ("criterion", "structure", "data")},
         "out": RECIPE_FILE,

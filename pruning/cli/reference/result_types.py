@@ -41,7 +41,32 @@ class RecipeResult(TypedDict):
     out: RecipeFile
     sparsity: Sparsity
     settings: Settings
-    kept: NotRequired[Annotated[list[int], "of whole units: how many are kept, by layer"]]
+    kept: NotRequired[Annotated[list[int], "where one kind of unit goes alone: how many are kept, by layer"]]
+    kept_units: NotRequired[
+        Annotated[dict[str, list[int]], "where units go: by kind how many are kept, by layer"]
+    ]
+
+
+class NearestPlan(TypedDict):
+    """The nearest plan that can be written in a form."""
+
+    settings: Settings
+    changes: Annotated[str, "what it changes, in words"]
+
+
+class TargetRow(TypedDict):
+    """One form that a recipe's model can be written in or not."""
+
+    target: Annotated[str, "the form, as --to has it"]
+    state: Annotated[str, "loads, bundled code or cannot"]
+    reason: Annotated[str, "why"]
+    nearest: Annotated[NearestPlan | None, "where it cannot: the nearest plan that can, or null"]
+
+
+class CheckResult(TypedDict):
+    """In which forms a recipe's model can be written."""
+
+    targets: Annotated[list[TargetRow], "a row for each form"]
 
 
 class UnpackResult(TypedDict):
@@ -49,6 +74,15 @@ class UnpackResult(TypedDict):
 
     out: Annotated[str, "the folder that was written"]
     bytes: Annotated[int, "bytes of its weights"]
+
+
+class PushResult(TypedDict):
+    """The exported folder on the hub."""
+
+    url: Annotated[str, "where it is"]
+    files: Annotated[int, "how many files were uploaded"]
+    bytes: Annotated[int, "their bytes"]
+    private: Annotated[bool, "whether only you see it"]
 
 
 class SolveResult(TypedDict):
@@ -62,6 +96,10 @@ class SolveResult(TypedDict):
     parameters: Annotated[int, "parameters that are kept"]
     file_bytes: FileBytes
     bytes: CompactBytes
+    memory: NotRequired[Annotated[int, "bytes while it runs, of a mixed plan"]]
+    speedup: NotRequired[Annotated[float, "times as fast as the dense model, reading"]]
+    decode_speedup: NotRequired[Annotated[float, "times as fast as the dense model, writing"]]
+    timed: NotRequired[Annotated[bool, "whether the speed is forecast from measured times, not estimated"]]
     milliseconds: Annotated[float, "time of the solver"]
     gap_to_bound: Annotated[float, "forecast KL over the bound that no plan can beat"]
     values: NotRequired[Annotated[dict[str, float], "what mattered more than the rest"]]
@@ -80,6 +118,13 @@ class ForecastResult(TypedDict):
     file_bytes: FileBytes
     bytes: CompactBytes
     sparsity: Sparsity
+    memory_bytes: NotRequired[
+        Annotated[int, "once the model was timed here: bytes while it runs, with the cache of 2,048 tokens"]
+    ]
+    prefill_ms: NotRequired[Annotated[float, "the same: forecast milliseconds to read 256 tokens"]]
+    decode_ms: NotRequired[Annotated[float, "the same: to write one more"]]
+    prefill_speedup: NotRequired[Annotated[float, "the same: times as fast as dense, reading"]]
+    decode_speedup: NotRequired[Annotated[float, "the same: writing"]]
     measured: Annotated[int, "measurements that the forecast was fitted to"]
 
 

@@ -124,7 +124,7 @@ def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads
         Where heads do not come apart, for instance because all of them are normed together.
     """
     config: Any = model.config
-    count = config.get_text_config().num_attention_heads
+    configs = config.get_text_config().per_layer_config
     layers = decoder_layers(model)
     heads = {}
     with watched(model, layers) as (_, arguments):
@@ -133,6 +133,7 @@ def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads
             args, kwargs = arguments[name]
             qkv = [part.module for part in _parts(groups, index, "qkv")]
             out = _parts(groups, index, "attn_out")[0]
+            count = configs[index].num_attention_heads
             reached = _reach(model, qkv, out.module, count, partial(layer, *args, **kwargs))
             heads[index] = _heads(name, reached, out, weight_view(model, out).shape[1] // count)
     return heads
@@ -259,8 +260,8 @@ def unit_weights(model: nn.Module, units: Units, kind: str) -> dict[int, int]:
     units
         Its units, heads among them where `kind` is about heads.
     kind
-        neurons, heads or kv_groups. A head alone has its queries and its columns of attn_out; a KV group
-        has those of all its heads, and the keys and values that they share.
+        neurons, heads or kv_groups. A head has its queries and its columns of attn_out, and keys and values
+        where they are its own; a KV group has those of all its heads, and the keys and values they share.
     """
     if kind == "neurons":
         return {
@@ -272,7 +273,9 @@ def unit_weights(model: nn.Module, units: Units, kind: str) -> dict[int, int]:
     for layer, heads in units.heads.items():
         queries = sum(weight_view(model, part).numel() for part in heads.queries[0])
         weights[layer] = queries + weight_view(model, heads.out).shape[0] * heads.size
+        shared = sum(weight_view(model, part).numel() for part in heads.keys_values[0])
         if kind == "kv_groups":
-            shared = sum(weight_view(model, part).numel() for part in heads.keys_values[0])
             weights[layer] = weights[layer] * len(heads.members(0)) + shared
+        elif heads.groups == heads.count:
+            weights[layer] += shared
     return weights

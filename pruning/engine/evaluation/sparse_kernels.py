@@ -10,8 +10,9 @@ from torch.sparse import to_sparse_semi_structured
 
 from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.groups import GroupInfo, group_weight
-from pruning.engine.evaluation.timing import PREFILL_TOKENS, side_by_side
+from pruning.engine.evaluation.timing import side_by_side
 from pruning.engine.masking.masks import pattern_mask, removed
+from pruning.planning.cost.latency_table import PREFILL_TOKENS
 from pruning.progress import Progress, silent
 
 LEVELS = (0.5, 0.7, 0.9, 0.95)

@@ -14,44 +14,69 @@ from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.units import Removal, Units
 from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller
-from pruning.planning.cost.latency_table import LAYERS, MODES, LatencyTable, processor
+from pruning.planning.cost.latency_table import (
+    LAYERS,
+    MODES,
+    PREFILL_TOKENS,
+    LatencyTable,
+    processor,
+)
 from pruning.progress import Progress, silent
 
-PREFILL_TOKENS = 256
-DECODE_TOKENS = 8
-ROUNDS = 7
+ROUNDS = 8
+# What every model does in a round.
+PROMPTS, DECODE_TOKENS = 2, 8
 # Shares of the neurons at which a narrower MLP is timed.
 WIDTHS = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds of several models [models, rounds] by mode, taken in turn; others are compared to the first."""
+    """Seconds of several models [models, times] by mode, taken in turn; others are compared to the first.
+
+    A round reads `PROMPTS` prompts and writes `DECODE_TOKENS` tokens with every model. What else the machine
+    does only ever adds time.
+    """
 
     seconds: dict[str, np.ndarray]
 
     def ratio(self, model: int, mode: str) -> float:
-        """The median over rounds of a model's time over the first one's of the same round."""
-        return float(np.median(self.seconds[mode][model] / self.seconds[mode][0]))
+        """A model's time over the first one's.
+
+        Tokens are short: one is compared to the other model's just beside it, and the median taken. Prompts
+        take long enough for the machine to change between two of them: their lower quartiles are compared.
+        """
+        if mode == "decode":
+            return float(np.median(self.seconds[mode][model] / self.seconds[mode][0]))
+        low, first = (np.quantile(self.seconds[mode][one], 0.25) for one in (model, 0))
+        return float(low / first)
 
     def spread(self, model: int, mode: str) -> float:
-        """The distance of the quartiles of those ratios."""
-        low, high = np.quantile(self.seconds[mode][model] / self.seconds[mode][0], (0.25, 0.75))
-        return float(high - low)
+        """By which share that ratio may be off by chance, either way, in eight of ten races.
+
+        From the quartiles of the ratios side by side: of n normal ones, whose deviation is the quartiles'
+        distance over 1.349, the median deviates by 1.2533 / √n of it.
+        """
+        ratios = self.seconds[mode][model] / self.seconds[mode][0]
+        low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+        return float(1.2816 * 1.2533 / 1.349 * (high - low) / middle / np.sqrt(ratios.size))
 
 
 def race(models: Sequence[nn.Module], rounds: int = ROUNDS, progress: Progress = silent) -> Race:
     """Time models in turn, `rounds` times after a round that warms up; they are only read.
 
-    Who begins changes from round to round, so that what else the machine does falls on all alike.
+    Turns change with every prompt and every token, and so does who begins: what else the machine does falls
+    on all alike.
     """
-    taken: list[list[dict[str, float]]] = []
+    taken: dict[str, list[list[float]]] = {mode: [[] for _ in models] for mode in MODES}
     for turn in range(rounds + 1):
-        order = models if turn % 2 else models[::-1]
-        times = [_once(model) for model in order]
-        taken.append(times if turn % 2 else times[::-1])
+        times = _round(models, backwards=turn % 2 == 0)
+        if turn > 0:
+            for mode in MODES:
+                for model, seconds in enumerate(times[mode]):
+                    taken[mode][model] += seconds
         progress(turn + 1, rounds + 1, "Timing")
-    return Race({mode: np.array([[time[mode] for time in row] for row in taken[1:]]).T for mode in MODES})
+    return Race({mode: np.array(seconds) for mode, seconds in taken.items()})
 
 
 def dense_times(model: nn.Module, rounds: int = 3) -> dict[str, float]:
@@ -67,7 +92,7 @@ def measured_speedup(
 
     Returns
     -------
-    `prefill` and `decode`: medians over rounds, above 1 = faster. `…_low` and `…_high`: their quartiles.
+    `prefill` and `decode`: medians of repeated times, above 1 = faster. `…_low`, `…_high`: their quartiles.
     `dense_…_ms` and `…_ms`: the median milliseconds of either model.
     """
     result = race([dense, pruned], rounds, progress)
@@ -81,20 +106,31 @@ def measured_speedup(
     return speed
 
 
-def _once(model: nn.Module) -> dict[str, float]:
-    """Seconds to read `PREFILL_TOKENS` tokens, and to write one more (the mean of `DECODE_TOKENS`)."""
-    config: Any = model.config
-    device = device_of(model)
+def _round(models: Sequence[nn.Module], backwards: bool) -> dict[str, list[list[float]]]:
+    """Seconds [models, times] by mode to read `PREFILL_TOKENS` tokens, and to write each of some more."""
+    config: Any = models[0].config
+    device = device_of(models[0])
     ids = torch.arange(PREFILL_TOKENS, device=device).unsqueeze(0) % config.get_text_config().vocab_size
+    times: dict[str, list[list[float]]] = {mode: [[] for _ in models] for mode in MODES}
+    outputs: list[Any] = [None] * len(models)
+
+    def timed(mode: str, model: int, **inputs: Any) -> None:
+        start = now(device)
+        outputs[model] = models[model](**inputs, use_cache=True, logits_to_keep=1)
+        times[mode][model].append(now(device) - start)
+
+    order = list(range(len(models)))[:: -1 if backwards else 1]
     with torch.no_grad():
-        start = now(device)
-        output = model(input_ids=ids, use_cache=True, logits_to_keep=1)
-        prefill = now(device) - start
-        start = now(device)
+        for _ in range(PROMPTS):
+            for model in order:
+                timed("prefill", model, input_ids=ids)
+            order.reverse()
         for _ in range(DECODE_TOKENS):
-            step = output.logits[:, -1:].argmax(-1)
-            output = model(input_ids=step, past_key_values=output.past_key_values, use_cache=True)
-        return {"prefill": prefill, "decode": (now(device) - start) / DECODE_TOKENS}
+            for model in order:
+                step = outputs[model].logits[:, -1:].argmax(-1)
+                timed("decode", model, input_ids=step, past_key_values=outputs[model].past_key_values)
+            order.reverse()
+    return times
 
 
 def now(device: torch.device) -> float:
@@ -107,7 +143,11 @@ def now(device: torch.device) -> float:
 
 
 def measure_table(
-    model: nn.Module, units: Units, rounds: int = ROUNDS, progress: Progress = silent
+    model: nn.Module,
+    units: Units,
+    rounds: int = ROUNDS,
+    progress: Progress = silent,
+    racing: Callable[[nn.Module], Race] | None = None,
 ) -> LatencyTable:
     """Time the model with every layer narrower by the same share, for each kind of unit and share.
 
@@ -121,6 +161,8 @@ def measure_table(
         The dense model and the units that can be taken out of it.
     rounds
         How often each narrower model is timed against the dense one, after a round that warms up.
+    racing
+        Races the dense model with a narrower one, in another engine than PyTorch.
 
     Returns
     -------
@@ -130,7 +172,8 @@ def measure_table(
     races: list[tuple[str, float, Race]] = []
     for done, (kind, share, removal) in enumerate(removals):
         progress(done, len(removals), f"Timing without {share:.0%} of the {kind.replace('_', ' ')}")
-        races.append((kind, share, race([model, smaller(model, units, removal)], rounds)))
+        narrow = smaller(model, units, removal)
+        races.append((kind, share, racing(narrow) if racing else race([model, narrow], rounds)))
     progress(len(removals), len(removals), "Timed")
     return _table(races, len(units.layers), device_of(model))
 
@@ -145,14 +188,12 @@ def _table(races: Sequence[tuple[str, float, Race]], layers: int, device: torch.
     }
     saved = {
         mode: {
-            kind: tuple(
-                _saved(
-                    kind,
-                    [1.0, *(each.ratio(1, mode) for raced, _, each in races if raced == kind)],
-                    shares[kind],
-                    dense[mode],
-                    layers,
-                )
+            kind: _saved(
+                kind,
+                [1.0, *(each.ratio(1, mode) for raced, _, each in races if raced == kind)],
+                shares[kind],
+                dense[mode],
+                layers,
             )
             for kind in kinds
         }
@@ -174,13 +215,21 @@ def _table(races: Sequence[tuple[str, float, Race]], layers: int, device: torch.
 
 def _saved(
     kind: str, ratios: Sequence[float], shares: Sequence[float], dense: float, layers: int
-) -> Iterator[float]:
-    """Milliseconds a layer saves at each share; never less than at a smaller share."""
-    most = 0.0
-    for share, ratio in zip(shares, ratios, strict=True):
-        affected = max(1.0, share * layers) if kind == LAYERS else layers
-        most = max(most, (1 - ratio) * dense / affected)
-        yield most
+) -> tuple[float, ...]:
+    """Milliseconds a layer saves at each share, 0 at the first; never less than at a smaller share."""
+    affected = [max(1.0, share * layers) if kind == LAYERS else layers for share in shares]
+    saved = [(1 - ratio) * dense / count for ratio, count in zip(ratios, affected, strict=True)]
+    return (0.0, *(max(0.0, value) for value in rising(saved[1:])))
+
+
+def rising(values: Sequence[float]) -> list[float]:
+    """The rising numbers nearest to `values`: isotonic regression, which pools neighbours out of order."""
+    pools: list[list[float]] = []
+    for value in values:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    return [float(np.mean(pool)) for pool in pools for _ in pool]
 
 
 def _narrower(units: Units) -> Iterator[tuple[str, float, Removal]]:

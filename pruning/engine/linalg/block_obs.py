@@ -6,7 +6,7 @@ Hassibi & Stork 1992, Optimal Brain Surgeon; for blocks Frantar & Alistarh 2022,
 arXiv 2208.11580.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,22 +85,45 @@ def removal_order(
     PruningError
         When the inputs are not finite.
     """
-    total = weight.shape[1] // blocks.size
-    lower = lower_factor(inputs, ridge_of(inputs, damping), NO_COMPENSATION)
-    inverse = torch.cholesky_inverse(lower).to(inputs.dtype)
-    weight, roots = weight.clone(), outputs.sqrt().unsqueeze(1)
     order: list[int] = []
     costs: list[float] = []
+    for taken, cost, _ in removal_steps(weight, damped_inverse(inputs, damping), outputs, count, blocks):
+        before = costs[-1] if costs else 0.0
+        order += taken
+        costs += [before + cost * part / len(taken) for part in range(1, len(taken) + 1)]
+    return order, costs
+
+
+def damped_inverse(inputs: torch.Tensor, damping: float = COLUMN_DAMPING) -> torch.Tensor:
+    """(A + λ I)⁻¹ [in, in] for A = mean x xᵀ, with λ `damping` times its mean diagonal.
+
+    Raises PruningError when the inputs are not finite.
+    """
+    lower = lower_factor(inputs, ridge_of(inputs, damping), NO_COMPENSATION)
+    return torch.cholesky_inverse(lower).to(inputs.dtype)
+
+
+def removal_steps(
+    weight: torch.Tensor, inverse: torch.Tensor, outputs: torch.Tensor, count: int, blocks: Blocks
+) -> Iterator[tuple[list[int], float, torch.Tensor]]:
+    """The steps of `removal_order`, given A⁻¹ [in, in] (`damped_inverse`); nothing given is changed.
+
+    Yields
+    ------
+    The blocks that a step prunes, what it costs, and the weight [out, in] after it: pruned columns are zero
+    and those that are kept compensate for all that went so far. The weight changes with the next step.
+    """
+    total = weight.shape[1] // blocks.size
+    weight, inverse, roots = weight.clone(), inverse.clone(), outputs.sqrt().unsqueeze(1)
+    order: list[int] = []
     while len(order) < count:
         free = blocks.free(total, order)
         block_costs = _block_costs(weight * roots, inverse, blocks.size)[free]
         cheapest = block_costs.argsort()[: blocks.at_once(count - len(order))]
         taken = [free[at] for at in cheapest.tolist()]
-        before = costs[-1] if costs else 0.0
         cost = _prune_columns(weight, inverse, roots, blocks.columns(taken, weight.device))
         order += taken
-        costs += [before + cost * part / len(taken) for part in range(1, len(taken) + 1)]
-    return order, costs
+        yield taken, cost, weight
 
 
 def _block_costs(weight: torch.Tensor, inverse: torch.Tensor, size: int) -> torch.Tensor:

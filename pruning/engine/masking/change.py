@@ -76,7 +76,8 @@ def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor) -> Save
 
 
 def put_back(saved: Saved) -> None:
-    """Restore values in the views they were taken from, *in place*."""
+    """Restore values in the views they were taken from, *in place*; the last taken first, since a view may
+    have been given more than one new value."""
     with torch.no_grad():
-        for view, values in saved:
+        for view, values in reversed(saved):
             view.copy_(values)

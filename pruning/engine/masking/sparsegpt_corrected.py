@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import nn
@@ -27,17 +28,51 @@ Reconstruct = Callable[[GroupInfo, torch.Tensor, torch.Tensor], tuple[torch.Tens
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """One decoder layer on its way: its linear modules by kind, the windows' states as they enter it in the
-    dense and in the pruned model, what the dense layer's modules did, and whether it only adds to the states.
+class DenseLayer:
+    """What one decoder layer does in the dense model.
+
+    Attributes
+    ----------
+    index
+        Its number.
+    linear
+        Its linear modules by kind, the first of each.
+    weights
+        The dense weights [out, in] by kind.
+    before, after
+        The states of the calibration windows as they enter and leave it.
+    recorded
+        What its linear modules were given and put out.
+    only_adds
+        Whether the layer does nothing but add what attn_out and down put out to the residual stream.
     """
 
     index: int
     linear: Mapping[str, nn.Module]
-    dense: States
-    pruned: States
+    weights: Mapping[str, torch.Tensor]
+    before: States
+    after: States
     recorded: Recorded
     only_adds: bool
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        groups: Sequence[GroupInfo],
+        windows_pass: SequentialPass,
+        index: int,
+        states: States,
+        kinds: Collection[str],
+    ) -> Self:
+        """Run layer number `index` on `states` while its weights are dense; record the modules of `kinds`."""
+        in_layer = [group for group in groups if group.layer == index]
+        linear = {group.kind: model.get_submodule(group.parts[0].module) for group in in_layer}
+        watch = {kind: linear[kind] for kind in {*RESIDUAL_KINDS, *kinds}}
+        after, recorded = windows_pass.record(index, states, watch)
+        weights = {group.kind: group_weight(model, group) for group in in_layer if group.kind in kinds}
+        only_adds = _only_adds(states, after, recorded)
+        return cls(index, linear, weights, states, after, recorded, only_adds)
 
 
 def sparsegpt_corrected(
@@ -90,19 +125,17 @@ def prune_sequentially(
     dense = pruned = windows_pass.states
     try:
         for index in range(last + 1):
-            in_layer = [group for group in groups if group.layer == index]
-            stages = _stages(in_layer, targets)
-            linear = {group.kind: model.get_submodule(group.parts[0].module) for group in in_layer}
-            watch = {kind: linear[kind] for kind in {*RESIDUAL_KINDS, *(stage[0].kind for stage in stages)}}
-            after, recorded = windows_pass.record(index, dense, watch)
-            only_adds = _only_adds(dense, after, recorded)
-            layer = _Layer(index, linear, dense, pruned, recorded, only_adds)
+            stages = _stages([group for group in groups if group.layer == index], targets)
+            kinds = {group.kind for stage in stages for group in stage}
+            layer = DenseLayer.of(model, groups, windows_pass, index, dense, kinds)
             for stage in stages:
-                for group, weight, mask in _reconstruct_stage(model, layer, windows_pass, stage, reconstruct):
+                for group, weight, mask in _reconstruct_stage(
+                    model, layer, pruned, windows_pass, stage, reconstruct
+                ):
                     saved += put_weight(model, group, weight)
                     masks[group.key], weights[group.key] = mask, weight
-            pruned = windows_pass.step(index, pruned) if saved else after
-            dense = after
+            pruned = windows_pass.step(index, pruned) if saved else layer.after
+            dense = layer.after
             progress(index + 1, last + 1, "Pruning layer by layer")
     finally:
         put_back(saved)
@@ -111,22 +144,27 @@ def prune_sequentially(
 
 def _reconstruct_stage(
     model: nn.Module,
-    layer: _Layer,
+    layer: DenseLayer,
+    states: States,
     windows_pass: SequentialPass,
     stage: Sequence[GroupInfo],
     reconstruct: Reconstruct,
 ) -> list[tuple[GroupInfo, torch.Tensor, torch.Tensor]]:
-    """Groups with the same inputs, each with its new weight and its mask; the model is not changed."""
+    """Groups with the same inputs, each with its new weight and its mask; the model is not changed.
+
+    `states` enter the layer in the pruned model.
+    """
     kind = stage[0].kind
     names = {kind} | ({"attn_out"} if kind == "down" else set())
     watch = {name: layer.linear[name] for name in names}
-    recorded = windows_pass.record(layer.index, layer.pruned, watch, until=kind)[1]
+    recorded = windows_pass.record(layer.index, states, watch, until=kind)[1]
     inputs, shifts = moments(layer.recorded.inputs[kind], recorded.inputs[kind])
     results = []
     for group in stage:
-        weight = group_weight(model, group)
-        missing = weight @ shifts + _drift(layer, recorded, group.kind)
-        target = corrected_target(weight, inputs, missing)
+        weight = layer.weights[group.kind]
+        target = corrected_target(
+            weight, inputs, weight @ shifts + drift(layer, states, recorded, group.kind)
+        )
         results.append((group, *reconstruct(group, target, inputs)))
     return results
 
@@ -137,11 +175,15 @@ def _stages(groups: Sequence[GroupInfo], targets: Collection[Group]) -> list[lis
     return [stage for stage in stages if stage]
 
 
-def _drift(layer: _Layer, recorded: Recorded, kind: str) -> torch.Tensor | float:
-    """Mean d x̂ᵀ [out, in], d being how far the dense residual stream is ahead before a group adds to it."""
+def drift(layer: DenseLayer, states: States, recorded: Recorded, kind: str) -> torch.Tensor | float:
+    """Mean d x̂ᵀ [out, in], d being how far the dense residual stream is ahead before a group adds to it.
+
+    `states` enter the layer in the pruned model, and `recorded` is what its modules do there; 0 for kinds
+    that do not add to the residual stream.
+    """
     if kind not in RESIDUAL_KINDS or not layer.only_adds:
         return 0.0
-    ahead = [(dense - now).flatten(0, -2) for dense, now in zip(layer.dense, layer.pruned, strict=True)]
+    ahead = [(dense - now).flatten(0, -2) for dense, now in zip(layer.before, states, strict=True)]
     if kind == "down":
         attention = zip(layer.recorded.outputs["attn_out"], recorded.outputs["attn_out"], strict=True)
         ahead = [d + dense - now for d, (dense, now) in zip(ahead, attention, strict=True)]

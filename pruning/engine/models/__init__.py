@@ -1,1 +1,1 @@
-"""Models on disk: loading, converting, the demo model, saving and the model card."""
+"""Models on disk: loading, converting, the demo model."""

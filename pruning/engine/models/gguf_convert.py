@@ -14,9 +14,10 @@ from filelock import FileLock, Timeout
 from tokenizers import pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel
 
+from pruning.engine.models.gguf.own import own_model, write_own_tokenizer
 from pruning.errors import Cancelled, PruningError
 from pruning.model_files.checkpoint import cache_folder
-from pruning.model_files.gguf_header import Gguf, gguf_header
+from pruning.model_files.gguf_header import OWN_CONFIG, Gguf, gguf_header
 from pruning.progress import Progress, silent, stage
 
 RECORD = "prunescope.json"
@@ -92,17 +93,12 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silent) -> None:
     """Write the GGUF file `source` into `folder`: float32 safetensors, configuration and tokenizer."""
     heard = stage(progress, "convert", "Reading the tokenizer from the GGUF file")
+    own = OWN_CONFIG in header.metadata
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-        _split_digits(tokenizer, str(header.metadata.get("tokenizer.ggml.pre", "")))
+        tokenizer = None if own else _tokenizer(source, header)
         heard(UNPACKING, STEPS, "Unpacking the weights of the GGUF file; this is done once")
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            gguf_file=source.name,
-            dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),
-        )
-    except Cancelled:
+        model = own_model(source, header) if own else _model(source)
+    except (Cancelled, PruningError):
         raise
     except Exception as error:  # every architecture fails in its own way
         architecture = header.metadata.get("general.architecture", "unknown")
@@ -111,12 +107,31 @@ def convert(source: Path, header: Gguf, folder: Path, progress: Progress = silen
             f"{source} (architecture {architecture}) cannot be converted: {reason}. Give the model's "
             "safetensors folder or hub id instead."
         ) from None
-    forget_quantization(model)
+    if not own:
+        forget_quantization(model)
     heard(WRITING, STEPS, "Writing the weights as safetensors")
     model.save_pretrained(folder)
     heard(ENDING, STEPS, "Writing the tokenizer")
-    tokenizer.save_pretrained(folder)
+    if tokenizer is None:
+        write_own_tokenizer(header, folder)
+    else:
+        tokenizer.save_pretrained(folder)
     heard(STEPS, STEPS, "Converted")
+
+
+def _tokenizer(source: Path, header: Gguf) -> Any:
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    _split_digits(tokenizer, str(header.metadata.get("tokenizer.ggml.pre", "")))
+    return tokenizer
+
+
+def _model(source: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(
+        source.parent,
+        gguf_file=source.name,
+        dtype=torch.float32,
+        quantization_config=GgufConfig(dequantize=True),
+    )
 
 
 def forget_quantization(model: PreTrainedModel) -> None:

@@ -1,21 +1,18 @@
-"""Loading a model by hub id, folder, GGUF file or `demo`, and naming its exact weights."""
+"""Loading a model by hub id, folder, GGUF file or `demo`."""
 
-import hashlib
-import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from pruning.engine.architecture.groups import GroupInfo, find_groups
-from pruning.engine.models.compact import load_compact
+from pruning.engine.models.compact import load_compact, own_class
 from pruning.engine.models.demo import demo_model
+from pruning.engine.models.fingerprint import computed_fingerprint, fingerprint
 from pruning.engine.models.gguf_convert import converted
 from pruning.errors import PruningError
 from pruning.model_files import hub
@@ -26,10 +23,8 @@ from pruning.model_files.checkpoint import (
     read_folder,
     safetensors_shapes,
 )
+from pruning.model_files.number_formats import Formats, weight_formats
 from pruning.progress import Progress, silent, stage
-
-# What says where a model came from or how it is run, not which model it is.
-_VOLATILE = {"transformers_version", "dtype", "torch_dtype", "use_cache", "attn_implementation"}
 
 
 @dataclass
@@ -43,9 +38,13 @@ class Loaded:
     reference
         What it was asked for by: a hub id, a folder, a GGUF file or `demo`.
     fingerprint
-        Names its exact weights; see `fingerprint`.
+        Names the checkpoint's exact weights, whatever they are computed in; see `fingerprint`.
+    computed
+        The same with the number format computed in: what results are about; see `computed_fingerprint`.
     dtype, device
-        Names, such as float32 and cpu.
+        What is computed in and where: names, such as float32 and cpu.
+    formats
+        The number formats of the checkpoint.
     groups
         Its prunable groups.
     path
@@ -56,10 +55,17 @@ class Loaded:
     tokenizer: Any
     reference: str
     fingerprint: str
+    computed: str
     dtype: str
     device: str
+    formats: Formats
     groups: list[GroupInfo]
     path: str | None
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of one weight in the checkpoint, and so in what is written of it."""
+        return DTYPE_BYTES[self.formats.usual]
 
 
 def load(
@@ -103,9 +109,20 @@ def load(
     heard(1, 3, "Finding the groups")
     groups = find_groups(model)
     heard(2, 3, "Fingerprinting the weights")
-    name = fingerprint(model)
+    formats = weight_formats(checkpoint)
+    said = formats.fit(dtype) and not (checkpoint.pickled and dtype != "float32")
+    exact = model if said else _model(checkpoint, "float32", trust_remote_code)
+    names = fingerprint(exact), computed_fingerprint(model)
     heard(3, 3, "Loaded")
-    return Loaded(model, tokenizer, reference, name, dtype, place, groups, str(folder))
+    return Loaded(model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder))
+
+
+def exact_model(loaded: Loaded) -> Any:
+    """The dense model with the checkpoint's own values, on the CPU; None where the loaded one has them, or
+    its folder is not known."""
+    if loaded.path is None or loaded.formats.fit(loaded.dtype):
+        return None
+    return _model(read_folder(Path(loaded.path)), "float32", loaded.model.is_remote_code())
 
 
 def choose_device(device: str = "auto") -> str:
@@ -123,36 +140,6 @@ def choose_device(device: str = "auto") -> str:
         others = ", ".join(name for name, is_present in present.items() if is_present)
         raise PruningError(f"There is no {device} device on this machine; there is {others}. Choose auto.")
     return device
-
-
-def fingerprint(model: nn.Module) -> str:
-    """16 hex digits over the configuration and the name, dtype, shape and bytes of every weight.
-
-    Tied weights count once. Equal fingerprints prove that weights are bit-identical.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    config: Any = model.config
-    settings = {
-        key: value
-        for key, value in config.to_dict().items()
-        if key not in _VOLATILE and not key.startswith("_")
-    }
-    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    tensors: dict[int, tuple[str, torch.Tensor]] = {}
-    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
-        tensors.setdefault(id(tensor), (name, tensor.detach()))
-    with ThreadPoolExecutor() as pool:
-        for part in pool.map(_tensor_digest, tensors.values()):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _tensor_digest(named: tuple[str, torch.Tensor]) -> bytes:
-    name, tensor = named
-    digest = hashlib.blake2b(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-    values = tensor.cpu().contiguous().reshape(-1).view(torch.uint8)
-    digest.update(values.numpy().data)
-    return digest.digest()
 
 
 def _folder(reference: str, code: bool, allow_pickle: bool, progress: Progress) -> Path:
@@ -239,14 +226,17 @@ def _tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> Any:
 def _model(checkpoint: Checkpoint, dtype: str, trust_remote_code: bool) -> Any:
     if checkpoint.compact:
         return load_compact(checkpoint.folder, getattr(torch, dtype))
+    how = {"dtype": getattr(torch, dtype), "use_safetensors": not checkpoint.pickled}
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            checkpoint.folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=not checkpoint.pickled,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-        )
+        if "per_layer_config" in checkpoint.config:
+            family, config = own_class(checkpoint.folder)
+            model, report = family.from_pretrained(
+                checkpoint.folder, config=config, output_loading_info=True, **how
+            )
+        else:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                checkpoint.folder, trust_remote_code=trust_remote_code, output_loading_info=True, **how
+            )
     except MemoryError:
         raise PruningError(
             f"There is not enough memory for {checkpoint.folder} in {dtype}. Choose bfloat16 or another."

@@ -13,13 +13,14 @@ from pruning.engine.architecture.forward import head_of, layer_inputs, run_from
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.errors import PruningError
+from pruning.planning.recipe.plan import UNIT_KINDS
 
 SCORE_EVERY = 2
 
 
 @dataclass(frozen=True)
 class Point:
-    """One group, pruned to one level while the rest of the model is dense."""
+    """One group, or one kind of unit in a layer, pruned to one level while the rest of the model is dense."""
 
     layer: int
     kind: str
@@ -63,6 +64,7 @@ def sweep(
     """
     head = head_of(model)
     names = {(group.layer, group.kind) for group in groups}
+    names |= {(group.layer, kind) for group in groups for kind in UNIT_KINDS}
     missing = [point for point in points if (point.layer, point.kind) not in names]
     if missing:
         raise PruningError(f"Layer {missing[0].layer} has no group {missing[0].kind}.")

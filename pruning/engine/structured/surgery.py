@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -18,6 +18,8 @@ from pruning.engine.architecture.units import (
     pruned_groups,
     pruned_rows,
 )
+from pruning.engine.models.per_layer import per_layer_class, whole_family
+from pruning.engine.structured.description import describe
 from pruning.errors import PruningError
 
 # What the attention modules of transformers call the number of their heads, of their KV groups, of heads in
@@ -26,14 +28,18 @@ HEAD_NAMES = ("num_heads", "num_attention_heads")
 GROUP_NAMES = ("num_key_value_heads",)
 SHARE_NAMES = ("num_key_value_groups",)
 WIDTH_NAMES = ("embed_dim", "split_size")
-# What configurations call the number of neurons.
-INNER_NAMES = ("intermediate_size", "n_inner", "ffn_dim")
 INDEX_NAMES = ("layer_idx",)
+# The numbers of units are the same in all layers, or each layer has its own.
+Form = Literal["alike", "by layer"]
 WITH_ZEROS = "export the full-size model with zeros in it (--masked)"
 
 
 def smaller(
-    model: nn.Module, units: Units, removal: Removal, weights: Mapping[str, torch.Tensor] | None = None
+    model: nn.Module,
+    units: Units,
+    removal: Removal,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    by_layer: bool = False,
 ) -> nn.Module:
     """A copy of the model without the pruned units: smaller tensors, fewer heads and layers.
 
@@ -44,10 +50,11 @@ def smaller(
     units
         Its units.
     removal
-        The pruned ones. Layers may lose different numbers of them; only where all lose the same does the
-        copy's configuration describe it, see `check_describable`.
+        The pruned ones. Layers may lose different numbers of them.
     weights
         By module, what replaces its weight [out, in] before it is cut.
+    by_layer
+        The copy's configuration says of each layer what it has, also where all have the same; see `describe`.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def smaller(
         _cut(result.get_submodule(name), rows.get(name, ()), columns.get(name, ()))
     _fewer_heads(result, units, removal)
     _fewer_layers(result, removal.layers)
-    _describe(result, units, removal)
+    describe(result, units, removal, by_layer)
     return result
 
 
@@ -109,50 +116,53 @@ def check_same(expected: torch.Tensor, given: torch.Tensor, dense: torch.Tensor)
         )
 
 
-def check_describable(model: nn.Module, units: Units, removal: Removal) -> None:
-    """Raise PruningError, saying why, where no configuration of the family describes the smaller model.
+def form_of(model: nn.Module, units: Units, removal: Removal) -> Form:
+    """How the family's configuration describes the smaller model; PruningError, saying why, where it cannot.
 
     Only shapes are looked at: which units are pruned does not matter, and no weights are held.
     """
     check_even(units, removal)
-    family: Any = type(model)
-    uneven = _uneven(units, removal)
-    if uneven:
-        raise PruningError(
-            f"The layers would keep different numbers of {uneven}, and {family.__name__} has one number for "
-            f"all. Remove equally many from every layer, or {WITH_ZEROS}."
-        )
-    with torch.device("meta"):
-        cut = smaller(family(copy.deepcopy(model.config)), units, removal)
-        try:
-            described = family(type(cut.config).from_dict(cut.config.to_dict()))  # type: ignore[union-attr, operator]
-        except Exception as error:  # each family refuses in its own way
-            raise _indescribable(family, str(error).strip().splitlines()[-1].strip()) from None
-    shapes = [{name: tuple(p.shape) for name, p in result.named_parameters()} for result in (cut, described)]
-    different = sorted(
-        name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name)
-    )
-    if different:
-        raise _indescribable(family, f"{different[0]} would have another shape")
-
-
-def _indescribable(family: type, reason: str) -> PruningError:
-    return PruningError(
-        f"No configuration of {family.__name__} describes the smaller model: {reason}. Remove another "
+    why = _why_not(model, units, removal, by_layer=False)
+    if why is None:
+        return "alike"
+    if _why_not(model, units, removal, by_layer=True) is None:
+        return "by layer"
+    raise PruningError(
+        f"No configuration of {type(model).__name__} describes the smaller model: {why}. Remove another "
         f"number, or {WITH_ZEROS}."
     )
 
 
-def _uneven(units: Units, removal: Removal) -> str | None:
-    """What the kept layers would keep different numbers of."""
-    kept = [layer for layer in range(len(units.layers)) if layer not in removal.layers]
-    if len({len(removal.neurons.get(layer, ())) for layer in kept}) > 1:
-        return "neurons"
-    if len({len(removal.heads.get(layer, ())) for layer in kept}) > 1:
-        return "heads"
-    if units.heads and len({len(pruned_groups(units.heads[n], removal.heads.get(n, ()))) for n in kept}) > 1:
-        return "KV groups"
-    return None
+def _why_not(model: nn.Module, units: Units, removal: Removal, by_layer: bool) -> str | None:
+    """Why no configuration describes the smaller model, of one number for all layers or `by_layer`."""
+    family = whole_family(model)
+    if family is None:
+        return "it runs with code of its own" if by_layer else None
+    try:
+        cut = smaller(bare(model), units, removal, by_layer=by_layer)
+        config: Any = cut.config
+        config = type(config).from_dict(config.to_dict())
+        if config.get_text_config().is_heterogeneous != by_layer:
+            return "the layers would keep different numbers of units, and it has one number for all"
+        with torch.device("meta"):
+            described = (per_layer_class(family) if by_layer else family)(config)
+    except Exception as error:  # each family refuses in its own way
+        return str(error).strip().splitlines()[-1].strip()
+    shapes = [{name: tuple(p.shape) for name, p in result.named_parameters()} for result in (cut, described)]
+    different = sorted(
+        name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name)
+    )
+    return f"{different[0]} would have another shape" if different else None
+
+
+def bare(model: nn.Module) -> Any:
+    """A copy of the model without values: its tensors are on the device "meta"."""
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.to("meta"), requires_grad=False)
+    for buffer in model.buffers():
+        memo[id(buffer)] = buffer.to("meta")
+    return copy.deepcopy(model, memo)
 
 
 def _cut(module: nn.Module, rows: Collection[int], columns: Collection[int]) -> None:
@@ -193,7 +203,8 @@ def _fewer_heads(model: nn.Module, units: Units, removal: Removal) -> None:
             setattr(attention, name, numbers[name])
         if hasattr(attention, "config"):
             attention.config = copy.copy(attention.config)
-            _set(attention.config, num_attention_heads=kept, num_key_value_heads=groups)
+            attention.config.num_attention_heads = kept
+            attention.config.num_key_value_heads = groups
 
 
 def _fewer_layers(model: nn.Module, pruned: Collection[int]) -> None:
@@ -208,31 +219,3 @@ def _fewer_layers(model: nn.Module, pruned: Collection[int]) -> None:
         for module in layer.modules():
             for attribute in INDEX_NAMES & vars(module).keys():
                 setattr(module, attribute, index)
-
-
-def _describe(model: nn.Module, units: Units, removal: Removal) -> None:
-    """Bring the configuration up to date, *in place*, in all that is the same in every layer."""
-    full_config: Any = model.config
-    config = full_config.get_text_config()
-    total = len(units.layers)
-    if removal.layers:
-        lists = {k: v for k, v in vars(config).items() if isinstance(v, list) and len(v) == total}
-        shorter = {k: [v[n] for n in range(total) if n not in removal.layers] for k, v in lists.items()}
-        _set(config, **shorter, num_hidden_layers=total - len(removal.layers))
-    if _uneven(units, removal):
-        return
-    kept_layer = next(layer for layer in range(total) if layer not in removal.layers)
-    if removal.neurons.get(kept_layer):
-        names = [name for name in INNER_NAMES if hasattr(config, name)]
-        neurons = units.neurons[kept_layer].count - len(removal.neurons[kept_layer])
-        _set(config, **dict.fromkeys(names[:1], neurons))
-    if removal.heads.get(kept_layer):
-        heads, pruned = units.heads[kept_layer], removal.heads[kept_layer]
-        _set(config, num_attention_heads=heads.count - len(pruned), head_dim=heads.size)
-        if hasattr(config, "num_key_value_heads"):
-            _set(config, num_key_value_heads=heads.groups - len(pruned_groups(heads, pruned)))
-
-
-def _set(config: Any, **values: Any) -> None:
-    for name, value in values.items():
-        setattr(config, name, value)

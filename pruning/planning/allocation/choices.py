@@ -13,7 +13,7 @@ from pruning.planning.forecast.capability_map import CapabilityMap, cost_weights
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import costs_at
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, parse_layers
+from pruning.planning.recipe.plan import ALL_KINDS, MAX_LEVEL, Group, Plan, parse_layers
 
 STEP = 0.01
 GRID = tuple(round(n * STEP, 6) for n in range(round(MAX_LEVEL / STEP) + 1))
@@ -73,12 +73,28 @@ class Bounds:
     """Constraints on levels: `locks` are groups at their level, `protect` layers that stay dense ("0-1,29").
 
     `floor` and `ceiling`: the least and the most level of single groups; those not named have 0 and 0.95.
+    `most_layers`: how many layers may go; None leaves it to the solver.
     """
 
     locks: Mapping[Group, float] = field(default_factory=dict)
     protect: str | None = None
     floor: Mapping[Group, float] = field(default_factory=dict)
     ceiling: Mapping[Group, float] = field(default_factory=dict)
+    most_layers: int | None = None
+
+    @cached_property
+    def _held(self) -> dict[int, Plan]:
+        held: dict[int, Plan] = {}
+        for (layer, kind), level in self.locks.items():
+            held.setdefault(layer, {})[layer, kind] = level
+        if self.protect:
+            for layer in parse_layers(self.protect, "Protected layers"):
+                held[layer] = dict.fromkeys(((layer, kind) for kind in ALL_KINDS), 0.0)
+        return held
+
+    def of_layer(self, layer: int) -> Plan:
+        """What is held fast in a layer: its locks, and all kinds at 0 where it is protected."""
+        return self._held.get(layer, {})
 
     def levels(self, groups: Sequence[Group]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(least, most) [groups] of every group, and bool [groups]: which are locked or protected.
@@ -132,29 +148,32 @@ def map_choices(
     A locked group has its one level, any number.
     """
     smap = forecaster.smap
-    least, most, fixed = (bounds or Bounds()).levels(smap.groups)
-    grid = np.tile(np.array(levels), (len(smap.groups), 1))
+    rows = np.flatnonzero(~smap.mix.units) if not smap.mix.units.all() else np.arange(len(smap.groups))
+    groups = tuple(smap.groups[row] for row in rows)
+    least, most, fixed = (bounds or Bounds()).levels(groups)
+    grid = np.tile(np.array(levels), (len(groups), 1))
     grid[fixed] = least[fixed, None]
-    costs = _priced(smap, grid, forecaster.weights)
-    weights = smap.parameters[:, None].astype(float)
+    weights = smap.parameters[rows, None].astype(float)
     width = int(smap.dense["weight_bytes"])
     spared = weights * width - bitmask_bytes(weights, (1 - grid) * weights, width)
     return ChoiceTable(
-        groups=smap.groups,
+        groups=groups,
         levels=grid,
-        costs=costs,
+        costs=_priced(smap, rows, grid, forecaster.weights),
         saved={"parameters": grid * weights, "bytes": spared},
         dense={name: float(smap.dense[name]) for name in ("parameters", "bytes")},
         weights=weights[:, 0],
-        allowed=_allowed(smap.groups, grid, least, most, fixed),
+        allowed=_allowed(groups, grid, least, most, fixed),
         fixed=fixed,
     )
 
 
-def _priced(smap: SensitivityMap, grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Cost of every group at its own levels [groups, columns], times its weight."""
-    costs = np.stack([costs_at(smap, column) for column in grid.T], axis=1)
-    return np.asarray(costs * weights[:, None])
+def _priced(smap: SensitivityMap, rows: np.ndarray, grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Cost of some of the map's groups, its `rows`, at their levels [rows, columns], times their weight."""
+    columns = np.zeros((len(smap.groups), grid.shape[1]))
+    columns[rows] = grid
+    costs = np.stack([costs_at(smap, column) for column in columns.T], axis=1)
+    return np.asarray(costs[rows] * weights[rows, None])
 
 
 def with_fit(choices: ChoiceTable, forecaster: Forecaster) -> ChoiceTable:
@@ -170,9 +189,11 @@ def with_capability_weights(
     `values` by capability: at 1 its costs count as much as the map's own, at 3 three times as much. The
     fit's weights of groups hold for every text.
     """
-    smap, aim = forecaster.smap, choices.costs.copy()
+    smap, aim = forecaster.smap.of_weights, choices.costs.copy()
+    rows = np.arange(len(smap.groups))
+    weights = forecaster.weights[: len(rows)]
     for name, weight in cost_weights(smap, capabilities, values).items():
-        aim += weight * _priced(capabilities.as_map(smap, name), choices.levels, forecaster.weights)
+        aim += weight * _priced(capabilities.as_map(smap, name), rows, choices.levels, weights)
     return replace(choices, aim=aim)
 
 

@@ -5,9 +5,8 @@ arXiv 2410.14649): where a group is pruned very much further than the others cos
 stay within `REACH` of the whole's sparsity as long as the targets can be met like that.
 """
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,16 @@ import numpy as np
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
 from pruning.planning.allocation.knapsack import Budget, Choice, cheapest_choice, within_reach
-from pruning.planning.bisection import bisection
-from pruning.planning.forecast.fit import ForecastFit, prior
+from pruning.planning.allocation.targets import (
+    COST,
+    EXAMPLES,
+    QUALITY,
+    SPARSITY,
+    Infeasible,
+    Target,
+    met_by,
+    requirement,
+)
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan
 
@@ -25,51 +32,6 @@ REACH = 0.3
 WIDER = (0.5,)
 ROUNDS = 4
 SETTLED = 0.02
-QUALITY = ("kl", "perplexity")
-MEMORY = "memory"
-# Targets of speed, as a multiple of the dense model's, and the milliseconds of the choice table behind them.
-SPEED = {"speedup": "prefill_ms", "decode_speedup": "decode_ms"}
-EXAMPLES = (
-    "sparsity=0.5, parameters=100000000, bytes=300000000, memory=300000000, kl=0.2, perplexity=30 "
-    "or speedup=1.2"
-)
-
-
-@dataclass(frozen=True)
-class Target:
-    """One target: the least `sparsity` (0..1), or the most of anything else that may remain or come about."""
-
-    name: str
-    value: float
-
-
-class Infeasible(PruningError):
-    """No plan meets all the targets.
-
-    `nearest` has, for each of the `targets` that the others leave any room for, the best value that can be
-    met beside them, rounded to the side that can be met; empty where no target can be met beside the others.
-    """
-
-    def __init__(self, targets: Sequence[Target], nearest: Sequence[Target]) -> None:
-        self.targets, self.nearest = tuple(targets), tuple(nearest)
-        super().__init__(self.sentence(lambda target: f"{target.name}={_plain(target.value)}"))
-
-    def sentence(self, spell: Callable[[Target], str]) -> str:
-        """What is wrong and what to do, with each target as `spell` writes it."""
-        asked = " and ".join(map(spell, self.targets))
-        if not self.nearest:
-            return f"{asked} cannot be met together, nor any one of them left out. Ask for less."
-        nearest = " or ".join(map(spell, self.nearest))
-        also = "" if len(self.targets) == 1 else ", with the other targets as they are"
-        return (
-            f"{asked} cannot be met within these bounds. The nearest possible is {nearest}{also}. "
-            "Ask for less, or loosen locks, floors and ceilings."
-        )
-
-
-def _plain(value: float) -> str:
-    """A number as targets are written: whole ones with all their digits."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +51,6 @@ class Solution:
     gap: float
     reach: float
     milliseconds: float
-
-
-def parse_target(text: str) -> Target:
-    """The target in text such as `sparsity=0.5` or `bytes=2e8`; PruningError where it cannot be read."""
-    name, equals, number = text.partition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = math.nan
-    if not equals or not name.strip() or not math.isfinite(value):
-        raise PruningError(f'The target "{text}" cannot be read. Write NAME=NUMBER, like {EXAMPLES}.')
-    return Target(name.strip(), value)
 
 
 def solve(
@@ -139,7 +89,7 @@ def solve(
     sparsity = max((target.value for target in targets if target.name == "sparsity"), default=None)
     choice, within = _near_the_whole(choices, objective, budgets, sparsity, reach)
     if choice is None:
-        raise Infeasible(targets, _nearest(choices, targets, budgets, _fit(forecaster)))
+        raise Infeasible(targets, _nearest(choices, targets, budgets, forecaster))
     rows = np.arange(len(choice.columns))
     return Solution(
         plan=choices.plan(choice.columns),
@@ -205,65 +155,15 @@ def _near_the_whole(
     return cheapest_choice(objective, budgets, choices.allowed), 1.0
 
 
-def _fit(forecaster: Forecaster | None) -> ForecastFit:
-    return prior() if forecaster is None else forecaster.fit
-
-
 def _budget(choices: ChoiceTable, target: Target, forecaster: Forecaster | None) -> Budget:
-    name, value = target.name, target.value
-    if name == "sparsity":
-        if not 0.0 <= value <= 1.0:
-            raise PruningError(f"The sparsity {value:g} is no share. Give one between 0 and 1, like 0.5.")
-        return Budget(name, choices.saved["parameters"], value * choices.prunable)
-    if name in choices.saved:
-        return Budget(name, choices.saved[name], choices.dense[name] - value)
-    if name in SPEED:
-        return _speed_budget(choices, name, value)
-    if name == MEMORY:
-        raise PruningError(
-            "Memory cannot be saved by single weights: common engines hold zeros like any other number. Give "
-            "bytes, the size on disk, or solve for whole units, such as --structure neurons."
-        )
-    if name not in QUALITY:
-        names = ", ".join(("sparsity", *choices.saved, *QUALITY))
-        raise PruningError(f'There is no target "{name}". Use one of {names}.')
-    kl = value if name == "kl" else _kl_at(value, forecaster)
-    if kl <= 0:
-        raise PruningError(f"The {name} {value:g} leaves no room for any change. Give a higher one.")
-    return Budget(name, -choices.costs, -_fit(forecaster).cost_of(kl))
-
-
-def _speed_budget(choices: ChoiceTable, name: str, times: float) -> Budget:
-    milliseconds = SPEED[name]
-    if milliseconds not in choices.saved:
-        raise PruningError(
-            f"{name} cannot be reached by single weights: common engines multiply by zeros as slowly as by "
-            "anything else. Solve for whole units, such as --structure neurons."
-        )
-    if times <= 0:
-        raise PruningError(f"The {name} {times:g} cannot be. Give how many times as fast, like 1.4.")
-    dense = choices.dense[milliseconds]
-    return Budget(name, choices.saved[milliseconds], dense - dense / times)
-
-
-def _kl_at(perplexity: float, forecaster: Forecaster | None) -> float:
-    """The KL at which the forecast perplexity is this; 0 where it is not above the dense model's."""
-    if forecaster is None:
-        raise PruningError("The dense model's perplexity is not known here. Give the target as kl=0.2.")
-    dense = forecaster.smap.dense["perplexity"]
-    if perplexity <= dense:
-        raise PruningError(
-            f"The perplexity {perplexity:g} is not above the dense model's, {dense:.4g}. Give a higher one."
-        )
-    high, rise = 1.0, math.log(perplexity / dense)
-    loss = forecaster.fit.quality.loss
-    while loss.at(high) < rise:
-        high *= 2
-    return bisection(lambda kl: loss.at(kl) >= rise, 0.0, high)[1]
+    quantity, needed = requirement(target, choices.dense, choices.prunable, forecaster)
+    if quantity == COST:
+        return Budget(target.name, -choices.costs, needed)
+    return Budget(target.name, choices.saved["parameters" if quantity == SPARSITY else quantity], needed)
 
 
 def _nearest(
-    choices: ChoiceTable, targets: Sequence[Target], budgets: Sequence[Budget], fit: ForecastFit
+    choices: ChoiceTable, targets: Sequence[Target], budgets: Sequence[Budget], forecaster: Forecaster | None
 ) -> list[Target]:
     """For each target the best value that the others and the bounds leave room for."""
     nearest = []
@@ -271,17 +171,5 @@ def _nearest(
         others = [budget for place, budget in enumerate(budgets) if place != index]
         best = cheapest_choice(-budgets[index].saved, others, choices.allowed)
         if best is not None:
-            nearest.append(_met_by(choices, target.name, -best.cost, fit))
+            nearest.append(met_by(target.name, -best.cost, choices.dense, choices.prunable, forecaster))
     return nearest
-
-
-def _met_by(choices: ChoiceTable, name: str, saved: float, fit: ForecastFit) -> Target:
-    """The target that this saving just meets, rounded to the side that can be met."""
-    if name == "sparsity":
-        return Target(name, math.floor(1e4 * saved / choices.prunable + 1e-6) / 1e4)
-    if name in choices.saved:
-        return Target(name, math.ceil(choices.dense[name] - saved - 1e-6))
-    if name in SPEED:
-        dense = choices.dense[SPEED[name]]
-        return Target(name, math.floor(1e3 * dense / max(dense - saved, 1e-9) + 1e-6) / 1e3)
-    return Target("kl", math.ceil(1e4 * fit.kappa * max(-saved, 0.0) ** fit.beta) / 1e4)

@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import Plan
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan
 from pruning.wording import counted
 
 MODES = ("prefill", "decode")
 LAYERS = "layers"
+# How long a prompt is read.
+PREFILL_TOKENS = 256
+# How far a forecast time may be off: as far as the worst of the plans that `bench latency` raced, rounded up
+# (docs/results.md).
+TIME_BAND = 0.07
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,9 @@ class LatencyTable:
 
     `dense` [mode]: median milliseconds of the whole model, for reading `tokens` tokens (prefill) and for
     writing one more (decode). `shares` [kind]: shares of a layer's units removed, ascending from 0. `saved`
-    [mode][kind]: milliseconds that one layer saves at each of these shares. `spread` [mode]: the quartiles'
-    distance of repeated ratios to the dense model. `machine`, `threads`, `device` and `measured` (UTC) say
-    where and when.
+    [mode][kind]: milliseconds that one layer saves at each of these shares. `spread` [mode]: the share by
+    which a ratio to the dense model may be off by chance, in eight of ten timings. `machine`, `threads`,
+    `device` and `measured` (UTC) say where and when.
     """
 
     dense: Mapping[str, float]
@@ -38,6 +43,14 @@ class LatencyTable:
     device: str
     threads: int
     measured: str
+
+    def covers(self, plan: Plan) -> bool:
+        """Whether every kind of unit in the plan was timed; single weights need not be."""
+        return {kind for _, kind in plan} & set(UNIT_KINDS) <= set(self.shares)
+
+    def band(self, mode: str) -> float:
+        """The share by which a forecast time may be off either way."""
+        return max(TIME_BAND, self.spread[mode])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""
@@ -84,16 +97,21 @@ def saved_by(latency: LatencyTable, kind: str, levels: np.ndarray, mode: str) ->
 def milliseconds(latency: LatencyTable, plan: Plan, mode: str) -> float:
     """How long the model takes without the units that the plan removes (the rest of a layer is kept).
 
-    What layers save adds up; a layer that is removed saves nothing else. The plan's levels are shares of
-    units by (layer, "neurons" | "heads" | "kv_groups" | "layers"). Levels of single weights save nothing:
-    dense kernels multiply by zeros as slowly as by anything else.
+    What layers save adds up, and so does what the kinds of one layer save, up to what it saves by going
+    altogether; a layer that goes saves nothing else. The plan's levels are shares of units (for whole ones
+    see `pruning.planning.recipe.mix.in_whole_units`). Levels of single weights save nothing: dense kernels
+    multiply by zeros as slowly as by anything else. Raises PruningError for a kind of unit that was not
+    measured.
     """
-    removed = {layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0}
-    total = latency.dense[mode] - len(removed) * (latency.saved[mode][LAYERS][-1] if removed else 0.0)
-    for kind in {kind for _, kind in plan} & set(latency.shares) - {LAYERS}:
-        levels = [level for (layer, other), level in plan.items() if other == kind and layer not in removed]
-        total -= float(saved_by(latency, kind, np.array(levels), mode).sum())
-    return max(total, 0.0)
+    units = {group: level for group, level in plan.items() if group[1] in UNIT_KINDS and level > 0}
+    saved = dict.fromkeys((layer for layer, _ in units), 0.0)
+    for kind in sorted({kind for _, kind in units}):
+        layers = [layer for layer, other in units if other == kind]
+        levels = np.array([units[layer, kind] for layer in layers])
+        for layer, value in zip(layers, saved_by(latency, kind, levels, mode), strict=True):
+            saved[layer] += float(value)
+    whole = latency.saved[mode][LAYERS][-1] if LAYERS in latency.shares else np.inf
+    return max(latency.dense[mode] - sum(min(value, whole) for value in saved.values()), 0.0)
 
 
 def speedup(latency: LatencyTable, plan: Plan, mode: str) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pruning.errors import PruningError
-from pruning.planning.cost.latency_table import MODES
-from pruning.planning.cost.model_size import Parts
+from pruning.planning.cost.latency_table import MODES, PREFILL_TOKENS
+from pruning.planning.cost.parts import Parts
 from pruning.resources import asset
 
 DEVICES = "devices.json"
@@ -69,6 +69,23 @@ def weights_read(parts: Parts) -> int:
     return parts.prunable + parts.head + parts.rest
 
 
+def estimated_speedup(dense: Parts, left: Parts, tokens: int = PREFILL_TOKENS) -> dict[str, float]:
+    """By mode, how many times as fast as the dense model what is left of it could be, on any one device.
+
+    Writing a word takes as long as the bytes of the weights that it reads, reading `tokens` tokens as long as
+    their operations: no device is named, and what else a program does is taken to shrink alike. An estimate.
+    """
+    return {
+        "prefill": prefill_operations(dense, tokens) / prefill_operations(left, tokens),
+        "decode": weights_read(dense) / weights_read(left),
+    }
+
+
+def prefill_operations(parts: Parts, tokens: int) -> int:
+    """Operations to read `tokens` tokens: two a weight and token, in the head for the last."""
+    return 2 * (tokens * parts.prunable + parts.head)
+
+
 def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str, Estimate]:
     """By mode, the least time to read `tokens` tokens (prefill) and to write one more (decode).
 
@@ -78,7 +95,7 @@ def estimate(device: Device, parts: Parts, dtype: str, tokens: int) -> dict[str,
     """
     read = weights_read(parts) * FORMAT_BYTES[dtype]
     operations = {
-        "prefill": 2 * (tokens * parts.prunable + parts.head),
+        "prefill": prefill_operations(parts, tokens),
         "decode": 2 * (parts.prunable + parts.head),
     }
     estimates = {}

@@ -4,17 +4,20 @@ where plans were measured?)."""
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from pruning.planning.forecast.fit import KAPPA_SD, MAX_KL, PRIOR_KAPPA
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, Forecast, costs_at
+from pruning.planning.forecast.predict import BAND, GROUP_SPREAD, Forecast, plan_costs
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.planning.recipe.plan import LAYERS, Group, Plan
 
 # A sum that is the end of what was measured by another order of adding is not beyond it.
 ROUNDING = 1e-9
+# So many whole layers, or neighbours, make a forecast weak once they cost this share of the KL.
+MANY_LAYERS, WEAK_SHARE = 3, 0.25
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,35 @@ class Reach:
     beyond: int
 
 
+@dataclass(frozen=True)
+class LayerSet:
+    """The whole layers of a plan: their numbers, the share of the forecast KL that they cost, 0..1, and how
+    many pairs of them are neighbours.
+
+    `weak`: the forecast leans on costs that were worked out one layer at a time, and here layers that lean on
+    each other go together; only a measurement of the plan says what that costs.
+    """
+
+    layers: tuple[int, ...]
+    share: float
+    neighbours: int
+
+    @property
+    def weak(self) -> bool:
+        together = len(self.layers) >= MANY_LAYERS or self.neighbours > 0
+        return together and self.share >= WEAK_SHARE
+
+
+def layer_set(forecaster: Forecaster, plan: Plan) -> LayerSet | None:
+    """What is to be said of the plan's whole layers; None where it drops none."""
+    layers = tuple(sorted(layer for (layer, kind), level in plan.items() if kind == LAYERS and level > 0))
+    if not layers:
+        return None
+    costs = forecaster.costs(plan)
+    share = float(costs[forecaster.smap.mix.layers].sum()) / max(float(costs.sum()), 1e-30)
+    return LayerSet(layers, share, sum(after - before == 1 for before, after in pairwise(layers)))
+
+
 def one_by_one(
     smap: SensitivityMap, plan: Plan, singles: Mapping[Group, Sequence[tuple[float, float]]] | None = None
 ) -> tuple[float, float]:
@@ -57,7 +89,7 @@ def one_by_one(
     of single groups, which the factor is fitted to; without any it is the prior's κ. The fit to measured
     plans is left out: it is about groups together, and would hide just what is asked for.
     """
-    costs = costs_at(smap, smap.levels_of(plan), smap.logs[1])
+    costs = plan_costs(smap, plan, smap.logs[1])
     total = float(costs.sum())
     if total <= 0:
         return 0.0, 0.0
@@ -76,7 +108,7 @@ def _factor(
         logs = [
             math.log(kl / cost)
             for level, kl in points
-            if kl > 0 and (cost := costs_at(smap, smap.levels_of({group: level}), smap.logs[1]).sum()) > 0
+            if kl > 0 and (cost := plan_costs(smap, {group: level}, smap.logs[1]).sum()) > 0
         ]
         if logs:
             log_ratios.append(float(np.mean(logs)))

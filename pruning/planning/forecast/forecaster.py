@@ -6,21 +6,28 @@ from functools import cached_property
 
 import numpy as np
 
-from pruning.planning.cost.storage import bitmask_bytes
 from pruning.planning.forecast.fit import ForecastFit, fit_parameters
 from pruning.planning.forecast.fit import prior as prior_fit
-from pruning.planning.forecast.predict import Forecast, costs_at, outcome, sparse_bytes, spread_of
+from pruning.planning.forecast.predict import (
+    Forecast,
+    Sizes,
+    outcome,
+    plan_costs,
+    size_alone,
+    sizes_at,
+    spread_of,
+)
 from pruning.planning.forecast.quality import fit_quality
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.planning.recipe.plan import LAYERS, Group, Plan
 
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
     """A sensitivity map with the fit that its costs are read by: KL = κ · (Σ_g w_g · c_g)^β.
 
-    c_g is what the map says group g costs at its level, w_g its weight by the fit. One forecast takes far
-    less than a millisecond.
+    c_g is what the map says group g costs at its level, in what units leave of it; w_g is its weight by the
+    fit. One forecast takes far less than a millisecond.
     """
 
     smap: SensitivityMap
@@ -30,6 +37,11 @@ class Forecaster:
     def prior(cls, smap: SensitivityMap) -> "Forecaster":
         """With what holds before any plan is measured."""
         return cls(smap, prior_fit(smap.kinds))
+
+    @classmethod
+    def plain(cls, smap: SensitivityMap) -> "Forecaster":
+        """By the map alone, whose kinds count alike: to draw plans with, which no prior is to change."""
+        return cls(smap, replace(prior_fit(smap.kinds), weights=dict.fromkeys(smap.kinds, 1.0)))
 
     @classmethod
     def fitted(
@@ -48,7 +60,7 @@ class Forecaster:
         PruningError
             For a plan with a group that the map does not have.
         """
-        pairs = [(costs_at(smap, smap.levels_of(plan)), kl) for plan, kl in measured]
+        pairs = [(plan_costs(smap, plan), kl) for plan, kl in measured]
         pairs = [(costs, kl) for costs, kl in pairs if costs.sum() > 0 and kl > 0]
         costs = np.array([costs for costs, _ in pairs]).reshape(-1, len(smap.groups))
         kls = np.array([kl for _, kl in pairs])
@@ -69,7 +81,7 @@ class Forecaster:
 
     def costs(self, plan: Plan) -> np.ndarray:
         """Each group's weighted cost w_g · c_g at the plan's levels [groups]."""
-        return np.asarray(costs_at(self.smap, self.smap.levels_of(plan)) * self.weights)
+        return np.asarray(plan_costs(self.smap, plan) * self.weights)
 
     def kl_of(self, cost: float) -> float:
         """The forecast KL, nats per token, at this Σ of weighted costs."""
@@ -93,9 +105,8 @@ class Forecaster:
         PruningError
             For a group that the map does not have.
         """
-        levels, costs = self.smap.levels_of(plan), self.costs(plan)
-        pruned, size = float(levels @ self.smap.parameters), sparse_bytes(self.smap, levels)
-        return self._outcome(costs, pruned, size)
+        levels = self.smap.mix.whole(self.smap.levels_of(plan))
+        return self._outcome(self.costs(plan), sizes_at(self.smap, levels))
 
     def forecast_alone(self) -> dict[tuple[Group, float], Forecast]:
         """The forecast of every group at every level of the map, that group alone pruned; level 0 included.
@@ -103,21 +114,18 @@ class Forecaster:
         From the map's single-group costs, without the weights, which are about plans of many groups.
         """
         smap, costs = self.smap, np.exp(self.smap.logs[1])
-        width = int(smap.dense["weight_bytes"])
         dense = self.forecast({})
         forecasts = {(group, 0.0): dense for group in smap.groups}
         for row, group in enumerate(smap.groups):
-            count = int(smap.parameters[row])
             for column, level in enumerate(map(float, smap.levels)):
-                saved = count * width - bitmask_bytes(count, (1 - level) * count, width)
                 alone = np.zeros(len(smap.groups))
                 alone[row] = costs[row, column]
-                size = round(smap.dense["bytes"] - saved)
-                forecasts[group, level] = self._outcome(alone, level * count, size)
+                share = 1.0 if group[1] == LAYERS else level
+                forecasts[group, level] = self._outcome(alone, size_alone(smap, row, share))
         return forecasts
 
-    def _outcome(self, costs: np.ndarray, pruned: float, size: int) -> Forecast:
+    def _outcome(self, costs: np.ndarray, sizes: Sizes) -> Forecast:
         """The forecast at these weighted costs [groups]."""
         kl = self.kl_of(float(costs.sum()))
         spread = spread_of(self.smap, costs, self.fit)
-        return outcome(self.smap, kl, spread, pruned, size, self.fit.quality)
+        return outcome(self.smap, kl, spread, sizes, self.fit.quality)

@@ -5,6 +5,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,11 +13,16 @@ from pruning.planning.cost.storage import bitmask_bytes
 from pruning.planning.forecast.fit import MAX_KL, PIVOT, ForecastFit
 from pruning.planning.forecast.quality import QualityFit
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import UNIT_KINDS
+from pruning.planning.recipe.plan import Plan
 
 BAND = 1.2816  # the band's half width in standard deviations: eight times in ten, if log errors are normal
 DEPTH = "depth"
 GROUP_SPREAD = 0.3  # one group alone, from 100 measured points at 50 % and 70 %
+# A whole layer is priced less well, and layers lean on each other: what a set of them is off by besides, for
+# each after the first and for each pair of neighbours.
+LAYER_SPREAD, SET_SPREAD = 0.5, 0.1
+# A weight beside units costs its share of the group to this power.
+KEPT_POWER = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Forecast:
     """What a plan is forecast to do; `_low` and `_high` hold the truth eight times in ten.
 
     `kl` in nats per token; `agreement` and `accuracy` 0..1; `parameters` are those kept; `file_bytes` is
-    what an ordinary export writes, `bytes` what a compact one does (the same where whole units are pruned);
-    `sparsity` is the share of prunable weights pruned.
+    what an ordinary export writes, units cut out of it, `bytes` what a compact one does; `sparsity` is the
+    share of prunable weights pruned, with units or by themselves.
     """
 
     kl: float
@@ -46,16 +52,31 @@ class Forecast:
     sparsity: float
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What a plan leaves. `pruned` prunable weights are gone and `rest`, others of whole layers that go;
+    `bytes` of a compact file, `file_bytes` of an ordinary one."""
+
+    pruned: float
+    rest: float
+    bytes: int
+    file_bytes: int
+
+
 def spread_of(smap: SensitivityMap, costs: np.ndarray, fit: ForecastFit) -> float:
     """The standard deviation of log KL at these weighted costs [groups].
 
-    Three things add up: what no factor explains, how well the factors are known (least near what was
-    measured), and the errors of single groups, which average out over as many as carry the cost.
+    What adds up: what no factor explains, how well the factors are known (least near what was measured), the
+    errors of single groups, which average out over as many as carry the cost, and those of sets of layers.
     """
     total = float(costs.sum())
     if total <= 0:
         return fit.spread
-    variance = fit.spread**2 + GROUP_SPREAD**2 * float(costs @ costs) / total**2
+    single = costs * np.where(smap.mix.layers, LAYER_SPREAD, GROUP_SPREAD)
+    variance = fit.spread**2 + float(single @ single) / total**2
+    whole = float(costs[smap.mix.layers].sum()) / total
+    if whole > 0:
+        variance += (SET_SPREAD * whole) ** 2 * leaning(smap, costs)
     if fit.covariance:
         shares = dict(zip((*smap.kinds, DEPTH), costs @ smap.traits / total, strict=True))
         of_traits = [fit.beta * float(shares.get(trait, 0.0)) for trait in (*fit.weights, DEPTH)]
@@ -64,13 +85,15 @@ def spread_of(smap: SensitivityMap, costs: np.ndarray, fit: ForecastFit) -> floa
     return math.sqrt(variance)
 
 
-def outcome(
-    smap: SensitivityMap, kl: float, spread: float, pruned: float, size: int, quality: QualityFit
-) -> Forecast:
-    """The forecast at this KL, whose log has the standard deviation `spread`.
+def leaning(smap: SensitivityMap, costs: np.ndarray) -> int:
+    """How many layers go after the first, and how many pairs of them are neighbours; 0 for a single one."""
+    rows = np.flatnonzero(smap.mix.layers & (costs > 0))
+    gone = sorted(smap.groups[row][0] for row in rows)
+    return max(0, len(gone) - 1) + sum(after - before == 1 for before, after in pairwise(gone))
 
-    `pruned` weights are zero, and all weights take `size` bytes in the form that leaves them out.
-    """
+
+def outcome(smap: SensitivityMap, kl: float, spread: float, sizes: Sizes, quality: QualityFit) -> Forecast:
+    """The forecast at this KL, whose log has the standard deviation `spread`, of a plan with these sizes."""
     factor = math.exp(BAND * spread)
     perplexity, accuracy = smap.dense["perplexity"], smap.dense["accuracy"]
     loss = quality.loss.band_at(kl, spread, BAND)
@@ -89,10 +112,10 @@ def outcome(
         accuracy=accuracy * math.exp(-quality.accuracy.at(kl)),
         accuracy_low=accuracy * math.exp(-wrong[1]),
         accuracy_high=min(1.0, accuracy * math.exp(-wrong[0])),
-        parameters=round(smap.dense["parameters"] - pruned),
-        bytes=size,
-        file_bytes=size if smap.structure in UNIT_KINDS else round(smap.dense["bytes"]),
-        sparsity=pruned / smap.prunable,
+        parameters=round(smap.dense["parameters"] - sizes.pruned - sizes.rest),
+        bytes=sizes.bytes,
+        file_bytes=sizes.file_bytes,
+        sparsity=sizes.pruned / smap.prunable,
     )
 
 
@@ -101,16 +124,45 @@ def _grown(perplexity: float, loss: float) -> float:
     return perplexity * math.exp(min(loss, MAX_KL))
 
 
-def sparse_bytes(smap: SensitivityMap, levels: np.ndarray) -> int:
-    """The weights' size in a compact file, in bytes: in each group one bit per weight and those kept.
+def sizes_at(smap: SensitivityMap, levels: np.ndarray) -> Sizes:
+    """The sizes at these levels [groups], of whole units.
 
-    Units pruned whole take no bytes at all.
+    Units are cut out, and take no bytes. An ordinary file holds single weights that are zero like any number,
+    a compact one has in each group one bit for a weight and those that are kept.
     """
-    width = int(smap.dense["weight_bytes"])
-    dense, kept = smap.parameters * width, (1 - levels) * smap.parameters
-    structured = smap.structure in UNIT_KINDS
-    sparse = kept * width if structured else bitmask_bytes(smap.parameters, kept, width)
-    return round(smap.dense["bytes"] - float((dense - sparse).sum()))
+    width, dense, mix = int(smap.dense["weight_bytes"]), float(smap.dense["bytes"]), smap.mix
+    if mix.units.all():
+        gone = float(levels @ smap.parameters)
+        return Sizes(gone, 0.0, round(dense - width * gone), round(dense - width * gone))
+    there = np.where(mix.units, 0.0, smap.parameters * mix.kept(levels))
+    kept = (1 - levels) * there
+    rest = float(levels @ mix.rest)
+    cut = smap.prunable - float(there.sum())
+    saved = float((there * width - bitmask_bytes(there, kept, width)).sum())
+    ordinary = dense - width * (cut + rest)
+    return Sizes(smap.prunable - float(kept.sum()), rest, round(ordinary - saved), round(ordinary))
+
+
+def size_alone(smap: SensitivityMap, row: int, level: float) -> Sizes:
+    """The sizes where the group in a row of the map is pruned to a level, and nothing else."""
+    width, dense = int(smap.dense["weight_bytes"]), float(smap.dense["bytes"])
+    count = int(smap.parameters[row])
+    gone, rest = level * count, level * int(smap.mix.rest[row])
+    if smap.mix.units[row]:
+        size = round(dense - width * gone)
+        return Sizes(gone - rest, rest, size, size)
+    saved = count * width - float(bitmask_bytes(count, count - gone, width))
+    return Sizes(gone, 0.0, round(dense - saved), round(dense))
+
+
+def plan_costs(smap: SensitivityMap, plan: Plan, logs: np.ndarray | None = None) -> np.ndarray:
+    """Cost of each group in a plan [groups], before any fit: of units, and of weights in what stays of their
+    group beside them. `logs` as in `costs_at`.
+
+    Raises PruningError for a group that the map does not have.
+    """
+    levels = smap.mix.whole(smap.levels_of(plan))
+    return costs_at(smap, levels, logs) * smap.mix.kept(levels) ** KEPT_POWER
 
 
 def costs_at(smap: SensitivityMap, levels: np.ndarray, logs: np.ndarray | None = None) -> np.ndarray:

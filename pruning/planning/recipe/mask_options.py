@@ -4,14 +4,17 @@ All of it belongs to the mask and none to a criterion; every criterion can be us
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_level, parse_layers
+from pruning.planning.recipe.plan import KINDS, LAYERS, UNIT_KINDS, Group, Plan, format_level, parse_layers
 
-STRUCTURES = ("unstructured", "n:m", "block", *UNIT_KINDS)
+WEIGHT_STRUCTURES = ("unstructured", "n:m", "block")
+STRUCTURES = (*WEIGHT_STRUCTURES, *UNIT_KINDS)
+# Of a plan with units and something beside; the options of its weights stay what they are.
+MIXED = "mixed"
 SCOPES = ("row", "group", "layer", "model")
 POOLED = ("layer", "model")
 # Where one threshold serves several groups, none of them is pruned further than this without a `ceiling`.
@@ -28,9 +31,10 @@ class MaskOptions:
     or of the whole model; None leaves it to the criterion. `protect`: layers that stay dense, like "0-1,29".
     `floor` and `ceiling`: levels (0..1) that no group which is pruned at all goes under or over.
 
-    The other structures are whole units (structured pruning). `compensate`: the weights kept in a layer whose
-    neurons or heads are pruned are fitted to compensate for them (least squares). `round_to`: the number of
-    neurons kept is rounded to the nearest multiple of this.
+    The other structures are whole units (structured pruning), alone or "mixed" with others and with single
+    weights; which of these it is follows from the plan (`for_plan`). `compensate`: the weights kept in a
+    layer whose neurons or heads are pruned are fitted to compensate for them (least squares). `round_to`: the
+    number of neurons kept is rounded to the nearest multiple of this.
     """
 
     structure: str = "unstructured"
@@ -46,7 +50,14 @@ class MaskOptions:
     @property
     def whole(self) -> bool:
         """Whether whole units are pruned (structured pruning)."""
-        return self.structure in UNIT_KINDS
+        return self.structure in (*UNIT_KINDS, MIXED)
+
+    @property
+    def of_weights(self) -> str:
+        """The structure of single weights: unstructured, n:m or block."""
+        if self.structure in WEIGHT_STRUCTURES:
+            return self.structure
+        return "n:m" if self.pattern else "block" if self.block else "unstructured"
 
     def __post_init__(self) -> None:
         _check_structure(self)
@@ -64,6 +75,10 @@ class MaskOptions:
         """Only what differs from its default."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
+    def written(self) -> dict[str, Any]:
+        """What differs from its default, as recipes and commands write it: the structure is the weights'."""
+        return replace(self, structure=self.of_weights).changed() if self.whole else self.changed()
+
     def everywhere(self) -> dict[str, Any]:
         """Every option, None where it has its default: to look for results made with just these options."""
         return {**dict.fromkeys(names()), **self.changed()}
@@ -74,15 +89,55 @@ def names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(MaskOptions))
 
 
+def planned_options(values: Mapping[str, Any], kinds: Collection[str]) -> MaskOptions:
+    """Options from plain values, with the structure that follows from the kinds in a plan.
+
+    One kind of unit alone is its own structure, units with anything beside are "mixed", and weights alone
+    have the structure of weights. Of a plan that prunes nothing the structure is the one given.
+
+    Raises
+    ------
+    PruningError
+        For an option of weights where no weights are pruned, or of units where none are.
+    """
+    units = [kind for kind in UNIT_KINDS if kind in kinds]
+    weights = any(kind in KINDS for kind in kinds)
+    given = values.get("structure") or WEIGHT_STRUCTURES[0]
+    if not units and not weights:
+        return MaskOptions.of(values)
+    if given in UNIT_KINDS and given not in units:
+        raise PruningError(
+            f"With the structure {given} only {given} can go, and the plan has none. Set some, such as "
+            f"{given}=0.2, or leave the structure out."
+        )
+    if given not in WEIGHT_STRUCTURES:
+        given = "n:m" if values.get("pattern") else "block" if values.get("block") else WEIGHT_STRUCTURES[0]
+    MaskOptions(given, values.get("pattern"), values.get("block"))  # refuses a structure without its numbers
+    structure = given if not units else MIXED if weights or len(units) > 1 else units[0]
+    options = MaskOptions.of({**values, "structure": structure})
+    if not options.compensate and not set(units) - {LAYERS}:
+        raise PruningError("Only neurons and heads are compensated for. Leave compensate out.")
+    if options.round_to is not None and "neurons" not in units:
+        raise PruningError("round_to is a number of neurons, and this plan removes none. Leave it out.")
+    return options
+
+
+def for_plan(options: MaskOptions, kinds: Collection[str]) -> MaskOptions:
+    """The same options with the structure that follows from a plan's kinds, see `planned_options`."""
+    return planned_options(options.changed(), kinds)
+
+
 def _check_structure(options: MaskOptions) -> None:
     structure = options.structure
-    if structure not in STRUCTURES:
+    if structure not in (*STRUCTURES, MIXED):
         raise PruningError(f'There is no structure "{structure}". Use one of {", ".join(STRUCTURES)}.')
+    if options.pattern is not None and options.block is not None:
+        raise PruningError("A pattern and a block cannot both be: leave one of them out.")
     for name, owner, example in (("pattern", "n:m", "2:4"), ("block", "block", "16x16")):
         given = getattr(options, name)
         if structure == owner and given is None:
             raise PruningError(f"The structure {owner} needs a {name}, such as {name}={example}.")
-        if structure != owner and given is not None:
+        if structure not in (owner, MIXED) and given is not None:
             raise PruningError(
                 f"A {name} goes with the structure {owner}, and this one is {structure}. "
                 f"Set structure={owner}, or leave the {name} out."
@@ -96,15 +151,16 @@ def _check_structure(options: MaskOptions) -> None:
 def _check_bounds(options: MaskOptions) -> None:
     if options.scope is not None and options.scope not in SCOPES:
         raise PruningError(f'There is no scope "{options.scope}". Use one of {", ".join(SCOPES)}.')
-    if options.whole and options.scope is not None:
+    if options.structure in UNIT_KINDS and options.scope is not None:
         raise PruningError(f"{options.structure} have no scope: those of one layer are compared.")
-    if not options.whole and not options.compensate:
-        raise PruningError("Only neurons and heads are compensated for. Leave compensate out.")
-    if options.round_to is not None and (options.structure != "neurons" or options.round_to < 1):
+    if options.structure == MIXED and options.scope in POOLED:
         raise PruningError(
-            "round_to is a number of neurons, 1 or more, and goes with the structure neurons. Leave it out."
+            "Where whole units go the weights of each layer are pruned before the next is looked at, so that "
+            f"there is no scope {options.scope}. Use the scope row or group."
         )
-    if options.scope is not None and options.structure == "n:m":
+    if options.round_to is not None and options.round_to < 1:
+        raise PruningError("round_to is a number of neurons, 1 or more.")
+    if options.scope is not None and options.pattern is not None:
         raise PruningError("The structure n:m has no scope: each M inputs are compared with one another.")
     if options.protect is not None:
         parse_layers(options.protect, "Protected layers")
@@ -164,12 +220,14 @@ def effective(plan: Plan, groups: Sequence[Group], options: MaskOptions) -> Plan
         )
     floor, ceiling = (0.0, 1.0) if options.scope in POOLED else bounds(options)
     bounded = {
-        group: min(max(level, floor), ceiling)
+        group: level if group[1] == LAYERS else min(max(level, floor), ceiling)
         for group, level in plan.items()
         if group[0] not in spared and level > 0.0
     }
     if options.pattern is not None:
-        _check_pattern(bounded, options.pattern)
+        _check_pattern(
+            {group: level for group, level in bounded.items() if group[1] in KINDS}, options.pattern
+        )
     return {group: level for group, level in bounded.items() if level > 0.0}
 
 

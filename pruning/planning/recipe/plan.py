@@ -1,18 +1,25 @@
-"""A plan: the share of weights to prune in each group.
+"""A plan: the share to prune of each group of weights, and of each layer's whole units.
 
-A group is (layer, kind); its level is the share of its weights that is pruned, 0 (dense) to 0.95. Plans are
-written as short settings, `up=0.5` or `down@0-3,7=0.1`, in which a later setting wins over an earlier one.
+A group is (layer, kind). Of a kind of weights the level is the share pruned, 0 (dense) to 0.95; of a kind of
+units the share of the layer's units that go; a layer itself goes (1) or stays (0). Units go first: where a
+plan has both, the level of weights is the share of those that stay. Plans are written as short settings,
+`up=0.5`, `heads@8-20=0.22` or `layers@17=1`, in which a later setting wins over an earlier one.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from pruning.errors import PruningError
 
 KINDS = ("qkv", "attn_out", "gate", "up", "down")
-# Units of structured pruning; a plan holds groups of weights, or one kind of unit in each layer.
+# Units of structured pruning.
 UNIT_KINDS = ("neurons", "heads", "kv_groups", "layers")
+LAYERS = "layers"
+# Units that share weights: a layer can lose some of one or of the other.
+EXCLUSIVE = ("heads", "kv_groups")
+# Units first, as they go.
+ALL_KINDS = (*UNIT_KINDS[::-1], *KINDS)
 MAX_LEVEL = 0.95
 MIN_STEP = 0.001
 
@@ -21,31 +28,68 @@ Plan = dict[Group, float]
 
 
 def parse_settings(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
-    """The plan that settings such as `up=0.5`, `down@0-3,7=0.1` or `all=0.3` describe for a model's groups.
+    """The plan that settings such as `up=0.5`, `heads@8-20=0.22` or `all=0.3` describe for a model's groups.
 
-    Later settings win. Groups at level 0 are left out of the plan. Raises PruningError for a setting that
-    cannot be read, a kind or layer that the model has not, and a level outside 0..0.95.
+    Later settings win, and with a layer all that was set in it goes. Groups at level 0 are left out of the
+    plan; `all` is every kind of weights.
+
+    Raises
+    ------
+    PruningError
+        For a setting that cannot be read, a kind or layer that the model has not, a level outside 0..0.95,
+        and settings that contradict one another, both named.
     """
     plan = named_levels(settings, groups)
-    return {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
+    plan = {group: plan[group] for group in groups if plan.get(group, 0.0) > 0.0}
+    check_together(plan)
+    return plan
 
 
 def named_levels(settings: Sequence[str], groups: Sequence[Group]) -> Plan:
     """The level of every group that settings name, levels of 0 included; otherwise as `parse_settings`."""
     plan: Plan = {}
+    by_layer: dict[int, list[Group]] = {}
+    for group in groups:
+        by_layer.setdefault(group[0], []).append(group)
     for setting in settings:
         kind, layers, level = _read_setting(setting)
-        if kind == "all" and any(other in UNIT_KINDS for _, other in groups):
-            raise PruningError(f'Setting "{setting}": say what is to go, like {groups[0][1]}={level:g}.')
-        plan.update(dict.fromkeys(select(groups, kind, layers, f'Setting "{setting}"'), level))
+        chosen = select(groups, kind, layers, f'Setting "{setting}"')
+        gone = {layer for layer, other in plan if other == LAYERS and plan[layer, other] > 0}
+        if layers is None and kind != LAYERS:
+            # What is said of every layer is said of those that are there.
+            chosen = [group for group in chosen if group[0] not in gone]
+        for group in chosen:
+            if kind == LAYERS and level > 0:
+                plan.update(dict.fromkeys((g for g in by_layer[group[0]] if plan.get(g)), 0.0))
+            plan[group] = level
     return plan
+
+
+def check_together(plan: Plan) -> None:
+    """Raise PruningError where two levels of the plan contradict each other; it names both."""
+    for (layer, kind), level in plan.items():
+        if not level:
+            continue
+        if kind != LAYERS and plan.get((layer, LAYERS)):
+            raise PruningError(
+                f"Layer {layer} goes (layers@{layer}=1), so nothing in it can be pruned besides: leave out "
+                f"{kind}@{layer}={format_level(level)}, or keep the layer."
+            )
+        other = plan.get((layer, EXCLUSIVE[1])) if kind == EXCLUSIVE[0] else None
+        if other:
+            raise PruningError(
+                f"In layer {layer} both heads={format_level(level)} and kv_groups={format_level(other)} are "
+                "set, and a KV group is made of heads. Set one of the two to 0 there."
+            )
 
 
 def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
     """The shortest settings that `parse_settings` reads back as `plan`: a default a kind, then exceptions."""
     defaults, exceptions = summarise(plan, groups)
-    if len(defaults) > 1 and len(set(defaults.values())) == 1:
-        defaults = {"all": next(iter(defaults.values()))}
+    weights = {kind: level for kind, level in defaults.items() if kind in KINDS}
+    if len(weights) > 1 and len(set(weights.values())) == 1:
+        shared = next(iter(weights.values()))
+        defaults = {kind: level for kind, level in defaults.items() if kind not in KINDS} | {"all": shared}
     return [f"{kind}={format_level(level)}" for kind, level in defaults.items() if level > 0.0] + [
         f"{kind}@{layers}={format_level(level)}" for kind, layers, level in exceptions
     ]
@@ -54,7 +98,8 @@ def format_settings(plan: Plan, groups: Sequence[Group]) -> list[str]:
 def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], list[tuple[str, str, float]]]:
     """A plan as people read it: the commonest level of each kind, and (kind, layers, level) for the rest.
 
-    Every kind that the model has gets a default, 0 where most of its groups stay dense.
+    Every kind that the model has gets a default, 0 where most of its groups stay dense. Layers that go come
+    first, and count in no other kind.
     """
     strangers = sorted(set(plan) - set(groups))
     if strangers:
@@ -64,17 +109,32 @@ def summarise(plan: Plan, groups: Sequence[Group]) -> tuple[dict[str, float], li
         )
     defaults: dict[str, float] = {}
     exceptions: list[tuple[str, str, float]] = []
-    for kind in (*KINDS, *UNIT_KINDS):
-        levels = {layer: plan.get((layer, kind), 0.0) for layer, other in groups if other == kind}
+    gone = {layer for layer, kind in plan if kind == LAYERS}
+    for kind in ALL_KINDS:
+        levels = {
+            layer: plan.get((layer, kind), 0.0)
+            for layer, other in groups
+            if other == kind and (kind == LAYERS or layer not in gone)
+        }
         if not levels:
             continue
         counts = Counter(levels.values())
-        default = min(counts, key=lambda level: (-counts[level], level))
+        default = 0.0 if kind == LAYERS else min(counts, key=lambda level: (-counts[level], level))
         defaults[kind] = default
         for level in sorted(set(counts) - {default}):
             layers = [layer for layer, given in levels.items() if given == level]
             exceptions.append((kind, format_layers(layers), level))
     return defaults, exceptions
+
+
+def kinds_of(settings: Iterable[str]) -> set[str]:
+    """The kinds that settings give a level above 0, `all` being every kind of weights."""
+    kinds: set[str] = set()
+    for setting in settings:
+        kind, _, level = _read_setting(setting)
+        if level > 0:
+            kinds |= set(KINDS) if kind == "all" else {kind}
+    return kinds
 
 
 def plan_id(plan: Plan) -> tuple[tuple[int, str, float], ...]:
@@ -87,15 +147,17 @@ def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -
 
     `where` opens the sentence of the PruningError raised when the model has no such kind or layer.
     """
-    present = [name for name in (*KINDS, *UNIT_KINDS) if any(name == other for _, other in groups)]
-    if kind in UNIT_KINDS and kind not in present:
-        raise PruningError(f"{where}: {kind} go with the structure {kind}. Set it (--structure {kind}).")
+    present = [name for name in ALL_KINDS if any(name == other for _, other in groups)]
+    if kind not in (*ALL_KINDS, "all"):
+        raise PruningError(f'{where}: there is no group "{kind}". Use one of {", ".join(ALL_KINDS)}, or all.')
     if kind in KINDS and set(present) <= set(UNIT_KINDS):
-        raise PruningError(f"{where}: with the structure {present[0]} only {present[0]} can go, not {kind}.")
-    if kind not in (*KINDS, *UNIT_KINDS, "all"):
-        raise PruningError(f'{where}: there is no group "{kind}". Use one of {", ".join(KINDS)}, or all.')
+        raise PruningError(f"{where}: only {' and '.join(present)} can go here, not {kind}.")
     if kind != "all" and kind not in present:
-        raise PruningError(f'{where}: this model has no group "{kind}". It has {", ".join(present)}.')
+        unpriced = kind in UNIT_KINDS and set(present) <= set(KINDS)
+        hint = " Draw the map again to plan whole units." if unpriced else ""
+        raise PruningError(f'{where}: this model has no group "{kind}". It has {", ".join(present)}.{hint}')
+    if kind == "all" and not set(present) & set(KINDS):
+        raise PruningError(f"{where}: say what is to go, such as {present[0]}.")
     numbers = None if layers is None else parse_layers(layers, where)
     last = max((layer for layer, _ in groups), default=-1)
     if numbers is not None and max(numbers) > last:
@@ -103,7 +165,7 @@ def select(groups: Sequence[Group], kind: str, layers: str | None, where: str) -
     chosen = [
         (layer, other)
         for layer, other in groups
-        if kind in (other, "all") and (numbers is None or layer in numbers)
+        if (kind == other or (kind == "all" and other in KINDS)) and (numbers is None or layer in numbers)
     ]
     if not chosen:
         raise PruningError(f"{where}: no group of this model matches. Name other layers or another group.")
@@ -189,13 +251,6 @@ def format_levels(levels: Sequence[float]) -> str:
         if step >= MIN_STEP and parse_levels(text) == ordered:
             return text
     return ",".join(format_level(level) for level in ordered)
-
-
-def sparsity(plan: Plan, parameters: Mapping[Group, int]) -> float:
-    """The share of all prunable weights that the plan prunes, 0..1; `parameters` is weights per group."""
-    total = sum(parameters.values())
-    removed = sum(level * parameters[group] for group, level in plan.items())
-    return removed / total if total else 0.0
 
 
 def units_gone(total: int, level: float, round_to: int | None = None) -> int:

@@ -1,13 +1,14 @@
 """Presets: ready plans around one overall level, with their numbers in view and open to change.
 
-The level of every group is fixed + times × the overall level.
+The level of every group is fixed + times × the overall level. Presets are about single weights; the guide's
+have heads besides, where the groups have any.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, check_level
+from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan, check_level
 
 Parts = tuple[float, float]
 
@@ -49,7 +50,7 @@ def _mlp(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, flo
 
 
 def _guide(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, float]) -> Parts:
-    part = _attention if kind in ("qkv", "attn_out") else _mlp
+    part = _attention if kind in _ATTENTION else _mlp
     return part(layer, kind, layers, numbers)
 
 
@@ -69,16 +70,18 @@ def _ramp(layer: int, kind: str, layers: Sequence[int], numbers: Mapping[str, fl
 
 
 MOST_TIMES = 3.0
-_ATTENTION = {"qkv": Number(0.1, 0.0, MAX_LEVEL), "attn_out": Number(0.25, 0.0, MAX_LEVEL)}
+_ATTENTION = {"qkv": Number(0.1, 0.0, MAX_LEVEL), "heads": Number(0.25, 0.0, MAX_LEVEL)}
 _MLP = {"gate_up_times": Number(1.5, 0.0, MOST_TIMES), "down_times": Number(0.5, 0.0, MOST_TIMES)}
 
 PRESETS: Mapping[str, Preset] = {
     "uniform": Preset("The same level in every group.", {}, _uniform),
     "guide": Preset(
-        "Light on attention, heavier on gate and up than on down.", {**_ATTENTION, **_MLP}, _guide
+        "A tenth of QKV and a quarter of the heads; in the MLP heavier on gate and up than on down.",
+        {**_ATTENTION, **_MLP},
+        _guide,
     ),
     "guide_attention": Preset(
-        "Attention alone, lightly: QKV and the heads through the output projection.", _ATTENTION, _attention
+        "Attention alone: a tenth of the weights of QKV, and a quarter of the heads.", _ATTENTION, _attention
     ),
     "guide_mlp": Preset("The MLP alone, heavier on gate and up than on down.", _MLP, _mlp),
     "protect_early": Preset(
@@ -111,7 +114,11 @@ def preset_parts(name: str, groups: Sequence[Group], **numbers: float) -> dict[G
         _check_number(name, chosen, key, value)
     used = {key: number.default for key, number in chosen.numbers.items()} | numbers
     layers = sorted({layer for layer, _ in groups})
-    return {group: chosen.part(*group, layers, used) for group in groups}
+    none, guided = (0.0, 0.0), _ATTENTION.keys() & chosen.numbers.keys()
+    return {
+        group: chosen.part(*group, layers, used) if group[1] in KINDS or group[1] in guided else none
+        for group in groups
+    }
 
 
 def preset_plan(name: str, level: float, groups: Sequence[Group], **numbers: float) -> Plan:

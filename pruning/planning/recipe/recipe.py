@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.criterion_names import canonical_criterion
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
+from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, for_plan, names, planned_options
 from pruning.planning.recipe.plan import (
+    KINDS,
     MAX_LEVEL,
     UNIT_KINDS,
     Group,
@@ -37,12 +38,13 @@ from pruning.planning.recipe.recipe_entries import (
 )
 from pruning.planning.recipe.training import Training
 
-VERSION = 1
+VERSION = 2
 
 _HEADER = """\
 # A Prunescope recipe: what to remove from a model, and how the weights to go are chosen.
-# sparsity is the share of weights that goes (0 to {limit:g}) in each group of every layer;
-# exceptions name layers that differ, and a later one wins.
+# sparsity is the share that goes (0 to {limit:g}) in every layer: of its heads, KV groups or neurons, which
+# go whole and first, and of the weights that stay in each group (qkv, attn_out, gate, up, down); layers: 1
+# drops a layer. exceptions name layers that differ, and a later one wins.
 """
 
 
@@ -50,16 +52,14 @@ class Recipe(BaseModel):
     """Everything needed to prune the same weights of the same model again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    version: Literal[1]
+    version: Literal[2]
     name: Text | None = None
     notes: str | None = None
     created: datetime | None = None
     model: ModelEntry
     data: DataEntry
     criterion: Text
-    structure: Literal["unstructured", "n:m", "block", "neurons", "heads", "kv_groups", "layers"] = (
-        "unstructured"
-    )
+    structure: Literal["unstructured", "n:m", "block"] = "unstructured"
     pattern: Text | None = None
     block: Text | None = None
     scope: Literal["row", "group", "layer", "model"] | None = None
@@ -92,12 +92,10 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         try:
-            structured = self.options().whole
             levels = [(entry.kind, entry.level) for entry in self.exceptions]
             for kind, level in [*self.sparsity.items(), *levels]:
                 check_level(level, kind, kind)
-                if (kind in UNIT_KINDS) != structured or (structured and kind != self.structure):
-                    raise PruningError(f"{kind} do not go with the structure {self.structure}")
+            self.options()
         except PruningError as error:
             raise ValueError(str(error)) from error
         return self
@@ -136,9 +134,10 @@ class Recipe(BaseModel):
         where: str = "This recipe",
         problems: Sequence[str] = (),
     ) -> Self:
-        """The recipe in plain data; `problems` found earlier are reported with those found here."""
+        """The recipe in plain data, of any version; `problems` found earlier are reported with those found
+        here."""
         try:
-            recipe = cls.model_validate(value, context={"criteria": criteria})
+            recipe = cls.model_validate(_of_this_version(value), context={"criteria": criteria})
         except ValidationError as error:
             problems = [*problems, *(_problem(detail) for detail in error.errors())]
         if problems:
@@ -172,14 +171,17 @@ class Recipe(BaseModel):
             For levels that the options do not allow; it lists everything wrong.
         """
         defaults, exceptions = summarise(plan, groups)
+        kinds = {kind for _, kind in plan}
+        weights = bool(kinds & set(KINDS)) or not kinds
+        named = {kind: lv for kind, lv in defaults.items() if lv > 0 or (weights and kind in KINDS)}
         return cls.from_dict(
             {
                 "version": VERSION,
                 "model": model.model_dump(),
                 "data": data.model_dump(),
                 "criterion": criterion,
-                **options.changed(),
-                "sparsity": defaults,
+                **for_plan(options, kinds).written(),
+                "sparsity": named,
                 "exceptions": [{"kind": k, "layers": layers, "level": lv} for k, layers, lv in exceptions],
             }
         )
@@ -222,21 +224,33 @@ class Recipe(BaseModel):
         ]
 
     def options(self) -> MaskOptions:
-        """What is set beside the levels."""
-        return MaskOptions.of({name: getattr(self, name) for name in names()})
+        """What is set beside the levels, and the structure that follows from these."""
+        given = {name: getattr(self, name) for name in names()}
+        kinds = {kind for kind, level in self.sparsity.items() if level > 0}
+        kinds |= {entry.kind for entry in self.exceptions if entry.level > 0}
+        return planned_options(given, kinds)
 
     def to_plan(self, groups: Sequence[Group]) -> Plan:
         """The plan for a model's groups; PruningError when it names what the model has not."""
         return parse_settings(self.settings(), groups)
 
-    def check_model(self, fingerprint: str) -> None:
-        """Raise PruningError when the recipe was made for other weights than those with this fingerprint."""
-        if fingerprint != self.model.fingerprint:
+    def check_model(self, fingerprint: str, computed: str | None = None) -> None:
+        """Raise PruningError when the recipe was made for other weights than those with this fingerprint, or
+        `computed`, as they are computed with, which older recipes have."""
+        if self.model.fingerprint not in (fingerprint, computed):
             raise PruningError(
                 f"This recipe was made for another model: {self.model.reference} with the fingerprint "
-                f"{self.model.fingerprint}, and this one's is {fingerprint}. Load that model (in the same "
-                "dtype), or write a new recipe for this one."
+                f"{self.model.fingerprint}, and this one's is {fingerprint}. Load that model, "
+                "or write a new recipe for this one."
             )
+
+
+def _of_this_version(value: dict[str, Any]) -> dict[str, Any]:
+    """The same recipe as this version writes it: the first had whole units as the structure of all."""
+    if value.get("version") != 1:
+        return value
+    units = value.get("structure") in UNIT_KINDS
+    return {k: v for k, v in value.items() if not (units and k == "structure")} | {"version": VERSION}
 
 
 def _problem(detail: ErrorDetails) -> str:

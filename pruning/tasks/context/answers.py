@@ -21,7 +21,7 @@ def dense_answers(loaded: Loaded, head: Head, store: Store, progress: Progress) 
 
     Nothing may be pruned while it is asked.
     """
-    key = {"fingerprint": loaded.fingerprint, "device": loaded.device, "asked": _asked()}
+    key = {"fingerprint": loaded.computed, "device": loaded.device, "asked": _asked()}
     value = store.get(KIND, key)
     if value is None:
         note = "The unpruned model answers"

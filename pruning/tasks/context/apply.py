@@ -9,22 +9,21 @@ from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
-from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
+from pruning.planning.recipe.mask_options import effective, planned_options, scoped
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
-from pruning.tasks.context.units import units_change, units_plan
+from pruning.tasks.context.units import check_units, units_change
 
 
 def spec_of(
     session: Session, settings: Sequence[str], criterion: str, options: Mapping[str, Any]
 ) -> PruningSpec:
     """What is asked for, in its one spelling. Raises PruningError for what cannot be read or done."""
-    method, masks = named_criterion(criterion), MaskOptions.of(options)
-    structure = masks.structure if masks.whole else "unstructured"
-    plan = session.plan(settings, structure)
-    spec = PruningSpec(tuple(session.settings(plan, structure)), method.name, session.data, masks)
+    method, plan = named_criterion(criterion), session.plan(settings)
+    masks = planned_options(options, {kind for _, kind in plan})
+    spec = PruningSpec(tuple(session.settings(plan)), method.name, session.data, masks)
     if masks.whole:
-        units_plan(session, spec)
+        check_units(session, spec)
         return spec
     if method.updates:
         check(masks)

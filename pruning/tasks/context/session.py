@@ -133,13 +133,18 @@ class Session:
             return [(layer, structure) for layer in sorted({group.layer for group in self.groups})]
         return [(group.layer, group.kind) for group in self.groups]
 
-    def plan(self, settings: Sequence[str], structure: str = "unstructured") -> Plan:
-        """The plan of `settings`. Raises PruningError for what cannot be read."""
-        return parse_settings(list(settings), self.plan_groups(structure))
+    @property
+    def every_group(self) -> list[Group]:
+        """What any plan may name: whole units of each layer, and the model's groups of weights."""
+        return [group for kind in UNIT_KINDS for group in self.plan_groups(kind)] + self.plan_groups()
 
-    def settings(self, plan: Plan, structure: str = "unstructured") -> list[str]:
+    def plan(self, settings: Sequence[str]) -> Plan:
+        """The plan of `settings`, of any kinds. Raises PruningError for what cannot be read."""
+        return parse_settings(list(settings), self.every_group)
+
+    def settings(self, plan: Plan) -> list[str]:
         """The shortest settings that spell the plan."""
-        return format_settings(plan, self.plan_groups(structure))
+        return format_settings(plan, self.every_group)
 
     # ---- the text -------------------------------------------------------------------------------------
 
@@ -169,12 +174,12 @@ class Session:
 
     def subject_of(self, windows: Windows) -> results.Subject:
         """The model and the text of these windows."""
-        return results.Subject(self.loaded.fingerprint, self.data, windows.fingerprint)
+        return results.Subject(self.loaded.computed, self.data, windows.fingerprint)
 
     @property
     def key(self) -> dict[str, Any]:
         """The part of a result's key that says which model and which text it is about."""
-        return {"fingerprint": self.loaded.fingerprint, "data": self.data}
+        return {"fingerprint": self.loaded.computed, "data": self.data}
 
     @property
     def text_key(self) -> dict[str, Any]:
@@ -222,7 +227,7 @@ class Session:
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
             heard = self.stage("statistics", "Reading the calibration text")
-            identity = fisher.StatisticsIdentity(self.loaded.fingerprint, windows.fingerprint)
+            identity = fisher.StatisticsIdentity(self.loaded.computed, windows.fingerprint)
             made.statistics = fisher.collect(self.model, self.groups, windows.calibration, identity, heard)
             fisher_io.save(made.statistics, path)
         return made.statistics
@@ -256,4 +261,4 @@ class Session:
         )
 
     def _text_names(self, windows: Windows) -> dict[str, Any]:
-        return {"fingerprint": self.loaded.fingerprint, "data_fingerprint": windows.fingerprint}
+        return {"fingerprint": self.loaded.computed, "data_fingerprint": windows.fingerprint}

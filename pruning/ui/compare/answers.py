@@ -69,22 +69,14 @@ def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:
             **session.PERSIST,
         )
         request = _request(model, shown, prompts, int(length or LENGTHS[0]))
-        with page_frame.action_row():
-            pressed = st.button(
-                f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
-                type="primary",
-                icon=":material/chat:",
-                disabled=busy or not prompts,
-                key="ask",
-            )
-            if prompts:
-                page_frame.command(request)
-        if pressed:
-            with page_frame.user_errors():
-                requests.submit(request)
-                st.rerun()
-        if prompts:
-            page_frame.expected_time(request)
+        page_frame.submit_button(
+            f"Ask {counted(len(prompts), 'prompt')} of {counted(len(shown), 'plan')}",
+            request if prompts else None,
+            type="primary",
+            icon=":material/chat:",
+            disabled=busy,
+            key="ask",
+        )
 
 
 def _request(model: queries.Info, shown: list[Candidate], prompts: list[str], length: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from pruning.planning.recipe.plan import KINDS, Group
+from pruning.planning.recipe.plan import KINDS, UNIT_KINDS, Group
 from pruning.ui.shared import charts
 from pruning.ui.text import format, labels
 
@@ -30,8 +30,9 @@ def panels(groups: Sequence[Group], plans: Sequence[tuple[str, np.ndarray]]) -> 
         horizontal_spacing=0.03,
         vertical_spacing=0.5 / (down + 1),
     )
+    hurt = {group[1] for _, costs in plans for group, cost in zip(groups, costs, strict=True) if cost > 0}
     for number, (name, costs) in enumerate(plans):
-        for kind in KINDS:
+        for kind in (kind for kind in (*KINDS, *UNIT_KINDS) if kind in KINDS or kind in hurt):
             share = {g[0]: float(c) for g, c in zip(groups, costs, strict=True) if g[1] == kind}
             if share:
                 figure.add_bar(

@@ -36,7 +36,7 @@ class Candidate:
 
 def candidates(model: queries.Info, plan: Plan, forecaster: Forecaster) -> list[Candidate]:
     """The session's plan, if it is not pinned, and every pin that fits."""
-    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(model, forecaster)]
+    pinned = [Candidate(*pin, pinned=True) for pin in pinned_forecasts(forecaster)]
     if not plan or any(candidate.plan == plan for candidate in pinned):
         return pinned
     return [Candidate(HERE, plan, forecaster.forecast(plan), pinned=False), *pinned]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
+from pruning.planning.exports.llamacpp import PYTORCH, TIMED
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, names
-from pruning.planning.recipe.plan import Group, Plan, format_settings, plan_id
+from pruning.planning.recipe.mix import UNIT_PARTS, sparsity
+from pruning.planning.recipe.plan import LAYERS, UNIT_KINDS, Group, Plan, format_settings, plan_id
 from pruning.ui.data import session
 from pruning.ui.text import labels
 from pruning.workspace import results
@@ -30,19 +28,39 @@ def store() -> Store:
 
 @dataclass(frozen=True)
 class Info:
-    """What an inspected model is made of."""
+    """What an inspected model is made of.
+
+    `parameters`: prunable weights by group of weights; `unit_parameters`: those that all units of a kind have
+    in a layer, which overlap with them.
+    """
 
     facts: dict[str, Any]
-    groups: list[Group]
     parameters: dict[Group, int]
+    unit_parameters: dict[Group, int]
+
+    @property
+    def groups(self) -> list[Group]:
+        """What a plan may name: groups of weights, and after them units by layer."""
+        return [*self.parameters, *self.unit_parameters]
+
+    @property
+    def every_parameters(self) -> dict[Group, int]:
+        """Weights by group, of weights and of units."""
+        return {**self.parameters, **self.unit_parameters}
+
+    def sparsity(self, plan: Plan) -> float:
+        """The share of the prunable weights that a plan prunes, 0..1."""
+        return sparsity(plan, self.every_parameters)
 
     @property
     def fingerprint(self) -> str:
+        """Of the weights alone, as recipes carry it."""
         return str(self.facts["fingerprint"])
 
     @property
     def kinds(self) -> list[str]:
-        return list(dict.fromkeys(kind for _, kind in self.groups))
+        """Kinds of weights."""
+        return list(dict.fromkeys(kind for _, kind in self.parameters))
 
     @property
     def layers(self) -> int:
@@ -64,7 +82,27 @@ def info() -> Info | None:
     if facts is None:
         return None
     parameters = {(g["layer"], g["kind"]): int(g["parameters"]) for g in facts["groups"]}
-    return Info(facts, list(parameters), parameters)
+    return Info(facts, parameters, _unit_parameters(facts, parameters))
+
+
+def _unit_parameters(facts: dict[str, Any], parameters: dict[Group, int]) -> dict[Group, int]:
+    """Weights by (layer, kind) of units, as far as they were counted when the model was loaded.
+
+    Heads have the queries in qkv, which are as wide as what attn_out reads.
+    """
+    counts = facts.get("units") or {}
+    shapes = {(g["layer"], g["kind"]): g.get("shape") for g in facts["groups"]}
+    layers = sorted({layer for layer, _ in parameters})
+    weights: dict[Group, int] = {}
+    for kind in UNIT_KINDS[::-1]:
+        totals = [1] * len(layers) if kind == LAYERS else counts.get(kind, ())
+        for layer in (layer for layer, total in zip(layers, totals, strict=False) if total):
+            parts = {name: parameters.get((layer, name), 0) for name in UNIT_PARTS[kind]}
+            qkv, attn_out = shapes.get((layer, "qkv")), shapes.get((layer, "attn_out"))
+            if kind == "heads" and qkv and attn_out:
+                parts["qkv"] = round(parts["qkv"] * min(1.0, attn_out[1] / qkv[0]))
+            weights[layer, kind] = sum(parts.values())
+    return weights
 
 
 def device(model: Info) -> str:
@@ -75,7 +113,7 @@ def device(model: Info) -> str:
 
 def subject(model: Info) -> results.Subject | None:
     """The session's model with its text as it was met last; None where nothing is about it yet."""
-    return results.latest_subject(store(), model.fingerprint, session.current().data)
+    return results.latest_subject(store(), results.computed(model.facts), session.current().data)
 
 
 def baseline(model: Info) -> dict[str, Any] | None:
@@ -83,25 +121,33 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return results.baseline(store(), subject(model), device(model))
 
 
-def latency(model: Info) -> dict[str, Any] | None:
-    """What was timed last of this model, in its number format and on the session's device."""
-    return results.latency(store(), model.fingerprint, str(model.facts["dtype"]), device(model))
+def latency(model: Info, engine: str = PYTORCH) -> dict[str, Any] | None:
+    """What was timed last of this model, in its number format on the session's device, or of its GGUF."""
+    how = (str(model.facts["dtype"]), device(model)) if engine == PYTORCH else (TIMED, engine)
+    return results.latency(store(), results.computed(model.facts), *how)
 
 
 def sensitivity_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
-    """The map for a criterion (the session's); of several the one with most levels, then the newest."""
+    """The map for a criterion (the session's), its groups of weights; of several see `mixed_map`."""
+    smap = mixed_map(model, criterion)
+    return None if smap is None else smap.of_weights
+
+
+def mixed_map(model: Info, criterion: str | None = None) -> SensitivityMap | None:
+    """The whole map for a criterion (the session's), units and weights; of several the one with most levels,
+    then the newest."""
     row = results.best_map(store(), subject(model), criterion or session.current().criterion)
     return None if row is None else _map(row["id"], row["created"], row["value"])
 
 
 def other_map(model: Info) -> SensitivityMap | None:
-    """The map of another criterion on the session's text, to keep in view while the session's own is missing.
+    """The whole map of another criterion on the session's text, in view while the session's own is missing.
 
     Of several that of the criterion before, then of the one that newcomers start with.
     """
     first = (session.criterion_before(), session.Choice().criterion)
     names = [name for name in dict.fromkeys((*first, *labels.CRITERION_NAME)) if name is not None]
-    maps = (sensitivity_map(model, name) for name in names if name != session.current().criterion)
+    maps = (mixed_map(model, name) for name in names if name != session.current().criterion)
     return next((smap for smap in maps if smap is not None), None)
 
 
@@ -128,18 +174,18 @@ def measurements(model: Info, smap: SensitivityMap) -> list[Measured]:
 
     What was measured after training says nothing about the plan without it; see `recovered`.
     """
-    return [row for row in _measured(smap, model.groups) if row.recovery is None]
+    return [row for row in _measured(smap) if row.recovery is None]
 
 
 def recovered(smap: SensitivityMap, plan: Plan) -> list[Measured]:
     """What was measured of just this plan after training, whichever task did it, newest first."""
-    rows = _measured(smap, smap.groups) if plan else []
+    rows = _measured(smap) if plan else []
     return [row for row in rows if row.recovery is not None and plan_id(row.plan) == plan_id(plan)]
 
 
-def _measured(smap: SensitivityMap, groups: Sequence[Group]) -> list[Measured]:
+def _measured(smap: SensitivityMap) -> list[Measured]:
     return [
-        Measured(",".join(format_settings(row.plan, groups)), row.plan, row.figures, row.recovery)
+        Measured(",".join(format_settings(row.plan, smap.groups)), row.plan, row.figures, row.recovery)
         for row in results.measurements(store(), smap)
     ]
 
@@ -209,43 +255,9 @@ def done_with_defaults(reference: str) -> dict[str, bool]:
     facts = results.inspected(store(), reference)
     if facts is None:
         return dict.fromkeys(("inspect", "map", "baseline"), False)
-    about = results.latest_subject(store(), facts["fingerprint"], session.Choice().data)
+    about = results.latest_subject(store(), results.computed(facts), session.Choice().data)
     return {
         "inspect": True,
         "map": results.ready_map(store(), reference) is not None,
         "baseline": bool(results.about(store(), "baseline", about)),
     }
-
-
-def free_export_name(stem: str) -> str:
-    """The first of stem, stem-2, stem-3, … under which no model is written yet."""
-    folder = store().exports()
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    return next(name for name in names if not (folder / name).exists())
-
-
-def exports(model: Info) -> list[dict[str, Any]]:
-    """Written models of this one, newest first."""
-    return results.exports(store(), model.fingerprint)
-
-
-def written(model: Info) -> bool:
-    """Whether exactly the session's plan, with its criterion and text, was written, and is on disk still."""
-    try:
-        settings = format_settings(session.plan(model.groups), model.groups)
-    except PruningError:
-        return False
-    same = [value for value in exports(model) if list(value["settings"]) == settings != []]
-    return any(_as_chosen(value) and Path(value["out"]).is_dir() for value in same)
-
-
-def _as_chosen(value: dict[str, Any]) -> bool:
-    """Whether an export was made as the session would make it: without options, and without training."""
-    choice, recipe = session.current(), value.get("recipe") or {}
-    text = recipe.get("data", {}).get("name", choice.data)
-    masks = {name: recipe[name] for name in names() if recipe.get(name) is not None}
-    return (
-        (recipe.get("criterion", choice.criterion), text) == (choice.criterion, choice.data)
-        and MaskOptions.of(masks) == DEFAULT
-        and not recipe.get("recovery")
-    )

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pruning.planning.cost import written
-from pruning.planning.recipe.mask_options import MaskOptions, names
+from pruning.planning.recipe.mask_options import MIXED, MaskOptions, names
 from pruning.planning.recipe.plan import UNIT_KINDS, Group
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, requests
@@ -45,7 +45,7 @@ class Result:
     @property
     def whole(self) -> bool:
         """Whether whole units were pruned."""
-        return self.structure in UNIT_KINDS
+        return self.structure in (*UNIT_KINDS, MIXED)
 
     @property
     def smaller(self) -> bool:
@@ -86,10 +86,12 @@ def writable_of(model: queries.Info, structure: str) -> list[int]:
 
 
 def groups_of(model: queries.Info, structure: str) -> list[Group]:
-    """What a plan has levels for: the model's groups, or one kind of unit in each layer."""
+    """What a plan has levels for: the groups of weights, one kind of unit in each layer, or all of these."""
+    if structure == MIXED:
+        return model.groups
     if structure in UNIT_KINDS:
         return [(layer, structure) for layer in range(model.layers)]
-    return model.groups
+    return list(model.parameters)
 
 
 def results(model: queries.Info) -> list[Result]:

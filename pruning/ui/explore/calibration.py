@@ -19,6 +19,7 @@ from pruning.planning.forecast.diagnostics import (
 )
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.mask_options import DEFAULT, MIXED
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import band_rows
@@ -37,6 +38,8 @@ LATEST = 10
 MEASURE_FORWARDS = 4.0
 # The meter goes from a third to three times.
 WIDEST = 3.0
+# With a band wider than this, ends over each other, a ratio says nothing of where it lies.
+UNSURE = 2.0
 
 
 # ---- what is still to be measured -------------------------------------------------------------------
@@ -56,12 +59,12 @@ def newly(model: queries.Info | None, smap: SensitivityMap | None) -> Callable[[
 
 def unmeasured(model: queries.Info, smap: SensitivityMap, measurements: list[queries.Measured]) -> list[Plan]:
     """The plans that would tell the fit most and that are not measured yet."""
-    identity = f"{smap.fingerprint}/{smap.criterion}/{smap.data_fingerprint}/{smap.levels}"
+    identity = f"{smap.fingerprint}/{smap.criterion}/{smap.data_fingerprint}/{smap.levels}/{smap.kinds}"
     measured = {row.settings for row in measurements}
     return [
         plan
         for plan in _calibration_plans(identity, smap)
-        if ",".join(format_settings(plan, model.groups)) not in measured
+        if ",".join(format_settings(plan, smap.groups)) not in measured
     ]
 
 
@@ -104,7 +107,8 @@ def strip(
         st.caption(f":material/school: {basis} The plans that teach it most are all measured.")
         return
     choice = session.current()
-    request = requests.request("calibrate", criterion=choice.criterion, data=choice.data)
+    structure = MIXED if smap.unit_totals else DEFAULT.structure
+    request = requests.request("calibrate", criterion=choice.criterion, data=choice.data, structure=structure)
     count = counted(len(left), "measurement")
     with st.container(border=True, key="teach_strip", gap="small"):
         text, button = st.columns([3, 2], vertical_alignment="center", gap="large")
@@ -145,14 +149,14 @@ def meter(
     measured = measured_additivity(float(current.measured["kl"]), alone) if current.measured else None
     basis = f"scaled by {len(singles)} measured single groups" if singles else "from the map"
     st.markdown(
-        f"**Do costs add up?** {sentence(measured or expected)}",
+        f"**Does the damage add up?** {sentence(measured or expected)}",
         help="The plan's KL over the sum of what each of its groups would cost alone, "
         f"KL {format.kl(expected.alone)} (forecast, {basis}). The forecast rests on such a sum; far from 1× "
         "groups get into each other's way, and a measurement tells more than it does.",
     )
     rows = [band_rows.Row("Forecast", [_mark(band_rows.FORECAST, expected)])]
     rows += [band_rows.Row("Measured", [_mark(band_rows.MEASURED, measured)])] if measured else []
-    ends = [(_place(times), f"{times:g}×") for times in (0.5, 1.0, 2.0)]
+    ends = [(_place(0.5), "half the sum"), (_place(1.0), "the sum"), (_place(2.0), "twice")]
     st.html(band_rows.tracks(rows, ends))
     where = whereabouts(forecaster, current.plan)
     if where:
@@ -161,10 +165,12 @@ def meter(
 
 def sentence(meter: Additivity) -> str:
     """What the meter says, in words."""
+    if meter.explained and meter.high > UNSURE * meter.low:
+        return f"Too early to tell: together {meter.low:.2g} to {meter.high:.2g} times the sum of each alone."
     if meter.explained:
-        return "As far as can be told: together the groups cost what they cost one by one."
+        return "Yes, as far as can be told: together it is about the sum of each alone."
     more = "more" if meter.times > 1 else "less"
-    return f"Not quite: together the groups cost {more} than one by one, {_times(meter.times)}."
+    return f"Not quite: together it is {more} than the sum of each alone, {_times(meter.times)}."
 
 
 def whereabouts(forecaster: Forecaster, plan: Plan) -> str:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
+from pruning.errors import PruningError
 from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.ui.data import queries, requests, session
-from pruning.ui.explore import calibration, capabilities, presets
+from pruning.ui.data import costs, queries, requests, session
+from pruning.ui.explore import calibration, capabilities, improve, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import missing_map
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.exports import lights
+from pruning.ui.shared.panels import section
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
@@ -42,13 +46,14 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     curves = capabilities.curves(model, smap)
     table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
     missing_map.note(smap, KEPT, busy)
+    missing_map.note_without_units(smap, model, busy)
 
     @st.fragment
     def draw() -> None:
         with page_frame.user_errors():
             _take_events(smap, model)
         page_frame.callback_error()
-        current = current_plan(session_plan(model), model, forecaster, measurements)
+        current = current_plan(session_plan(smap.groups), model, forecaster, measurements)
         component.mixer(
             table_id=table["id"],
             levels=smap.levels_of(current.plan).tolist(),
@@ -56,21 +61,26 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             answered=st.session_state.get(ANSWERED, 0),
             kl=current.forecast.kl,
         )
+        lights.row(model, current.plan, None if other else forecaster)
         left, right = st.columns([2, 3], gap="large")
         with left:
             _measure(current, busy)
+            _time(model, busy)
             st.markdown(_as_of_another(current, smap) if other else drift(current))
             after_recovery(chosen, current.plan)
             if current.plan and not other:
                 calibration.meter(forecaster, current)
         with right:
             pin_button(current)
-            presets.popover(model, current.plan)
-            _plan_text(model, current.text)
+            presets.popover(model, smap, current.plan)
+            if not other:
+                improve.section(model, forecaster, current)
+            _plan_text(model, smap, current.text)
             if curves is None:
                 capabilities.ask(busy)
             elif current.plan and not other:
                 capabilities.section(curves, current.forecast, current.measured)
+        section.section(model, forecaster, measurements, current)
 
     draw()
     if not other:
@@ -115,19 +125,43 @@ def _marks(
     forecaster: Forecaster,
     curves: Mapping[str, AccuracyCurve] | None,
 ) -> Marks:
-    dense = queries.baseline(model)
     smap = forecaster.smap
     unpruned = smap.dense["perplexity"]
     return Marks(
         measured=[(row.plan, row.figures) for row in measurements],
-        pins=[(name, plan) for name, plan, _ in pinned_forecasts(model, forecaster)],
+        pins=[(name, plan) for name, plan, _ in pinned_forecasts(forecaster)],
         points={
             group: [(point["level"], point["perplexity"] / unpruned - 1) for point in points]
             for group, points in ({} if missing_map.other(smap) else queries.sweep_points(smap)).items()
         },
         curves=curves,
-        decode_ms=dense.get("decode_ms") if dense else None,
+        cost=_cost(model),
+        writable=model.facts.get("writable"),
         forecast_label=missing_map.forecast_label(smap),
+    )
+
+
+def _cost(model: queries.Info) -> dict[str, Any] | None:
+    """What size and time are worked out from; None for a model loaded before its parts were counted."""
+    try:
+        return costs.cost_table(model)
+    except PruningError:
+        return None
+
+
+def _time(model: queries.Info, busy: bool) -> None:
+    """The button that times the model, where nobody has: until then the times on the cards are estimates."""
+    if costs.latency_of(model) is not None:
+        return
+    page_frame.submit_button(
+        "Time this model",
+        costs.timing_request(),
+        icon=":material/timer:",
+        disabled=busy,
+        key="time_model",
+        width="stretch",
+        help="Runs the model here, whole and without some of its units. From then on the times of any plan "
+        "are forecast from that; now they are estimates, by operations and bytes alone.",
     )
 
 
@@ -136,26 +170,19 @@ def _measure(current: CurrentPlan, busy: bool) -> None:
     request = requests.request(
         "measure", settings=list(current.settings), criterion=choice.criterion, data=choice.data
     )
-    with page_frame.action_row():
-        pressed = st.button(
-            "Measure this plan",
-            type="primary",
-            icon=":material/straighten:",
-            disabled=busy or not current.plan,
-            key="measure",
-            width="stretch",
-            help="Prunes in memory, measures on real text and questions, and puts every weight back.",
-        )
-        if current.plan:
-            page_frame.command(request)
-    if pressed:
-        requests.submit(request)
-        st.rerun()
-    if current.plan:
-        page_frame.expected_time(request)
+    page_frame.submit_button(
+        "Measure this plan",
+        request if current.plan else None,
+        type="primary",
+        icon=":material/straighten:",
+        disabled=busy,
+        key="measure",
+        width="stretch",
+        help="Prunes in memory, measures on real text and questions, and puts every weight back.",
+    )
 
 
-def _plan_text(model: queries.Info, text: str) -> None:
+def _plan_text(model: queries.Info, smap: SensitivityMap, text: str) -> None:
     """The whole plan as text, to read, copy or type; what was taken is what stands there afterwards.
 
     In a form, because the browser would otherwise send the field's old text along with the next release of
@@ -170,12 +197,15 @@ def _plan_text(model: queries.Info, text: str) -> None:
             "Plan as text",
             text,
             key=key,
-            placeholder="up=0.5,down@0-3=0.1",
-            help="A kind and its level, or a kind, its layers and their level; later ones win.",
+            placeholder="neurons=0.2,layers@17=1,down@0-3=0.1",
+            help="A kind and its level, or a kind, its layers and their level; later ones win. Units: heads, "
+            "kv_groups, neurons, layers; weights: qkv, attn_out, gate, up, down, or all of these.",
         )
         st.form_submit_button(
             "Take this plan",
             on_click=lambda: page_frame.on_click(
-                lambda: session.set_plan(session.parse(st.session_state[key], model.groups), model.groups)
+                lambda: session.set_plan(
+                    session.parse(st.session_state[key], list(smap.groups)), model.groups
+                )
             ),
         )

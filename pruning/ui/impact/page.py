@@ -11,7 +11,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import queries, requests, session, written
 from pruning.ui.impact import chart
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
@@ -139,7 +139,7 @@ def _family(
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             for technique, row in pairs:
                 _action(model, technique, row, busy)
-            if first.whole and queries.exports(model):
+            if first.whole and written.exports(model):
                 page_frame.link("export", "Written models")
 
 
@@ -193,7 +193,7 @@ def _export(model: queries.Info, technique: Technique, row: dict[str, Any]) -> d
     groups: list[Group] = [(layer, options.structure) for layer in range(model.layers)]
     stem = format.file_stem(choice.model)
     stem = f"{stem}-{technique.name.replace('_', '-')}"
-    name = queries.free_export_name(stem)
+    name = written.free_name(stem)
     recipe = Recipe.from_plan(
         parse_settings(row["settings"], groups),
         groups,

@@ -10,7 +10,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import queries, requests, session, written
 from pruning.ui.data import results as method_results
 from pruning.ui.data.results import Result
 from pruning.ui.shared import page as page_frame
@@ -92,7 +92,7 @@ def _free_name(result: Result) -> str:
     model = format.file_stem(session.current().model)
     what = result.structure.replace(":", "").replace("_", "-")
     stem = f"{model}-{what}-{format.whole_percent(result.figures['sparsity'])}"
-    return queries.free_export_name(stem)
+    return written.free_name(stem)
 
 
 def _recipe(model: queries.Info, result: Result, name: str) -> Recipe:

@@ -21,6 +21,7 @@ SYMBOL = {
     "heads": "pentagon",
     "kv_groups": "hexagon",
     "layers": "star",
+    "mixed": "cross",
 }
 TICKS = [step * 10.0**power for power in range(-6, 3) for step in (1, 2, 5)]
 NAMED, HEIGHT = 6, 460  # of many results so many are named

@@ -29,7 +29,7 @@ def form(model: queries.Info, busy: bool) -> None:
     with st.container(border=True, key="method_form"):
         structure = st.segmented_control(
             "What goes",
-            list(method_words.STRUCTURE),
+            list(method_words.STRUCTURE_HELP),
             default="unstructured",
             required=True,
             format_func=method_words.STRUCTURE.__getitem__,

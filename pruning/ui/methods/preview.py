@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.recipe.mask_options import MaskOptions, effective
-from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity, units_gone
-from pruning.ui.data import queries, session
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan, units_gone
+from pruning.ui.data import costs, queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
@@ -41,12 +41,10 @@ def preview(model: queries.Info, request: dict[str, Any] | None) -> str | None:
         )
         if structure not in UNIT_KINDS or structure == "layers":
             return None
-        why = (
-            "Layers lose different numbers, which no ordinary configuration can hold: such a model is "
-            "written full-size with zeros. For a smaller folder choose a criterion instead."
-        )
+        holds = structure != "heads"
+        why = method_words.BUNDLED if holds else method_words.NOT_HELD
         st.caption(f":material/info: {why}")
-        return why
+        return None if holds else why
     options = MaskOptions.of(
         {n: v for n, v in arguments.items() if n not in ("settings", "criterion", "data")}
     )
@@ -95,14 +93,14 @@ def _kept_units(model: queries.Info, plan: Plan, options: MaskOptions) -> str | 
 
 
 def _speed_line(model: queries.Info, plan: Plan) -> None:
-    """How much faster a plan for whole units is, or where to time it first."""
-    table = queries.latency(model)
-    if table is None:
-        page_frame.link("speed", "Time this model first, to see how much faster that is")
-        return
+    """How much faster a plan for whole units is; where that is an estimate, how to time the model here."""
     with page_frame.user_errors():
-        said = speed_words.forecast_line(LatencyTable.from_dict(table), plan, str(model.facts["dtype"]))
-        st.markdown(said or "How fast that is was not timed here.")
+        table = costs.latency_of(model)
+        st.markdown(speed_words.cost_line(costs.cost_of(model, plan), table, str(model.facts["dtype"])))
+        if table is None:
+            seconds = costs.timing_seconds()
+            takes = "" if seconds is None else f", in about {format.seconds(seconds)}"
+            page_frame.link("speed", f"Time this model here, dense and narrower{takes}")
 
 
 def nearest(count: int, counts: Sequence[int]) -> list[int]:
@@ -132,12 +130,12 @@ def _not_smaller(model: queries.Info, kept: list[int], totals: list[int], struct
     """Why this can be measured but not written smaller, as far as numbers tell."""
     if structure == "layers":
         return None
-    if len(set(kept)) > 1:
-        return "Layers keep different numbers, so this can only be written full-size with zeros."
     if structure == "neurons":
         return None
-    pruned, counts = totals[0] - kept[0], writable_of(model, structure)
-    if not pruned or pruned in counts:
+    counts = writable_of(model, structure)
+    gone = {total - left for total, left in zip(totals, kept, strict=True)}
+    pruned = next((count for count in sorted(gone) if count and count not in counts), 0)
+    if not pruned:
         return None
     shared = totals_of(model, "kv_groups")
     return method_words.not_smaller(

@@ -11,10 +11,12 @@ from functools import cached_property
 import streamlit as st
 
 from pruning.planning.allocation.choices import ChoiceTable
-from pruning.planning.allocation.solver import Solution, Target, solve
+from pruning.planning.allocation.solver import solve
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.capability_map import ABILITIES, CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -91,7 +93,7 @@ def verdict(
     weights: CapabilityWeights,
     choices: ChoiceTable,
     targets: Sequence[Target],
-    solution: Solution,
+    plan: Plan,
     forecaster: Forecaster,
 ) -> str:
     """What the weights bring and cost, beside the plan for the same targets without them."""
@@ -100,12 +102,12 @@ def verdict(
     def change(smap: SensitivityMap) -> float:
         """How the KL forecast from a map changes from the plan without weights to this one."""
         forecasts = Forecaster(smap, forecaster.fit)
-        before, after = (forecasts.forecast(plan).kl for plan in (plain.plan, solution.plan))
+        before, after = (forecasts.forecast(one).kl for one in (plain.plan, plan))
         return after / max(before, 1e-12) - 1
 
     losses = [
         f"{labels.capability(name).lower()} "
-        f"{_changed(change(weights.capabilities.as_map(forecaster.smap, name)), 'loses')}"
+        f"{_changed(change(weights.capabilities.as_map(forecaster.smap.of_weights, name)), 'loses')}"
         for name in weights.values
     ]
     *first, last = losses

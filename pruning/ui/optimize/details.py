@@ -9,11 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from pruning.planning.allocation.choices import ChoiceTable
+from pruning.planning.allocation.mixed.choices import MixedChoices
+from pruning.planning.allocation.mixed.savings import Machine
+from pruning.planning.allocation.mixed.solver import MixedSolution
 from pruning.planning.allocation.solver import Solution
 from pruning.planning.bisection import bisection
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.cost.written import file_bytes
-from pruning.planning.recipe.plan import MAX_LEVEL
+from pruning.planning.recipe.plan import MAX_LEVEL, Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
@@ -25,21 +28,30 @@ UNIT = "neurons"
 READING = {"prefill": "a prompt is read", "decode": "an answer is written"}
 
 
-def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> None:
+def details(
+    choices: ChoiceTable | MixedChoices, solution: Solution | MixedSolution, current: CurrentPlan
+) -> None:
     """The proof and the figures of a plan, forecast and, where there are any, measured."""
     forecast, measured = current.forecast, current.measured
-    aim = "" if choices.aim is None else ", what matters to you counted in"
+    single = isinstance(choices, ChoiceTable)
+    aim = (
+        ""
+        if not isinstance(choices, ChoiceTable) or choices.aim is None
+        else ", what matters to you counted in"
+    )
     proof = (
         f"It is proved: no other plan within this reach costs less{aim}."
         if solution.gap == 0
         else f"No other plan within this reach is better by more than {100 * solution.gap:.2g} %{aim}."
     )
-    st.markdown(
-        f"Solved in **{solution.milliseconds:.0f} ms** over {counted(len(choices.groups), 'group')} × "
-        f"{counted(choices.levels.shape[1], 'level')}. {proof} Levels lie within "
-        f"{format.whole_percent(solution.reach)} percentage points of the whole's sparsity: where single "
-        "groups go much further, costs stop adding up."
-    )
+    st.markdown(f"Solved in **{solution.milliseconds:.0f} ms** over {_looked_at(choices)}. {proof}")
+    if single or solution.reach < 1:
+        near = "the whole's sparsity" if single else "their mean"
+        reach = format.whole_percent(solution.reach)
+        st.markdown(
+            f"Levels of weights lie within {reach} percentage points of {near}: where "
+            "single groups go much further, costs stop adding up."
+        )
     rows = [
         ("Σ cost, before calibration", f"{solution.cost:.6g}", "–"),
         (
@@ -72,6 +84,38 @@ def details(choices: ChoiceTable, solution: Solution, current: CurrentPlan) -> N
     )
 
 
+def _looked_at(choices: ChoiceTable | MixedChoices) -> str:
+    """What the solver chose from."""
+    if isinstance(choices, ChoiceTable):
+        return f"{counted(len(choices.groups), 'group')} × {counted(choices.levels.shape[1], 'level')}"
+    options, levels = choices.costs.shape[1], choices.weights.levels.shape
+    return (
+        f"{counted(len(choices.options), 'layer')} × {counted(options, 'way')} to take their units, and "
+        f"{counted(levels[0], 'group')} of weights × {counted(levels[1], 'level')}"
+    )
+
+
+def saving(machine: Machine, plan: Plan, why_not: str | None) -> None:
+    """The size of what is written and the speed, in a sentence, and where the speed comes from.
+
+    `why_not`: why no folder holds what is left, smaller; None where one does.
+    """
+    cost, parts = machine.cost(plan), machine.parts
+    dense = parts.weight_bytes * parts.parameters
+    badge = labels.FORECAST if cost.timed else ":gray-badge[estimate]"
+    less = format.percent(1 - cost.file_bytes / dense)
+    folder = f"Model folder **{format.size(cost.file_bytes)}** ({less} less)"
+    if why_not:
+        folder = (
+            f"Model folder **{format.size(dense)}**, full-size with zeros ({why_not}). Cut out it would be "
+            f"{format.size(cost.file_bytes)}"
+        )
+    st.markdown(
+        f"{folder} · {badge} once cut out: reading **{cost.prefill_speedup:.2f}×**, writing "
+        f"**{cost.decode_speedup:.2f}×** as fast"
+    )
+
+
 def _of(measured: Mapping[str, Any] | None, name: str) -> str:
     if measured is None or name not in measured:
         return "–"
@@ -87,7 +131,7 @@ def _of(measured: Mapping[str, Any] | None, name: str) -> str:
 def speed(model: queries.Info, busy: bool) -> None:
     """How many whole units a speed takes, and where to remove them."""
     st.markdown(
-        "Zeros alone make nothing faster: the speed stays **1.0×** with any plan of this page. Whole "
+        "Zeros alone make nothing faster: the speed stays **1.0×** with any plan for single weights. Whole "
         "neurons, heads or layers bring speed, once they are cut out."
     )
     st.session_state.setdefault(TIMES, 1.4)

@@ -18,7 +18,8 @@ from pruning.planning.allocation.solver import front
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Plan, sparsity
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import ALL_KINDS, MAX_LEVEL, UNIT_KINDS, Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.optimize.capability_weights import CapabilityWeights
 from pruning.ui.shared import charts
@@ -33,6 +34,8 @@ NAMES = {
     "owl": "OWL",
     "greedy": "Greedy",
     **{name: labels.PRESET[name] for name in PRESETS},
+    "unstructured": "Single weights alone",
+    **{kind: f"{labels.kind(kind)} alone" for kind in UNIT_KINDS},
 }
 
 
@@ -182,8 +185,8 @@ def board_data(
     smap = forecaster.smap
     value = {
         "layers": 1 + max(layer for layer, _ in smap.groups),
-        "order": [kind for kind in KINDS if any(kind == other for _, other in smap.groups)],
-        "labels": {kind: labels.kind(kind) for kind in KINDS},
+        "order": [kind for kind in ALL_KINDS if any(kind == other for _, other in smap.groups)],
+        "labels": {kind: labels.kind(kind) for kind in ALL_KINDS},
         "short": labels.SHORT_KIND,
         "groups": [list(group) for group in smap.groups],
         "fixed": [bool(held) for held in fixed],

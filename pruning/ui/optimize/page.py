@@ -14,16 +14,20 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import ChoiceTable
-from pruning.planning.allocation.solver import Solution, Target, solve
+from pruning.planning.allocation.mixed.choices import MixedChoices
+from pruning.planning.allocation.mixed.solver import MixedSolution
+from pruning.planning.allocation.solver import Solution
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.fit import ForecastFit
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan, format_settings
-from pruning.ui.data import queries, requests, session
-from pruning.ui.optimize import apply, capability_weights, details, front, targets
+from pruning.ui.data import costs, queries, requests, session
+from pruning.ui.optimize import apply, capability_weights, details, front, mix, targets, unit_targets
 from pruning.ui.optimize.budget import component as budget
 from pruning.ui.optimize.capability_weights import CapabilityWeights
 from pruning.ui.optimize.front import ChartPoint
+from pruning.ui.optimize.mix import Structure
 from pruning.ui.optimize.targets import Constraints
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
@@ -31,6 +35,7 @@ from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
 from pruning.ui.text import format, labels
 
+Found = Solution | MixedSolution
 TASKS = ("measure", "latency", "outliers", "capabilities")
 ANSWERED, POINT, FOUND = "budget_answered", "optimize_point", "optimize_found"
 
@@ -43,6 +48,7 @@ class Inputs:
     forecaster: Forecaster
     measurements: list[queries.Measured]
     plan: Plan
+    structure: Structure
 
     @property
     def smap(self) -> SensitivityMap:
@@ -59,7 +65,7 @@ class Problem:
     targets: list[Target]
     constraints: Constraints
     weights: CapabilityWeights | None
-    choices: ChoiceTable
+    choices: ChoiceTable | MixedChoices
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +73,19 @@ class Answer:
     """A problem with its solution; without one where the targets cannot be met."""
 
     problem: Problem | None
-    solution: Solution | None
+    solution: Solution | MixedSolution | None
     current: CurrentPlan | None
 
 
 def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Draw the board with what is beside and below it."""
+    """Draw the board with what is beside and below it; `smap` is the map with its units."""
 
     @st.fragment
     def draw() -> None:
+        structure = mix.chosen(model, smap)
         measurements = queries.measurements(model, smap)
         forecaster = queries.forecaster(smap, measurements)
-        inputs = Inputs(model, forecaster, measurements, session_plan(model))
+        inputs = Inputs(model, forecaster, measurements, session_plan(smap.groups), structure)
         targets.begin(front.share_of(smap, inputs.plan))
         _take_sent()
         board, side = st.columns([3, 1], gap="large")
@@ -88,20 +95,20 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with side:
             places = st.container(), st.container()
         with places[1]:
-            _wishes(model, smap, busy)
+            _wishes(inputs, busy)
         with above:
             answer = _solved(inputs)
         with below:
             points = _board(inputs, answer)
         with places[0]:
             problem = answer.problem if answer.current else None
-            apply.side(answer.current, _request(problem) if problem else None, busy)
+            apply.side(answer.current, _request(problem, structure) if problem else None, busy)
         with below:
-            _under(answer, forecaster)
-            _open_a_point(points, model, smap, busy)
+            _under(answer, inputs)
+            _open_a_point(points, smap, busy)
+            st.caption(labels.fitted_to(forecaster.fit.measured))
 
     draw()
-    st.caption(labels.fitted_to(queries.forecaster(smap, queries.measurements(model, smap)).fit.measured))
 
 
 def _take_sent() -> None:
@@ -116,36 +123,50 @@ def _take_sent() -> None:
         st.session_state[POINT] = message.point
 
 
-def _wishes(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
+def _wishes(inputs: Inputs, busy: bool) -> None:
+    model, smap, machine = inputs.model, inputs.smap, inputs.structure.machine
     with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
         targets.fields(smap)
+        if machine:
+            unit_targets.fields(machine)
     with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
-        targets.constraint_fields(model)
-    with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
-        capability_weights.section(smap, busy)
+        targets.constraint_fields(model.layers, smap)
+        if inputs.structure.name == mix.MIXED:
+            unit_targets.most_layers_field(model.layers)
+    if machine is None:
+        with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
+            capability_weights.section(smap.of_weights, busy)
     with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
         details.speed(model, busy)
 
 
 def _solved(inputs: Inputs) -> Answer:
     """The best plan for what the fields say; what cannot be is said where this is called."""
-    problem, smap = None, inputs.smap
+    problem, smap, structure = None, inputs.smap, inputs.structure
     try:
-        constraints = targets.constraints(inputs.model.groups, inputs.plan)
-        asked_for = targets.targets(smap)
-        weights = capability_weights.chosen(smap)
-        choices = front.choices_of(inputs.forecaster, constraints.bounds, weights)
+        groups = smap.groups if structure.machine else smap.of_weights.groups
+        constraints = targets.constraints(groups, inputs.plan, structure.name == mix.MIXED)
+        asked_for = targets.targets(smap, unit_targets.targets() if structure.machine else [])
+        weights = None if structure.machine else capability_weights.chosen(smap.of_weights)
+        choices = (
+            mix.choices_of(inputs.forecaster, structure, constraints.bounds)
+            if structure.machine
+            else front.choices_of(inputs.forecaster, constraints.bounds, weights)
+        )
         problem = Problem(asked_for, constraints, weights, choices)
         stamp = weights.stamp if weights else ""
-        asked = (smap.fingerprint, smap.criterion, smap.data_fingerprint, asked_for, constraints, stamp)
-        solution = _kept(asked, inputs.forecaster.fit, lambda: solve(choices, asked_for, inputs.forecaster))
+        about = (smap.fingerprint, smap.criterion, smap.data_fingerprint, structure.stamp)
+        asked = (*about, asked_for, constraints, stamp)
+        solution = _kept(
+            asked, inputs.forecaster.fit, lambda: mix.solve(choices, asked_for, inputs.forecaster)
+        )
         return Answer(problem, solution, inputs.current(solution.plan))
     except PruningError as error:
         targets.mistake(error, inputs.forecaster)
         return Answer(problem, None, None)
 
 
-def _kept(asked: tuple[Any, ...], fit: ForecastFit, find: Callable[[], Solution]) -> Solution:
+def _kept(asked: tuple[Any, ...], fit: ForecastFit, find: Callable[[], Found]) -> Found:
     """What was found for these targets before. A plan that is measured changes the fit, and must not be
     replaced by another at that very moment: it stays until it is asked for anew."""
     before = st.session_state.get(FOUND)
@@ -155,7 +176,8 @@ def _kept(asked: tuple[Any, ...], fit: ForecastFit, find: Callable[[], Solution]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(":material/school: The forecast has learnt since this plan was found.")
             st.button("Find it anew", key="optimize_again", on_click=_forget)
-    return before[2]
+    found: Found = before[2]
+    return found
 
 
 def _forget() -> None:
@@ -164,18 +186,15 @@ def _forget() -> None:
 
 def _board(inputs: Inputs, answer: Answer) -> dict[str, ChartPoint]:
     """The board, and every plan on it that can be opened, by id."""
-    forecaster, problem = inputs.forecaster, answer.problem
+    forecaster, problem, structure = inputs.forecaster, answer.problem, inputs.structure
     bounds = problem.constraints.bounds if problem else targets.NO_BOUNDS
-    choices = problem.choices if problem else front.choices_of(forecaster)
-    plans = front.baseline_plans(forecaster, queries.outlier_shares(inputs.smap))
-    baselines, marks = front.baseline_points(forecaster, plans), _marks(inputs)
-    data = front.board_data(
-        forecaster,
-        front.best_plans(forecaster, bounds, problem.weights if problem else None),
-        baselines,
-        marks,
-        choices.fixed.tolist(),
-    )
+    if structure.machine:
+        best, rivals = mix.best_plans(forecaster, structure, bounds), mix.single_fronts(forecaster, structure)
+    else:
+        best = front.best_plans(forecaster, bounds, problem.weights if problem else None)
+        rivals = front.baseline_plans(forecaster, queries.outlier_shares(inputs.smap))
+    baselines, marks = front.baseline_points(forecaster, rivals), _marks(inputs)
+    data = front.board_data(forecaster, best, baselines, marks, mix.held(bounds, forecaster.smap))
     here = front.place(forecaster, answer.solution.plan) if answer.solution else None
     share = here["share"] if here else (st.session_state[targets.SHARE] or 0.0) / 100
     budget.board(data, here, share, st.session_state.get(ANSWERED, 0))
@@ -192,7 +211,7 @@ def _marks(inputs: Inputs) -> list[ChartPoint]:
             name = f"Measured, {format.percent(forecast.sparsity, 1)} ({_short(row.settings)})"
             identity = f"measured:{row.settings}"
             marks.append(ChartPoint("measured", identity, name, row.plan, forecast, row.figures))
-    for name, pinned, forecast in pinned_forecasts(inputs.model, forecaster):
+    for name, pinned, forecast in pinned_forecasts(forecaster):
         figures = queries.measured(pinned, inputs.measurements)
         marks.append(ChartPoint("pin", f"pin:{name}", f"Pinned: {name}", pinned, forecast, figures))
     if inputs.plan:
@@ -207,8 +226,9 @@ def _short(settings: str) -> str:
     return settings if len(settings) <= 28 else f"{settings[:27]}…"
 
 
-def _under(answer: Answer, forecaster: Forecaster) -> None:
+def _under(answer: Answer, inputs: Inputs) -> None:
     """Below the board: forecast beside measured, the pin, the command, details."""
+    forecaster, machine = inputs.forecaster, inputs.structure.machine
     problem, solution, current = answer.problem, answer.solution, answer.current
     if problem is None or solution is None or current is None:
         return
@@ -216,10 +236,12 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
         verdict.show(current)
         st.markdown(drift(current))
         after_recovery(forecaster.smap, current.plan)
-        if problem.weights:
+        if machine:
+            details.saving(machine, current.plan, costs.why_full_size(inputs.model, current.plan))
+        if problem.weights and isinstance(problem.choices, ChoiceTable):
             st.markdown(
                 capability_weights.verdict(
-                    problem.weights, problem.choices, problem.targets, solution, forecaster
+                    problem.weights, problem.choices, problem.targets, current.plan, forecaster
                 )
             )
         pin_button(current)
@@ -229,7 +251,7 @@ def _under(answer: Answer, forecaster: Forecaster) -> None:
         details.details(problem.choices, solution, current)
 
 
-def _request(problem: Problem) -> dict[str, Any]:
+def _request(problem: Problem, structure: Structure) -> dict[str, Any]:
     choice, constraints = session.current(), problem.constraints
     return requests.request(
         "solve",
@@ -240,13 +262,13 @@ def _request(problem: Problem) -> dict[str, Any]:
         protect=constraints.bounds.protect,
         floors=constraints.floors,
         ceilings=constraints.ceilings,
+        **({"structure": structure.name} if structure.machine else {}),
+        **({} if constraints.bounds.most_layers is None else {"most_layers": constraints.bounds.most_layers}),
         **({"values": problem.weights.values} if problem.weights else {}),
     )
 
 
-def _open_a_point(
-    points: Mapping[str, ChartPoint], model: queries.Info, smap: SensitivityMap, busy: bool
-) -> None:
+def _open_a_point(points: Mapping[str, ChartPoint], smap: SensitivityMap, busy: bool) -> None:
     """Any baseline, measured or pinned plan of the chart, to open on Explore."""
     if st.session_state.get(POINT) not in points:
         st.session_state.pop(POINT, None)
@@ -261,6 +283,7 @@ def _open_a_point(
             width=380,
         )
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
-            session.set_settings(format_settings(points[str(chosen)].plan, model.groups))
+            session.set_settings(format_settings(points[str(chosen)].plan, smap.groups))
             st.switch_page(page_frame.PAGES["explore"].script)
-        front.ask_for_outliers(smap, busy)
+        if not smap.mix.units.any():
+            front.ask_for_outliers(smap, busy)

@@ -14,11 +14,21 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds
-from pruning.planning.allocation.solver import Infeasible, Target
+from pruning.planning.allocation.targets import Infeasible, Target
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import MAX_LEVEL, Group, Plan, format_layers, format_level, named_levels
-from pruning.ui.data import queries, session
+from pruning.planning.recipe.plan import (
+    KINDS,
+    MAX_LEVEL,
+    Group,
+    Plan,
+    format_layers,
+    format_level,
+    named_levels,
+)
+from pruning.ui.data import session
+from pruning.ui.optimize import unit_targets
+from pruning.ui.optimize.unit_targets import number
 from pruning.ui.text import format, labels
 
 FIRST = 50.0  # percent, on the first visit without a plan
@@ -54,10 +64,11 @@ def only_share(percent: float) -> None:
     st.session_state[SHARE] = percent
     for key in (MEGABYTES, MILLIONS, DRIFT, WORSE):
         st.session_state[key] = None
+    unit_targets.forget()
 
 
-def targets(smap: SensitivityMap) -> list[Target]:
-    """The filled fields as the solver's targets."""
+def targets(smap: SensitivityMap, others: Sequence[Target] = ()) -> list[Target]:
+    """The filled fields as the solver's targets, and those of `others`."""
     dense = smap.dense["perplexity"]
     fields = (
         ("sparsity", SHARE, lambda percent: percent / 100),
@@ -67,7 +78,7 @@ def targets(smap: SensitivityMap) -> list[Target]:
         ("perplexity", WORSE, lambda percent: dense * (1 + percent / 100)),
     )
     values = [(name, st.session_state.get(key), read) for name, key, read in fields]
-    asked = [Target(name, read(value)) for name, value, read in values if value is not None]
+    asked = [*others, *(Target(name, read(value)) for name, value, read in values if value is not None)]
     if not asked:
         raise PruningError("Say what is wanted: fill in at least one of the fields.")
     return asked
@@ -77,51 +88,37 @@ def fields(smap: SensitivityMap) -> None:
     """The fields of all targets."""
     dense = smap.dense
     st.caption("Leave empty what does not matter. All that is filled in holds together.")
-    _number(SHARE, "Remove at least (%)", 5.0, "Share of the prunable weights.")
-    _number(
+    number(SHARE, "Remove at least (%)", 5.0, "Share of the prunable weights.")
+    number(
         MEGABYTES,
         "Compact file at most (MB)",
         10.0,
-        f"{labels.COMPACT} Zeros do not make the model folder smaller. "
+        f"{labels.COMPACT} Zeros alone do not make the model folder smaller. "
         f"Unpruned: {format.size(dense['bytes'])}.",
     )
-    _number(
+    number(
         MILLIONS,
         "Parameters at most (millions)",
         5.0,
         f"Weights that are not zero, embeddings included. Unpruned: {format.count(dense['parameters'])}.",
     )
-    _number(
+    number(
         WORSE,
         "Perplexity at most this much worse (%)",
         1.0,
         f"Beside the unpruned model's {format.perplexity(dense['perplexity'])}, on the same text. The middle "
         "of the forecast is held to it; the band says how far the truth may lie.",
     )
-    _number(DRIFT, "KL at most (nats per token)", 0.05, labels.KL)
+    number(DRIFT, "KL at most (nats per token)", 0.05, labels.KL)
     st.caption("With a limit of quality alone, as much goes as it allows.")
-
-
-def _number(key: str, label: str, step: float, help: str) -> None:
-    st.number_input(
-        label,
-        min_value=0.0,
-        value=None,  # or it could not be emptied
-        step=step,
-        format="%g",
-        key=key,
-        help=help,
-        placeholder="any",
-        **session.PERSIST,
-    )
 
 
 # ---- constraints ------------------------------------------------------------------------------------
 
 
-def constraint_fields(model: queries.Info) -> None:
+def constraint_fields(layers: int, smap: SensitivityMap) -> None:
     """The fields of what the solver may not touch. Locks are the mixer's own."""
-    names = [*model.kinds, *(str(layer) for layer in range(model.layers))]
+    names = [*smap.kinds, *(str(layer) for layer in range(layers))]
     locks = session.current().locks
     key = f"optimize_locks_{','.join(locks)}"
     st.multiselect(
@@ -166,20 +163,25 @@ def constraint_fields(model: queries.Info) -> None:
     )
 
 
-def constraints(groups: Sequence[Group], plan: Plan) -> Constraints:
-    """The bounds that the fields and the session's locks make. PruningError for what cannot be read."""
+def constraints(groups: Sequence[Group], plan: Plan, mixed: bool = False) -> Constraints:
+    """The bounds that the fields and the session's locks make. PruningError for what cannot be read.
+
+    `mixed`: units and weights may go together; the range of levels is then that of the weights.
+    """
     locks = set(session.current().locks)
     locked = {g: plan.get(g, 0.0) for g in groups if g[1] in locks or str(g[0]) in locks}
     low, high = (percent / 100 for percent in st.session_state[RANGE])
     typed_floors = session.split_settings(st.session_state[FLOORS])
     typed_ceilings = session.split_settings(st.session_state[CEILINGS])
-    floor = dict.fromkeys(groups, low) if low > 0 else {}
-    ceiling = dict.fromkeys(groups, high) if high < MAX_LEVEL else {}
+    ranged = [group for group in groups if group[1] in KINDS] or groups
+    floor = dict.fromkeys(ranged, low) if low > 0 else {}
+    ceiling = dict.fromkeys(ranged, high) if high < MAX_LEVEL else {}
     bounds = Bounds(
         locks=locked,
         protect=st.session_state[PROTECT].strip() or None,
         floor=floor | named_levels(typed_floors, groups),
         ceiling=ceiling | named_levels(typed_ceilings, groups),
+        most_layers=unit_targets.most_layers() if mixed else None,
     )
     return Constraints(
         bounds,
@@ -209,6 +211,8 @@ def in_units(target: Target, forecaster: Forecaster) -> str:
         return f"{math.floor(value * 1e4 + 1e-6) / 100:g} % removed"
     if name == "bytes":
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} MB as a compact file"
+    if name in unit_targets.NAMES:
+        return unit_targets.in_units(target)
     if name == "parameters":
         return f"{math.ceil(value / 1e4 - 1e-6) / 100:g} M parameters"
     dense = forecaster.smap.dense["perplexity"]

@@ -10,27 +10,19 @@ from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import (
-    BROKEN,
     MEASURED,
-    NOTICEABLE,
-    SAFE,
     Verdict,
     forecast_verdict,
     measured_verdict,
 )
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.ui.present.html import Bar, Facts, Figure, Judged, Meaning, Part, Spoken
+from pruning.planning.report.content import SAYS, SIGN
+from pruning.planning.report.presentation import Bar, Facts, Figure, Judged, Meaning, Part, Spoken
 from pruning.ui.text import format, sizes
 from pruning.wording import counted
 
 READS = ("qkv", "attn_out")
 EIGHT = "eight times out of ten"
-SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
-SAYS = {
-    SAFE: "Its answers read like those of the model before.",
-    NOTICEABLE: "Its answers are noticeably worse than before.",
-    BROKEN: "Its answers are broken: some run in circles or make no sense.",
-}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import streamlit as st
 
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
+from pruning.planning.report import presentation as html
 from pruning.ui.data import queries, requests, session
-from pruning.ui.present import html
 from pruning.ui.present.facts import Assumptions, Results, default_title, facts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan

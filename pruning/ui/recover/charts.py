@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from pruning.planning.recipe.mix import sparsity
 from pruning.planning.recipe.plan import Group, Plan
 from pruning.planning.recipe.schedules import plan_at, prunes_at
 from pruning.planning.recipe.training import Training
@@ -26,20 +27,19 @@ def pruned_by_step(training: Training, plan: Plan, parameters: Mapping[Group, in
     plan
         Final sparsity of each group, 0..1.
     parameters
-        Weights of each group.
+        Weights of each group, and of the units that the plan may name.
 
     Returns
     -------
     list of float
         Sparsity 0..1 [steps + 1].
     """
-    total = sum(parameters.values())
-    final = sum(level * parameters[group] for group, level in plan.items()) / total
+    final = sparsity(plan, parameters)
     shares, share = [], final if training.pruned_by() == 0 else 0.0
     for step in range(training.steps + 1):
         if prunes_at(training.schedule, step, training.pruned_by(), training.prune_every):
             levels = plan_at(training.schedule, step, training.pruned_by(), plan)
-            share = sum(level * parameters[group] for group, level in levels.items()) / total
+            share = sparsity(levels, parameters)
         shares.append(share)
     return shares
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import Plan, format_settings, parse_settings, sparsity
+from pruning.planning.recipe.plan import Plan, format_settings, parse_settings
 from pruning.planning.recipe.schedules import ONE_SHOT, SCHEDULES
 from pruning.planning.recipe.training import LOSSES, Training
 from pruning.ui.data import queries, recoveries, requests, session
@@ -60,7 +60,7 @@ def _sources(model: queries.Info) -> dict[str, tuple[str, dict[str, Any], float]
         settings = format_settings(plan, model.groups)
         said = method_words.method(choice.criterion, settings, {})
         arguments = {"settings": settings, "criterion": choice.criterion}
-        sources[EXPLORE] = f"The plan of Explore: {said}", arguments, sparsity(plan, model.parameters)
+        sources[EXPLORE] = f"The plan of Explore: {said}", arguments, model.sparsity(plan)
     for result in method_results.results(model):
         if result.recovery is None:
             title = f"{result.name} · KL {format.kl(result.figures['kl'])}"
@@ -226,7 +226,7 @@ def _preview(model: queries.Info, request: dict[str, Any], source: tuple[dict[st
     shares = [source[1]] * (training.steps + 1)
     if training.schedule != ONE_SHOT:
         plan = parse_settings(arguments["settings"], model.groups)
-        shares = recover_charts.pruned_by_step(training, plan, model.parameters)
+        shares = recover_charts.pruned_by_step(training, plan, model.every_parameters)
     st.markdown(":small[**How much is gone at which step**]")
     st.plotly_chart(
         recover_charts.schedule(shares),

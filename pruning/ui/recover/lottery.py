@@ -35,21 +35,16 @@ def section(model: queries.Info, busy: bool) -> None:
     with st.container(border=True, key="ticket_form"):
         with page_frame.user_errors():
             request = _request(model)
-        with page_frame.action_row():
-            st.button(
-                "Draw the ticket",
-                type="primary",
-                icon=":material/confirmation_number:",
-                key="ticket_start",
-                disabled=busy or request is None,
-                on_click=page_frame.on_click,
-                args=(lambda: requests.submit(request or {}),),
-            )
-            if request is not None:
-                page_frame.command(request)
-        trained = recoveries.seconds_a_step(recoveries.recoveries(model), Training())
-        if request is not None and trained is None:
-            page_frame.expected_time(request)
+        page_frame.submit_button(
+            "Draw the ticket",
+            request,
+            # From trainings before, `_request` says how long it takes.
+            timed=recoveries.seconds_a_step(recoveries.recoveries(model), Training()) is None,
+            type="primary",
+            icon=":material/confirmation_number:",
+            key="ticket_start",
+            disabled=busy,
+        )
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def draw() -> None:

@@ -30,20 +30,14 @@ def section(model: queries.Info, busy: bool) -> None:
     with st.container(border=True, key="ladder_form"):
         with page_frame.user_errors():
             request = _request(model)
-        with page_frame.action_row():
-            st.button(
-                "Climb the ladder",
-                type="primary",
-                icon=":material/stairs:",
-                key="ladder_start",
-                disabled=busy or request is None,
-                on_click=page_frame.on_click,
-                args=(lambda: requests.submit(request or {}),),
-            )
-            if request is not None:
-                page_frame.command(request)
-        if request is not None:
-            page_frame.expected_time(request)
+        page_frame.submit_button(
+            "Climb the ladder",
+            request,
+            type="primary",
+            icon=":material/stairs:",
+            key="ladder_start",
+            disabled=busy,
+        )
 
     @st.fragment(run_every=jobs.PARTIAL if busy else None)
     def draw() -> None:

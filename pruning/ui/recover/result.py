@@ -12,7 +12,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries, recoveries, requests, session
+from pruning.ui.data import queries, recoveries, requests, session, written
 from pruning.ui.data import results as method_results
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.recover import charts as recover_charts
@@ -134,17 +134,13 @@ def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
     taken = queries.store().child("exports", name).exists()
     arguments: dict[str, Any] = {"recipe": _recipe(model, recovery, name).to_dict(), "name": name}
     request = requests.request("export", **arguments, **({"masked": True} if masked else {}))
-    with page_frame.action_row():
-        st.button(
-            "Write the model",
-            icon=":material/save:",
-            key="recovered_export",
-            disabled=busy or taken,
-            on_click=page_frame.on_click,
-            args=(lambda: requests.submit(request),),
-        )
-        page_frame.command(request)
-    page_frame.expected_time(request)
+    page_frame.submit_button(
+        "Write the model",
+        request,
+        icon=":material/save:",
+        key="recovered_export",
+        disabled=busy or taken,
+    )
     folder = queries.store().exports() / name
     st.caption(f"{folder} is there already. Choose another name." if taken else f"Goes to {folder}")
 
@@ -152,15 +148,13 @@ def _export(model: queries.Info, recovery: Recovered, busy: bool) -> None:
 def _measure(recovery: Recovered, busy: bool) -> None:
     st.markdown("**Set it beside other methods**")
     request = requests.request("measure", **recovery.arguments())
-    st.button(
+    page_frame.submit_button(
         "Measure it with questions",
+        request,
         icon=":material/straighten:",
         key="recovered_measure",
         disabled=busy,
-        on_click=page_frame.on_click,
-        args=(lambda: requests.submit(request),),
     )
-    page_frame.expected_time(request)
     st.caption("Then it is a point on Methods, with the questions it answers right.")
     page_frame.link("methods", "All methods on the same axes")
 
@@ -169,7 +163,7 @@ def _free_name(recovery: Recovered) -> str:
     """A name that says what it is, and that is free."""
     model = format.file_stem(session.current().model)
     stem = f"{model}-recovered-{format.whole_percent(recovery.value['sparsity'])}"
-    return queries.free_export_name(stem)
+    return written.free_name(stem)
 
 
 def _recipe(model: queries.Info, recovery: Recovered, name: str) -> Recipe:

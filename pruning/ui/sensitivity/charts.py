@@ -1,127 +1,21 @@
-"""The Sensitivity page's figures: heat map, curves of single groups, criteria; lines named at their end."""
+"""The Sensitivity page's curves: of single groups, and of criteria; lines are named at their end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
-from pruning.planning.recipe.plan import KINDS, Group
+from pruning.ui.sensitivity.heat import LEAST
 from pruning.ui.shared import charts
 from pruning.ui.shared.charts import Line, Points
 from pruning.ui.text import format, labels
 
 METRICS = ("KL", "Perplexity")
-# Costs below this are drawn as none, in the palest colour.
-LEAST = {"KL": 1e-6, "Perplexity": 0.01}
 CRITERIA_HEIGHT, CURVES_HEIGHT = 320, 440
 LINE_OF_TEXT = 17  # pixels
 DECADES = 4  # a logarithmic axis shows no more than this, so that no line is flattened
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a group costs at one level: forecast with its band, and measured where it was."""
-
-    forecast: float
-    band: tuple[float, float] | None = None
-    measured: float | None = None
-
-
-def heat(
-    cells: Mapping[Group, Cell], metric: str = "KL", selected: Sequence[Group] = (), box: bool = False
-) -> go.Figure:
-    """Forecast cost of every group at one level, layers to the right and kinds down.
-
-    Colour is logarithmic, darker = more sensitive. A nearly transparent marker lies on every cell, because
-    clicks on a heat map itself do not reach Python; it becomes the outline of a selected cell.
-
-    Parameters
-    ----------
-    cells
-        Cost of each group: KL in nats per token, or how many percent perplexity rises.
-    metric
-        "KL" or "Perplexity".
-    selected
-        Groups with an outline.
-    box
-        Whether a drawn box is sent instead of clicks: Streamlit sends one of the two.
-    """
-    layers = sorted({layer for layer, _ in cells})
-    kinds = [kind for kind in KINDS if any(name == kind for _, name in cells)]
-    value = {group: cell.forecast for group, cell in cells.items()}
-    floor = LEAST[metric]
-    grid = [[np.log10(max(value.get((la, kind), np.nan), floor)) for la in layers] for kind in kinds]
-    # One group that costs next to nothing must not use up the colours of all others.
-    low, high = float(np.nanpercentile(grid, 3)), float(np.nanmax(grid))
-    figure = go.Figure(
-        go.Heatmap(
-            x=layers,
-            y=[labels.kind(kind) for kind in kinds],
-            z=grid,
-            zmin=low,
-            zmax=max(high, low + 0.1),
-            colorscale=list(charts.DAMAGE),
-            xgap=2 if len(layers) <= 40 else 1,
-            ygap=2,
-            hoverinfo="skip",
-            colorbar=_colour_bar(low, high, metric),
-        )
-    )
-    _touch(figure, list(cells), [_cell_text(group, cell, metric) for group, cell in cells.items()], selected)
-    edges = [min(layers) - 0.5, max(layers) + 0.5]
-    figure.update_xaxes(
-        title="Layer", dtick=charts.tick(len(layers)), showgrid=False, zeroline=False, range=edges
-    )
-    figure.update_yaxes(range=[len(kinds) - 0.5, -0.5], showgrid=False)
-    # The axes are fixed, so that a drag in Click mode does not carry the map away.
-    return charts.calm(figure, 60 + 40 * len(kinds), legend=False).update_layout(
-        dragmode="select" if box else "pan", hoverdistance=30
-    )
-
-
-def _colour_bar(low: float, high: float, metric: str) -> dict[str, Any]:
-    """Ticks at round costs between 10^low and 10^high."""
-    steps = (1, 10) if high - low > 4 else (1, 3) if high - low > 1.2 else (1, 2, 3, 5, 7)
-    ticks = [t for e in range(-12, 8) for m in steps if low <= (t := e + float(np.log10(m))) <= high]
-    return {
-        "title": {"text": f"{charts.DAMAGE_TITLE}: {_unit(metric)}", "side": "right"},
-        "thickness": 10,
-        "outlinewidth": 0,
-        "tickvals": ticks,
-        "ticktext": [_tick_text(float(f"{10**t:.1g}"), metric) for t in ticks],
-    }
-
-
-def _touch(
-    figure: go.Figure, cells: Sequence[Group], texts: Sequence[str], selected: Sequence[Group]
-) -> None:
-    """A marker on every cell, nearly transparent until it is selected."""
-    # No wider than a cell: where markers overlap, a click would find the wrong one.
-    size = min(25, max(8, 720 // len({layer for layer, _ in cells})))
-    figure.add_scatter(
-        x=[layer for layer, _ in cells],
-        y=[labels.kind(kind) for _, kind in cells],
-        mode="markers",
-        marker={
-            "symbol": "square-open",
-            "size": size,
-            "opacity": 0.01,
-            "color": charts.PICKED,
-            "line": {"width": 4 if size > 15 else 3, "color": charts.PICKED},
-        },
-        selectedpoints=[index for index, cell in enumerate(cells) if cell in set(selected)],
-        selected={"marker": {"opacity": 1.0}},
-        unselected={"marker": {"opacity": 0.01}},
-        customdata=[[layer, kind] for layer, kind in cells],
-        text=texts,
-        hovertemplate="%{text}<extra></extra>",
-        showlegend=False,
-    )
 
 
 def curves(
@@ -139,7 +33,7 @@ def curves(
     values = [y for line in lines for y in line.y] + [y for points in measured for y in points.y]
     high = max([*values, *(y for line in lines for y in line.high), LEAST[metric]]) * 1.04
     low = 0.0 if metric == "KL" else min(values, default=0.0) - 0.04 * (high - min(values, default=0.0))
-    figure.update_xaxes(title="Weights of the group set to zero (%)", range=[0, 92], dtick=10)
+    figure.update_xaxes(title="Share of the group that goes (%)", range=[0, 92], dtick=10)
     figure.update_yaxes(title=_axis(metric), range=[low, high])
     charts.calm(figure, CURVES_HEIGHT, legend=False)
     names = [(line.name, line.y[-1], colour[line.name]) for line in lines]
@@ -274,25 +168,5 @@ def _amount(value: float, metric: str) -> str:
     return format.tick(value if metric == "KL" or value < 10 else round(value))
 
 
-def _unit(metric: str) -> str:
-    return "KL, nats per token" if metric == "KL" else "perplexity, % more"
-
-
 def _axis(metric: str) -> str:
     return "KL (nats per token)" if metric == "KL" else "Perplexity (lower is better)"
-
-
-def _tick_text(value: float, metric: str) -> str:
-    return format.tick(value) if metric == "KL" else f"+{format.tick(value)} %"
-
-
-def _cell_text(group: Group, cell: Cell, metric: str) -> str:
-    """What a cell says when it is pointed at: the forecast with its band, and what was measured."""
-
-    def amount(*numbers: float) -> str:
-        texts = [format.kl(number) if metric == "KL" else f"{number:+.2g} %" for number in numbers]
-        band = f" ({texts[1]} – {texts[2]})" if len(texts) > 1 else ""
-        return f"KL {texts[0]}{band} nats/token" if metric == "KL" else f"perplexity {texts[0]}{band}"
-
-    text = f"{labels.group(*group)}<br>forecast {amount(cell.forecast, *(cell.band or ()))}"
-    return text if cell.measured is None else f"{text}<br>measured {amount(cell.measured)}"

@@ -36,8 +36,8 @@ def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: 
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**The same share of every group** :blue-badge[lines: forecast with band]")
-        _chart(maps, model.groups, metric, level, "criteria_whole")
-        st.markdown(_verdict(maps, model.groups, level, metric))
+        _chart(maps, list(model.parameters), metric, level, "criteria_whole")
+        st.markdown(_verdict(maps, list(model.parameters), level, metric))
     with right:
         st.markdown(f"**{_name(chosen)}** :blue-badge[lines: forecast with band]")
         _chart(maps, chosen, metric, level, "criteria_chosen")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import Group
+from pruning.planning.recipe.plan import KINDS, LAYERS, Group
 from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
+from pruning.ui.sensitivity import cells as heat_cells
 from pruning.ui.sensitivity import charts as sensitivity_charts
 from pruning.ui.sensitivity import criteria, sweep
-from pruning.ui.sensitivity.charts import Cell
+from pruning.ui.sensitivity.cells import View
+from pruning.ui.sensitivity.heat import Cell, heat
 from pruning.ui.shared import charts, missing_map
 from pruning.ui.text import format, labels
 
@@ -63,32 +67,44 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     drawn = session.current().criterion
     running = any(job.request["task"] == "sweep" for job in requests.waiting_jobs())
 
+    mixed = queries.mixed_map(model, smap.criterion) or smap
+
     @st.fragment(run_every=2 if running else None)
     def draw() -> None:
         if session.current().criterion != drawn:
             st.rerun()  # another criterion has another map: the whole page draws it
-        measurements = queries.measurements(model, smap)
-        single = single_groups.alone(queries.forecaster(smap, measurements))
-        points = queries.sweep_points(smap)
-        level, metric = _controls(smap)
-        costs = [single[group, level].kl for group in smap.groups]
-        ends = [smap.groups[costs.index(worst(costs))] for worst in (max, min)]
-        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(smap.groups)]
+        measurements = queries.measurements(model, mixed)
+        single = single_groups.alone(queries.forecaster(mixed, measurements))
+        points = queries.sweep_points(mixed)
+        view = heat_cells.view_of(model, mixed, *_controls(mixed))
+        cells = heat_cells.cells(mixed, single, points, view)
+        # Units differ too much in size to be held against weights by damage alone.
+        delicate = _ends({group: cell.forecast for group, cell in cells.items() if group[1] in KINDS})
+        ends = delicate if view.saved is None else _ends({group: c.value for group, c in cells.items()})
+        picked = [group for group in st.session_state.get("chosen_groups", []) if group in set(mixed.groups)]
         chosen = picked or ends
-        _heat(smap, single, points, chosen, level, metric)
+        weights = [group for group in chosen if group[1] in KINDS] or delicate
+        _heat(mixed, cells, chosen, view)
         left, right = st.columns([3, 2], gap="large")
         with left:
-            _curves(smap, single, points, chosen, level, metric)
+            _curves(mixed, single, points, chosen, view.level, view.metric)
         with right:
-            _extremes(smap, single, ends, level)
+            _extremes(mixed, single, ends, view)
             if not missing_map.other(smap):
-                sweep.form(model, smap, chosen, busy)
-        criteria.section(model, picked or ends[:1], level, metric, busy)
+                sweep.form(model, smap, weights, busy)
+        criteria.section(model, weights if picked else weights[:1], view.level, view.metric, busy)
 
     draw()
 
 
-def _controls(smap: SensitivityMap) -> tuple[float, str]:
+def _ends(values: Mapping[Group, float]) -> list[Group]:
+    """The groups of the greatest and of the least value; NaN is none."""
+    there = {group: value for group, value in values.items() if not math.isnan(value)}
+    return [max(there, key=there.__getitem__), min(there, key=there.__getitem__)] if there else []
+
+
+def _controls(smap: SensitivityMap) -> tuple[float, str, str]:
+    """The level, the metric, and whether damage alone is shown or damage for what is saved."""
     left, middle, right = st.columns([3, 3, 2], gap="large", vertical_alignment="bottom")
     with left:
         _criterion_box()
@@ -110,18 +126,24 @@ def _controls(smap: SensitivityMap) -> tuple[float, str]:
         **session.PERSIST,
         help=f"KL: {labels.KL} Perplexity: {labels.PERPLEXITY}",
     )
-    return float(level), metric or "KL"
+    shown = st.segmented_control(
+        "Damage, or damage for what it saves",
+        heat_cells.SHOWN,
+        default=heat_cells.DAMAGE,
+        required=True,
+        key="heat_shown",
+        **session.PERSIST,
+        help=heat_cells.HELP,
+    )
+    return float(level), metric or "KL", shown or heat_cells.DAMAGE
 
 
-def _heat(
-    smap: SensitivityMap, single: Alone, points: Points, chosen: list[Group], level: float, metric: str
-) -> None:
+def _heat(smap: SensitivityMap, cells: dict[Group, Cell], chosen: list[Group], view: View) -> None:
     """The heat map. The cells outlined at first stay the same while the picture does: the browser moves the
     outline with a click, and another figure would make it draw the chart anew."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(
-            f"**Forecast cost of removing {format.percent(level)} of one group** {labels.FORECAST} "
-            f"{missing_map.badge(smap)}",
+            f"**{_title(view, smap)}** {labels.FORECAST} {missing_map.badge(smap)} {view.source}",
             width="content",
         )
         way = st.segmented_control(
@@ -134,14 +156,13 @@ def _heat(
             label_visibility="collapsed",
             format_func=WAYS.__getitem__,
         )
-    cells = _cells(smap, single, points, level, metric)
-    look = (smap.fingerprint, smap.criterion, smap.data, metric, way, cells)
+    look = (smap.fingerprint, smap.criterion, smap.data, view.metric, view.unit, way, cells)
     if st.session_state.get("heat_look") != look:
         st.session_state["heat_look"] = look
         st.session_state["heat_marked"] = chosen
     marked = st.session_state["heat_marked"]
     st.plotly_chart(
-        sensitivity_charts.heat(cells, metric, marked, way == "Box"),
+        heat(cells, view.metric, marked, way == "Box", view.unit),
         key="heat",
         on_select=_take_selection,
         selection_mode=("points", "box"),
@@ -150,27 +171,15 @@ def _heat(
     )
 
 
-def _cells(
-    smap: SensitivityMap, single: Alone, points: Points, level: float, metric: str
-) -> dict[Group, Cell]:
-    """The cost of every group at a level: KL in nats per token, or how many percent perplexity rises."""
-    dense = smap.dense["perplexity"]
-
-    def cost(kl: float, perplexity: float) -> float:
-        return kl if metric == "KL" else 100 * (perplexity / dense - 1)
-
-    measured = {
-        group: cost(point["kl"], point["perplexity"])
-        for group, of_group in points.items()
-        for point in of_group
-        if abs(point["level"] - level) < 1e-6
+def _title(view: View, smap: SensitivityMap) -> str:
+    """What the colours are, in a sentence."""
+    share = format.percent(view.level)
+    whole = ", or a whole layer" if "layers" in smap.kinds else ""
+    per = {
+        heat_cells.PER_MEGABYTE: " per megabyte that this saves",
+        heat_cells.PER_TIME: " per time a word saved",
     }
-    cells = {}
-    for group in smap.groups:
-        alone = single[group, level]
-        band = cost(alone.kl_low, alone.perplexity_low), cost(alone.kl_high, alone.perplexity_high)
-        cells[group] = Cell(cost(alone.kl, alone.perplexity), band, measured.get(group))
-    return cells
+    return f"Forecast cost of removing {share} of one group{whole}{per.get(view.shown, '')}"
 
 
 def _take_selection() -> None:
@@ -237,17 +246,21 @@ def _beside(group: Group, points: list[dict[str, Any]], single: Alone, level: fl
     return f":small[{said}, {ratio}] {labels.FORECAST} :small[{_kl_band(forecast)}]"
 
 
-def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], level: float) -> None:
-    """The most sensitive and the most robust group in a sentence each."""
+def _extremes(smap: SensitivityMap, single: Alone, ends: list[Group], view: View) -> None:
+    """The two ends in a sentence each: most sensitive and most robust, or dearest and cheapest."""
     badges = (":orange-badge[Most sensitive]", ":green-badge[Most robust]")
-    for badge, group in zip(badges, ends, strict=True):
-        forecast, dense = single[group, level], smap.dense["perplexity"]
+    if view.saved is not None:
+        badges = (f":orange-badge[Dearest {view.unit}]", f":green-badge[Cheapest {view.unit}]")
+    for badge, group in zip(badges, ends, strict=False):
+        forecast, dense = single[group, view.level], smap.dense["perplexity"]
         rise = format.more(forecast.perplexity / dense - 1)
         bounds = forecast.perplexity_low, forecast.perplexity_high
         least, most = (format.percent(bound / dense - 1) for bound in bounds)
+        share = "The whole layer" if group[1] == LAYERS else format.percent(view.level)
+        saved = "" if view.saved is None else f" and saves {view.saved[group]:.2g} {view.unit}"
         st.markdown(
             f"{badge} **{labels.group(*group)}**  \n"
-            f"{format.percent(level)} costs {rise} ({least} – {most})  \n"
+            f"{share} costs {rise} ({least} – {most}){saved}  \n"
             f"{labels.FORECAST} {missing_map.badge(smap)} :small[KL {_kl_band(forecast)}]"
         )
 

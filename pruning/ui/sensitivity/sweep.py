@@ -56,17 +56,10 @@ def _button(model: queries.Info, text: str, kinds: list[str], levels: list[float
         "sweep", criterion=choice.criterion, levels=levels, layers=layers, kinds=kinds, data=choice.data
     )
     count = len(layers) * len(kinds) * len(levels)
-    with page_frame.action_row():
-        pressed = st.button(
-            f"Measure {counted(count, 'point')}",
-            icon=":material/straighten:",
-            disabled=busy or count == 0,
-            key="sweep_start",
-        )
-        if count:
-            page_frame.command(request)
-    if pressed:
-        requests.submit(request)
-        st.rerun()
-    if count:
-        page_frame.expected_time(request)
+    page_frame.submit_button(
+        f"Measure {counted(count, 'point')}",
+        request if count else None,
+        icon=":material/straighten:",
+        disabled=busy,
+        key="sweep_start",
+    )

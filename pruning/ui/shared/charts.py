@@ -16,7 +16,18 @@ import plotly.graph_objects as go
 from pruning.planning.recipe.plan import KINDS, Group
 from pruning.ui.text import format, labels
 
-COLOUR = {"qkv": "#0072B2", "attn_out": "#56B4E9", "gate": "#E69F00", "up": "#CC79A7", "down": "#009E73"}
+COLOUR = {
+    "qkv": "#0072B2",
+    "attn_out": "#56B4E9",
+    "gate": "#E69F00",
+    "up": "#CC79A7",
+    "down": "#009E73",
+    # Units: tones that stand out from a white ground and from a dark one.
+    "layers": "#7D8794",
+    "heads": "#7A6BD1",
+    "kv_groups": "#A8456B",
+    "neurons": "#8F9A27",
+}
 REST = "#9AA5B1"
 HERE = "#D55E00"
 CURVES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")

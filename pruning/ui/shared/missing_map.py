@@ -7,7 +7,8 @@ from typing import TypeGuard
 import streamlit as st
 
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.ui.data import requests, session
+from pruning.planning.recipe.mix import unit_kinds
+from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import labels
 
@@ -51,15 +52,29 @@ def note(smap: SensitivityMap, kept: str, busy: bool) -> None:
             button(busy)
 
 
-def button(busy: bool) -> None:
+def note_without_units(smap: SensitivityMap, model: queries.Info, busy: bool) -> None:
+    """That a map of an older version prices no units, and the press that draws it again."""
+    if other(smap) or not model.unit_parameters or unit_kinds(smap.groups):
+        return
+    with st.container(border=True, key="map_without_units"):
+        left, right = st.columns([3, 2], vertical_alignment="center", gap="large")
+        left.markdown(
+            "**This map prices single weights alone.** Drawn again, it prices heads, neurons and whole "
+            "layers too, and their faders appear here."
+        )
+        with right:
+            button(busy, "Draw the map again", "draw_map_again")
+
+
+def button(busy: bool, label: str = "", key: str = "draw_map") -> None:
     """Draws the missing map in one press, with about how long that takes here."""
     request = requests.map_request()
     page_frame.submit_button(
-        f"Draw the map of {_name()}",
+        label or f"Draw the map of {_name()}",
         request,
         type="primary",
         icon=":material/grid_on:",
-        key="draw_map",
+        key=key,
         disabled=busy,
     )
     if requests.expected_seconds(request) is None:

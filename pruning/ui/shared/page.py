@@ -15,7 +15,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
 from pruning.resources import asset
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import queries, requests, session, written
 from pruning.ui.shared import preload
 from pruning.ui.text import format, labels
 from pruning.wording import counted
@@ -237,8 +237,8 @@ def command_text(request: dict[str, Any]) -> None:
 def figure(
     label: str, value: str, source: str, note: str = "", help: str | None = None, border: bool = True
 ) -> None:
-    """One number and where it comes from: `source` is "measured" or "forecast", `note` its band."""
-    badge = labels.MEASURED if source == "measured" else labels.FORECAST
+    """One number and where it comes from: `source` is "measured", "exact" or "forecast", `note` its band."""
+    badge = {"measured": labels.MEASURED, "exact": labels.EXACT}.get(source, labels.FORECAST)
     with st.container(border=border, height="stretch", gap="xxsmall"):
         st.metric(label, value, help=help)
         st.markdown(f"{badge} :small[{note}]" if note else badge)
@@ -253,5 +253,5 @@ def done_steps() -> dict[str, bool]:
         "model": True,
         "sensitivity": queries.sensitivity_map(model) is not None,
         "explore": queries.sensitivity_map(model) is not None and bool(session.current().settings),
-        "export": queries.written(model),
+        "export": written.is_written(model),
     }

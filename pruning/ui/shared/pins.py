@@ -10,7 +10,7 @@ from pruning.errors import PruningError
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.recipe.plan import Plan
-from pruning.ui.data import queries, session
+from pruning.ui.data import session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 
@@ -45,12 +45,13 @@ def _free_name(taken: list[str]) -> str:
     return next(name for number in count(1) if (name := f"Plan {number}") not in taken)
 
 
-def pinned_forecasts(model: queries.Info, forecaster: Forecaster) -> list[tuple[str, Plan, Forecast]]:
-    """(name, plan, forecast) of every pin that fits this model; pins of another model stay in the address."""
+def pinned_forecasts(forecaster: Forecaster) -> list[tuple[str, Plan, Forecast]]:
+    """(name, plan, forecast) of every pin that fits the map; pins of another model stay in the address."""
+    groups = list(forecaster.smap.groups)
     forecasts = []
     for pin in session.current().pins:
         try:
-            plan = session.parse(pin.settings, model.groups)
+            plan = session.parse(pin.settings, groups)
         except PruningError:
             continue
         forecasts.append((pin.name, plan, forecaster.forecast(plan)))

@@ -12,7 +12,7 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.forecast.verdict import Verdict, forecast_verdict, measured_verdict
-from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.plan import Group, Plan, format_settings
 from pruning.planning.recipe.training import Training
 from pruning.ui.data import queries, session
 from pruning.ui.shared import page as page_frame
@@ -47,10 +47,13 @@ class CurrentPlan:
         return measured_verdict(self.measured) if self.measured else forecast_verdict(self.forecast)
 
 
-def session_plan(model: queries.Info) -> Plan:
-    """The session's plan; one that does not fit this model is shown as a mistake and taken as empty."""
+def session_plan(groups: Sequence[Group]) -> Plan:
+    """The session's plan; one that does not fit these groups is shown as a mistake and taken as empty.
+
+    They are those of the page's map: a plan can name units that an older map does not price.
+    """
     with page_frame.user_errors():
-        return session.plan(model.groups)
+        return session.plan(list(groups))
     return {}
 
 

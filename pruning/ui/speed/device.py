@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pruning.planning.cost.model_size import Parts, parts_of, without
+from pruning.planning.cost.latency_table import PREFILL_TOKENS
+from pruning.planning.cost.parts import Parts, parts_of, without
 from pruning.planning.cost.roofline import FORMAT_BYTES, Device, devices, estimate
+from pruning.planning.recipe.mix import unit_part
+from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, session
 from pruning.ui.text import labels
 from pruning.ui.text import speed as speed_words
 
-TOKENS = 256
 OWN = "Your own"
 EACH = "each"
 EACH_LABEL = "Best of each device"
 
 
-def section(model: queries.Info, kind: str | None, share: float, said: str) -> None:
-    """The unpruned model and the choice on listed devices and one typed in; PruningError for old facts."""
+def section(model: queries.Info, plan: Plan, said: str) -> None:
+    """The unpruned model and the plan on listed devices and one typed in; PruningError for old facts."""
     st.header("On another device", anchor=False)
     dense = parts_of(model.facts)
-    left = without(dense, kind, share) if kind and share else None
+    left = without(dense, plan) if unit_part(plan) else None
     st.markdown(
         f"{labels.ESTIMATE} :small[Nothing here was measured. A roofline (Williams and others, 2009): "
         "the least time that the maker's peak figures allow. Writing a word takes the bytes of all weights "
-        f"over the memory's bandwidth; reading {TOKENS} tokens the longer of that and their arithmetic. Real "
-        "programs take longer. What attention adds, which grows with the text, is not counted.]"
+        f"over the memory's bandwidth; reading {PREFILL_TOKENS} tokens the longer of that and their "
+        "arithmetic. Real programs take longer. What attention adds, which grows with the text, is not "
+        "counted.]"
     )
     chosen = _number_format(str(model.facts["dtype"]))
     custom = _custom()
     rows = [_row(device, dense, left, chosen) for device in (*devices(), *([custom] if custom else []))]
     st.table(rows, border="horizontal", alt="Estimated times on other devices")
     st.caption(
-        f"Pruned: {said}, cut out; × is beside unpruned. Set by: what limits reading / writing."
+        f"Pruned: {said}; × is beside unpruned. Set by: what limits reading / writing."
         if left is not None
         else "Zeros among single weights change none of these: dense kernels read and multiply them too."
     )
@@ -90,8 +93,8 @@ def _custom() -> Device | None:
 def _row(device: Device, dense: Parts, left: Parts | None, chosen: str) -> dict[str, str]:
     dtype = device.best_format if chosen == EACH else chosen
     fits = device.memory is None or FORMAT_BYTES[dtype] * dense.parameters < device.memory
-    small = estimate(device, left, dtype, TOKENS) if left is not None else None
-    whole = estimate(device, dense, dtype, TOKENS)
+    small = estimate(device, left, dtype, PREFILL_TOKENS) if left is not None else None
+    whole = estimate(device, dense, dtype, PREFILL_TOKENS)
     return {
         "Device": device.name,
         "Format": speed_words.number_format(dtype, device.computed_in(dtype)),

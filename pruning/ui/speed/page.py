@@ -9,9 +9,13 @@ import streamlit as st
 
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, speedup
-from pruning.planning.recipe.plan import UNIT_KINDS, Plan, sparsity
+from pruning.planning.cost.parts import parts_of, share_gone
+from pruning.planning.exports.llamacpp import LLAMA_CPP, PYTORCH, TIMED, installed
+from pruning.planning.recipe.mask_options import MIXED
+from pruning.planning.recipe.mix import in_whole_units, unit_part
+from pruning.planning.recipe.plan import UNIT_KINDS, Plan
 from pruning.ui.data import queries, requests, session
-from pruning.ui.data.results import totals_of, writable_of
+from pruning.ui.data.results import groups_of, totals_of, writable_of
 from pruning.ui.shared import charts
 from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import charts as speed_charts
@@ -21,6 +25,7 @@ from pruning.ui.text import methods as method_words
 from pruning.ui.text import speed as speed_words
 from pruning.wording import counted
 
+ENGINES = {PYTORCH: "PyTorch here", LLAMA_CPP: "llama.cpp here"}
 PLAN = "plan"
 MOST = 75  # percent
 LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
@@ -28,48 +33,66 @@ LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What is pruned: the plan, for single weights or units; of units also their kind and share, 0..1."""
+    """What is pruned: the plan, of units and of single weights, and how it is said."""
 
     plan: Plan
     said: str
-    kind: str | None = None
-    share: float = 0.0
 
 
 def page(model: queries.Info, busy: bool) -> None:
-    times = queries.latency(model)
+    engine = _engine()
+    times = queries.latency(model, engine)
     table = None
     with page_frame.user_errors():
         table = LatencyTable.from_dict(times) if times else None
-    _timing(table, str(model.facts["dtype"]), busy)
+    _timing(table, engine, str(model.facts["dtype"]), busy)
     if times and table:
         _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
     st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
     with page_frame.user_errors():
         chosen = _choose(model)
-        _forecast(table, chosen)
-        size.section(model, chosen.plan, chosen.kind, chosen.share, chosen.said)
-        device.section(model, chosen.kind, chosen.share, chosen.said)
+        _forecast(model, table, chosen)
+        size.section(model, chosen.plan, chosen.said)
+        device.section(model, chosen.plan, chosen.said)
 
 
 # ---- this machine -----------------------------------------------------------------------------------
 
 
-def _timing(table: LatencyTable | None, dtype: str, busy: bool) -> None:
+def _engine() -> str:
+    """What runs the model: PyTorch, or llama.cpp where it is installed."""
+    if not installed():
+        return PYTORCH
+    chosen = st.segmented_control(
+        "What runs it",
+        list(ENGINES),
+        default=PYTORCH,
+        required=True,
+        format_func=ENGINES.__getitem__,
+        key="speed_engine",
+        **session.PERSIST,
+    )
+    return str(chosen)
+
+
+def _timing(table: LatencyTable | None, engine: str, dtype: str, busy: bool) -> None:
     st.header("On this machine", anchor=False)
-    request = requests.request("latency", **({"again": True} if table else {}))
+    asked = {"again": True} if table else {}
+    request = requests.request("latency", **asked, **({} if engine == PYTORCH else {"engine": engine}))
+    if engine != PYTORCH:
+        dtype = f"{TIMED} (8 bits)"
     if table is None:
+        what = "the number format it is loaded in" if engine == PYTORCH else "as GGUF files in llama.cpp"
         st.write(
-            f"Not timed yet in {dtype}, the number format it is loaded in. The model is run unpruned and "
+            f"Not timed yet in {dtype}, {what}. The model is run unpruned and "
             "really narrower, in turns, some minutes in all. It is done once and kept."
         )
     else:
         st.markdown(
             f"{labels.MEASURED} :small[In **{dtype}**, {_when(table)} on {format.plain(table.machine)}, "
-            f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians; repeated "
-            "rounds differ by "
-            f"{format.percent(max(table.spread.values()), 1)} (middle half).]"
+            f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians. "
+            f"By chance a speed-up may be off by ± {format.percent(max(table.spread.values()), 1)}.]"
         )
     page_frame.submit_button(
         "Time it again" if table else "Time it on this machine",
@@ -139,14 +162,16 @@ def _choose(model: queries.Info) -> Choice:
     )
     with right:
         if kind == PLAN:
-            plan = session.plan(model.groups)
-            share = sparsity(plan, model.parameters)
-            st.markdown(f"**{format.percent(share, 1)}** of the prunable weights are zero.")
+            plan = session.plan(groups_of(model, MIXED))
+            zero = format.percent(share_gone(parts_of(model.facts), plan), 1)
+            units = unit_part(plan)
+            gone = "zero" if not units else "cut out" if len(units) == len(plan) else "cut out or zero"
+            st.markdown(f"**{zero}** of the prunable weights are {gone}.")
             if not plan:
                 page_frame.link("explore", "Make a plan on Explore")
-            return Choice(plan, f"{format.percent(share, 1)} of single weights zero")
+            return Choice(plan, f"{zero} of the weights {gone}")
         share = _share(model, str(kind))
-    return Choice(_unit_plan(model, str(kind), share), _said(str(kind), share), str(kind), share)
+    return Choice(_unit_plan(model, str(kind), share), _said(str(kind), share))
 
 
 def _share(model: queries.Info, kind: str) -> float:
@@ -184,22 +209,25 @@ def _said(kind: str, share: float) -> str:
     return f"{format.percent(share)} of {method_words.UNIT[kind]} gone"
 
 
-def _forecast(table: LatencyTable | None, chosen: Choice) -> None:
+def _forecast(model: queries.Info, table: LatencyTable | None, chosen: Choice) -> None:
     """How fast the choice is here, from what was measured."""
-    if chosen.kind is None:
+    if not unit_part(chosen.plan):
         st.markdown(f"{labels.FORECAST} **1.0×** reading and writing, as for any zeros.")
         return
     if table is None:
         st.caption("How fast that is here is told once the model has been timed, above.")
         return
-    if chosen.kind not in table.shares:
-        st.caption(f"{method_words.STRUCTURE[chosen.kind]} were not timed here, so there is no forecast.")
+    if not table.covers(chosen.plan):
+        missing = {kind for _, kind in unit_part(chosen.plan)} - set(table.shares)
+        names = " and ".join(method_words.STRUCTURE[kind] for kind in sorted(missing))
+        st.caption(f"{names} were not timed here, so there is no forecast.")
         return
+    whole = in_whole_units(chosen.plan, parts_of(model.facts).units)
     for column, mode in zip(st.columns(4), MODES, strict=False):
         with column:
-            value = speed_words.times(speedup(table, chosen.plan, mode))
-            took = speed_words.milliseconds(milliseconds(table, chosen.plan, mode))
-            spread = f"± {format.percent(table.spread[mode], 1)}"
+            value = speed_words.times(speedup(table, whole, mode))
+            took = speed_words.milliseconds(milliseconds(table, whole, mode))
+            spread = f"± {format.percent(table.band(mode), 1)}"
             page_frame.figure(LABEL[mode], value, "forecast", f"{took}, {spread}")
     st.caption(
         "From what was measured above, once the units are really cut out. Folders with zeros stay 1.0×."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pruning.planning.cost.model_size import Parts, Size, parts_of, sizes, smallest, without
+from pruning.planning.cost.model_size import CONTEXT_TOKENS, Size, running_bytes, sizes, smallest
+from pruning.planning.cost.parts import Parts, parts_of, without
+from pruning.planning.recipe.mix import weight_part
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries
 from pruning.ui.shared import charts
@@ -28,16 +30,14 @@ WHAT = {
 BESIDE = "Unpruned file"
 
 
-def section(model: queries.Info, plan: Plan, kind: str | None, share: float, said: str) -> None:
-    """Sizes with the plan for single weights, or without units; PruningError for old facts."""
+def section(model: queries.Info, plan: Plan, said: str) -> None:
+    """Sizes of the plan, its units cut out and its weights zero; PruningError for old facts."""
     st.header("Size", anchor=False)
     parts = parts_of(model.facts)
-    dense = sizes(parts, {})[0]
-    if kind is None:
-        forms = sizes(parts, plan)
-    else:
+    dense, forms = sizes(parts, {})[0], sizes(parts, plan)
+    if plan and not weight_part(plan):
         # What is cut out leaves no zeros to leave out of a compact file.
-        forms = [size for size in sizes(without(parts, kind, share), {}) if size.form in ("ordinary", "int8")]
+        forms = [size for size in forms if size.form in ("ordinary", "int8")]
     # What can be written; the other forms are there to compare.
     best = smallest([size for size in forms if size.form in ("ordinary", "bitmask")])
     st.markdown(
@@ -56,7 +56,7 @@ def section(model: queries.Info, plan: Plan, kind: str | None, share: float, sai
     )
     with right:
         st.table([_row(size, dense) for size in forms], border="horizontal", alt="Size in each form")
-    st.markdown(embeddings(parts, best))
+    st.markdown(f"{memory(parts, plan)}\n\n{embeddings(parts, best)}")
 
 
 def _row(size: Size, dense: Size) -> dict[str, str]:
@@ -66,6 +66,16 @@ def _row(size: Size, dense: Size) -> dict[str, str]:
         "Smaller": f"{dense.total / size.total:.2f}×",
         "": WHAT[size.form],
     }
+
+
+def memory(parts: Parts, plan: Plan) -> str:
+    """What the model takes while it runs, unpruned and pruned, in a sentence."""
+    before, after = running_bytes(parts), running_bytes(without(parts, plan))
+    beside = f" instead of {format.size(before)}" if after < before else ", as before"
+    return (
+        f"**Memory while it runs: {format.size(after)}**{beside}: the weights, zeros too, and what it "
+        f"remembers of a text of {CONTEXT_TOKENS:,} tokens (keys and values)."
+    )
 
 
 def embeddings(parts: Parts, best: Size) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MEASURED, FORECAST, ESTIMATE = ":green-badge[measured]", ":blue-badge[forecast]", ":violet-badge[estimate]"
+# What is counted, such as bytes.
+EXACT = ":gray-badge[exact]"
 # What training made of a plan; never to be taken for the plan's own figures.
 RECOVERED = ":orange-badge[measured after recovery]"
 KIND = {
@@ -11,8 +13,34 @@ KIND = {
     "gate": "MLP gate",
     "up": "MLP up",
     "down": "MLP down",
+    "layers": "Whole layers",
+    "heads": "Attention heads",
+    "kv_groups": "KV groups",
+    "neurons": "MLP neurons",
 }
-SHORT_KIND = {"qkv": "QKV", "attn_out": "Attn out", "gate": "Gate", "up": "Up", "down": "Down"}
+SHORT_KIND = {
+    "qkv": "QKV",
+    "attn_out": "Attn out",
+    "gate": "Gate",
+    "up": "Up",
+    "down": "Down",
+    "layers": "Layers",
+    "heads": "Heads",
+    "kv_groups": "KV groups",
+    "neurons": "Neurons",
+}
+# What each kind is, where there is room for a line.
+KIND_ABOUT = {
+    "qkv": "The weights with which attention asks, and is asked, what to look at.",
+    "attn_out": "The weights that put what attention found back into the stream.",
+    "gate": "Decides which of the MLP's neurons speak.",
+    "up": "What the MLP's neurons look for in a word.",
+    "down": "What the MLP's neurons put back into the stream.",
+    "layers": "A layer with all that is in it.",
+    "heads": "Attention looks at the words before with several heads side by side.",
+    "kv_groups": "Heads that share keys and values, gone together: less memory for long texts as well.",
+    "neurons": "Units of the MLP, each a row of gate and up with its column of down.",
+}
 CRITERION = {
     "fisher": "Fisher: what a weight does to the model's predictions",
     "sparsegpt": "SparseGPT: the weights that stay make up for the others",
@@ -40,7 +68,7 @@ PRESET = {
 }
 PRESET_NUMBER = {
     "qkv": "Attention QKV (share)",
-    "attn_out": "Attention output (share)",
+    "heads": "Heads (share)",
     "gate_up_times": "Gate and up (times the level)",
     "down_times": "Down (times the level)",
     "layers": "Layers to protect",
@@ -68,7 +96,7 @@ VERDICT = (
     "you see a difference. Broken: answers repeat themselves, or say nothing of sense. Measured, it rests on "
     "what the model answers to fixed prompts and questions, and on KL; forecast, on KL alone."
 )
-SPARSITY = "Share of the weights that can be pruned which are set to zero."
+SPARSITY = "Share of the weights that can be pruned which are cut out or set to zero."
 SIZE = (
     "Bytes of the weights in the folder that an export writes, in the number format in which the model is "
     "loaded. A zero takes as much room as any other number."
@@ -81,31 +109,61 @@ QUESTIONS = "Multiple-choice questions with known answers; the model takes the a
 BAND = "The band is the range in which about eight of ten measurements are expected."
 PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."
 DECODE = "Milliseconds for each further word of an answer, on this machine."
+SPEED_SOURCE = (
+    "Measured times are of the unpruned model; those of a plan are forecast from what each unit saved when "
+    "this model was timed. An estimate, before that, goes by operations and bytes alone. Zeros save nothing."
+)
+MEMORY = (
+    "Bytes of the weights, and of the keys and values that the model remembers of a conversation (KV cache). "
+    "What is computed in passing is not counted."
+)
 GLOSSARY = {
     "Group": "The weights of one kind in one layer, such as MLP up in layer 12.",
-    "Level": "The share of a group's weights that is set to zero: 0 % keeps them all, 95 % is the most.",
+    "Layer": "One of the model's equal storeys, run one after the other: attention first, then the MLP.",
+    "Attention": "The part of a layer that looks back at the words before.",
+    "MLP": "The part of a layer that works on each word by itself; it holds most of the weights.",
+    "Unit": "What is cut out whole and makes the model smaller and faster: a head, a KV group, a neuron or a "
+    "layer.",
+    "Level": "The share of a group that goes: of single weights, set to zero, at most 95 %; of units, cut "
+    "out.",
     "Plan": "A level for every group. It is what you set on Explore, measure, and write to disk.",
+    "Unpruned": "The model as it was loaded, before anything goes: what every change is told against.",
     "Criterion": "The rule that scores weights. The lowest scores are set to zero first.",
     "Map": "What every level of every group would cost, worked out from one look at a text.",
     "Forecast": f"A figure that was worked out, not tried, with its band. {BAND}",
-    "Measured": "A figure from really doing it: weights set to zero, real text run, weights put back.",
+    "Measured": "A figure from really doing it: the plan carried out, real text run, weights put back.",
+    "Estimate": "A figure by rule of thumb, without a band: times by operations and bytes, before the model "
+    "was timed here.",
+    "Exact": "A figure that is counted, such as the bytes an export writes.",
     "Perplexity": PERPLEXITY,
     "KL": KL,
     "Verdict": VERDICT,
+    "Preset": "A ready rule for the levels of all groups: uniform, the same everywhere; the guide's, as the "
+    "Model Pruning Guide has them; protect both ends, less in the first and last layers.",
+    "Pinned": "A plan that you gave a name and keep for comparing.",
     "Recipe": "A small text file: model, text, criterion and plan, all it takes to do the same again.",
 }
 # The field's term for each word of the glossary.
 TERMS = {
     "Group": "the weight matrices of one projection in one layer",
+    "Layer": "transformer (decoder) layer, block",
+    "Attention": "self-attention: qkv, attn_out",
+    "MLP": "feed-forward network: gate, up, down",
+    "Unit": "structure of structured pruning",
     "Level": "sparsity, pruning ratio",
     "Plan": "sparsity allocation",
+    "Unpruned": "dense model, baseline",
     "Criterion": "pruning criterion, importance score",
     "Map": "sensitivity map, sensitivity analysis by layer",
     "Forecast": "second-order (Fisher) estimate of the KL divergence, with a prediction interval",
     "Measured": "evaluation",
+    "Estimate": "roofline model, analytic cost",
+    "Exact": "counted, no estimation",
     "Perplexity": "the exponential of the mean cross-entropy",
     "KL": "Kullback–Leibler divergence, KL(dense ‖ pruned)",
     "Verdict": "greedy degeneration (seq-rep-4), flipped zero-shot answers, KL divergence",
+    "Preset": "heuristic sparsity allocation",
+    "Pinned": "saved configuration",
     "Recipe": "pruning configuration",
 }
 # Figures by the name that they have on pages: the field's term, and what each says.
@@ -120,9 +178,9 @@ FIGURES = {
     "Writing a word": ("decode latency, time per output token", DECODE),
 }
 SPEED = (
-    "Zeros alone make nothing faster today: common engines multiply by zero as slowly as by anything else, "
-    "so the speed stays **1.0×**. Nor is the written model folder smaller, in which a zero takes as much "
-    "space as any other number; a compact file is, until it is unpacked."
+    "Units that are cut out make the model smaller and faster. Zeros alone make nothing faster today: common "
+    "engines multiply by zero as slowly as by anything else. Nor do they make the written model folder "
+    "smaller; a compact file is, until it is unpacked."
 )
 
 
@@ -131,7 +189,7 @@ def kind(name: str) -> str:
 
 
 def group(layer: int | str, name: str) -> str:
-    return f"Layer {layer} · {kind(name)}"
+    return f"Layer {layer}, all of it" if name == "layers" else f"Layer {layer} · {kind(name)}"
 
 
 def capability(name: str) -> str:
@@ -142,6 +200,6 @@ def capability(name: str) -> str:
 def fitted_to(measured: int) -> str:
     """Where the forecast's scale and band come from: so many measured plans of this model."""
     if measured == 0:
-        return f"The band comes from other models so far: nothing is measured on this one. {BAND}"
+        return f"The band comes from other models so far: no plan of this one is measured yet. {BAND}"
     plans = "one measured plan" if measured == 1 else f"{measured} measured plans"
     return f"The forecast has learnt from {plans} of this model. {BAND}"

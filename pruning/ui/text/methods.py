@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pruning.planning.recipe.mask_options import MaskOptions
-from pruning.planning.recipe.plan import UNIT_KINDS, units_gone
+from pruning.planning.recipe.mask_options import MIXED, MaskOptions
+from pruning.planning.recipe.plan import LAYERS, UNIT_KINDS, units_gone
 from pruning.planning.recipe.training import Training
 from pruning.ui.text import format, labels
 from pruning.wording import counted
@@ -19,7 +19,10 @@ STRUCTURE = {
     "heads": "Heads",
     "kv_groups": "KV groups",
     "layers": "Layers",
+    MIXED: "Units and weights",
 }
+# So many settings of a mixed plan are spelled out in its name.
+MOST_PARTS = 4
 UNIT = {"neurons": "neurons", "heads": "heads", "kv_groups": "KV groups", "layers": "layers"}
 ZEROS, SMALLER, FULL_SIZE = (
     ":gray-badge[zeros: common engines are not faster]",
@@ -62,9 +65,17 @@ SAME_SHARE = (
 
 def badge(structure: str, why_not: str | None) -> str:
     """Whether what is chosen leaves zeros or smaller tensors; `why_not`: why units leave zeros as well."""
-    if structure not in UNIT_KINDS:
+    if structure not in (*UNIT_KINDS, MIXED):
         return ZEROS
     return SMALLER if why_not is None else FULL_SIZE
+
+
+# Of the best units, whose numbers are not known before.
+BUNDLED = "Layers lose different numbers: the folder opens with a small modelling file that comes with it."
+NOT_HELD = (
+    "Layers lose different numbers, which no file may hold: then it is written full-size with zeros. For a "
+    "smaller folder choose a criterion instead."
+)
 
 
 def not_smaller(structure: str, count: int, total: int, nearest: Sequence[int], groups: int) -> str:
@@ -105,6 +116,11 @@ def method(
 
 def _what(options: MaskOptions, settings: Sequence[str], totals: Sequence[int]) -> str:
     structure, level = options.structure, _one_level(settings)
+    if structure == MIXED:
+        said = [*map(_part, settings)]
+        more = [f"and {len(said) - MOST_PARTS} more"] if len(said) > MOST_PARTS else []
+        what = " · ".join([*said[:MOST_PARTS], *more])
+        return what[:1].upper() + what[1:]
     if structure == "layers":
         gone = settings[0].partition("@")[2].partition("=")[0] if settings else ""
         what = "Layer" if gone.isdigit() else "Layers"
@@ -120,6 +136,17 @@ def _what(options: MaskOptions, settings: Sequence[str], totals: Sequence[int]) 
     if level is None:
         return f"{what[0].upper()}{what[1:]}, levels by group"
     return what if structure == "n:m" else f"{format.percent(level)} of {what}"
+
+
+def _part(setting: str) -> str:
+    """One setting of a mixed plan in words."""
+    target, _, level = setting.partition("=")
+    kind, _, layers = target.partition("@")
+    shown = layers.replace("-", "–").replace(",", ", ")
+    if kind == LAYERS:
+        return f"{'layer' if layers.isdigit() else 'layers'} {shown} dropped"
+    what = "weights" if kind == "all" else UNIT.get(kind) or labels.kind(kind)
+    return f"{format.percent(float(level))} of {what}" + (f" in {shown}" if layers else "")
 
 
 def _one_level(settings: Sequence[str]) -> float | None:

@@ -9,6 +9,16 @@ from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.ui.text import format
 
 COMPACT = "as a compact file"
+# The forms of an export, as `--to` has them.
+FORM = {
+    "hf": "Model folder",
+    "compact": "Compact file",
+    "gguf": "GGUF",
+    "recipe": "Recipe",
+    "script": "Python script",
+    "report": "Report",
+    "llm-compressor": "llm-compressor",
+}
 
 
 def beside(compact: int | None, ordinary: int) -> str:
@@ -32,6 +42,5 @@ def written(figures: Mapping[str, Any]) -> str:
 
 
 def exported(value: Mapping[str, Any]) -> str:
-    """What an export took on disk, and in which form: "538 MB on disk, as a model folder"."""
-    form = "as a compact file" if value.get("to") == "compact" else "as a model folder"
-    return f"{format.size(value['bytes'])} on disk, {form}"
+    """What an export took on disk, and in which form: "538 MB on disk · Model folder"."""
+    return f"{format.size(value['bytes'])} on disk · {FORM.get(str(value.get('to')), FORM['hf'])}"

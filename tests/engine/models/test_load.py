@@ -12,10 +12,12 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForMaskedLM, PreT
 
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.models import load as models
-from pruning.engine.models.load import choose_device, fingerprint, load
+from pruning.engine.models.fingerprint import computed_fingerprint
+from pruning.engine.models.load import choose_device, exact_model, fingerprint, load
 from pruning.errors import Cancelled, PruningError
 from pruning.model_files import hub
 from pruning.model_files.checkpoint import cache_folder
+from pruning.model_files.number_formats import Formats
 from tests.support.fake_hub import fake_hub, run_with_hub
 from tests.support.tiny import FAMILIES, tiny_folder, tiny_gguf, tiny_model, tiny_tokenizer
 
@@ -62,7 +64,9 @@ def test_a_saved_model_of_each_family_loads_the_same(family: str, tmp_path: Path
 def test_weights_are_loaded_in_the_dtype_asked_for(llama_folder: Path, dtype: str) -> None:
     loaded = load(str(llama_folder), dtype=dtype, device="cpu")
     assert {parameter.dtype for parameter in loaded.model.parameters()} == {getattr(torch, dtype)}
-    assert loaded.fingerprint != load(str(llama_folder), device="cpu").fingerprint
+    dense = load(str(llama_folder), device="cpu")
+    assert loaded.fingerprint == dense.fingerprint == dense.computed, "the checkpoint is the same"
+    assert loaded.computed != dense.computed, "what is computed with it is not"
 
 
 def test_an_unknown_dtype_or_device_is_refused(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +97,59 @@ def test_fingerprint_follows_every_weight_and_the_configuration(llama: PreTraine
     assert fingerprint(llama) == first
     llama.config.rms_norm_eps *= 2
     assert fingerprint(llama) != first
+
+
+# By family the fingerprint of its tiny model. Those of float32 checkpoints stay what they were, so that
+# recipes and results of older versions are found.
+PINNED = {
+    "llama": "975aa8ea507133fc",
+    "mistral": "1748ead064be3e24",
+    "qwen2": "d0a6bacbc451d323",
+    "qwen3": "90887c59e854fa5a",
+    "gemma2": "6347a5920104102f",
+    "gemma3": "4eda2ac6ced6e0f9",
+    "phi3": "18c95237b111a2e0",
+    "gpt2": "0285c5616f427dd0",
+    "opt": "1da69d51ed2cb04a",
+    "gpt_neox": "d147bed5f40d5f52",
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fingerprints_stay_what_they_were(family: str) -> None:
+    assert fingerprint(tiny_model(family)) == computed_fingerprint(tiny_model(family)) == PINNED[family]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_has_one_fingerprint_whatever_is_computed_in(family: str, tmp_path: Path) -> None:
+    folder = tmp_path / "narrow"
+    tiny_model(family).to(torch.bfloat16).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    wide, narrow = (load(str(folder), dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert wide.formats == narrow.formats == Formats("bfloat16")
+    assert wide.fingerprint == narrow.fingerprint == wide.computed == fingerprint(wide.model)
+    assert narrow.computed == computed_fingerprint(narrow.model) != narrow.fingerprint
+    assert exact_model(wide) is None
+    assert exact_model(narrow) is None
+
+
+def test_the_exact_weights_are_found_again(llama_folder: Path) -> None:
+    narrow = load(str(llama_folder), dtype="float16")
+    exact = exact_model(narrow)
+    assert fingerprint(exact) == narrow.fingerprint == load(str(llama_folder)).fingerprint
+    assert fingerprint(narrow.model) != narrow.fingerprint
+
+
+def test_weights_of_other_formats_among_them_are_known(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kept = "model.norm.weight"
+    narrow = {name: w if name == kept else w.to(torch.bfloat16) for name, w in weights.items()}
+    save_file(narrow, folder / "model.safetensors", {"format": "pt"})
+    formats = load(str(folder)).formats
+    assert formats == Formats("bfloat16", {kept: "float32"})
+    assert (formats.of(kept), formats.of("lm_head.weight")) == ("float32", "bfloat16")
+    assert not formats.fit("bfloat16")
+    assert load(str(folder)).fingerprint == load(str(folder), dtype="bfloat16").fingerprint
 
 
 def test_fingerprint_does_not_depend_on_where_the_model_lies(folder: Path, llama_folder: Path) -> None:
@@ -141,9 +198,11 @@ def test_a_folder_without_configuration_is_refused(folder: Path) -> None:
         load(str(folder))
 
 
-def test_a_folder_with_only_a_gguf_points_to_it(tmp_path: Path) -> None:
-    tiny_gguf(tmp_path / "tiny.gguf")
-    with pytest.raises(PruningError, match=r"Give the GGUF file itself: .*tiny\.gguf"):
+def test_a_folder_with_one_gguf_file_is_that_file(tmp_path: Path) -> None:
+    path = tiny_gguf(tmp_path / "tiny.gguf")
+    assert load(str(tmp_path)).fingerprint == load(str(path)).fingerprint
+    path.with_name("other.gguf").write_bytes(path.read_bytes())
+    with pytest.raises(PruningError, match=r"Give the GGUF file itself: .*other\.gguf"):
         load(str(tmp_path))
 
 

@@ -12,10 +12,10 @@ from pruning.engine.architecture.groups import GroupInfo, find_groups, weight_vi
 from pruning.engine.architecture.units import Removal, Units, find_units, pruned_groups
 from pruning.engine.calibration.fisher import Statistics, collect
 from pruning.engine.criteria import criterion
-from pruning.engine.masking.change import applied_change
+from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import fingerprint
-from pruning.engine.structured.layerwise_refit import refit_layerwise
+from pruning.engine.structured.layerwise import LayerwisePlan, prune_layerwise
 from pruning.engine.structured.scores import UnitScorer
 from pruning.engine.structured.selection import (
     UnitRemoval,
@@ -104,6 +104,11 @@ def test_the_fisher_score_of_a_head_is_what_removing_it_costs() -> None:
     assert pruned == (costs.index(min(costs)),)
 
 
+def pruned_units(change: WeightChange) -> Removal:
+    assert change.units is not None
+    return change.units
+
+
 @pytest.mark.parametrize("compensated", [True, False])
 def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
     model = tiny_model("llama")
@@ -112,7 +117,7 @@ def test_heads_go_evenly_where_their_number_divides(compensated: bool) -> None:
     for count, even in ((2, True), (1, False)):
         number = {(layer, "heads"): count for layer in range(LAYERS)}
         if compensated:
-            removal = refit_layerwise(scorer, groups, number, WINDOWS).removal
+            removal = pruned_units(prune_layerwise(scorer, groups, LayerwisePlan(number), WINDOWS))
         else:
             removal = choose_units(scorer, number)
         for layer, pruned in removal.heads.items():
@@ -126,7 +131,7 @@ def test_a_kv_group_goes_with_all_its_heads() -> None:
     groups, units, statistics = examined(model)
     number = {(1, "kv_groups"): 1}
     scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
-    removal = refit_layerwise(scorer, groups, number, WINDOWS).removal
+    removal = pruned_units(prune_layerwise(scorer, groups, LayerwisePlan(number), WINDOWS))
     assert len(pruned_groups(units.heads[1], removal.heads[1])) == 1
     assert len(removal.heads[1]) == HEADS // 2
 
@@ -139,11 +144,11 @@ def test_refitting_helps_and_leaves_the_model_dense(family: str, kind: str) -> N
     before = fingerprint(model)
     scorer = UnitScorer(model, units, criterion("fisher"), criterion_inputs(statistics))
     bare = UnitRemoval(choose_units(scorer, counts(kind)))
-    fitted = refit_layerwise(scorer, groups, counts(kind), WINDOWS)
+    fitted = prune_layerwise(scorer, groups, LayerwisePlan(counts(kind)), WINDOWS)
     assert fingerprint(model) == before
     damage = [
-        kl(model, WINDOWS, lambda r=result: applied_change(model, groups, as_change(model, groups, units, r)))
-        for result in (bare, fitted)
+        kl(model, WINDOWS, lambda c=change: applied_change(model, groups, c))
+        for change in (as_change(model, groups, units, bare), fitted)
     ]
     assert 0 < damage[1] < damage[0]
     assert fingerprint(model) == before

@@ -15,7 +15,7 @@ from pruning.engine.architecture.units import Removal, Units, find_units, pruned
 from pruning.engine.masking.change import applied_change
 from pruning.engine.models.load import fingerprint
 from pruning.engine.structured.selection import UnitRemoval, as_change
-from pruning.engine.structured.surgery import check_describable, check_same, smaller
+from pruning.engine.structured.surgery import check_same, form_of, smaller
 from pruning.errors import PruningError
 from tests.support.tiny import FAMILIES, LAYERS, tiny_model
 
@@ -110,9 +110,9 @@ def test_a_smaller_folder_loads_where_the_family_can_describe_it(
     units = find_units(model, find_groups(model))
     if what in ("heads", "kv groups") and family not in HEADS_DESCRIBED:
         with pytest.raises(PruningError, match="--masked"):
-            check_describable(model, units, removal)
+            form_of(model, units, removal)
         return
-    check_describable(model, units, removal)
+    assert form_of(model, units, removal) == "alike"
     small = smaller(model, units, removal)
     small.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
@@ -123,7 +123,7 @@ def test_a_smaller_folder_loads_in_a_fresh_process(tmp_path: Path) -> None:
     model = tiny_model("llama")
     units = find_units(model, find_groups(model))
     removal = Removal(REMOVALS["neurons"].neurons, REMOVALS["kv groups"].heads, (1,))
-    check_describable(model, units, removal)
+    assert form_of(model, units, removal) == "alike"
     small = smaller(model, units, removal)
     small.save_pretrained(tmp_path / "small")
     command = [sys.executable, "-c", LOAD, str(tmp_path / "small"), str(tmp_path / "logits.pt")]
@@ -136,15 +136,21 @@ def test_what_cannot_be_cut_is_refused_before_anything_is_done() -> None:
     units = find_units(model, find_groups(model))
     with pytest.raises(PruningError, match="do not come evenly from its 2 KV groups"):
         smaller(model, units, Removal(heads={0: (0,)}))
-    with pytest.raises(PruningError, match="different numbers of neurons"):
-        check_describable(model, units, REMOVALS["neurons by layer"])
-    with pytest.raises(PruningError, match="different numbers of heads"):
-        check_describable(model, units, REMOVALS["heads by layer"])
+    for family in set(FAMILIES) - HEADS_DESCRIBED:
+        other = tiny_model(family)
+        units = find_units(other, find_groups(other))
+        with pytest.raises(PruningError, match="No configuration of .* describes the smaller model"):
+            form_of(other, units, REMOVALS["heads by layer"])
+
+
+def test_what_one_number_cannot_say_is_said_by_layer() -> None:
     # 3 of 4 heads do not divide the hidden size, which Llama insists on.
-    grouped = tiny_model("llama", num_key_value_heads=4)
-    units = find_units(grouped, find_groups(grouped))
-    with pytest.raises(PruningError, match="not a multiple of the number of attention"):
-        check_describable(grouped, units, Removal(heads=dict.fromkeys(range(LAYERS), (1,))))
+    model = tiny_model("llama", num_key_value_heads=4)
+    units, removal = find_units(model, find_groups(model)), Removal(heads=dict.fromkeys(range(LAYERS), (1,)))
+    assert form_of(model, units, removal) == "by layer"
+    small = smaller(model, units, removal, by_layer=True)
+    assert [own.num_attention_heads for own in small.config.per_layer_config] == [3] * LAYERS
+    assert not hasattr(model.config, "_heterogeneity_spec"), "the dense model's is left alone"
 
 
 def test_other_logits_are_noticed() -> None:

@@ -14,7 +14,8 @@ from pruning.cli.reference.command_line import command_line
 from pruning.engine.calibration.capability_text import capability_texts
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import Bounds, ChoiceTable, map_choices, with_capability_weights
-from pruning.planning.allocation.solver import Target, front, solve
+from pruning.planning.allocation.solver import front, solve
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.capability_map import (
     ABILITIES,
     CapabilityMap,

@@ -10,10 +10,12 @@ from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.errors import PruningError
 from pruning.planning.allocation import baselines as rivals
 from pruning.planning.allocation.choices import Bounds, map_choices, unit_choices, with_latency
-from pruning.planning.allocation.solver import REACH, Target, front, parse_target, solve
+from pruning.planning.allocation.solver import REACH, front, solve
+from pruning.planning.allocation.targets import Target, parse_target
 from pruning.planning.cost.latency_table import LatencyTable, speedup
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.recipe.plan import KINDS, sparsity
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import KINDS
 from tests.support.synthetic import total_cost
 
 TABLE = sensitivity_map(layers=6)

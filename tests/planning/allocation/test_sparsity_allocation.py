@@ -7,10 +7,12 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.planning.allocation.choices import STEP, map_choices, unit_choices
-from pruning.planning.allocation.solver import Target, solve
+from pruning.planning.allocation.solver import solve
+from pruning.planning.allocation.targets import Target
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.recipe.plan import KINDS, sparsity
+from pruning.planning.recipe.mix import sparsity
+from pruning.planning.recipe.plan import KINDS
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 REACH = 0.1

@@ -17,6 +17,10 @@ UNITS = {"structure": "neurons", "bytes": 400}
         ({"bytes": 538, "file_bytes": 538}, 538, None),
         ({**UNITS, "file_bytes": 400, "not_smaller": None}, 400, None),
         ({**UNITS, "file_bytes": 538, "not_smaller": "Uneven."}, 538, None),
+        # Units and single weights: the compact form is that of the tensors that were cut.
+        ({"structure": "mixed", "bytes": 300, "file_bytes": 400, "not_smaller": None}, 400, 300),
+        ({"structure": "mixed", "bytes": 450, "file_bytes": 538, "not_smaller": "Uneven."}, 538, 450),
+        ({"structure": "mixed", "bytes": 400, "file_bytes": 400, "not_smaller": None}, 400, None),
         # Older versions gave the full size for units as well.
         ({**UNITS, "file_bytes": 538, "not_smaller": None}, 400, None),
         ({**UNITS, "file_bytes": 538}, 400, None),

@@ -15,7 +15,7 @@ from pruning.errors import PruningError
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.fit import ForecastFit, prior
 from pruning.planning.forecast.forecaster import Forecaster
-from pruning.planning.forecast.sensitivity_map import LEVEL_SLOPE, SensitivityMap
+from pruning.planning.forecast.sensitivity_map import LEVEL_SLOPE, SensitivityMap, combined
 from pruning.planning.recipe.plan import KINDS, Plan
 from tests.support.synthetic import total_cost
 
@@ -79,8 +79,9 @@ def test_an_ordinary_file_holds_zeros_and_only_cut_units_make_it_smaller() -> No
     zeros = Forecaster.prior(table).forecast(uniform(table, 0.5))
     assert zeros.file_bytes == 4_000_000
     assert zeros.bytes == pytest.approx(4e6 - table.prunable * (0.5 * 4 - 1 / 8), abs=1)
-    cut = Forecaster.prior(replace(table, structure="neurons")).forecast(uniform(table, 0.5))
-    assert cut.file_bytes == cut.bytes == pytest.approx(4e6 - table.prunable * 2, abs=1)
+    units = make_table(only=("neurons",))
+    cut = Forecaster.prior(replace(units, structure="neurons")).forecast(uniform(units, 0.5))
+    assert cut.file_bytes == cut.bytes == pytest.approx(4e6 - units.prunable * 2, abs=1)
 
 
 def test_levels_between_and_beyond_the_map_follow_the_power_law() -> None:
@@ -104,6 +105,12 @@ def test_a_map_of_one_level_can_be_used() -> None:
     kept = {"kronecker": table.kronecker[:, 4:5].tolist(), "token": table.token[:, 4:5].tolist()}
     single = SensitivityMap.from_dict({**table.to_dict(), "levels": [0.5], **kept})
     assert total_cost(single, {(0, "up"): 0.25}) < total_cost(single, {(0, "up"): 0.5})
+
+
+@pytest.mark.parametrize("kind", ["heads", "kv_groups"])
+def test_blocks_of_attention_are_priced_by_the_kronecker_form_alone(kind: str) -> None:
+    kronecker, token = np.array([[0.1, 0.4]]), np.array([[0.9, 0.1]])
+    assert combined([(0, kind)], (0.5, 0.9), kronecker, token).tolist() == kronecker.tolist()
 
 
 def test_qkv_takes_the_smaller_estimate_and_the_others_the_mean() -> None:

@@ -10,10 +10,10 @@ from pruning.planning.recipe.plan import (
     format_layers,
     format_levels,
     format_settings,
+    kinds_of,
     parse_layers,
     parse_levels,
     parse_settings,
-    sparsity,
 )
 
 GROUPS = [(layer, kind) for layer in range(8) for kind in KINDS]
@@ -134,13 +134,6 @@ def test_bad_levels_are_refused(text):
         parse_levels(text)
 
 
-def test_sparsity_weighs_groups_by_their_weights():
-    parameters = {(0, "qkv"): 100, (0, "up"): 300}
-    assert sparsity({(0, "up"): 0.5}, parameters) == pytest.approx(0.375)
-    assert sparsity({}, parameters) == 0.0
-    assert sparsity({}, {}) == 0.0
-
-
 def test_units_have_levels_of_their_own() -> None:
     neurons = [(layer, "neurons") for layer in range(4)]
     plan = parse_settings(["neurons=0.2", "neurons@0-1=0.1"], neurons)
@@ -150,10 +143,42 @@ def test_units_have_levels_of_their_own() -> None:
     assert parse_settings(["layers@7,12=1"], layers) == {(7, "layers"): 1.0, (12, "layers"): 1.0}
     for setting, groups, words in (
         ("layers=0.5", layers, "goes .1. or stays .0."),
-        ("neurons=0.2", [(0, "up")], "--structure neurons"),
-        ("up=0.2", neurons, "only neurons can go"),
+        ("neurons=0.2", [(0, "up")], "no group .neurons.. It has up. Draw the map again"),
+        ("up=0.2", neurons, "only neurons can go here, not up"),
         ("all=0.2", neurons, "say what is to go"),
         ("neurons=1", neurons, "outside 0 to 0.95"),
     ):
         with pytest.raises(PruningError, match=words):
             parse_settings([setting], groups)
+
+
+EVERY = [
+    (n, kind) for kind in ("layers", "heads", "kv_groups", "neurons", "qkv", "up", "down") for n in range(4)
+]
+
+
+def test_units_and_weights_are_one_plan() -> None:
+    plan = parse_settings(["neurons=0.2", "heads@1-2=0.25", "layers@2=1", "all=0.3", "down=0.4"], EVERY)
+    assert {kind for layer, kind in plan if layer == 2} == {"layers"}, "with a layer all that is in it goes"
+    assert plan[0, "neurons"] == 0.2
+    assert (plan[1, "heads"], plan[1, "up"], plan[1, "down"]) == (0.25, 0.3, 0.4)
+    assert parse_settings(format_settings(plan, EVERY), EVERY) == plan
+    assert format_settings(plan, EVERY)[:1] == ["neurons=0.2"], "layers that go are no exception of a kind"
+    weights = {(n, kind): 0.3 for n in range(4) for kind in ("qkv", "up", "down")}
+    assert format_settings(weights, EVERY) == ["all=0.3"]
+    assert parse_settings(["layers@2=1", "layers@2=0", "up=0.5"], EVERY)[2, "up"] == 0.5
+
+
+def test_what_contradicts_itself_is_named() -> None:
+    for settings, words in (
+        (["layers@2=1", "neurons@2=0.2"], "Layer 2 goes .layers@2=1.*neurons@2=0.2"),
+        (["heads=0.25", "kv_groups@3=0.5"], "In layer 3 both heads=0.25 and kv_groups=0.5"),
+    ):
+        with pytest.raises(PruningError, match=words):
+            parse_settings(settings, EVERY)
+    assert parse_settings(["heads=0.25", "heads@3=0", "kv_groups@3=0.5"], EVERY)[3, "kv_groups"] == 0.5
+
+
+def test_the_kinds_that_settings_name() -> None:
+    assert kinds_of(["up@1=0.5", "heads=0", "layers@2=1"]) == {"up", "layers"}
+    assert kinds_of(["all=0.1"]) == set(KINDS)

@@ -3,11 +3,14 @@
 import pytest
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import KINDS
+from pruning.planning.recipe.plan import KINDS, UNIT_KINDS
 from pruning.planning.recipe.presets import PRESETS, parse_preset, preset_plan
 
 GROUPS = [(layer, kind) for layer in range(8) for kind in KINDS]
 TWO_MATRIX = [(layer, kind) for layer in range(4) for kind in ("qkv", "attn_out", "up", "down")]
+
+
+WITH_UNITS = [*GROUPS, *((layer, kind) for layer in range(8) for kind in UNIT_KINDS)]
 
 
 def over_depth(plan, kind="up"):
@@ -17,11 +20,11 @@ def over_depth(plan, kind="up"):
 def test_uniform_and_the_guides():
     assert set(preset_plan("uniform", 0.4, GROUPS).values()) == {0.4}
     assert preset_plan("uniform", 0.0, GROUPS) == {}
-    guide = preset_plan("guide", 0.4, GROUPS)
-    assert [guide[0, kind] for kind in KINDS] == [0.1, 0.25, 0.6, 0.6, 0.2]
+    guide = preset_plan("guide", 0.4, WITH_UNITS)
+    assert [guide.get((0, kind), 0.0) for kind in (*KINDS, "heads")] == [0.1, 0, 0.6, 0.6, 0.2, 0.25]
     assert preset_plan("guide", 0.9, GROUPS)[0, "up"] == 0.95
-    attention = preset_plan("guide_attention", 0.9, GROUPS)
-    assert [attention.get((3, kind), 0.0) for kind in KINDS] == [0.1, 0.25, 0, 0, 0]
+    attention = preset_plan("guide_attention", 0.9, WITH_UNITS)
+    assert {kind: attention.get((3, kind)) for _, kind in attention} == {"qkv": 0.1, "heads": 0.25}
     mlp = preset_plan("guide_mlp", 0.4, GROUPS)
     assert [mlp.get((3, kind), 0.0) for kind in KINDS] == [0, 0, 0.6, 0.6, 0.2]
 
@@ -37,7 +40,14 @@ def test_protection_and_ramp():
 
 def test_numbers_can_be_changed():
     plan = preset_plan("guide", 0.2, GROUPS, qkv=0.0, gate_up_times=1.0, down_times=2.0)
-    assert [plan.get((1, kind), 0.0) for kind in KINDS] == [0, 0.25, 0.2, 0.2, 0.4]
+    assert [plan.get((1, kind), 0.0) for kind in KINDS] == [0, 0, 0.2, 0.2, 0.4]
+    assert preset_plan("guide_attention", 0.2, WITH_UNITS, heads=0.5)[1, "heads"] == 0.5
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_strategies_are_about_single_weights_but_for_the_guides_heads(name):
+    kinds = {kind for _, kind in preset_plan(name, 0.5, WITH_UNITS)}
+    assert kinds - set(KINDS) == ({"heads"} if name in ("guide", "guide_attention") else set())
 
 
 @pytest.mark.parametrize("name", PRESETS)

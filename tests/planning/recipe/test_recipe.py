@@ -6,7 +6,7 @@ import pytest
 
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions
-from pruning.planning.recipe.plan import KINDS, parse_settings
+from pruning.planning.recipe.plan import KINDS, UNIT_KINDS, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 
@@ -82,7 +82,7 @@ def test_options_are_written_only_where_they_were_set():
 
 def test_all_errors_are_reported_together():
     bad = """\
-version: 2
+version: 3
 modle: {reference: demo}
 model: {reference: demo, fingerprint: 12}
 data: {name: demo, rows: 3}
@@ -160,24 +160,62 @@ def test_layers_that_the_model_has_not_are_refused():
         Recipe.loads(GOOD).to_plan([group for group in GROUPS if group[0] < 2])
 
 
-def test_units_go_with_their_structure_alone() -> None:
-    layers = [(layer, "layers") for layer in range(4)]
-    options = MaskOptions(structure="layers")
-    recipe = Recipe.from_plan({(2, "layers"): 1.0}, layers, MODEL, DATA, "fisher", options)
+EVERY = [
+    (layer, kind) for kind in (*UNIT_KINDS, "qkv", "attn_out", "gate", "up", "down") for layer in range(4)
+]
+
+
+def test_units_and_weights_are_one_recipe() -> None:
+    settings = ["neurons=0.2", "heads@0-2=0.25", "layers@1=1", "down=0.3"]
+    plan = parse_settings(settings, EVERY)
+    recipe = Recipe.from_plan(plan, EVERY, MODEL, DATA, "fisher")
+    assert recipe.version == 2
+    assert recipe.structure == "unstructured"
+    again = Recipe.loads(recipe.dumps())
+    assert again.to_plan(EVERY) == plan
+    assert again.options() == MaskOptions(structure="mixed")
+    assert {"layers", "kv_groups"} & set(again.sparsity) == set(), "kinds of units that stay are not named"
+
+
+def test_units_alone_are_their_own_structure() -> None:
+    recipe = Recipe.from_plan({(2, "layers"): 1.0}, EVERY, MODEL, DATA, "fisher")
     assert recipe.settings() == ["layers@2=1"]
     again = Recipe.loads(recipe.dumps())
-    assert again.to_plan(layers) == {(2, "layers"): 1.0}
-    assert again.options() == options
+    assert again.to_plan(EVERY) == {(2, "layers"): 1.0}
+    assert again.options() == MaskOptions(structure="layers")
     written = recipe.to_dict()
     for change, words in (
-        ({"structure": "neurons"}, "layers do not go with the structure neurons"),
-        ({"structure": "unstructured"}, "layers do not go with the structure unstructured"),
-        ({"structure": "neurons", "sparsity": {"neurons": 1.0}, "exceptions": []}, "outside 0 to 0.95"),
-        ({"round_to": 8}, "goes with the structure neurons"),
-        ({"structure": "block", "block": "4x4", "compensate": False}, "Only neurons and heads"),
+        ({"structure": "neurons"}, "'neurons' but should be 'unstructured', 'n:m' or 'block'"),
+        ({"sparsity": {"neurons": 1.0}, "exceptions": []}, "outside 0 to 0.95"),
+        ({"round_to": 8}, "this plan removes none"),
+        ({"compensate": False}, "Only neurons and heads"),
+        ({"structure": "n:m", "pattern": "2:4"}, "A pattern goes with the structure n:m"),
+        ({"structure": "n:m", "sparsity": {"neurons": 0.2, "up": 0.5}}, "needs a pattern"),
     ):
         with pytest.raises(PruningError, match=words):
             Recipe.from_dict({**written, **change})
+
+
+@pytest.mark.parametrize(
+    ("structure", "more"),
+    [("neurons", {"round_to": 8}), ("heads", {"compensate": False}), ("unstructured", {"scope": "row"})],
+)
+def test_a_recipe_of_the_first_version_means_what_it_meant(structure: str, more: dict[str, object]) -> None:
+    kind = structure if structure in UNIT_KINDS else "up"
+    old = {
+        "version": 1,
+        "model": MODEL.model_dump(),
+        "data": DATA.model_dump(),
+        "criterion": "l2",
+        "structure": structure,
+        **more,
+        "sparsity": {kind: 0.2},
+        "exceptions": [{"kind": kind, "layers": "1-2", "level": 0.3}],
+    }
+    recipe = Recipe.from_dict(old)
+    assert recipe.options() == MaskOptions.of({"structure": structure, **more})
+    assert recipe.to_plan(EVERY) == {(n, kind): 0.3 if n in (1, 2) else 0.2 for n in range(4)}
+    assert Recipe.loads(recipe.dumps()) == recipe
 
 
 def test_a_criterion_that_there_is_not_is_refused_where_the_names_are_known() -> None:

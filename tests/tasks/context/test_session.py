@@ -101,9 +101,9 @@ def test_plans_have_one_spelling(session: Session) -> None:
     plan = session.plan(["all=0.2", "up@0=0.5", "all=0.3"])
     assert set(plan) == set(session.plan_groups())
     assert session.settings(plan) == ["all=0.3"]
-    heads = session.plan(["heads@1=0.5"], "heads")
+    heads = session.plan(["heads@1=0.5"])
     assert heads == {(1, "heads"): 0.5}
-    assert session.settings(heads, "heads") == ["heads@1=0.5"]
+    assert session.settings(heads) == ["heads@1=0.5"]
     with pytest.raises(PruningError):
         session.plan(["gates=0.5"])
 

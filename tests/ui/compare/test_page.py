@@ -36,7 +36,7 @@ def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open,
     shown = app.table[0].value
     assert list(shown.index) == ["Unpruned", "This plan", "Light", "Heavy"]
     measurements = queries.measurements(
-        queries.Info({"fingerprint": table.fingerprint}, list(table.groups), {}), table
+        queries.Info({"fingerprint": table.fingerprint}, dict.fromkeys(table.groups, 1), {}), table
     )
     truth = queries.measured(parse_settings(["all=0.2"], table.groups), measurements)
     assert truth is not None

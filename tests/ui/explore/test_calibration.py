@@ -43,7 +43,7 @@ def test_it_asks_for_the_plans_that_are_not_measured_yet(
     app.button(key="teach").click().run()
     assert not app.exception
     assert [request["task"] for request in asked] == ["calibrate"]
-    assert asked[0]["arguments"] == {"criterion": "fisher", "data": "demo"}
+    assert asked[0]["arguments"] == {"criterion": "fisher", "data": "demo", "structure": "unstructured"}
     assert app.button(key="teach").disabled, "one at a time"
 
 
@@ -90,7 +90,7 @@ def test_a_new_measurement_of_a_running_job_draws_the_page_anew(
     again: list[bool] = []
     monkeypatch.setattr(teaching_view.st, "rerun", lambda: again.append(True))
     table = synthetic.put_map(store)
-    model = queries.Info(store.find("inspect")[0]["value"], list(table.groups), {})
+    model = queries.Info(store.find("inspect")[0]["value"], dict.fromkeys(table.groups, 1), {})
     monkeypatch.setattr(queries, "store", lambda: store)
     look = teaching_view.newly(model, table)
     look(store.job(job))
@@ -128,14 +128,14 @@ def test_the_meter_shows_the_forecast_and_what_was_measured(open_page: Open, sto
     synthetic.put_model(store)
     table = synthetic.put_map(store)
     app = open_page("explore", model="demo")
-    assert "Do costs add up?" not in text_of(app), "nothing is removed"
+    assert "Does the damage add up?" not in text_of(app), "nothing is removed"
     app = open_page("explore", model="demo", plan=EVERYTHING)
-    assert "As far as can be told" in text_of(app)
+    assert "Too early to tell" in text_of(app)
     assert ">Forecast<" in drawn(app)
     assert ">Measured<" not in drawn(app)
     synthetic.put_measure(store, table, [EVERYTHING], factor=4.0)
     app = open_page("explore", model="demo", plan=EVERYTHING)
-    assert "together the groups cost more than one by one" in text_of(app)
+    assert "together it is more than the sum of each alone" in text_of(app)
     assert ">Measured<" in drawn(app)
 
 

@@ -35,7 +35,7 @@ def test_what_explore_cannot_hold_says_so(filled: AppTest) -> None:
 def test_neurons_are_written_smaller_or_with_zeros(filled: AppTest, asked: list[dict]) -> None:
     choose(filled, "20 % of neurons")
     recipe, arguments = exported(filled, asked)
-    assert (recipe.structure, recipe.settings()) == ("neurons", ["neurons=0.2"])
+    assert (recipe.structure, recipe.settings()) == ("unstructured", ["neurons=0.2"])
     assert "masked" not in arguments
     end_jobs(filled)
     next(one for one in filled.toggle if one.label == "Full-size, with zeros").set_value(True).run()

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pruning.planning.recipe.mask_options import STRUCTURES
+from pruning.planning.recipe.mask_options import MIXED, STRUCTURES
 from pruning.ui.methods import chart
 from pruning.ui.text import methods as method_words
 from pruning.workspace import task_registry
@@ -14,8 +14,8 @@ from tests.ui.methods.conftest import end_jobs, measure, take
 
 
 def test_there_is_a_sentence_for_every_structure() -> None:
-    assert tuple(method_words.STRUCTURE) == tuple(method_words.STRUCTURE_HELP) == STRUCTURES
-    assert tuple(chart.SYMBOL) == STRUCTURES
+    assert tuple(method_words.STRUCTURE_HELP) == STRUCTURES
+    assert tuple(method_words.STRUCTURE) == tuple(chart.SYMBOL) == (*STRUCTURES, MIXED)
 
 
 def test_one_press_measures_half_of_the_weights(page: AppTest, asked: list[dict]) -> None:

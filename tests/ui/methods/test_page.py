@@ -21,7 +21,7 @@ from tests.ui.methods.conftest import choose
 def info(store: Store) -> Info:
     facts = store.find("inspect")[0]["value"]
     parameters = {(g["layer"], g["kind"]): int(g["parameters"]) for g in facts["groups"]}
-    return Info(facts, list(parameters), parameters)
+    return Info(facts, parameters, {})
 
 
 def test_every_measured_method_is_a_row_with_its_name(filled: AppTest) -> None:

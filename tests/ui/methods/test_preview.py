@@ -72,13 +72,16 @@ def with_units(store: Store, writable: dict[str, list[int]]) -> None:
     store.put("inspect", row["key"], {**row["value"], "units": units, "writable": writable})
 
 
-def test_levels_by_layer_and_the_best_are_written_with_zeros(page: AppTest) -> None:
+def test_levels_by_layer_are_written_smaller_and_the_best_heads_with_zeros(page: AppTest) -> None:
     take(page, "neurons")
     assert method_words.SMALLER in text_of(page)
     page.text_input(key="method_levels_neurons").set_value("neurons@0-3=0.1").run()
-    assert method_words.FULL_SIZE in text_of(page)
+    assert method_words.SMALLER in text_of(page)
     take(page, "heads", "best")
     assert method_words.FULL_SIZE in text_of(page)
+    take(page, "neurons", "best")
+    assert method_words.BUNDLED in text_of(page)
+    assert method_words.FULL_SIZE not in text_of(page)
     take(page, "layers")
     assert method_words.SMALLER in text_of(page)
     take(page, "unstructured")

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.benchmarks.synthetic import sensitivity_map
 from pruning.cli import main
 from pruning.planning.allocation.choices import Bounds
-from pruning.planning.allocation.solver import Target
+from pruning.planning.allocation.targets import Target
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.fit import ForecastFit
 from pruning.planning.forecast.forecaster import Forecaster

@@ -10,8 +10,9 @@ import pytest
 
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, parse_settings
+from pruning.planning.report import presentation as present_page
+from pruning.planning.report.shell import POLICY
 from pruning.ui.present import facts as present_facts
-from pruning.ui.present import html as present_page
 from pruning.ui.present import page as present_view
 from pruning.ui.present.facts import Assumptions, Results
 from pruning.ui.text import format
@@ -324,7 +325,7 @@ def test_answers_part_where_a_word_begins() -> None:
 def test_the_file_stands_alone() -> None:
     file = present_page.document(made(TRUTH, answer=ANSWER))
     assert file.startswith("<!doctype html>")
-    assert present_page.POLICY in file
+    assert POLICY in file
     lower = file.lower()
     for outside in ("<script", "http://", "https://", "@import", "<link", "<iframe", "javascript:", "onload"):
         assert outside not in lower

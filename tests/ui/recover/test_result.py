@@ -56,7 +56,7 @@ def test_another_recovery_can_be_looked_at(recovered: AppTest, asked: list[dict]
     recovered.button(key="recovered_export").click().run()
     assert not recovered.exception
     assert asked[-1]["arguments"]["masked"] is True
-    assert asked[-1]["arguments"]["recipe"]["structure"] == "neurons"
+    assert asked[-1]["arguments"]["recipe"]["sparsity"] == {"neurons": 0.2}
 
 
 def test_all_recoveries_go_into_a_table_to_take_away(recovered: AppTest, store: Store) -> None:

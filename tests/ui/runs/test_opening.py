@@ -128,7 +128,7 @@ CASES = {
     "export": Case(
         lambda s: synthetic.put_export(s, WANDA, ["down=0.3"], s.exports() / "light"),
         "Export",
-        ("5.00 kB on disk, as a model folder", "MLP down 30 %"),
+        ("5.00 kB on disk · Model folder", "MLP down 30 %"),
     ),
     "job": Case(put_failed, "Sensitivity", ("The disk is full.",)),
 }
@@ -161,9 +161,12 @@ def test_every_kind_that_is_listed_has_a_case() -> None:
 def test_every_kind_that_is_stored_is_listed_or_is_no_run() -> None:
     """What tasks put into the workspace, read from their own lines."""
     root = Path(pruning.__file__).parent
-    source = "\n".join(path.read_text(encoding="utf-8") for path in root.rglob("*.py"))
-    kinds = set(re.findall(r'store\.put\(\s*"(\w+)"', source)) | {"recovery_course"}
-    assert kinds >= {"map", "recovery", "quantize", "ladder", "answer"}
+    kinds: set[str] = set()
+    for source in (path.read_text(encoding="utf-8") for path in root.rglob("*.py")):
+        kinds |= set(re.findall(r'store\.put\(\s*"(\w+)"', source))
+        if "store.put(KIND," in source:
+            kinds |= set(re.findall(r'^KIND = "(\w+)"', source, re.MULTILINE))
+    assert kinds >= {"map", "recovery", "quantize", "ladder", "answer", "dense_answers", "recovery_course"}
     assert kinds <= {*RESULTS, *TOGETHER, *NO_RUNS}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pruning.planning.recipe.plan import Group
 from pruning.ui.sensitivity import charts as sensitivity_charts
-from pruning.ui.sensitivity.charts import Cell
+from pruning.ui.sensitivity.heat import Cell, heat
 from pruning.ui.shared import charts
 from pruning.ui.text import labels
 from tests.support.synthetic import groups
@@ -31,7 +31,7 @@ def names(figure: go.Figure) -> dict[str, float]:
 
 
 def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
-    figure = sensitivity_charts.heat(cells_of(COSTS), "KL", [(2, "gate")])
+    figure = heat(cells_of(COSTS), "KL", [(2, "gate")])
     cells, markers = figure.data
     assert np.array(cells.z).shape == (5, 4)
     assert 10 ** np.array(cells.z)[2][2] == pytest.approx(COSTS[GROUPS.index((2, "gate"))])
@@ -43,14 +43,14 @@ def test_heat_has_a_cell_and_a_marker_for_every_group() -> None:
 
 
 def test_heat_in_perplexity_shows_percent_more() -> None:
-    figure = sensitivity_charts.heat(cells_of(np.full(len(GROUPS), 10.0)), "Perplexity")
+    figure = heat(cells_of(np.full(len(GROUPS), 10.0)), "Perplexity")
     assert 10 ** np.array(figure.data[0].z)[0][0] == pytest.approx(10.0)
     assert figure.data[0].colorbar.title.text == "Damage: perplexity, % more"
 
 
 @pytest.mark.parametrize("costs", [np.zeros(len(GROUPS)), np.full(len(GROUPS), 0.5)])
 def test_heat_of_equal_costs_is_still_drawn(costs: np.ndarray) -> None:
-    cells = sensitivity_charts.heat(cells_of(costs)).data[0]
+    cells = heat(cells_of(costs)).data[0]
     assert np.isfinite(np.array(cells.z)).all()
     assert cells.zmax > cells.zmin
 
@@ -66,13 +66,13 @@ def test_curves_draw_forecasts_as_lines_and_measurements_as_points_of_the_same_c
     assert measured.name.endswith("measured")
     assert measured.marker.color == forecast.line.color
     assert list(measured.x) == [50]
-    assert axes(figure) == ("Weights of the group set to zero (%)", "KL (nats per token)")
+    assert axes(figure) == ("Share of the group that goes (%)", "KL (nats per token)")
 
 
 def test_heat_says_what_was_measured_and_takes_clicks_or_boxes() -> None:
     cells = {group: Cell(cost, (cost / 2, cost * 2)) for group, cost in zip(GROUPS, COSTS, strict=True)}
     cells[0, "qkv"] = replace(cells[0, "qkv"], measured=0.5)
-    figure = sensitivity_charts.heat(cells, "KL", box=True)
+    figure = heat(cells, "KL", box=True)
     texts = figure.data[1].text
     assert texts[0] == (
         "Layer 0 · Attention QKV<br>forecast KL 0.001 (below 0.001 – 0.002) nats/token"
@@ -80,12 +80,12 @@ def test_heat_says_what_was_measured_and_takes_clicks_or_boxes() -> None:
     )
     assert "measured" not in texts[1]
     assert figure.layout.dragmode == "select"
-    assert sensitivity_charts.heat(cells_of(COSTS)).layout.dragmode == "pan"
+    assert heat(cells_of(COSTS)).layout.dragmode == "pan"
 
 
 def test_markers_of_a_deep_model_do_not_overlap() -> None:
     deep = groups(80)
-    size = sensitivity_charts.heat(dict.fromkeys(deep, Cell(1.0))).data[1].marker.size
+    size = heat(dict.fromkeys(deep, Cell(1.0))).data[1].marker.size
     assert size <= 900 / 80, "cells are no wider in a window of 1280"
 
 
@@ -132,3 +132,28 @@ def test_criteria_that_cost_little_have_a_plain_axis_from_the_unpruned_perplexit
 def test_every_criterion_has_a_colour_of_its_own() -> None:
     assert set(charts.CRITERION_COLOUR) == set(labels.CRITERION)
     assert len(set(charts.CRITERION_COLOUR.values())) == len(labels.CRITERION)
+
+
+# ---- units, and damage for what is saved ------------------------------------------------------------
+
+
+def test_units_are_rows_above_the_weights_with_a_gap_between() -> None:
+    units = [(layer, kind) for layer in range(4) for kind in ("layers", "heads", "kv_groups", "neurons")]
+    figure = heat({group: Cell(0.1) for group in [*GROUPS, *units]}, "KL", [(2, "heads")])
+    rows = list(figure.data[0].y)
+    assert rows[:4] == [labels.kind(kind) for kind in ("layers", "kv_groups", "heads", "neurons")]
+    assert rows[4].strip() == ""
+    assert rows[5:] == [labels.kind(kind) for kind in ("qkv", "attn_out", "gate", "up", "down")]
+    assert len(figure.data[1].customdata) == len(GROUPS) + len(units)
+
+
+def test_damage_for_what_is_saved_leaves_out_what_saves_nothing() -> None:
+    cells = {(0, "neurons"): Cell(0.4, saved=2.0), (0, "up"): Cell(0.4, saved=0.0)}
+    figure = heat(cells, "KL", per="ms")
+    grid = dict(zip(figure.data[0].y, figure.data[0].z, strict=True))
+    assert 10 ** grid["MLP neurons"][0] == pytest.approx(0.2)
+    assert np.isnan(grid["MLP up"][0])
+    assert figure.data[0].colorbar.title.text == "Damage: KL per ms"
+    texts = dict(zip(cells, figure.data[1].text, strict=True))
+    assert texts[0, "neurons"].endswith("saves 2 ms: KL 0.2 per ms")
+    assert texts[0, "up"].endswith("saves nothing here")

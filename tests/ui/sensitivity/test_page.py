@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.ui.data import single_groups
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.support.latency_rows import put_latency
 from tests.ui.conftest import Open, text_of
 
 
@@ -85,3 +86,47 @@ def test_points_appear_while_the_sweep_runs(open_page: Open, store: Store) -> No
     app.run()
     assert not app.exception
     assert "3 measured points" in text_of(app)
+
+
+# ---- units, and damage for what is saved ------------------------------------------------------------
+
+
+def heat_of(app: AppTest) -> dict:
+    return next(figure for figure in figures(app) if figure["data"][0]["type"] == "heatmap")
+
+
+def test_units_are_rows_of_the_same_map(open_page: Open, store: Store) -> None:
+    synthetic.put_all(store)
+    synthetic.put_map(store, units=True)
+    app = open_page("sensitivity", model="demo")
+    assert len(heat_of(app)["data"][0]["y"]) == 10
+    assert "or a whole layer" in text_of(app)
+    app.session_state["chosen_groups"] = [(3, "heads"), (4, "layers")]
+    app.run()
+    assert not app.exception
+    assert len(names(figures(app)[1])) == 2, "their curves"
+
+
+@pytest.mark.parametrize(
+    ("shown", "timed", "said"),
+    [
+        ("Per megabyte saved", False, "Cheapest MB"),
+        ("Per time saved", False, "estimate"),
+        ("Per time saved", True, "from what was timed here"),
+    ],
+)
+def test_damage_is_shown_for_what_it_saves(
+    open_page: Open, store: Store, shown: str, timed: bool, said: str
+) -> None:
+    synthetic.put_all(store)
+    synthetic.put_map(store, units=True)
+    if timed:
+        put_latency(store)
+    app = open_page("sensitivity", model="demo")
+    app.session_state["heat_shown"] = shown
+    app.run()
+    assert not app.exception
+    assert said in text_of(app)
+    grid = dict(zip(heat_of(app)["data"][0]["y"], heat_of(app)["data"][0]["z"], strict=True))
+    assert (grid["MLP up"] == [None] * 30) is (shown == "Per time saved"), "zeros save no time"
+    assert all(value is not None for value in grid["MLP neurons"])

@@ -92,9 +92,9 @@ def test_explore_keeps_the_faders_and_names_whose_forecast_it_is(filled: Store, 
     assert ":blue-badge[forecast] :orange-badge[of Fisher] KL" in said
     # It was measured with Fisher; of Wanda nothing is known.
     assert ":gray-badge[not measured yet]" in said
-    assert ":green-badge[measured]" not in said
+    assert ":green-badge[measured] KL" not in said
     assert not any(button.key == "teach" for button in app.button)
-    assert "Do costs add up?" not in said
+    assert "Does the damage add up?" not in said
     assert app.query_params["plan"] == "all=0.4"
 
 

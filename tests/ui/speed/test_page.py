@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.planning.cost.latency_table import LatencyTable
-from pruning.ui.speed import charts
+from pruning.ui.speed import charts, page
 from pruning.ui.text import speed as speed_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -53,6 +53,25 @@ def test_what_was_timed_says_when_where_and_how(timed: dict, asked: list[dict], 
     assert asked[0]["arguments"] == {"again": True}
 
 
+def test_llama_cpp_is_timed_and_shown_apart(
+    store: Store, timed: dict, asked: list[dict], open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row] = store.find("latency")
+    app = opened(open_page)
+    app.segmented_control(key="speed_engine").set_value("llamacpp").run()
+    assert "as GGUF files in llama.cpp" in text_of(app)
+    app.button(key="speed_time").click().run()
+    assert asked[0]["arguments"] == {"engine": "llamacpp"}
+    table = {**timed, "dense": {"prefill": 111.0, "decode": 9.0}, "device": "llamacpp", "sparse": []}
+    store.put("latency", {**row["key"], "dtype": "q8_0", "device": "llamacpp"}, table)
+    app = opened(open_page)
+    assert "300 ms" in {metric.value for metric in app.metric}
+    app.segmented_control(key="speed_engine").set_value("llamacpp").run()
+    assert "111 ms" in {metric.value for metric in app.metric}
+    monkeypatch.setattr(page, "installed", lambda: False)
+    assert not [one for one in opened(open_page).segmented_control if one.key == "speed_engine"]
+
+
 def test_times_of_another_number_format_are_not_shown(store: Store, timed: dict, open_page: Open) -> None:
     [row] = store.find("latency")
     store.remove("latency", row["key"])
@@ -97,6 +116,22 @@ def test_a_plan_of_single_weights_is_as_fast_and_smaller_only_as_a_compact_file(
     assert "Embeddings do not shrink" in text_of(app)
     assert "28.3 M parameters, 113 MB, 21 % of the unpruned file" in text_of(app)
     assert not [name for name in table_with(app, "Device")[0] if "pruned" in name.replace("unpruned", "")]
+
+
+def test_a_mixed_plan_has_its_size_its_times_and_its_estimates(timed: dict, open_page: Open) -> None:
+    app = opened(open_page, plan=["neurons=0.5", "layers@3=1", "up=0.5"])
+    assert not app.exception
+    assert "of the prunable weights are cut out or zero" in text_of(app)
+    # 29 layers save 2 ms of 300 each, and one 9 ms.
+    assert f"{300 / (300 - 29 * 2 - 9):.2f}×" in {metric.value for metric in app.metric}
+    rows = {row["Form"]: row for row in table_with(app, "Form")}
+    # Of 134,515,008 weights 29 layers lose 768 neurons of 1,728 each, and one goes altogether.
+    left = 134_515_008 - 29 * 768 * 3 * 576 - 3_538_944
+    assert rows["Model folder"]["Smaller"] == f"{134_515_008 / left:.2f}×"
+    up = 29 * 768 * 576
+    assert rows["Compact file"]["Smaller"] == f"{134_515_008 / (left - up * (0.5 - 1 / 32)):.2f}×"
+    assert "Memory while it runs" in text_of(app)
+    assert table_with(app, "Device")[0]["Reading, pruned"]
 
 
 def test_other_devices_are_estimates_beside_the_choice(timed: dict, open_page: Open) -> None:
@@ -170,10 +205,14 @@ def test_methods_say_how_much_faster_a_structure_is(timed: dict, open_page: Open
     assert "**1.25×** reading, **1.18×** writing on A made-up machine, 2 cores, in float32." in text_of(app)
 
 
-def test_methods_link_to_the_timing_where_there_is_none(store: Store, open_page: Open) -> None:
+def test_methods_estimate_and_link_to_the_timing_where_there_is_none(store: Store, open_page: Open) -> None:
     synthetic.put_model(store)
     app = open_page("methods", model="demo")
     app.session_state["method_structure"] = "neurons"
     app.run()
     app.selectbox(key="method_how_True").select("fisher").run()
-    assert any("Time this model first" in link.label for link in app.page_link)
+    assert any("Time this model here" in link.label for link in app.page_link)
+    # A fifth of 1,536 neurons is 307, in gate, up and down of 30 layers.
+    whole, gone = 134_515_008, 30 * 307 * 3 * 576
+    assert ":violet-badge[estimate] **1.18×** reading" in text_of(app)
+    assert f"**{whole / (whole - gone):.2f}×** writing, by bytes and operations alone" in text_of(app)

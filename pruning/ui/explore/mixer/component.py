@@ -14,20 +14,25 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.recipe.plan import Group, Plan, check_level
+from pruning.planning.recipe.plan import Group, Plan, check_level, check_together
 from pruning.ui.data import session
 
 _FILES = (
+    "../../shared/cost.js",
     "forecast.js",
     "levels.js",
     "../../shared/format.js",
     "../../shared/place.js",
+    "banks.js",
     "cell.js",
     "marks.js",
     "draw.js",
     "verdict.js",
+    "cards.js",
     "html.js",
+    "history.js",
     "events.js",
+    "tables.js",
     "desk.js",
 )
 _FOLDER = Path(__file__).parent
@@ -97,11 +102,16 @@ def _event(value: Mapping[str, Any]) -> Event:
 
 
 def plan_of(levels: Sequence[float], groups: Sequence[Group]) -> Plan:
-    """The released levels as a plan. Raises PruningError for levels that fit no plan of these groups."""
+    """The released levels as a plan.
+
+    Raises PruningError for levels that fit no plan of these groups, and for those that contradict each other.
+    """
     if len(levels) != len(groups):
         raise PruningError("The desk sent a plan of another model. Reload the page.")
     plan = {
-        group: round(check_level(float(level), f"Layer {group[0]}, {group[1]}"), 6)
-        for group, level in zip(groups, levels, strict=True)
+        (layer, kind): round(check_level(float(level), f"Layer {layer}, {kind}", kind), 6)
+        for (layer, kind), level in zip(groups, levels, strict=True)
+        if level
     }
-    return {group: level for group, level in plan.items() if level > 0}
+    check_together(plan)
+    return plan

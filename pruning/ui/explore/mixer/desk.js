@@ -2,10 +2,6 @@
 // plan goes to Python, whose answer settles it.
 
 const OPEN = new WeakMap();
-// Two mounts talk through the window: each may be a module of its own.
-const TABLES = (window.prunescopeTables ??= new Map());
-const WAITING = (window.prunescopeWaiting ??= new Set());
-const KEPT_TABLES = 4;
 const KEY_PAUSE = 150; // milliseconds after the last key until the plan is sent
 
 export default function (component) {
@@ -19,15 +15,6 @@ export default function (component) {
   desk.send = (events) => setStateValue("events", events);
   desk.take(data);
   return () => desk.close();
-}
-
-function receive(table) {
-  const rows = Object.fromEntries(table.order.map((kind) => [kind, new Map()]));
-  table.groups.forEach(({ layer, kind }, group) => rows[kind].set(layer, group));
-  TABLES.delete(table.id);
-  TABLES.set(table.id, { ...table, rows });
-  while (TABLES.size > KEPT_TABLES) TABLES.delete(TABLES.keys().next().value);
-  for (const desk of WAITING) desk.begin();
 }
 
 class Desk {
@@ -67,30 +54,34 @@ class Desk {
     const table = TABLES.get(this.data.tableId);
     if (!table) return;
     WAITING.delete(this);
-    if (!this.table || this.table.order.join() !== table.order.join() || this.table.layers !== table.layers) {
+    const shape = ({ units, order, layers }) => [...units, ...order, layers].join();
+    if (!this.table || shape(this.table) !== shape(table)) {
       this.root.innerHTML = deskHtml(table);
       this.parts = partsOf(this.root);
       listen(this);
       this.levels = null;
     }
+    const look = lookOf(this.root);
+    if (table.id !== this.table?.id || JSON.stringify(look) !== JSON.stringify(this.look)) this.still = null;
     this.table = table;
-    this.look = lookOf(this.root);
-    this.still = null;
+    this.look = look;
     this.adopt();
-    this.redraw();
+    this.ask();
   }
 
-  // Python's plan is taken unless it answers an older release than the last, or a hand is on the desk.
+  // Python's plan is taken unless it answers an older release than the last, a hand is on the desk, or keys
+  // have moved levels that are not sent yet.
   adopt() {
     const { levels, locks, answered } = this.data;
     const first = this.levels === null;
     if (first) this.number = Math.max(this.number, answered);
     this.unanswered = this.unanswered.filter(({ number }) => number > answered);
-    if (this.drag || answered < this.number) return;
+    if (!first && (this.drag || this.timer || answered < this.number)) return;
     if (first || !sameLevels(levels, this.levels)) {
       this.levels = levels.slice();
       this.sent = this.levels;
     }
+    if (first) this.choice = chosenBank(this.table, levels);
     this.locks = new Set(locks);
     if (first) this.recall();
     else this.keep();
@@ -108,7 +99,12 @@ class Desk {
   release() {
     clearTimeout(this.timer);
     this.timer = null;
-    if (sameLevels(this.levels, this.sent) && !this.relocked) return;
+    if (sameLevels(this.levels, this.sent) && !this.relocked) {
+      // Nothing to say; what Python answered while the hand was on the desk counts now.
+      this.adopt();
+      this.ask();
+      return;
+    }
     this.relocked = false;
     this.sent = this.levels;
     this.tell({ levels: this.levels, locks: [...this.locks] });
@@ -120,12 +116,7 @@ class Desk {
     this.unanswered.push({ number: this.number, ...event });
     delete this.root.dataset.settled;
     this.send(this.unanswered.slice());
-    const seen = forecast(this.table, this.levels);
-    setText(
-      this.parts.spoken,
-      `Forecast: perplexity ${perplexityText(seen.perplexity)}, same next word ${percentText(seen.agreement)}, ` +
-        `right next word ${percentText(seen.accuracy)}; compact file ${sizeText(seen.bytes)}`,
-    );
+    setText(this.parts.spoken, spokenWords(this.table, this.levels));
   }
 
   releaseSoon() {
@@ -135,38 +126,21 @@ class Desk {
 
   // ---- undo and redo ----------------------------------------------------------------------------------
 
-  // The history is Python's, one for all pages. The browser keeps a copy, which outlives a reload.
   step(name) {
     this.release();
     this.tell({ step: name });
   }
 
   recall() {
-    const { past, future, settings } = this.data;
+    const { past, future } = this.data;
     if (past.length + future.length > 0) return this.keep();
-    try {
-      const kept = JSON.parse(sessionStorage.getItem(this.storageName()) ?? "{}");
-      const moved = kept.settings !== undefined && kept.settings !== settings;
-      const before = moved ? [...kept.past, kept.settings] : (kept.past ?? []);
-      const after = moved ? [] : (kept.future ?? []);
-      if (before.length + after.length > 0) this.tell({ past: before, future: after });
-    } catch {
-      // A browser that keeps nothing, or something else under this name: the history starts empty.
-    }
+    const kept = keptHistory(this.table, this.data);
+    if (kept) this.tell(kept);
     return undefined;
   }
 
-  storageName() {
-    return `prunescope-history-${this.table.fingerprint}`;
-  }
-
   keep() {
-    try {
-      const { past, future, settings } = this.data;
-      sessionStorage.setItem(this.storageName(), JSON.stringify({ past, future, settings }));
-    } catch {
-      // Full or forbidden: undo then works until the page is loaded anew.
-    }
+    keepHistory(this.table, this.data);
   }
 
   // ---- frames -----------------------------------------------------------------------------------------
@@ -187,63 +161,76 @@ class Desk {
   draw() {
     const { table, levels, parts, look } = this;
     const seen = forecast(table, levels);
+    const cost = table.cost && costs(table, levels);
+    const full = whyFullSize(table, cost, levels);
     this.seen = seen;
+    if (!this.still) this.drawStill();
     const truth = table.measured.find((one) => sameLevels(one.levels, levels));
     const empty = seen.kl === 0;
-    showTiles(parts.tiles, { table, seen, truth, empty });
+    showTiles(parts.tiles, { table, seen, cost, truth, empty, full });
     showVerdict(parts.verdict, { table, seen, truth });
-    this.drawFaders(seen);
-    const locked = (group) => this.isLocked(group);
-    for (const kind of table.order) {
-      const cursor = this.cursor[kind];
-      drawLane(parts.lanes[kind], { table, kind, levels, locked, cursor, look });
-      this.describeLane(kind);
-    }
-    drawLayers(parts.layers, { table, lockedLayers: this.lockedLayers(), look });
-    drawDamage(parts.damage, { table, damage: seen.damage, look });
-    if (!this.still) {
-      this.still = document.createElement("canvas");
-      this.still.style.cssText = "position:absolute;visibility:hidden;pointer-events:none";
-      this.still.style.width = `${parts.tradeoff.clientWidth}px`;
-      this.still.style.height = `${parts.tradeoff.clientHeight}px`;
-      this.root.appendChild(this.still);
-      this.chart = drawStill(this.still, table, look);
-      this.still.remove();
-    }
+    showBankWords(parts.bankWords, table, this.choice, full);
+    this.drawFaders();
+    this.drawStrip();
     drawHere(parts.tradeoff, this.still, { table, seen, truth, look, taken: this.chart.boxes });
-    setText(parts.words, this.marked ?? (this.hovered === undefined ? this.advice() : cellWords(table, this.hovered, levels)));
+    setText(parts.words, this.marked ?? (this.hovered === undefined ? adviceWords(table) : cellWords(table, this.hovered, levels)));
     parts.buttons.undo.disabled = this.data.past.length === 0 && !this.unanswered.some(({ levels }) => levels);
     parts.buttons.redo.disabled = this.data.future.length === 0;
     this.root.dataset.kl = String(seen.kl);
     this.settle();
   }
 
-  drawFaders(seen) {
+  drawStrip() {
+    const { table, levels, parts, look } = this;
+    const locked = (group) => this.isLocked(group);
+    const gone = goneLayers(table, levels);
+    const shown = kindsShown(table, this.choice).filter((kind) => kind !== LAYERS);
+    shown.forEach((kind, index) => {
+      const cursor = this.cursor[kind];
+      drawLane(parts.lanes[kind], { table, kind, levels, locked, gone, cursor, look, scale: index === 0 });
+      this.describeLane(kind, gone);
+    });
+    drawLayers(parts.layers, { table, gone, look });
+    drawLocks(parts.layerLocks, { table, lockedLayers: this.lockedLayers(), look });
+    drawDamage(parts.damage, { table, damage: this.seen.damage, look });
+  }
+
+  // What stays while the hand moves: which bank is in view, and most of the chart.
+  drawStill() {
+    const { tradeoff } = this.parts;
+    showBanks(this.parts, this.table, this.choice);
+    this.still = document.createElement("canvas");
+    this.still.style.cssText = "position:absolute;visibility:hidden;pointer-events:none";
+    this.still.style.width = `${tradeoff.clientWidth}px`;
+    this.still.style.height = `${tradeoff.clientHeight}px`;
+    this.root.appendChild(this.still);
+    this.chart = drawStill(this.still, this.table, this.look);
+    this.still.remove();
+  }
+
+  drawFaders() {
     const { table, levels, parts } = this;
-    for (const kind of table.order) {
-      const groups = [...table.rows[kind].values()];
+    for (const name of [...kindsShown(table, this.choice), "master"]) {
+      const groups = scope(this, name);
       const own = groups.map((group) => levels[group]);
-      const weights = groups.map((group) => table.parameters[group]);
-      const locked = this.locks.has(kind);
-      showFader(parts.faders[kind], parts.readings[kind], own, meanLevel(weights, own), locked, table.maxLevel);
-      const lock = parts.locks[kind];
-      if (lock.getAttribute("aria-pressed") !== String(locked)) {
+      const locked = this.locks.has(name);
+      const total = name === LAYERS ? groups.length : (table.mix.counts[groups[0]] ?? 0);
+      const counted = total > 0 && total < FEW ? { total, exact: name === LAYERS } : null;
+      const mean = faderMean(table, name, groups, levels);
+      showFader(parts.faders[name], parts.readings[name], { levels: own, mean, locked, most: table.maxLevel, counted });
+      const lock = parts.locks[name];
+      if (lock && lock.getAttribute("aria-pressed") !== String(locked)) {
         lock.setAttribute("aria-pressed", String(locked));
         lock.innerHTML = icon(locked ? "locked" : "open");
       }
     }
-    showFader(parts.faders.master, parts.readings.master, levels, seen.sparsity, false, table.maxLevel);
   }
 
-  advice() {
-    return "Point at a cell to read what it costs. Click a layer's number to lock that layer.";
-  }
-
-  describeLane(kind) {
+  describeLane(kind, gone) {
     const lane = this.parts.lanes[kind];
     const layer = this.cursor[kind] ?? this.table.rows[kind].keys().next().value;
     const group = this.table.rows[kind].get(layer);
-    const level = percentText(this.levels[group]);
+    const level = gone.has(layer) ? "gone" : percentText(this.levels[group]);
     const text = `layer ${layer}: ${level}${this.isLocked(group) ? ", locked" : ""}`;
     if (lane.getAttribute("aria-valuetext") === text) return;
     lane.setAttribute("aria-valuetext", text);
@@ -261,10 +248,34 @@ class Desk {
 
   // ---- changes -----------------------------------------------------------------------------------------
 
+  // Take new levels, without what they rule out.
+  change(next, before = this.levels) {
+    this.levels = together(this.table, before, next, (group) => this.isLocked(group));
+    this.ask();
+  }
+
   move(name, target, start = this.levels) {
     const locked = (group) => this.isLocked(group);
-    this.levels = moved(start, scope(this, name), target, this.table, locked);
-    this.ask();
+    const groups = scope(this, name);
+    const next =
+      name === LAYERS
+        ? withLayersGone(start, Math.round(target * groups.length), this.table, locked)
+        : moved(start, groups, target, this.table, locked);
+    this.change(next, start);
+  }
+
+  // A layer goes or comes back, unless it is locked, and never the last.
+  toggleLayer(layer) {
+    const group = this.table.rows[LAYERS]?.get(layer);
+    const gone = goneLayers(this.table, this.levels);
+    if (group === undefined || (!gone.has(layer) && gone.size + 1 >= this.table.rows[LAYERS].size)) return;
+    this.set([group], gone.has(layer) ? 0 : 1);
+  }
+
+  choose(choice) {
+    this.choice = { ...this.choice, ...choice };
+    keepBank(this.choice);
+    this.redraw();
   }
 
   point(group) {
@@ -274,8 +285,7 @@ class Desk {
   }
 
   set(groups, level, soon = false) {
-    this.levels = withLevel(this.levels, groups, level, this.table.maxLevel, (group) => this.isLocked(group));
-    this.ask();
+    this.change(withLevel(this.levels, groups, level, this.table, (group) => this.isLocked(group)));
     if (soon) this.releaseSoon();
     else this.release();
   }

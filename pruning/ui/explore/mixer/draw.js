@@ -1,7 +1,7 @@
 // The desk's pictures, on canvases: lanes of levels, damage by layer, quality against size. Each function
 // draws everything anew from its arguments; nothing here knows of events or of Python.
 
-const AXIS = { left: 34, bottom: 30, top: 10, right: 10 };
+const AXIS = { left: 34, bottom: 33, top: 10, right: 10 };
 
 // A 2D context as large as its element, in CSS pixels and sharp on every screen.
 function surface(canvas) {
@@ -31,23 +31,31 @@ function lookOf(element) {
   };
 }
 
-// One lane: a bar a layer, as high as its level.
-function drawLane(canvas, { table, kind, levels, locked, cursor, look }) {
+// One lane: a bar a layer, as high as its level. A layer that is gone is an empty place; where attention is cut
+// by the other of heads and KV groups, that stands there faintly.
+function drawLane(canvas, { table, kind, levels, locked, gone, cursor, look, scale }) {
   const { pen, width, height } = surface(canvas);
   const cell = (width - AXIS.left) / table.layers;
   const gap = cell > 5 ? 1 : 0.5;
+  const rivals = table.rows[EXCLUSIVE[kind]];
   pen.font = `11px ${look.font}`;
   for (let layer = 0; layer < table.layers; layer += 1) {
     const group = table.rows[kind].get(layer);
     if (group === undefined) continue;
     const x = AXIS.left + layer * cell;
-    pen.fillStyle = look.panel;
+    pen.fillStyle = gone.has(layer) ? look.line : look.panel;
     pen.fillRect(x + gap, 0, cell - 2 * gap, height);
-    const tall = (levels[group] / table.maxLevel) * height;
-    pen.globalAlpha = locked(group) ? 0.45 : 1;
-    pen.fillStyle = table.kinds[kind].colour;
-    pen.fillRect(x + gap, height - tall, cell - 2 * gap, tall);
-    pen.globalAlpha = 1;
+    const bar = (level, colour, alpha) => {
+      if (!(level > 0)) return;
+      const tall = Math.min(1, level / table.maxLevel) * height;
+      pen.globalAlpha = alpha;
+      pen.fillStyle = colour;
+      pen.fillRect(x + gap, height - tall, cell - 2 * gap, tall);
+      pen.globalAlpha = 1;
+    };
+    bar(levels[group], table.kinds[kind].colour, locked(group) ? 0.45 : 1);
+    const rival = rivals?.get(layer);
+    if (levels[rival] > 0) bar(levels[rival], table.kinds[EXCLUSIVE[kind]].colour, 0.35);
     if (locked(group)) hatch(pen, x + gap, cell - 2 * gap, height, look.text);
     if (layer === cursor) {
       pen.strokeStyle = look.accent;
@@ -63,7 +71,7 @@ function drawLane(canvas, { table, kind, levels, locked, cursor, look }) {
   pen.setLineDash([2, 3]);
   pen.stroke();
   pen.setLineDash([]);
-  if (kind !== table.order[0]) return;
+  if (!scale) return;
   pen.fillStyle = look.text;
   pen.textAlign = "right";
   pen.textBaseline = "middle";
@@ -87,24 +95,47 @@ function hatch(pen, x, width, height, colour) {
   pen.restore();
 }
 
-// The layers' numbers under the lanes; a locked layer has a mark.
-function drawLayers(canvas, { table, lockedLayers, look }) {
+// The layers' numbers under the lanes; a layer that is gone is crossed out.
+function drawLayers(canvas, { table, gone, look }) {
   const { pen, width, height } = surface(canvas);
   const cell = (width - AXIS.left) / table.layers;
   const every = [1, 2, 5, 10, 20].find((step) => step * cell >= 20) ?? 50;
+  // A number is wider than its layer: beside a crossed-out one it would read as one word with it.
+  const crowded = (layer) => cell < 18 && (gone.has(layer - 1) || gone.has(layer + 1));
   pen.font = `11px ${look.font}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   for (let layer = 0; layer < table.layers; layer += 1) {
     const x = AXIS.left + (layer + 0.5) * cell;
-    if (lockedLayers.has(layer)) {
-      pen.fillStyle = look.accent;
+    pen.fillStyle = look.text;
+    if (gone.has(layer)) {
+      pen.globalAlpha = 0.75;
       pen.fillRect(x - cell / 2 + 0.5, 1, cell - 1, height - 2);
+      pen.globalAlpha = 1;
+      pen.fillStyle = look.ground;
+      if (cell >= 8) pen.fillText("✕", x, height / 2 + 0.5);
+    } else if (layer % every === 0 && !crowded(layer)) pen.fillText(String(layer), x, height / 2);
+  }
+}
+
+// A padlock for each layer, closed where it is locked.
+function drawLocks(canvas, { table, lockedLayers, look }) {
+  const { pen, width, height } = surface(canvas);
+  const cell = (width - AXIS.left) / table.layers;
+  const size = Math.max(2, Math.min(8, cell - 3));
+  pen.lineWidth = 1.2;
+  for (let layer = 0; layer < table.layers; layer += 1) {
+    const [x, y] = [AXIS.left + (layer + 0.5) * cell, height / 2];
+    const locked = lockedLayers.has(layer);
+    pen.fillStyle = pen.strokeStyle = locked ? look.accent : look.text;
+    pen.globalAlpha = locked ? 1 : 0.3;
+    pen.fillRect(x - size / 2, y - 1, size, size * 0.75);
+    if (size >= 5) {
+      pen.beginPath();
+      pen.arc(x + (locked ? 0 : size * 0.35), y - 1, size * 0.3, Math.PI, 2 * Math.PI);
+      pen.stroke();
     }
-    if (layer % every === 0) {
-      pen.fillStyle = lockedLayers.has(layer) ? look.ground : look.text;
-      pen.fillText(String(layer), x, height / 2);
-    }
+    pen.globalAlpha = 1;
   }
 }
 
@@ -118,9 +149,10 @@ function drawDamage(canvas, { table, damage, look }) {
   const top = roundedUp(Math.max(...totals, 1e-4));
   pen.font = `11px ${look.font}`;
   const base = new Array(table.layers).fill(foot);
-  for (const kind of table.order) {
+  for (const kind of [...(table.unitOrder ?? []), ...table.order]) {
     pen.fillStyle = table.kinds[kind].colour;
     for (const [layer, group] of table.rows[kind]) {
+      if (!(damage[group] > 0)) continue;
       const tall = (damage[group] / top) * (foot - 8);
       base[layer] -= tall;
       pen.fillRect(AXIS.left + layer * cell + 0.5, base[layer], cell - 1, tall);
@@ -213,7 +245,7 @@ function drawTicks(pen, frame, width, height, look) {
   for (let at = Math.ceil(frame.left / step) * step; at < frame.right; at += step) {
     pen.fillText(String(Number((at / unit).toPrecision(3))), frame.x(at), height - AXIS.bottom + 9);
   }
-  pen.fillText(`Size as a compact file (${unit === 1e9 ? "GB" : "MB"})`, (width + AXIS.left) / 2, height - 7);
+  pen.fillText(`Compact file (${unit === 1e9 ? "GB" : "MB"})`, (width + AXIS.left) / 2, height - 7);
 }
 
 function drawPreset(pen, frame, table, preset, index, look) {
@@ -261,13 +293,16 @@ function drawHere(canvas, still, { table, seen, truth, look, taken }) {
   pen.moveTo(x, frame.y(seen.perplexityLow));
   pen.lineTo(x, frame.y(seen.perplexityHigh));
   pen.stroke();
-  pen.fillStyle = look.accent;
+  // Hollow, as all that is forecast.
+  pen.fillStyle = look.ground;
   pen.beginPath();
   pen.moveTo(x, y - 8);
   pen.lineTo(x + 7, y);
   pen.lineTo(x, y + 8);
   pen.lineTo(x - 7, y);
+  pen.closePath();
   pen.fill();
+  pen.stroke();
   if (truth) drawMark(pen, x, frame.y(truth.perplexity), look.measured, look.ground, "round");
   pen.font = `600 11px ${look.font}`;
   pen.textBaseline = "middle";

@@ -5,12 +5,17 @@ function listen(desk) {
   for (const [name, fader] of Object.entries(parts.faders)) listenFader(desk, name, fader);
   for (const [kind, lane] of Object.entries(parts.lanes)) listenLane(desk, kind, lane);
   for (const [kind, button] of Object.entries(parts.locks)) button.onclick = () => desk.toggleLock(kind);
-  parts.layers.onclick = (event) => desk.toggleLock(String(place(desk, parts.layers, event).layer));
+  for (const [bank, button] of Object.entries(parts.banks)) button.onclick = () => desk.choose({ bank });
+  for (const [attention, button] of Object.entries(parts.attentions)) button.onclick = () => desk.choose({ attention });
+  parts.layers.onclick = (event) => desk.toggleLayer(place(desk, parts.layers, event).layer);
+  parts.layers.onpointermove = (event) => desk.point(desk.table.rows[LAYERS]?.get(place(desk, parts.layers, event).layer));
+  parts.layers.onpointerleave = () => desk.point(undefined);
+  parts.layerLocks.onclick = (event) => desk.toggleLock(String(place(desk, parts.layerLocks, event).layer));
   parts.tradeoff.onpointermove = (event) => pointMark(desk, nearestMark(desk.chart?.marks ?? [], event.offsetX, event.offsetY));
   parts.tradeoff.onpointerleave = () => pointMark(desk, undefined);
   parts.buttons.undo.onclick = () => desk.step("undo");
   parts.buttons.redo.onclick = () => desk.step("redo");
-  parts.buttons.reset.onclick = () => desk.set(scope(desk, "master"), 0);
+  parts.buttons.reset.onclick = () => desk.set(desk.table.groups.map((_, group) => group), 0);
   desk.root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
@@ -54,15 +59,22 @@ function follow(desk, name, fader, event) {
   desk.move(name, Math.round(target * 100) / 100, desk.drag.start);
 }
 
+// What a fader moves: a kind in the layers that are there, all kinds of weights, or the layers themselves.
 function scope(desk, name) {
-  return name === "master" ? desk.table.groups.map((_, group) => group) : [...desk.table.rows[name].values()];
+  const { table, levels } = desk;
+  if (name === LAYERS) return [...table.rows[LAYERS].values()];
+  const kinds = name === "master" ? table.order : [name];
+  const gone = goneLayers(table, desk.drag?.start ?? levels);
+  return kinds.flatMap((kind) => [...table.rows[kind]].filter(([layer]) => !gone.has(layer)).map(([, group]) => group));
 }
 
 function faderKey(desk, name, event) {
   const most = desk.table.maxLevel;
   const own = scope(desk, name);
-  const mean = meanLevel(own.map((group) => desk.table.parameters[group]), own.map((group) => desk.levels[group]));
-  const to = keyLevel(event.key, mean, most);
+  if (own.length === 0) return;
+  const mean = faderMean(desk.table, name, own, desk.levels);
+  const step = name === LAYERS ? 1 / own.length : stepOf(desk.table, own[0]);
+  const to = keyLevel(event.key, mean, most, step);
   if (to === null || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   // A painted curve moves a little less than a step at times, for its levels are rounded: never back.
@@ -118,7 +130,7 @@ function place(desk, canvas, event) {
 function stroke(desk, kind, from, to) {
   desk.cursor = { [kind]: to.layer };
   const locked = (group) => desk.isLocked(group);
-  desk.levels = painted(desk.levels, desk.table.rows[kind], from, to, desk.table.maxLevel, locked);
+  desk.change(painted(desk.levels, desk.table.rows[kind], from, to, desk.table, locked));
   desk.point(desk.table.rows[kind].get(to.layer));
   desk.ask();
 }
@@ -135,8 +147,10 @@ function laneKey(desk, kind, event) {
     desk.cursor = { [kind]: next };
   } else if (event.key.toLowerCase() === "l") {
     desk.toggleLock(String(layer));
+  } else if (event.key.toLowerCase() === "x") {
+    desk.toggleLayer(layer);
   } else {
-    const to = keyLevel(event.key, desk.levels[row.get(layer)], desk.table.maxLevel);
+    const to = keyLevel(event.key, desk.levels[row.get(layer)], desk.table.maxLevel, stepOf(desk.table, row.get(layer)));
     if (to === null) return;
     desk.set([row.get(layer)], to, true);
   }
@@ -145,10 +159,13 @@ function laneKey(desk, kind, event) {
   desk.ask();
 }
 
-function keyLevel(key, now, most) {
-  const steps = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
+// Where a key takes a level: a step, or with the page keys a tenth and no less than a step.
+function keyLevel(key, now, most, step = STEP) {
+  const page = Math.max(0.1, step);
+  const steps = { ArrowUp: step, ArrowRight: step, ArrowDown: -step, ArrowLeft: -step, PageUp: page, PageDown: -page };
   if (key === "Home") return 0;
   if (key === "End") return most;
   if (!(key in steps)) return null;
-  return Math.min(most, Math.max(0, Math.round((now + steps[key]) * 100) / 100));
+  const to = Math.min(most, Math.max(0, now + steps[key]));
+  return step === STEP ? Math.round(to * 100) / 100 : to;
 }

@@ -1,7 +1,28 @@
 // From levels to a forecast: the arithmetic of pruning/planning/forecast/predict.py, for the browser to do in
-// every frame. Python stays the authority; a browser test holds the same plans against both. `table` is what
+// every frame. Python stays the authority; a test holds the same plans against both. `table` is what
 // pruning/ui/explore/mixer/payload.py sends, constants included, and `levels` has one number a group,
-// 0..0.95.
+// 0..0.95, of whole layers 0 or 1. `wholeUnits` is of shared/cost.js.
+
+// Levels of units as whole ones make them: see `Mix.whole` of pruning/planning/forecast/mixed.py.
+function inWholeUnits({ counts }, levels) {
+  return levels.map((level, group) => {
+    const total = counts[group];
+    return total > 0 && level > 0 ? wholeUnits(total, level) / total : level;
+  });
+}
+
+// What stays of every group of weights beside the units, 0..1: see `Mix.kept`.
+function keptShares({ taken }, levels) {
+  const gone = levels.map(() => 0);
+  for (const [weights, units, share] of taken) gone[weights] += share * levels[units];
+  return gone.map((share) => Math.max(0, 1 - share));
+}
+
+// What each group costs in a plan: units, and weights in what stays of their group beside them.
+function planCosts(table, levels, kept) {
+  const power = table.constants.keptPower;
+  return groupCosts(table, levels).map((cost, group) => cost * kept[group] ** power);
+}
 
 function groupCosts(table, levels) {
   const { known, logCosts } = table;
@@ -19,9 +40,11 @@ function groupCosts(table, levels) {
   });
 }
 
-function forecast(table, levels) {
+function forecast(table, given) {
   const { constants: fixed, dense } = table;
-  const costs = groupCosts(table, levels);
+  const levels = inWholeUnits(table.mix, given);
+  const kept = keptShares(table.mix, levels);
+  const costs = planCosts(table, levels, kept);
   const total = sum(costs);
   const kl = klOf(total, table);
   const spread = spreadOf(table, costs, total);
@@ -32,7 +55,7 @@ function forecast(table, levels) {
   const [differLow, differHigh] = range(agreement);
   const [wrongLow, wrongHigh] = range(accuracy);
   const grown = (rise) => dense.perplexity * Math.exp(Math.min(rise, fixed.maxKl));
-  const size = sparseBytes(table, levels);
+  const sizes = sizesAt(table, levels, kept);
   return {
     kl,
     klLow: kl / factor,
@@ -46,9 +69,9 @@ function forecast(table, levels) {
     accuracy: dense.accuracy * Math.exp(-relationAt(accuracy, kl)),
     accuracyLow: dense.accuracy * Math.exp(-wrongHigh),
     accuracyHigh: Math.min(1, dense.accuracy * Math.exp(-wrongLow)),
-    fileBytes: dense.bytes,
-    bytes: size,
-    sparsity: meanLevel(table.parameters, levels),
+    fileBytes: sizes.fileBytes,
+    bytes: sizes.bytes,
+    sparsity: sizes.sparsity,
     // Each group's share of the forecast KL; they add up to it.
     damage: total > 0 ? costs.map((cost) => (cost * kl) / total) : costs,
   };
@@ -59,15 +82,17 @@ function forecast(table, levels) {
 function spreadOf(table, costs, total) {
   const { constants: fixed, calibration } = table;
   if (total <= 0) return calibration.spread;
-  const squares = sum(costs.map((cost) => cost * cost));
-  let variance = calibration.spread ** 2 + (fixed.groupSpread ** 2 * squares) / total ** 2;
+  const whole = costs.map((cost, group) => (isLayer(table, group) ? cost : 0));
+  const single = costs.map((cost, group) => cost * (whole[group] ? fixed.layerSpread : fixed.groupSpread));
+  const squares = sum(single.map((cost) => cost * cost)) + (fixed.setSpread * sum(whole)) ** 2 * leaning(table, whole);
+  let variance = calibration.spread ** 2 + squares / total ** 2;
   const known = calibration.covariance;
   if (known.length > 0) {
-    const shares = new Map(table.order.map((kind) => [kind, 0]));
+    const shares = new Map();
     let depth = 0;
     costs.forEach((cost, group) => {
       const { kind, layer } = table.groups[group];
-      shares.set(kind, shares.get(kind) + cost / total);
+      shares.set(kind, (shares.get(kind) ?? 0) + cost / total);
       if (table.layers > 1) depth += ((2 * layer) / (table.layers - 1) - 1) * (cost / total);
     });
     const slopes = [1, Math.log(total / fixed.pivot)];
@@ -80,6 +105,29 @@ function spreadOf(table, costs, total) {
     });
   }
   return Math.sqrt(variance);
+}
+
+function isLayer(table, group) {
+  return table.groups[group].kind === "layers";
+}
+
+// How many layers go after the first, and how many pairs of them are neighbours; 0 for one layer alone.
+function leaning(table, whole) {
+  const gone = table.groups.filter((_, group) => whole[group] > 0).map(({ layer }) => layer);
+  const pairs = gone.filter((layer) => gone.includes(layer + 1));
+  return Math.max(0, gone.length - 1) + pairs.length;
+}
+
+// What is to be said of the plan's whole layers; null where it drops none. See `layer_set` of
+// pruning/planning/forecast/diagnostics.py.
+function layerSet(table, seen) {
+  const whole = seen.damage.map((cost, group) => (isLayer(table, group) ? cost : 0));
+  const layers = table.groups.filter((_, group) => whole[group] > 0).map(({ layer }) => layer);
+  if (layers.length === 0) return null;
+  const share = sum(whole) / seen.kl;
+  const neighbours = layers.filter((layer) => layers.includes(layer + 1)).length;
+  const together = layers.length >= table.constants.manyLayers || neighbours > 0;
+  return { layers, share, neighbours, weak: together && share >= table.constants.weakShare };
 }
 
 function klOf(cost, table) {
@@ -130,14 +178,30 @@ function questionsRight(table, seen) {
   };
 }
 
-function sparseBytes(table, levels) {
-  const each = table.dense.weightBytes;
-  let saved = 0;
-  table.parameters.forEach((count, group) => {
-    const whole = count * each;
-    saved += whole - Math.min(whole, (1 - levels[group]) * whole + count / 8);
+// Bytes of a compact file and of an ordinary one, and the share of all weights that is gone. Units are cut
+// out; single weights that are zero take one bit of the compact file, or stay where that is smaller.
+function sizesAt({ mix, parameters, dense }, levels, kept) {
+  const each = dense.weightBytes;
+  let [cut, saved, left, all] = [0, 0, 0, 0];
+  parameters.forEach((count, group) => {
+    if (mix.units[group]) {
+      cut += levels[group] * mix.rest[group];
+      return;
+    }
+    const there = count * kept[group];
+    const stays = there * (1 - levels[group]);
+    cut += count - there;
+    saved += there * each - Math.min(there * each, stays * each + there / 8);
+    left += stays;
+    all += count;
   });
-  return table.dense.bytes - saved;
+  const fileBytes = dense.bytes - each * cut;
+  return { fileBytes, bytes: fileBytes - saved, sparsity: 1 - left / all };
+}
+
+function sparseBytes(table, levels) {
+  const whole = inWholeUnits(table.mix, levels);
+  return sizesAt(table, whole, keptShares(table.mix, whole)).bytes;
 }
 
 function meanLevel(weights, levels) {

@@ -4,7 +4,7 @@
 const SIGNS = { safe: "✓", noticeable: "!", broken: "✕" };
 
 function verdictHtml() {
-  return `<span class="pill"></span> <span class="badge"></span> <span class="quiet"></span>`;
+  return `<span class="badge"></span> <span class="pill"></span> <span class="quiet"></span>`;
 }
 
 function forecastVerdict({ constants }, { klLow, klHigh }) {
@@ -13,18 +13,27 @@ function forecastVerdict({ constants }, { klLow, klHigh }) {
   return { best, worst, level: best === worst ? best : `${best} to ${worst}` };
 }
 
+// The figures that matter, as pruning/ui/text/format.py says them.
 function klText(value) {
-  return value < 0.001 ? "below 0.001" : value.toFixed(value < 0.1 ? 3 : 2);
+  if (value === 0) return "0";
+  if (value < 0.001) return "below 0.001";
+  return value < 10 ? String(Number(value.toPrecision(value < 0.1 ? 2 : 3))) : value.toFixed(0);
+}
+
+// From which KL on answers are what the pill says; where they are safe, from where on they are not.
+function limitText({ constants }, worst) {
+  const index = Math.max(1, constants.levels.indexOf(worst));
+  return `${constants.levels[index]} from ${klText(constants.klLimits[index - 1])}`;
 }
 
 function showVerdict(element, { table, seen, truth }) {
   element.style.visibility = seen.kl > 0 ? "visible" : "hidden";
   const measured = truth?.verdict;
   const { level, worst } = measured ? { ...measured, worst: measured.level } : forecastVerdict(table, seen);
-  const [pill, badge, why] = element.children;
+  const [badge, pill, why] = element.children;
   if (pill.className !== `pill ${worst}`) pill.className = `pill ${worst}`;
   setText(pill, `${SIGNS[worst]} ${level}`);
   badge.classList.toggle("measured", measured?.source === "measured");
   setText(badge, measured ? measured.source : table.forecastLabel);
-  setText(why, measured ? measured.sentence : `KL ${klText(seen.klLow)} – ${klText(seen.klHigh)} nats per token`);
+  setText(why, measured ? measured.sentence : `KL ${klText(seen.klLow)} – ${klText(seen.klHigh)} nats per token (${limitText(table, worst)})`);
 }

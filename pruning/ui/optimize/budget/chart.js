@@ -10,6 +10,11 @@ const RIVALS = {
   greedy: { colour: 5, dash: "9 3 2 3" },
   guide: { colour: 8, dash: "4 2" },
   protect_ends: { colour: 9, dash: "12 4" },
+  unstructured: { colour: 1, dash: "7 4" },
+  neurons: { colour: 3, dash: "2 3" },
+  heads: { colour: 5, dash: "9 3 2 3" },
+  kv_groups: { colour: 8, dash: "4 2" },
+  layers: { colour: 9, dash: "12 4" },
 };
 const OURS = 0, MEASURED = 2, NOW = 4;
 const TOP_KL = 2.5; // above this a model only babbles, and one scale cannot show both

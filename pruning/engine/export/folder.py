@@ -1,0 +1,256 @@
+"""A pruned model as a folder that from_pretrained loads: written aside, loaded again, compared, moved."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from safetensors import SafetensorError
+from transformers.dynamic_module_utils import custom_object_save
+
+from pruning.engine.architecture.equivalence import TOLERANCES, relative_error, same_values
+from pruning.engine.architecture.forward import device_of
+from pruning.engine.export.fresh_process import load_alone
+from pruning.engine.export.per_layer import MODULE, modelling_file
+from pruning.engine.export.safetensors_file import sharded, write_safetensors
+from pruning.engine.export.weights import Pruned, Weights, as_written
+from pruning.errors import PruningError
+
+SINGLE = "model.safetensors"
+# The most bytes of one weight file.
+SHARD = 5 * 10**9
+PARTIAL = ".part"
+SPARE_BYTES = 64 * 2**20
+# What a bit pattern is read as, by bytes of an element.
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the written model is compared on: token windows `ids` [n, length] and the `dense` model's logits
+    [n, length, vocabulary], which set the measure; where they are None the pruned model's own do."""
+
+    ids: torch.Tensor
+    dense: torch.Tensor | None = None
+
+
+def write_model(
+    pruned: Pruned,
+    out: Path,
+    texts: dict[str, str],
+    sample: Sample,
+    step: Callable[[str, str], Any] = lambda stage, note: None,
+) -> int:
+    """Write a model to a new folder, which appears only once it has been verified.
+
+    Before that a process of its own, which knows nothing of Prunescope, has loaded it: there every weight
+    must have the very bits that were to be written, the logits must be the same but for rounding, and what it
+    writes with its cache what it writes without.
+
+    Parameters
+    ----------
+    pruned
+        What is written; it is not changed.
+    out
+        The folder; it must not exist.
+    texts
+        More files by name: the recipe, the model card.
+    sample
+        What the logits are compared on.
+    step
+        Told what is done next: the stage, and a note in plain words.
+
+    Returns
+    -------
+    The bytes of the weight files.
+
+    Raises
+    ------
+    PruningError
+        The folder exists, the disk has too little room, or the copy differs.
+    """
+    out = out.expanduser().absolute()
+    weights = Weights.of(pruned)
+    with explained(out), aside(out, sum(entry.nbytes for entry in weights.entries())) as folder:
+        write_files(weights, folder, texts, step)
+        step("verify", "Loading the written model in a process of its own and comparing it")
+        expected = expected_of(weights, sample)
+        text = text_of(pruned, sample)
+        dtype = pruned.formats.usual if not pruned.formats.others else "float32"
+        code = weights.by_layer or pruned.model.is_remote_code()
+        said, logits = load_alone(folder, sample.ids, dtype, text, code)
+        check(expected, said["digests"], logits, sample.dense)
+        if said["missing"] or not said["short"] <= TOLERANCES[torch.float32]:
+            raise PruningError(
+                "The written model, loaded again, writes other words with its cache than without; nothing "
+                "was kept. Please report this with the model's name."
+            )
+        check_tokens(pruned, sample, lambda _: said["tokens"])
+        appear(folder, out)
+    return sum(path.stat().st_size for path in out.glob("*.safetensors"))
+
+
+def write_files(
+    weights: Weights, folder: Path, texts: dict[str, str], step: Callable[[str, str], Any]
+) -> None:
+    """Write weights, configuration, tokenizer and texts into a folder that is there."""
+    step("save", "Writing the weights")
+    pruned = weights.pruned
+    shards = list(sharded(weights.entries(), SHARD))
+    in_model = {file_name: name for name, file_name in weights.file_names.items()}
+    files: dict[str, str] = {}
+    for number, entries in enumerate(shards, 1):
+        file = SINGLE if len(shards) == 1 else f"model-{number:05}-of-{len(shards):05}.safetensors"
+        files |= {entry.name: file for entry in entries}
+        write_safetensors(
+            folder / file, entries, lambda name: weights.pieces(in_model[name]), {"format": "pt"}
+        )
+    if len(shards) > 1:
+        size = sum(entry.nbytes for entries in shards for entry in entries)
+        index = {"metadata": {"total_size": size}, "weight_map": files}
+        (folder / f"{SINGLE}.index.json").write_text(json.dumps(index, indent=2), encoding="utf-8")
+    _write_config(weights, folder)
+    pruned.tokenizer.save_pretrained(folder)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_config(weights: Weights, folder: Path) -> None:
+    """The configuration, that of generation, and the code that it takes to build the model."""
+    skeleton, model = weights.skeleton, weights.pruned.model
+    config = skeleton.config
+    config.dtype = weights.pruned.formats.usual
+    config.architectures = [type(model).__name__]
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    # A head with values of its own under a configuration that calls it tied is kept apart by
+    # `from_pretrained` alone: other readers, and a resize of the vocabulary, tie it again without a word.
+    if head is not None and head.weight is not embedding.weight:
+        for each in (config, config.get_text_config()):
+            each.tie_word_embeddings = False
+    if model.is_remote_code():
+        custom_object_save(model, folder, config=config)
+    else:
+        vars(config).pop("auto_map", None)
+    if weights.by_layer:
+        name, text = modelling_file(skeleton)
+        config.auto_map = {"AutoModelForCausalLM": f"{MODULE}.{name}"}
+        (folder / f"{MODULE}.py").write_text(text, encoding="utf-8")
+    config.save_pretrained(folder)
+    if model.can_generate():
+        model.generation_config.save_pretrained(folder)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a written model must be once it is loaded: its tensors' `digests` by name, its logits."""
+
+    digests: Mapping[str, str]
+    logits: torch.Tensor
+
+
+def expected_of(weights: Weights, sample: Sample) -> Expected:
+    """What is expected of the written model, from the one in memory."""
+    pruned = weights.pruned
+    with torch.no_grad(), as_written(pruned.model, pruned.formats):
+        ids = sample.ids.to(device_of(pruned.model))
+        logits = pruned.model(input_ids=ids, use_cache=False).logits.cpu()
+    return Expected(weights.digests(), logits)
+
+
+def check(
+    expected: Expected, digests: Mapping[str, str], logits: torch.Tensor, dense: torch.Tensor | None
+) -> None:
+    """Raise PruningError unless a loaded model has the tensors and the logits that are expected."""
+    if digests != expected.digests or not same_values(expected.logits, logits, dense):
+        error = relative_error(expected.logits, logits, dense)
+        raise PruningError(
+            f"The written model, loaded again, differs from the one in memory (its logits by {error:.2g} of "
+            "the dense model's spread); nothing was kept. Please report this with the model's name."
+        )
+
+
+def text_of(pruned: Pruned, sample: Sample) -> str:
+    """A text that the tokenizer is tried on."""
+    return str(pruned.tokenizer.decode(sample.ids[0].tolist()))
+
+
+def check_tokens(pruned: Pruned, sample: Sample, tokenizer: Callable[[str], Any]) -> None:
+    """Raise PruningError unless a loaded tokenizer reads a text as the one in memory does."""
+    text = text_of(pruned, sample)
+    if dict(tokenizer(text)) != dict(pruned.tokenizer(text)):
+        raise PruningError("The written tokenizer, loaded again, reads text differently; nothing was kept.")
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The bit pattern of each value, in integers: -0.0 is not 0, and what is no number equals itself."""
+    return tensor.contiguous().view(BITS[tensor.element_size()])
+
+
+@contextmanager
+def aside(out: Path, needed: int) -> Iterator[Path]:
+    """A temporary folder beside `out`, with room for `needed` bytes; deleted in the end unless moved.
+
+    Raises PruningError where `out` exists or the disk has too little room.
+    """
+    if out.exists():
+        raise PruningError(f"{out} exists already. Choose another name or remove it first.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out.parent).free
+    if free < needed + SPARE_BYTES:
+        raise PruningError(
+            f"The disk of {out.parent} has {free / 1e9:.2f} GB left and the model takes "
+            f"{needed / 1e9:.2f} GB. Make room or choose another folder."
+        )
+    _sweep(out.parent)
+    prefix = f".{out.name}.{os.getpid()}."
+    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=out.parent))
+    try:
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what processes left there that were killed while they wrote."""
+    for path in place.glob(f".*{PARTIAL}"):
+        writer = path.name.removesuffix(PARTIAL).split(".")[-2:-1]
+        if writer and writer[0].isdigit() and not psutil.pid_exists(int(writer[0])):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def appear(folder: Path, out: Path) -> None:
+    """Give a folder that is complete its name, once all of it is on the disk."""
+    for path in (*folder.iterdir(), folder):
+        _to_disk(path)
+    os.replace(folder, out)
+    _to_disk(out.parent)
+
+
+def _to_disk(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":  # folders cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """Errors of the disk as a PruningError that names `out`."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PruningError(
+            f"The model could not be written to {out}: {reason}. Nothing was left behind."
+        ) from None

@@ -1,0 +1,1 @@
+"""A model as a GGUF file, which counts only once llama.cpp has loaded it and agrees."""

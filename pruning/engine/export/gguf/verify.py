@@ -1,0 +1,119 @@
+"""Whether llama.cpp, given a written file, computes what the model does with the very values in it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pruning.engine.architecture.forward import device_of
+from pruning.engine.export.gguf.as_written import Load, computing_with
+from pruning.engine.export.gguf.tokenizer import PROBE, ids_of
+from pruning.engine.llamacpp.engine import GgufFile, LlamaCpp, opened
+from pruning.engine.models.gguf.tensors import Stored
+from pruning.engine.models.gguf.values import WrittenTensors
+from pruning.errors import PruningError
+
+# A token is likely from this probability on. Where llama.cpp computes with 16 bits at least, likely tokens'
+# log-probabilities must be within `NEAR` nats at 95 of 100 positions; at a few, rounding is amplified (0.04
+# on the demo model, whose KL is 0.00002). Elsewhere it rounds what goes into every matrix to 8 bits, which
+# alone makes a KL of 0.004 to 0.008 there; a head in a wrong place makes some tenths.
+LIKELY = 0.01
+NEAR, POSITIONS = 0.02, 0.95
+EXACT_DIVERGENCE, DIVERGENCE = 0.001, 0.05
+PERPLEXITY = 0.01
+_EXACT = ("f32", "f16")
+
+
+def check_written(
+    engine: LlamaCpp,
+    path: Path,
+    model: nn.Module,
+    tokenizer: Any,
+    sample: torch.Tensor,
+    tensors: Sequence[Stored],
+) -> dict[str, float]:
+    """Raise PruningError unless llama.cpp reads text and predicts as the model does.
+
+    Parameters
+    ----------
+    engine, path
+        llama.cpp and the file, written with `tensors`.
+    model, tokenizer
+        What was written. The model computes with the values in the file; its own come back.
+    sample
+        Token windows [n, length] to compare on.
+
+    Returns
+    -------
+    `log_probability_error`: how far log-probabilities of likely tokens are apart at the most, in nats, at 95
+    of 100 positions; `kl` from the model to llama.cpp; `perplexity` of llama.cpp and `own_perplexity` of the
+    model on the sample; `same_top` the share of positions with the same most likely token.
+    """
+    written = WrittenTensors(path)
+    values: dict[str, Load] = {
+        name: load for tensor in tensors for name, load in written.loads(tensor, model.get_parameter).items()
+    }
+    threads = torch.get_num_threads()
+    with opened(engine, path, context=max(sample.shape[1], 512), threads=threads) as file:
+        _check_tokens(file, tokenizer, tokenizer.decode(sample[0].tolist()))
+        with torch.no_grad(), computing_with(model, values):
+            rows = [_compared(model, file, window) for window in sample]
+    figures = _summary({name: [row[name] for row in rows] for name in rows[0]})
+    _check(figures, written.exact(_EXACT), sum(len(row["ours"]) for row in rows))
+    return {name: value for name, value in figures.items() if name != "deviation"}
+
+
+def _check_tokens(file: GgufFile, tokenizer: Any, text: str) -> None:
+    for one in (text, PROBE, "a"):
+        if file.tokens(one) != ids_of(tokenizer, one):
+            raise PruningError(
+                "llama.cpp splits text into other tokens than this model's tokenizer; nothing was kept. "
+                "Export to hf instead, and please report this with the model's name."
+            )
+
+
+def _compared(model: nn.Module, file: GgufFile, window: torch.Tensor) -> dict[str, np.ndarray]:
+    """Of one window [length] what both make of each position, and of the tokens that follow."""
+    logits = model(input_ids=window[None].to(device_of(model)), use_cache=False).logits[0]
+    ours = logits.float().log_softmax(-1).cpu().numpy()
+    theirs = file.log_probabilities(window.tolist())[:, : ours.shape[1]]
+    shares, at = np.exp(ours), (np.arange(len(window) - 1), window[1:].numpy())
+    apart = np.where(shares >= LIKELY, np.abs(ours - theirs), 0.0)
+    return {
+        "apart": apart.max(-1),
+        "kl": (shares * (ours - theirs)).sum(-1),
+        "ours": -ours[at],
+        "theirs": -theirs[at],
+        "same": ours.argmax(-1) == theirs.argmax(-1),
+    }
+
+
+def _summary(windows: dict[str, list[np.ndarray]]) -> dict[str, float]:
+    rows = {name: np.concatenate(parts).astype(float) for name, parts in windows.items()}
+    return {
+        "log_probability_error": float(np.quantile(rows["apart"], POSITIONS)),
+        "kl": float(rows["kl"].mean()),
+        "perplexity": math.exp(rows["theirs"].mean()),
+        "own_perplexity": math.exp(rows["ours"].mean()),
+        "same_top": float(rows["same"].mean()),
+        "deviation": float((rows["theirs"] - rows["ours"]).std()),
+    }
+
+
+def _check(figures: dict[str, float], exact: bool, tokens: int) -> None:
+    """What rounding to 8 bits does to each token's probability goes up and down: few tokens say less."""
+    chance = 0.0 if exact else 2 * figures["deviation"] / math.sqrt(tokens)
+    apart = abs(math.log(figures["perplexity"] / figures["own_perplexity"]))
+    near = figures["kl"] <= (EXACT_DIVERGENCE if exact else DIVERGENCE)
+    near = near and not (exact and figures["log_probability_error"] > NEAR)
+    if not (near and apart <= PERPLEXITY + chance):
+        raise PruningError(
+            f"llama.cpp predicts something else with the written file: log-probabilities are "
+            f"{figures['log_probability_error']:.3g} apart, perplexity is {figures['perplexity']:.5g} where "
+            f"the model has {figures['own_perplexity']:.5g}. Nothing was kept. Please report this with the "
+            "model's name."
+        )

@@ -1,0 +1,1 @@
+"""How models stand in GGUF files: families, layouts, tensors and numbers; and opening what was written."""

@@ -1,0 +1,1 @@
+"""The solver over whole units and single weights together."""
