@@ -122,11 +122,16 @@ def _wait_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 def settle(page: Page, timeout: float = 60_000) -> None:
-    """Wait until the script has run, every part has arrived in the browser and every chart is drawn."""
+    """Wait until the script has run, every part has arrived, every chart is drawn and nothing fades any more.
+
+    What was stale fades in when it is fresh again; what turns for ever, as a spinner, is not waited for.
+    """
     page.wait_for_selector(QUIET, timeout=timeout)
     page.wait_for_function(
         """() => document.querySelector('h1') && !document.querySelector('[data-testid="stSkeleton"]')
                  && [...document.querySelectorAll('[data-testid="stPlotlyChart"]')]
-                    .every(chart => chart.querySelector('.main-svg'))""",
+                    .every(chart => chart.querySelector('.main-svg'))
+                 && document.getAnimations().every(each => each.playState !== 'running'
+                    || each.effect.getComputedTiming().endTime === Infinity)""",
         timeout=timeout,
     )
