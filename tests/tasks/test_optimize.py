@@ -79,6 +79,7 @@ def test_capabilities_are_worked_out_where_they_matter(session: Session) -> None
         solve(session, ["sparsity=0.5"], values={"tact": 1})
 
 
+@pytest.mark.usefixtures("time_by_weights")
 def test_units_can_be_solved_for_speed(session: Session) -> None:
     answer = solve(session, ["speedup=1.02"], structure="neurons")
     assert Recipe.from_dict(answer["recipe"]).options().structure == "neurons"

@@ -76,6 +76,7 @@ def followed(session: Session, task: str, arguments: dict[str, Any]) -> tuple[li
     return bars, strange
 
 
+@pytest.mark.usefixtures("time_by_weights")
 @pytest.mark.parametrize("request_", REQUESTS, ids=names)
 def test_a_task_keeps_to_its_stages(
     session: Session, request_: tuple[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from pruning.planning.cost.model_size import CONTEXT_TOKENS
 from pruning.planning.cost.parts import Parts, parts_of
 from pruning.planning.cost.plan_cost import PlanCost, plan_cost
 from pruning.planning.cost.roofline import weights_read
+from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.exports.model_facts import ModelFacts, of_inspection
 from pruning.planning.exports.targets import Wanted, why_not_folder
 from pruning.planning.recipe.plan import Plan
@@ -18,14 +19,16 @@ from pruning.ui.data import queries, requests
 
 
 def latency_of(model: queries.Info) -> LatencyTable | None:
-    """What was timed last of this model, in its number format and on the session's device; None before."""
+    """What was timed last of this model in the session's engine and on its device; None before."""
     times = queries.latency(model)
     return LatencyTable.from_dict(times) if times else None
 
 
-def timing_request() -> dict[str, Any]:
-    """What times the session's model; `latency_of` has the result."""
-    return requests.request("latency")
+def timing_request(again: bool = False) -> dict[str, Any]:
+    """What times the session's model in the session's engine; `latency_of` has the result."""
+    engine = queries.engine()
+    asked: dict[str, Any] = {"again": True} if again else {}
+    return requests.request("latency", **asked, **({} if engine == PYTORCH else {"engine": engine}))
 
 
 def timing_seconds() -> float | None:
@@ -34,8 +37,11 @@ def timing_seconds() -> float | None:
 
 
 def dense_ms(model: queries.Info) -> dict[str, float] | None:
-    """How long the unpruned model takes here by mode, as it was measured with its quality; None before."""
-    figures = queries.baseline(model) or {}
+    """How long the unpruned model takes here by mode, as it was measured with its quality in PyTorch.
+
+    None before, and where times are of another engine.
+    """
+    figures = (queries.baseline(model) or {}) if queries.engine() == PYTORCH else {}
     times = {mode: float(figures[f"{mode}_ms"]) for mode in MODES if f"{mode}_ms" in figures}
     return times or None
 

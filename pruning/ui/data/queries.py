@@ -10,7 +10,7 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
-from pruning.planning.exports.llamacpp import PYTORCH, TIMED
+from pruning.planning.exports.llamacpp import LLAMA_CPP, PYTORCH, TIMED, installed
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
@@ -121,9 +121,16 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return results.baseline(store(), subject(model), device(model))
 
 
-def latency(model: Info, engine: str = PYTORCH) -> dict[str, Any] | None:
-    """What was timed last of this model, in its number format on the session's device, or of its GGUF."""
-    how = (str(model.facts["dtype"]), device(model)) if engine == PYTORCH else (TIMED, engine)
+def engine() -> str:
+    """What the session's times are of: PyTorch, or llama.cpp where it was chosen and is installed."""
+    return LLAMA_CPP if session.current().engine == LLAMA_CPP and installed() else PYTORCH
+
+
+def latency(model: Info) -> dict[str, Any] | None:
+    """What was timed last of this model in the session's engine: PyTorch in the model's number format on the
+    session's device, or llama.cpp with a GGUF file."""
+    chosen = engine()
+    how = (str(model.facts["dtype"]), device(model)) if chosen == PYTORCH else (TIMED, chosen)
     return results.latency(store(), results.computed(model.facts), *how)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pruning.errors import PruningError
+from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.plan import KINDS, Group, Plan, format_settings, parse_settings
 
@@ -35,7 +36,8 @@ class Pin:
 class Choice:
     """Everything a session has chosen. `settings` is the plan as text, which needs no model to be kept.
 
-    `locks` names what the desk must not move: kinds ("gate") and layers ("12").
+    `locks` names what the desk must not move: kinds ("gate") and layers ("12"). `engine` is what times are
+    of.
     """
 
     model: str = ""
@@ -45,6 +47,7 @@ class Choice:
     allow_pickle: bool = False
     data: str = "demo"
     criterion: str = "fisher"
+    engine: str = PYTORCH
     settings: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
@@ -59,7 +62,14 @@ class History:
 
 
 # Trusting remote code and pickle are left out: a link from somebody else must not switch them on.
-_ADDRESS = {"model": "", "dtype": "float32", "device": "auto", "data": "demo", "criterion": "fisher"}
+_ADDRESS = {
+    "model": "",
+    "dtype": "float32",
+    "device": "auto",
+    "data": "demo",
+    "criterion": "fisher",
+    "engine": PYTORCH,
+}
 
 
 def from_address(params: dict[str, list[str]]) -> Choice:

@@ -22,7 +22,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MIXED
 from pruning.planning.recipe.plan import Plan, format_settings
 from pruning.ui.data import queries, requests, session
-from pruning.ui.shared import band_rows
+from pruning.ui.explore import band_rows
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels

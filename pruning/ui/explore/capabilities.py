@@ -17,7 +17,7 @@ from pruning.planning.forecast.capability_accuracy import (
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import queries, requests, session
-from pruning.ui.shared import band_rows
+from pruning.ui.explore import band_rows
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.workspace import results

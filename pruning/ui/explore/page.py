@@ -19,7 +19,7 @@ from pruning.ui.data import costs, queries, requests, session
 from pruning.ui.explore import calibration, capabilities, improve, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
-from pruning.ui.shared import missing_map
+from pruning.ui.shared import engines, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.exports import lights
 from pruning.ui.shared.panels import section
@@ -47,6 +47,7 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
     missing_map.note(smap, KEPT, busy)
     missing_map.note_without_units(smap, model, busy)
+    engine = queries.engine()
 
     @st.fragment
     def draw() -> None:
@@ -66,6 +67,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with left:
             _measure(current, busy)
             _time(model, busy)
+            if queries.engine() != engine:
+                st.rerun()  # the desk's table is made outside of this fragment
             st.markdown(_as_of_another(current, smap) if other else drift(current))
             after_recovery(chosen, current.plan)
             if current.plan and not other:
@@ -150,7 +153,8 @@ def _cost(model: queries.Info) -> dict[str, Any] | None:
 
 
 def _time(model: queries.Info, busy: bool) -> None:
-    """The button that times the model, where nobody has: until then the times on the cards are estimates."""
+    """What times are of, and the button that times the model in it; until then they are estimates."""
+    engines.choice()
     if costs.latency_of(model) is not None:
         return
     page_frame.submit_button(

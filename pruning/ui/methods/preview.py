@@ -12,6 +12,7 @@ from pruning.planning.recipe.mix import sparsity
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan, units_gone
 from pruning.ui.data import costs, queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
+from pruning.ui.shared import engines
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
 from pruning.ui.text import methods as method_words
@@ -96,7 +97,11 @@ def _speed_line(model: queries.Info, plan: Plan) -> None:
     """How much faster a plan for whole units is; where that is an estimate, how to time the model here."""
     with page_frame.user_errors():
         table = costs.latency_of(model)
-        st.markdown(speed_words.cost_line(costs.cost_of(model, plan), table, str(model.facts["dtype"])))
+        st.markdown(
+            speed_words.cost_line(
+                costs.cost_of(model, plan), table, engines.numbers(str(model.facts["dtype"]))
+            )
+        )
         if table is None:
             seconds = costs.timing_seconds()
             takes = "" if seconds is None else f", in about {format.seconds(seconds)}"

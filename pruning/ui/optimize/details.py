@@ -17,7 +17,8 @@ from pruning.planning.bisection import bisection
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.cost.written import file_bytes
 from pruning.planning.recipe.plan import MAX_LEVEL, Plan
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import costs, queries, session
+from pruning.ui.shared import engines
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.plan import CurrentPlan
 from pruning.ui.text import format, labels
@@ -135,13 +136,12 @@ def speed(model: queries.Info, busy: bool) -> None:
         "neurons, heads or layers bring speed, once they are cut out."
     )
     st.session_state.setdefault(TIMES, 1.4)
-    table = measured_table(model)
+    table = costs.latency_of(model)
     if table is None:
-        request = requests.request("latency")
         st.caption("How much faster is not known yet: this model was not timed on this machine.")
         page_frame.submit_button(
             "Time this model",
-            request,
+            costs.timing_request(),
             icon=":material/timer:",
             key="optimize_time",
             disabled=busy,
@@ -153,14 +153,11 @@ def speed(model: queries.Info, busy: bool) -> None:
         )
         for mode in MODES:
             st.markdown(needed(table, model.layers, float(times), mode))
-        st.caption(f"Measured {table.measured[:10]} on {table.machine}, {counted(table.threads, 'thread')}.")
+        st.caption(
+            f"Measured {table.measured[:10]} on {table.machine}, {counted(table.threads, 'thread')}, "
+            f"{engines.numbers(str(model.facts['dtype']))}."
+        )
     page_frame.link("methods", "Whole units on Methods")
-
-
-def measured_table(model: queries.Info) -> LatencyTable | None:
-    """The newest times of this model on the session's device, measured by `prunescope latency`."""
-    value = queries.latency(model)
-    return None if value is None else LatencyTable.from_dict(value)
 
 
 def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:

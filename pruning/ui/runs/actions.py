@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
+from pruning.planning.exports.llamacpp import LLAMA_CPP, PYTORCH
 from pruning.ui.data import queries, recoveries, requests, session
 from pruning.ui.data import results as method_results
 from pruning.ui.shared import opened
@@ -131,8 +132,12 @@ def _choice(run: Run) -> dict[str, Any]:
     # That of a map: not what is learnt while training.
     if run.kind not in run_words.NO_CRITERION and run.criterion in labels.CRITERION:
         chosen["criterion"] = run.criterion
-    if run.device is not None and run.device != _device(run):
+    if run.device == LLAMA_CPP:
+        chosen["engine"] = LLAMA_CPP
+    elif run.device is not None and run.device != _device(run):
         chosen["device"] = run.device
+    if run.kind == "latency" and run.device != LLAMA_CPP:
+        chosen["engine"] = PYTORCH
     # What was made with options is no plan for Explore; the session's own stays.
     if run.settings and not run.options:
         chosen["settings"] = run.settings

@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from pruning.ui.data import queries, session
+from pruning.ui.shared import engines
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels, run_figures
 from pruning.ui.text import runs as run_words
@@ -110,6 +111,7 @@ NAMES = {
     "model": "model",
     "dtype": "number format",
     "device": "device",
+    "engine": "what runs it",
     "data": "text",
     "criterion": "criterion",
     "settings": "plan",
@@ -132,6 +134,8 @@ def _switched(state: Opened) -> str:
 def _value(choice: session.Choice, name: str) -> str:
     if name == "settings":
         return f"“{run_words.plan(choice.settings)}”"
+    if name == "engine":
+        return engines.NAMES.get(choice.engine, choice.engine)
     return format.plain(format.short(getattr(choice, name))) or "none"
 
 

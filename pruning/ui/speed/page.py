@@ -10,13 +10,13 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import MODES, LatencyTable, milliseconds, speedup
 from pruning.planning.cost.parts import parts_of, share_gone
-from pruning.planning.exports.llamacpp import LLAMA_CPP, PYTORCH, TIMED, installed
+from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.recipe.mask_options import MIXED
 from pruning.planning.recipe.mix import in_whole_units, unit_part
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import costs, queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
-from pruning.ui.shared import charts
+from pruning.ui.shared import charts, engines
 from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import charts as speed_charts
 from pruning.ui.speed import device, size
@@ -25,7 +25,6 @@ from pruning.ui.text import methods as method_words
 from pruning.ui.text import speed as speed_words
 from pruning.wording import counted
 
-ENGINES = {PYTORCH: "PyTorch here", LLAMA_CPP: "llama.cpp here"}
 PLAN = "plan"
 MOST = 75  # percent
 LABEL = {"prefill": "Reading a prompt", "decode": "Each further word"}
@@ -40,12 +39,12 @@ class Choice:
 
 
 def page(model: queries.Info, busy: bool) -> None:
-    engine = _engine()
-    times = queries.latency(model, engine)
+    engines.choice()
+    times = queries.latency(model)
     table = None
     with page_frame.user_errors():
         table = LatencyTable.from_dict(times) if times else None
-    _timing(table, engine, str(model.facts["dtype"]), busy)
+    _timing(table, engines.numbers(str(model.facts["dtype"])), busy)
     if times and table:
         _measured(table, times.get("sparse", []))
     st.header("What goes", anchor=False)
@@ -60,43 +59,24 @@ def page(model: queries.Info, busy: bool) -> None:
 # ---- this machine -----------------------------------------------------------------------------------
 
 
-def _engine() -> str:
-    """What runs the model: PyTorch, or llama.cpp where it is installed."""
-    if not installed():
-        return PYTORCH
-    chosen = st.segmented_control(
-        "What runs it",
-        list(ENGINES),
-        default=PYTORCH,
-        required=True,
-        format_func=ENGINES.__getitem__,
-        key="speed_engine",
-        **session.PERSIST,
-    )
-    return str(chosen)
-
-
-def _timing(table: LatencyTable | None, engine: str, dtype: str, busy: bool) -> None:
+def _timing(table: LatencyTable | None, numbers: str, busy: bool) -> None:
     st.header("On this machine", anchor=False)
-    asked = {"again": True} if table else {}
-    request = requests.request("latency", **asked, **({} if engine == PYTORCH else {"engine": engine}))
-    if engine != PYTORCH:
-        dtype = f"{TIMED} (8 bits)"
     if table is None:
-        what = "the number format it is loaded in" if engine == PYTORCH else "as GGUF files in llama.cpp"
+        own = queries.engine() == PYTORCH
+        what = "the number format it is loaded in" if own else "from GGUF files made for it"
         st.write(
-            f"Not timed yet in {dtype}, {what}. The model is run unpruned and "
+            f"Not timed yet in {numbers}, {what}. The model is run unpruned and "
             "really narrower, in turns, some minutes in all. It is done once and kept."
         )
     else:
         st.markdown(
-            f"{labels.MEASURED} :small[In **{dtype}**, {_when(table)} on {format.plain(table.machine)}, "
+            f"{labels.MEASURED} :small[In **{numbers}**, {_when(table)} on {format.plain(table.machine)}, "
             f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians. "
             f"By chance a speed-up may be off by ± {format.percent(max(table.spread.values()), 1)}.]"
         )
     page_frame.submit_button(
         "Time it again" if table else "Time it on this machine",
-        request,
+        costs.timing_request(again=table is not None),
         type="secondary" if table else "primary",
         icon=":material/timer:",
         disabled=busy,

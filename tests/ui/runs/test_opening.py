@@ -315,6 +315,19 @@ def test_what_was_timed_elsewhere_switches_the_device_and_says_so(open_page: Ope
     assert "Another machine" in said
 
 
+def test_times_of_llama_cpp_switch_what_runs_the_model_and_no_device(open_page: Open, demo: Store) -> None:
+    """The engine is kept where a device is; no model could be loaded on a device of that name."""
+    value = put_latency(demo)
+    [row] = demo.find("latency")
+    demo.remove("latency", row["key"])
+    there = {"device": "llamacpp"}
+    demo.put("latency", {**row["key"], **there, "dtype": "q8_0"}, {**value, **there})
+    app = opened(open_page("runs", model="demo"), the_run(demo, "latency"))
+    assert "Switched for it: what runs it PyTorch here → llama.cpp here." in text_of(app)
+    assert "300 ms" in {metric.value for metric in app.metric}
+    assert "device" not in app.query_params
+
+
 def test_what_a_model_refuses_is_counted_apart(demo: Store) -> None:
     rows = put_impact(demo)
     name = next(iter(rows))

@@ -6,7 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.planning.cost.latency_table import LatencyTable
-from pruning.ui.speed import charts, page
+from pruning.ui.data import queries
+from pruning.ui.explore.mixer import component
+from pruning.ui.shared import engines
+from pruning.ui.speed import charts
 from pruning.ui.text import speed as speed_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -53,23 +56,46 @@ def test_what_was_timed_says_when_where_and_how(timed: dict, asked: list[dict], 
     assert asked[0]["arguments"] == {"again": True}
 
 
+def put_llama_cpp(store: Store, timed: dict[str, Any]) -> None:
+    """As if the model had been timed in llama.cpp, where it reads in 111 ms."""
+    [row] = store.find("latency")
+    table = {**timed, "dense": {"prefill": 111.0, "decode": 9.0}, "device": "llamacpp", "sparse": []}
+    store.put("latency", {**row["key"], "dtype": "q8_0", "device": "llamacpp"}, table)
+
+
 def test_llama_cpp_is_timed_and_shown_apart(
     store: Store, timed: dict, asked: list[dict], open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [row] = store.find("latency")
     app = opened(open_page)
-    app.segmented_control(key="speed_engine").set_value("llamacpp").run()
-    assert "as GGUF files in llama.cpp" in text_of(app)
+    app.segmented_control(key="engine").set_value("llamacpp").run()
+    assert "q8_0 (8 bits), in llama.cpp, from GGUF files" in text_of(app)
     app.button(key="speed_time").click().run()
     assert asked[0]["arguments"] == {"engine": "llamacpp"}
-    table = {**timed, "dense": {"prefill": 111.0, "decode": 9.0}, "device": "llamacpp", "sparse": []}
-    store.put("latency", {**row["key"], "dtype": "q8_0", "device": "llamacpp"}, table)
-    app = opened(open_page)
-    assert "300 ms" in {metric.value for metric in app.metric}
-    app.segmented_control(key="speed_engine").set_value("llamacpp").run()
+    put_llama_cpp(store, timed)
+    assert "300 ms" in {metric.value for metric in opened(open_page).metric}
+    app = opened(open_page, engine="llamacpp")
     assert "111 ms" in {metric.value for metric in app.metric}
-    monkeypatch.setattr(page, "installed", lambda: False)
-    assert not [one for one in opened(open_page).segmented_control if one.key == "speed_engine"]
+    assert app.segmented_control(key="engine").value == "llamacpp"
+    monkeypatch.setattr(queries, "installed", lambda: False)
+    monkeypatch.setattr(engines, "installed", lambda: False)
+    app = opened(open_page, engine="llamacpp")
+    assert "300 ms" in {metric.value for metric in app.metric}
+    assert not [one for one in app.segmented_control if one.key == "engine"]
+
+
+def test_what_runs_the_model_is_one_choice_for_all_pages(
+    store: Store, timed: dict, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for the desk's table, which is sent outside of the fragment that holds the choice."""
+    put_llama_cpp(store, timed)
+    synthetic.put_map(store)
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(component, "send_table", sent.append)
+    app = open_page("explore", model="demo")
+    assert sent[-1]["cost"]["latency"]["dense"]["prefill"] == 300
+    app.segmented_control(key="engine").set_value("llamacpp").run()
+    assert sent[-1]["cost"]["latency"]["dense"]["prefill"] == 111
+    assert app.query_params["engine"] == "llamacpp"
 
 
 def test_times_of_another_number_format_are_not_shown(store: Store, timed: dict, open_page: Open) -> None:
