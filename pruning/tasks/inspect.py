@@ -10,6 +10,7 @@ from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import probe_accuracy
 from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.evaluation.timing import dense_times
+from pruning.engine.export.gguf.write import bytes_beside
 from pruning.errors import PruningError
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of, writable_counts
@@ -47,6 +48,7 @@ def inspect_model(session: Session) -> dict[str, Any]:
         "norms": _norms(loaded.model, loaded.groups),
         **_tables(loaded.model),
         **_units(session),
+        "gguf": _gguf(session),
     }
     session.store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
     return value
@@ -103,6 +105,16 @@ def _units(session: Session) -> dict[str, Any]:
     except PruningError as error:
         why = str(error)
     return {"units": counts, "no_heads": why, "writable": writable}
+
+
+def _gguf(session: Session) -> dict[str, Any]:
+    """What a GGUF file of the model has beside its weights, or why there is none."""
+    try:
+        beside = bytes_beside(session.model, session.loaded.tokenizer)
+        return {"beside_bytes": beside, "refused": None}
+    except PruningError as error:
+        why = str(error).removesuffix("Export to hf instead.").strip()
+        return {"beside_bytes": None, "refused": why.removesuffix(".")}
 
 
 def baseline(session: Session) -> dict[str, Any]:

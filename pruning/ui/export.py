@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import costs, queries, requests, session, written
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import verdict
-from pruning.ui.shared.exports import lights, nearest, words
+from pruning.ui.shared.exports import lights, nearest, numbers, words
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
 from pruning.ui.text import format, labels, sizes
 
@@ -52,11 +53,11 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
         ).strip()
         taken = queries.store().child("exports", name).exists()
         recipe = _recipe(model, plan, name)
-        to, masked, can = _form(model, plan)
+        written_as = _form(model, plan)
+        to, can = written_as.to, written_as.can
         if to not in words.IN_WORDS:
-            _expectations(model, plan, to, masked)
-        zeros = {"masked": True} if masked else {}
-        request = requests.request("export", recipe=recipe.to_dict(), name=name, to=to, **zeros)
+            _expectations(model, plan, written_as)
+        request = requests.request("export", recipe=recipe.to_dict(), name=name, **written_as.arguments)
         page_frame.submit_button(
             f"Write the {words.FORM[to]}" if to in words.IN_WORDS else "Write the model",
             request if can else None,
@@ -88,10 +89,30 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
             st.code(recipe.dumps(), language="yaml", wrap_lines=True)
 
 
-def _form(model: queries.Info, plan: Plan) -> tuple[str, bool, bool]:
-    """In which form the plan is written, whether full-size with zeros, and whether it can be."""
+@dataclass(frozen=True)
+class _Form:
+    """How the plan is written: `to` as the command has it, `masked` full-size with zeros, in which `numbers`
+    (empty: the form's own); `can`: whether it can be; `gguf`: what a GGUF file takes."""
+
+    to: str
+    masked: bool = False
+    numbers: str = ""
+    can: bool = True
+    gguf: numbers.FileSize | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the task is given; what has its default is left out."""
+        said: dict[str, Any] = {"to": self.to} | ({"masked": True} if self.masked else {})
+        if not self.numbers:
+            return said
+        return said | {"quantize" if self.to == "gguf" else "export_dtype": self.numbers}
+
+
+def _form(model: queries.Info, plan: Plan) -> _Form:
+    """Choose the form in which the plan is written."""
     shown = {light.target: light for light in lights.of_plan(model, plan)}
-    form = st.radio(
+    to = st.radio(
         "Write it as",
         list(shown),
         format_func=words.FORM.__getitem__,
@@ -99,21 +120,31 @@ def _form(model: queries.Info, plan: Plan) -> tuple[str, bool, bool]:
         key="export_form",
         **session.PERSIST,
     )
-    light = shown[form]
+    light = shown[to]
     st.markdown(f"{words.badge(light)} {light.reason}")
-    if light.state != CANNOT:
-        return form, False, True
     smap = queries.mixed_map(model)
     forecaster = queries.forecaster(smap, queries.measurements(model, smap)) if smap else None
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        nearest.button(light, model, plan, forecaster)
-    masked = form in MASKABLE and st.toggle(
+    masked = False
+    if light.state == CANNOT:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            nearest.button(light, model, plan, forecaster)
+        masked = _full_size(to)
+        if not masked:
+            return _Form(to, can=False)
+    if to == "gguf":
+        chosen = numbers.of_gguf(model, plan, masked, forecaster)
+        return _Form(to, masked, chosen.numbers, chosen.can, chosen.size)
+    return _Form(to, masked, "" if to in words.IN_WORDS else numbers.of_folder())
+
+
+def _full_size(to: str) -> bool:
+    """Whether what cannot be cut out is written as zeros; not offered of forms that hold no weights."""
+    return to in MASKABLE and st.toggle(
         "Write it full-size instead, with zeros",
         key=MASKED,
         help="Every form that holds weights can hold zeros. It is no smaller and no faster than before.",
         **session.PERSIST,
     )
-    return form, masked, masked
 
 
 def _suggestion(model: queries.Info, plan: Plan) -> str:
@@ -135,7 +166,7 @@ def _recipe(model: queries.Info, plan: Plan, name: str) -> Recipe:
     ).with_details(name=name)
 
 
-def _expectations(model: queries.Info, plan: Plan, to: str, masked: bool) -> None:
+def _expectations(model: queries.Info, plan: Plan, form: _Form) -> None:
     """The plan's figures before it is written: measured, else forecast; its size in the chosen form."""
     smap = queries.mixed_map(model)
     if smap is None:
@@ -160,25 +191,33 @@ def _expectations(model: queries.Info, plan: Plan, to: str, masked: bool) -> Non
     left, right = st.columns(2)
     with left:
         page_frame.figure("Perplexity", perplexity, source, note, labels.PERPLEXITY)
-    if to != "gguf":  # its number format is another
-        with right:
-            _size(smap, current, to, masked or costs.why_full_size(model, plan) is not None)
+    with right, page_frame.user_errors():
+        _size(model, smap, current, form)
     after_recovery(smap, plan)
 
 
-def _size(smap: SensitivityMap, current: CurrentPlan, to: str, full: bool) -> None:
-    """What the chosen form takes, and beside it the unpruned model or the other form; `full`: with zeros."""
+def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form: _Form) -> None:
+    """What the chosen form takes, and beside it the unpruned model or the other form."""
+    unpruned = f"unpruned {format.size(smap.dense['bytes'])}"
+    if form.to == "gguf":
+        if form.gguf:
+            note = unpruned if form.gguf.whole else "weights alone: load the model again for the rest"
+            page_frame.figure("GGUF file", numbers.said(form.gguf), "exact", note, labels.GGUF_SIZE)
+        return
     forecast, measured = current.forecast, current.measured
     source = "measured" if measured else "exact"
     ordinary = file_bytes(measured) if measured else forecast.file_bytes
-    ordinary = int(smap.dense["bytes"]) if full else ordinary
+    if form.masked or costs.why_full_size(model, current.plan) is not None:
+        ordinary = int(smap.dense["bytes"])
     compact = measured["bytes"] if measured else forecast.bytes
-    if to == "compact":
+    if form.numbers:
+        cost, source = numbers.in_dtype(model, {} if form.masked else current.plan, form.numbers), "exact"
+        ordinary, compact = cost.file_bytes, cost.compact_bytes
+    if form.to == "compact":
         note = f"{sizes.less(compact, ordinary)} less than the model folder"
         page_frame.figure("Compact file", format.size(compact), source, note, labels.COMPACT)
     else:
-        note = f"unpruned {format.size(smap.dense['bytes'])}"
-        page_frame.figure("Model folder", format.size(ordinary), source, note, labels.SIZE)
+        page_frame.figure("Model folder", format.size(ordinary), source, unpruned, labels.SIZE)
 
 
 def _written(model: queries.Info) -> None:

@@ -75,3 +75,21 @@ class Behaviour(TypedDict):
     questions_won: Annotated[int, "right by the pruned model alone"]
     example: NotRequired[Annotated[Example, "an answer that fails, else the one that parts first"]]
     why_not: NotRequired[Annotated[str, "why prompts were not answered"]]
+
+
+class GgufFacts(TypedDict):
+    """What a GGUF file of the model would be beside its weights."""
+
+    beside_bytes: Annotated[int | None, "bytes that are not weights, or null where there is no form"]
+    refused: Annotated[str | None, "why there is no form whatever the plan, or null"]
+
+
+class GroupFacts(TypedDict):
+    """One group of weights."""
+
+    layer: Layer
+    kind: Kind
+    modules: Annotated[list[str], "names of its modules"]
+    parameters: Annotated[int, "its weights"]
+    shape: Annotated[list[int], "rows and columns"]
+    biases: Annotated[int, "biases of its rows"]

@@ -13,6 +13,8 @@ from pruning.workspace.result_figures import (
     DensePerplexity,
     FileBytes,
     Fingerprint,
+    GgufFacts,
+    GroupFacts,
     Kind,
     Kl,
     Layer,
@@ -27,17 +29,6 @@ from pruning.workspace.result_figures import (
     Sparsity,
     Tokens,
 )
-
-
-class GroupFacts(TypedDict):
-    """One group of weights."""
-
-    layer: Layer
-    kind: Kind
-    modules: Annotated[list[str], "names of its modules"]
-    parameters: Annotated[int, "its weights"]
-    shape: Annotated[list[int], "rows and columns"]
-    biases: Annotated[int, "biases of its rows"]
 
 
 class InspectResult(TypedDict):
@@ -63,6 +54,7 @@ class InspectResult(TypedDict):
     units: Annotated[dict[str, list[int]], "neurons, heads and KV groups by layer"]
     no_heads: Annotated[str | None, "why heads cannot be pruned, or null"]
     writable: Annotated[dict[str, list[int]], "heads or KV groups that a layer may lose for a smaller file"]
+    gguf: Annotated[GgufFacts, "as a file for llama.cpp"]
 
 
 class BaselineResult(TypedDict):

@@ -1,24 +1,27 @@
 """Every family and every form: what a light says is what an export does, and what transformers says."""
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pruning.engine.export.gguf.fit import check_fits
+from pruning.engine.export.gguf.write import GgufFormat
 from pruning.engine.models.load import load
-from pruning.engine.structured.surgery import form_of
+from pruning.engine.structured.surgery import form_of, smaller
 from pruning.errors import PruningError
+from pruning.planning.cost.gguf_size import gguf_weight_bytes
+from pruning.planning.cost.parts import parts_of
 from pruning.planning.exports.model_facts import of_inspection
-from pruning.planning.exports.targets import RULES, Wanted, light
+from pruning.planning.exports.targets import RULES, Wanted, light, number_lights
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.tasks import TASKS, Session
 from pruning.tasks.context import units as unit_tasks
 from pruning.tasks.context.apply import spec_of
+from pruning.workspace.results import inspected
 from pruning.workspace.store import Store
 from tests.support.texts import write_text
 from tests.support.tiny import FAMILIES, tiny_folder
@@ -81,16 +84,28 @@ def test_a_folders_light_says_what_transformers_says(session: Session, facts: An
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_ggufs_light_says_what_the_writer_says(session: Session, facts: Any, name: str) -> None:
+def test_ggufs_lights_say_what_the_writer_says(session: Session, facts: Any, name: str) -> None:
     asked = wanted(session, facts, name)
     spec = spec_of(session, PLANS[name], "magnitude", {})
     units = unit_tasks.spec_units(session, spec)
-    fits = False
-    with suppress(PruningError):
-        check_fits(session.model, units, unit_tasks.planned_removal(session, spec), "f32")
-        fits = True
-    found = light("gguf", replace(asked, facts=unit_tasks.model_facts(session, units)))
-    assert (found.state != "cannot") == fits, found.reason
+    found = [light("gguf", asked)]
+    found = number_lights(asked) if found[0].state != "cannot" else found
+    for each in found:
+        numbers = "f32" if each.target == "gguf" else each.target
+        why = None
+        try:
+            removal = unit_tasks.planned_removal(session, spec)
+            check_fits(session.model, units, removal, numbers)
+        except PruningError as error:
+            why = str(error)
+        assert (each.state == "cannot") == (why is not None), each.reason
+        if each.target != "gguf":
+            assert each.state != "cannot" or str(why).startswith(each.reason)
+        if why is None:
+            # The writer counts the very tensors.
+            left = smaller(session.model, units, removal)
+            parts = parts_of(inspected(session.store, session.loaded.reference))
+            assert gguf_weight_bytes(parts, asked.plan, numbers) == GgufFormat(numbers).size(left)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -121,3 +136,9 @@ def test_an_export_does_what_its_light_says(
     else:
         assert TASKS["export"](session, **arguments)["to"] == target
         assert out.exists()
+        if target == "gguf":
+            about = inspected(session.store, session.loaded.reference)
+            expected = gguf_weight_bytes(parts_of(about), asked.plan, "f16") + about["gguf"]["beside_bytes"]
+            [path] = out.glob("*.gguf")
+            # Names, and numbers of the configuration in digits.
+            assert path.stat().st_size == pytest.approx(expected, abs=300)

@@ -1,11 +1,14 @@
 """The lights of a plan on Explore and Export: every form with its state, and a press that turns one green."""
 
+import pytest
+
+from pruning.planning.exports.llamacpp import NUMBERS
 from pruning.planning.exports.targets import RULES
 from pruning.ui.shared.exports import words
 from pruning.ui.text.sizes import FORM
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open, text_of
+from tests.ui.conftest import Open, metric, text_of
 
 
 def ready(store: Store) -> None:
@@ -57,3 +60,35 @@ def test_words_are_written_whatever_the_plan(open_page: Open, store: Store, aske
 
 def test_every_form_has_its_words() -> None:
     assert set(FORM) == set(RULES) == set(words.WHAT_FORM)
+
+
+def test_the_numbers_of_a_gguf_file_are_chosen_with_what_it_takes(
+    open_page: Open, store: Store, asked: list[dict]
+) -> None:
+    ready(store)
+    app = open_page("export", model="demo", plan="neurons=0.2")
+    app.radio(key="export_form").set_value("gguf").run()
+    field = app.selectbox(key="export_numbers")
+    assert [option.partition(" ")[0] for option in field.options] == list(NUMBERS)
+    assert field.value == "f16"
+    assert "q8_0 · 8 bits · not of this plan" in field.options
+    assert metric(app, "GGUF file") in next(option for option in field.options if option.startswith("f16"))
+    field.set_value("q8_0").run()
+    assert not app.exception
+    assert "1,229 neurons, and q8_0 stores 32 weights of a row together: 1,216 or 1,248" in text_of(app)
+    assert app.button(key="export_start").disabled
+    app.button(key="nearest_q8_0").click().run()
+    assert not app.exception
+    assert "neurons=0.208333" in "".join(app.query_params["plan"])
+    app.button(key="export_start").click().run()
+    assert asked[-1]["arguments"]["quantize"] == "q8_0"
+
+
+def test_the_number_format_of_a_folder_is_chosen(open_page: Open, store: Store, asked: list[dict]) -> None:
+    ready(store)
+    app = open_page("export", model="demo", plan="neurons=0.25")
+    before = metric(app, "Model folder")
+    app.selectbox(key="export_dtype").set_value("bfloat16").run()
+    assert float(before.split()[0]) == pytest.approx(2 * float(metric(app, "Model folder").split()[0]), 0.01)
+    app.button(key="export_start").click().run()
+    assert asked[-1]["arguments"]["export_dtype"] == "bfloat16"

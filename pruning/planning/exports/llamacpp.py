@@ -6,15 +6,18 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-from pruning.planning.cost.parts import HEADS
+from pruning.planning.cost.gguf_size import BLOCKS
+from pruning.planning.cost.parts import HEADS, NEURONS
 from pruning.planning.exports.model_facts import ModelFacts
-from pruning.planning.exports.units import Left, why_not_alike, why_not_even
+from pruning.planning.exports.units import Left, allowed_heads, or_words, why_not_alike, why_not_even
+from pruning.planning.recipe.plan import Plan
 
 PACKAGE = "xllamacpp"
 # What runs a model, by the name that commands have for it.
 PYTORCH, LLAMA_CPP = "pytorch", "llamacpp"
 # The numbers of a GGUF file, and those it is timed with where nothing is said.
-NUMBERS = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_k")
+NUMBERS = tuple(BLOCKS)
+USUAL = "f16"
 TIMED = "q8_0"
 # Families with an architecture in which every layer has widths of its own; of Qwen3 where it is tied.
 BY_LAYER = {"llama": "deci", "mistral": "deci", "qwen2": "deci", "qwen3": "openelm"}
@@ -29,8 +32,10 @@ def installed() -> bool:
 
 
 def why_unknown(facts: ModelFacts) -> str | None:
-    """Why a family cannot be written as GGUF whatever the plan; None where it can."""
-    return None if facts.family in KNOWN else f"How {facts.name} is written as GGUF is not known here"
+    """Why a model cannot be written as GGUF whatever the plan; None where it can."""
+    if facts.family not in KNOWN:
+        return f"How {facts.name} is written as GGUF is not known here"
+    return facts.gguf_refused
 
 
 def why_not_gguf(facts: ModelFacts, left: Mapping[int, Left]) -> str | None:
@@ -58,7 +63,84 @@ def _apart(facts: ModelFacts) -> bool:
 
 def gguf_reason(facts: ModelFacts, left: Mapping[int, Left]) -> str:
     """What is said where it can be written."""
+    unfit = [numbers for numbers in NUMBERS if why_not_numbers(facts, left, numbers)]
+    fit = f", but not in {or_words(unfit)}, whose blocks its widths do not fill" if unfit else ""
     if why_not_alike(facts, left):
         tied = " if its head is the embedding" if facts.family == "qwen3" and facts.tied is None else ""
-        return f"llama.cpp opens it as {BY_LAYER[facts.family]}, which has a width for every layer{tied}."
-    return "llama.cpp opens it; widths must fill blocks of 32 in q8_0 and q4_0, and of 256 in q4_k."
+        form = BY_LAYER[facts.family]
+        return f"llama.cpp opens it as {form}, which has a width for every layer{tied}{fit}."
+    return f"llama.cpp opens it{fit}."
+
+
+# ---- number formats ---------------------------------------------------------------------------------
+
+
+def why_not_numbers(facts: ModelFacts, left: Mapping[int, Left], numbers: str) -> str | None:
+    """Why a file of such `numbers` cannot hold what is left: a width that fills no blocks, where the dense
+    model's does; None where it can."""
+    for layer, kept in left.items():
+        for kind, before, after, size in _widths(facts, layer, kept):
+            why = why_not_filled(layer, kind, (before, after, size), numbers)
+            if why:
+                return why
+    return None
+
+
+def why_not_filled(layer: int, kind: str, widths: tuple[int, int, int], numbers: str) -> str | None:
+    """The same of one width: how many neurons or heads there were and are, and the numbers that one has."""
+    before, after, size = widths
+    block, _ = BLOCKS[numbers]
+    if before * size % block or after * size % block == 0:
+        return None
+    fitting = _fitting(before, size, block)
+    nearest = sorted(sorted(fitting, key=lambda count: abs(count - after))[:2])
+    return (
+        f"Layer {layer} would keep {after:,} {kind}, and {numbers} stores {block} weights of a row together: "
+        f"{or_words([f'{count:,}' for count in nearest])} would do"
+    )
+
+
+def step_of(before: int, size: int, numbers: str) -> int:
+    """The fewest units that fill whole blocks."""
+    return _fitting(before, size, BLOCKS[numbers][0])[0]
+
+
+def nearest_filling(
+    facts: ModelFacts, plan: Plan, left: Mapping[int, Left], numbers: str
+) -> tuple[Plan, str] | None:
+    """The nearest plan whose widths fill the blocks of such `numbers`, and what it changes, in words.
+
+    Layers whose widths do already stay as they are. None where no number of heads would do.
+    """
+    block, _ = BLOCKS[numbers]
+    near, changed = dict(plan), set()
+    for layer, kept in left.items():
+        for kind, before, after, size in _widths(facts, layer, kept):
+            if before * size % block or after * size % block == 0:
+                continue
+            ways = {n: (kind, before - n) for n in range(1, before + 1)}
+            ways = allowed_heads(facts) if kind == HEADS else ways
+            fitting = [count for count in ways if count * size % block == 0]
+            if not fitting:
+                return None
+            count = min(fitting, key=lambda count: (abs(count - after), -count))
+            near = {group: level for group, level in near.items() if group != (layer, kind)}
+            what, gone = ways[count]
+            total = facts.units[what][layer]
+            near |= {(layer, what): round(gone / total, 6)} if gone else {}
+            changed.add(f"{count:,} of {before:,} {kind}")
+    several = f"whole blocks of {block} in every layer"
+    return (near, changed.pop() if len(changed) == 1 else several) if changed else None
+
+
+def _widths(facts: ModelFacts, layer: int, kept: Left) -> list[tuple[str, int, int, int]]:
+    """(kind, how many there were, how many stay, numbers that each has) of what rows are cut by."""
+    totals = {kind: facts.units.get(kind, {}).get(layer, 0) for kind in (NEURONS, HEADS)}
+    widths = [(NEURONS, totals[NEURONS], kept.neurons, 1)]
+    if totals[HEADS] and facts.head_size:
+        widths.append((HEADS, totals[HEADS], kept.heads, facts.head_size))
+    return widths
+
+
+def _fitting(before: int, size: int, block: int) -> list[int]:
+    return [count for count in range(1, before + 1) if count * size % block == 0]

@@ -40,6 +40,11 @@ class ModelFacts:
         what is left, as transformers said when the model was loaded; None where it was not asked.
     tied
         Whether the head is the embedding; None where it is not known.
+    head_size
+        How many numbers a head has; None where it is not known.
+    gguf_refused
+        Why the model has no GGUF form whatever the plan, as was found when it was loaded; None where it has
+        one, or it was not asked.
     """
 
     family: str
@@ -49,6 +54,8 @@ class ModelFacts:
     gated: bool = True
     writable: Mapping[str, Sequence[int]] | None = None
     tied: bool | None = None
+    head_size: int | None = None
+    gguf_refused: str | None = None
 
     @property
     def known(self) -> Family | None:
@@ -79,7 +86,17 @@ def of_inspection(found: Mapping[str, Any]) -> ModelFacts:
         units={kind: dict(enumerate(numbers)) for kind, numbers in counts.items()},
         gated=any(group["kind"] == "gate" for group in found["groups"]),
         writable=found.get("writable"),
+        tied=found.get("tied_head"),
+        head_size=_head_size(found, counts.get(HEADS)),
+        gguf_refused=(found.get("gguf") or {}).get("refused"),
     )
+
+
+def _head_size(found: Mapping[str, Any], heads: Sequence[int] | None) -> int | None:
+    """What attn_out reads of a layer, by head; None where it was not counted."""
+    shapes = {group["layer"]: group.get("shape") for group in found["groups"] if group["kind"] == "attn_out"}
+    shape = shapes.get(0)
+    return None if shape is None or not heads else int(shape[1]) // heads[0]
 
 
 def of_config(config: Mapping[str, Any]) -> ModelFacts:
@@ -98,11 +115,12 @@ def of_config(config: Mapping[str, Any]) -> ModelFacts:
     groups = _number(config, "num_key_value_heads", default=heads)
     layers = _number(config, "num_hidden_layers", "n_layer")
     facts = _facts(key, hidden, layers, {NEURONS: neurons, HEADS: heads, KV_GROUPS: groups})
+    size = _number(config, "head_dim", default=hidden // heads)
     for layer, own in (config.get("per_layer_config") or {}).items():
         for kind, names in _OWN.items():
             units: Any = facts.units[kind]
             units[int(layer)] = _number(own, *names, default=units[int(layer)])
-    return replace(facts, tied=config.get("tie_word_embeddings"))
+    return replace(facts, tied=config.get("tie_word_embeddings"), head_size=size)
 
 
 def of_gguf(header: Gguf) -> ModelFacts:
@@ -126,8 +144,10 @@ def of_gguf(header: Gguf) -> ModelFacts:
         HEADS: heads,
         KV_GROUPS: _number(said, "attention.head_count_kv", default=heads),
     }
-    facts = _facts(key, _number(said, "embedding_length"), _number(said, "block_count"), units)
-    return replace(facts, tied="output.weight" not in header.places)
+    hidden = _number(said, "embedding_length")
+    facts = _facts(key, hidden, _number(said, "block_count"), units)
+    size = _number(said, "attention.key_length", default=hidden // heads)
+    return replace(facts, tied="output.weight" not in header.places, head_size=size)
 
 
 def unknown(family: str) -> PruningError:

@@ -6,7 +6,14 @@ from functools import cached_property
 from typing import Literal
 
 from pruning.errors import PruningError
-from pruning.planning.exports.llamacpp import gguf_reason, why_not_gguf, why_unknown
+from pruning.planning.exports.llamacpp import (
+    NUMBERS,
+    gguf_reason,
+    nearest_filling,
+    why_not_gguf,
+    why_not_numbers,
+    why_unknown,
+)
 from pruning.planning.exports.llm_compressor import modifier_of
 from pruning.planning.exports.model_facts import ModelFacts
 from pruning.planning.exports.units import (
@@ -114,13 +121,35 @@ def light(target: str, wanted: Wanted) -> Light:
     return Light(target, CANNOT, f"{why}.", near)
 
 
+def number_lights(wanted: Wanted) -> list[Light]:
+    """A light for every number format of a GGUF file, of a plan that llama.cpp has an architecture for."""
+    found = []
+    for numbers in NUMBERS:
+        why = _why_not_in(wanted, numbers)
+        if why is None:
+            found.append(Light(numbers, LOADS, f"llama.cpp opens it in {numbers}."))
+            continue
+        rule = replace(RULES["gguf"], why_not=lambda other, name=numbers: _why_not_in(other, name))
+        near = nearest_filling(wanted.facts, wanted.pruned, wanted.left, numbers)
+        nearest = None if near is None or _refused(rule, wanted, Nearest(*near)) else Nearest(*near)
+        found.append(Light(numbers, CANNOT, f"{why}.", nearest))
+    return found
+
+
+def _why_not_in(wanted: Wanted, numbers: str) -> str | None:
+    if wanted.masked or not unit_part(wanted.pruned):
+        return None
+    return why_not_gguf(wanted.facts, wanted.left) or why_not_numbers(wanted.facts, wanted.left, numbers)
+
+
 def check_writable(target: str, wanted: Wanted) -> None:
     """Raise PruningError where a form cannot be written, with what could be; what export is guarded by."""
     found = light(target, wanted)
     if found.state != CANNOT:
         return
     hints = [f"Nearest that fits: {found.nearest.changes}"] if found.nearest else []
-    if target in MASKABLE and unit_part(wanted.pruned):
+    masked = replace(wanted, masked=True)
+    if target in MASKABLE and unit_part(wanted.pruned) and RULES[target].why_not(masked) is None:
         hints.append(FULL_SIZE)
     text = "; ".join(hints)
     raise PruningError(f"{found.reason} {text[:1].upper()}{text[1:]}{'.' if text else ''}".strip())

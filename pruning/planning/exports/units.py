@@ -162,4 +162,10 @@ def _beside(count: int, counts: Sequence[int]) -> list[int]:
 
 
 def _or(numbers: Sequence[int]) -> str:
-    return " or ".join(f"{number:,}" for number in numbers)
+    return or_words([f"{number:,}" for number in numbers])
+
+
+def or_words(names: Sequence[str]) -> str:
+    """Names in a sentence: "6 or 9", "q8_0, q4_0 or q4_k"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -105,6 +105,10 @@ COMPACT = (
     "Bytes of the same weights in a compact file: one bit for each weight and the values that stay. It is "
     "unpacked before a model runs from it."
 )
+GGUF_SIZE = (
+    "Bytes of the file: the weights in the number format that is chosen, and the tokenizer and the "
+    "configuration, which it holds as well. It may be off by some hundred bytes of names."
+)
 QUESTIONS = "Multiple-choice questions with known answers; the model takes the answer it finds most likely."
 BAND = "The band is the range in which about eight of ten measurements are expected."
 PREFILL = "Milliseconds to read a prompt, on this machine, with the loaded number format."

@@ -42,5 +42,6 @@ def written(figures: Mapping[str, Any]) -> str:
 
 
 def exported(value: Mapping[str, Any]) -> str:
-    """What an export took on disk, and in which form: "538 MB on disk · Model folder"."""
-    return f"{format.size(value['bytes'])} on disk · {FORM.get(str(value.get('to')), FORM['hf'])}"
+    """What an export took on disk, and in which form: "538 MB on disk · Model folder, bfloat16"."""
+    form, numbers = FORM.get(str(value.get("to")), FORM["hf"]), value.get("export_dtype")
+    return f"{format.size(value['bytes'])} on disk · {form}{f', {numbers}' if numbers else ''}"

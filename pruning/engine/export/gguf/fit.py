@@ -8,10 +8,11 @@ from torch import nn
 
 from pruning.engine.architecture.units import Removal, Units
 from pruning.engine.models.gguf.layout import Layout, layout_of
-from pruning.engine.models.gguf.numbers import FORMATS, block_of
+from pruning.engine.models.gguf.numbers import FORMATS
 from pruning.engine.models.gguf.tensors import stored_tensors
 from pruning.engine.structured.surgery import smaller
 from pruning.errors import PruningError
+from pruning.planning.exports.llamacpp import step_of, why_not_filled
 
 
 def check_fits(model: nn.Module, units: Units, removal: Removal, numbers: str) -> None:
@@ -37,7 +38,6 @@ def check_format(numbers: str) -> None:
 
 
 def _check_blocks(dense: Layout, left: Layout, removal: Removal, numbers: str) -> None:
-    block = block_of(numbers)
     kept = [layer for layer in range(len(dense.heads)) if layer not in removal.layers]
     for new, old in enumerate(kept):
         widths = (
@@ -45,20 +45,9 @@ def _check_blocks(dense: Layout, left: Layout, removal: Removal, numbers: str) -
             ("heads", dense.heads[old], left.heads[new], left.head_size),
         )
         for kind, before, after, size in widths:
-            whole = before * size % block == 0
-            if whole and after * size % block:
-                raise PruningError(_misfit(old, kind, (before, after, size), numbers))
-
-
-def _misfit(layer: int, kind: str, numbers_of: tuple[int, int, int], numbers: str) -> str:
-    """What does not fit, and the nearest numbers that do."""
-    before, after, size = numbers_of
-    block = block_of(numbers)
-    fitting = [count for count in range(1, before + 1) if count * size % block == 0]
-    nearest = sorted(sorted(fitting, key=lambda count: abs(count - after))[:2])
-    step = fitting[1] - fitting[0] if len(fitting) > 1 else fitting[0]
-    return (
-        f"Layer {layer} would keep {after:,} {kind}, and {numbers} stores {block} weights of a row together: "
-        f"{' or '.join(f'{count:,}' for count in nearest)} would do. Round with --round-to {step} (round_to "
-        "in the recipe), or choose f16."
-    )
+            why = why_not_filled(old, kind, (before, after, size), numbers)
+            if why:
+                step = step_of(before, size, numbers)
+                raise PruningError(
+                    f"{why}. Round with --round-to {step} (round_to in the recipe), or choose f16."
+                )

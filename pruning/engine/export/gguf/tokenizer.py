@@ -52,7 +52,11 @@ _BYTE_LENGTH = len("<0x00>")
 
 def kind_of(tokenizer: Any) -> str:
     """`tokenizer.ggml.model` of a tokenizer. Raises PruningError for one that llama.cpp has no form for."""
-    model = _parts(tokenizer)["model"]
+    return _kind(_parts(tokenizer))
+
+
+def _kind(parts: dict[str, Any]) -> str:
+    model = parts["model"]
     if model["type"] != "BPE":
         raise PruningError(
             f"llama.cpp has no form for this model's tokenizer ({model['type']}) that is known here. "
@@ -63,7 +67,8 @@ def kind_of(tokenizer: Any) -> str:
 
 def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, vocabulary: int, pre: str) -> None:
     """Say everything about the tokenizer. `vocabulary`: how many rows the model's embedding has."""
-    parts, kind = _parts(tokenizer), kind_of(tokenizer)
+    parts = _parts(tokenizer)
+    kind = _kind(parts)
     tokens, types = _tokens(tokenizer, parts, vocabulary)
     writer.add_tokenizer_model(kind)
     writer.add_token_list(tokens)
@@ -105,15 +110,15 @@ def _tokens(tokenizer: Any, parts: dict[str, Any], vocabulary: int) -> tuple[lis
 
     Tokens beyond the embedding, which some tokenizers have, could not be read by the model and are left out.
     """
-    kind = gguf.TokenType
+    kind, by_bytes = gguf.TokenType, _kind(parts) == "llama"
     texts = {index: token for token, index in parts["model"]["vocab"].items()}
     types = dict.fromkeys(texts, kind.NORMAL)
-    if kind_of(tokenizer) == "llama":
+    if by_bytes:
         types |= {i: kind.BYTE for i, text in texts.items() if _is_byte(text)}
     for added in parts["added_tokens"]:
         texts[added["id"]] = added["content"]
         types[added["id"]] = kind.CONTROL if added["special"] else kind.USER_DEFINED
-    if kind_of(tokenizer) == "llama" and tokenizer.unk_token_id is not None:
+    if by_bytes and tokenizer.unk_token_id is not None:
         types[tokenizer.unk_token_id] = kind.UNKNOWN
     rows = range(vocabulary)
     return [texts.get(i, f"[PAD{i}]") for i in rows], [int(types.get(i, kind.UNUSED)) for i in rows]

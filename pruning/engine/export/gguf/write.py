@@ -85,6 +85,24 @@ class GgufFormat:
             _write_tensors(writer, model, self._tensors(model, layout), engine)
 
 
+def bytes_beside(model: nn.Module, tokenizer: Any) -> int:
+    """Bytes of a model's file that are not its weights: tokenizer, configuration, names, padding.
+
+    They hardly depend on the number format and the plan: a name more or less. Raises PruningError where
+    llama.cpp has no form for the model or its tokenizer.
+    """
+    layout = layout_of(model)
+    tensors = [(tensor, Kind.F32) for tensor in stored_tensors(model, layout)]
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "beside.gguf")
+        with _writer(path, model, tokenizer, layout, "default") as writer:
+            writer.add_file_type(FILE_TYPES["f32"])
+            factors = _announce(writer, model, tensors)
+            padded = [writer.ggml_pad(values.nbytes, writer.data_alignment) for _, values in factors]
+            padded += [-_bytes(*each) % writer.data_alignment for each in tensors]
+        return int(writer.ggml_pad(path.stat().st_size, writer.data_alignment)) + sum(padded)
+
+
 class _Writer(gguf.GGUFWriter):
     """Closes its file at the end of a `with` block, whatever happens."""
 
@@ -132,6 +150,17 @@ def _write_tensors(
     writer: gguf.GGUFWriter, model: nn.Module, tensors: Sequence[tuple[Stored, Kind]], engine: LlamaCpp
 ) -> None:
     """Announce all tensors and write them, one in memory at a time."""
+    for _, values in _announce(writer, model, tensors):
+        writer.write_tensor_data(values)
+    for tensor, kind in tensors:
+        values = tensor.values(model.get_parameter)
+        writer.write_tensor_data(stored(tensor.name, values, kind, engine.quantize))
+
+
+def _announce(
+    writer: gguf.GGUFWriter, model: nn.Module, tensors: Sequence[tuple[Stored, Kind]]
+) -> list[tuple[str, np.ndarray]]:
+    """Write all that stands before the tensors; returns those that are no parameters, which come first."""
     factors = list(rotary_factors(model))
     for name, values in factors:
         writer.add_tensor_info(name, values.shape, values.dtype, values.nbytes)
@@ -143,11 +172,7 @@ def _write_tensors(
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for _, values in factors:
-        writer.write_tensor_data(values)
-    for tensor, kind in tensors:
-        values = tensor.values(model.get_parameter)
-        writer.write_tensor_data(stored(tensor.name, values, kind, engine.quantize))
+    return factors
 
 
 def _bytes(tensor: Stored, kind: Kind) -> int:
