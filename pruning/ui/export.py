@@ -198,10 +198,10 @@ def _expectations(model: queries.Info, plan: Plan, form: _Form) -> None:
 
 def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form: _Form) -> None:
     """What the chosen form takes, and beside it the unpruned model or the other form."""
-    unpruned = f"unpruned {format.size(smap.dense['bytes'])}"
     if form.to == "gguf":
         if form.gguf:
-            note = unpruned if form.gguf.whole else "weights alone: load the model again for the rest"
+            dense = numbers.said(numbers.file_size(model, {}, form.numbers, masked=False))
+            note = f"unpruned {dense}" if form.gguf.whole else "weights alone; load the model again"
             page_frame.figure("GGUF file", numbers.said(form.gguf), "exact", note, labels.GGUF_SIZE)
         return
     forecast, measured = current.forecast, current.measured
@@ -217,7 +217,8 @@ def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form:
         note = f"{sizes.less(compact, ordinary)} less than the model folder"
         page_frame.figure("Compact file", format.size(compact), source, note, labels.COMPACT)
     else:
-        page_frame.figure("Model folder", format.size(ordinary), source, unpruned, labels.SIZE)
+        unpruned = format.size(smap.dense["bytes"])
+        page_frame.figure("Model folder", format.size(ordinary), source, f"unpruned {unpruned}", labels.SIZE)
 
 
 def _written(model: queries.Info) -> None:
