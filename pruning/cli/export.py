@@ -20,10 +20,11 @@ from pruning.cli.reference.result_types import CheckResult, PushResult, RecipeRe
 from pruning.cli.run import figures, finish, load, request_of, run_on, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
+from pruning.planning.exports.gguf_numbers import number_lights
 from pruning.planning.exports.llamacpp import NUMBERS
 from pruning.planning.exports.model_facts import ModelFacts, of_inspection
 from pruning.planning.exports.read_facts import facts_of
-from pruning.planning.exports.targets import RULES, Light, Wanted, lights
+from pruning.planning.exports.targets import CANNOT, RULES, Light, Wanted, lights
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import format_settings
 from pruning.planning.recipe.presets import PRESETS
@@ -178,7 +179,13 @@ def check(model: str, recipe_file: str, masked: bool) -> None:
         masked=masked,
     )
     rows = [_row(found, facts) for found in lights(wanted)]
-    finish({"targets": rows}, [line for row in rows for line in _said(row)])
+    lines = [line for row in rows for line in _said(row, row["target"])]
+    numbers: list[dict[str, Any]] = []
+    if any(row["target"] == "gguf" and row["state"] != CANNOT for row in rows):
+        numbers = [_row(found, facts, "numbers") for found in number_lights(wanted)]
+        refused = [row for row in numbers if row["state"] == CANNOT]
+        lines += [line for row in refused for line in _said(row, f"gguf {row['numbers']}")]
+    finish({"targets": rows, "gguf_numbers": numbers}, lines)
 
 
 def _facts(model: str) -> ModelFacts:
@@ -192,14 +199,14 @@ def _facts(model: str) -> ModelFacts:
         return of_inspection(found)
 
 
-def _row(found: Light, facts: ModelFacts) -> dict[str, Any]:
+def _row(found: Light, facts: ModelFacts, named: str = "target") -> dict[str, Any]:
     near = found.nearest
     nearest = near and {"settings": format_settings(near.plan, facts.groups), "changes": near.changes}
-    return {"target": found.target, "state": found.state, "reason": found.reason, "nearest": nearest}
+    return {named: found.target, "state": found.state, "reason": found.reason, "nearest": nearest}
 
 
-def _said(row: Mapping[str, Any]) -> list[str]:
-    lines = [f"{row['target']:<14} {row['state']:<13} {row['reason']}"]
+def _said(row: Mapping[str, Any], name: str) -> list[str]:
+    lines = [f"{name:<14} {row['state']:<13} {row['reason']}"]
     if row["nearest"]:
         near = row["nearest"]
         lines.append(f"{'':<28} Nearest: {near['changes']} (--set {' --set '.join(near['settings'])})")

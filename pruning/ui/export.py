@@ -91,12 +91,12 @@ def _write(model: queries.Info, plan: Plan, busy: bool) -> None:
 
 @dataclass(frozen=True)
 class _Form:
-    """How the plan is written: `to` as the command has it, `masked` full-size with zeros, in which `numbers`
-    (empty: the form's own); `can`: whether it can be; `gguf`: what a GGUF file takes."""
+    """How the plan is written: `to` as the command has it, `masked` full-size with zeros, in which
+    `number_format` (empty: the form's own); `can`: whether it can be; `gguf`: what a GGUF file takes."""
 
     to: str
     masked: bool = False
-    numbers: str = ""
+    number_format: str = ""
     can: bool = True
     gguf: numbers.FileSize | None = None
 
@@ -104,9 +104,9 @@ class _Form:
     def arguments(self) -> dict[str, Any]:
         """What the task is given; what has its default is left out."""
         said: dict[str, Any] = {"to": self.to} | ({"masked": True} if self.masked else {})
-        if not self.numbers:
+        if not self.number_format:
             return said
-        return said | {"quantize" if self.to == "gguf" else "export_dtype": self.numbers}
+        return said | {"quantize" if self.to == "gguf" else "export_dtype": self.number_format}
 
 
 def _form(model: queries.Info, plan: Plan) -> _Form:
@@ -200,7 +200,7 @@ def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form:
     """What the chosen form takes, and beside it the unpruned model or the other form."""
     if form.to == "gguf":
         if form.gguf:
-            dense = numbers.said(numbers.file_size(model, {}, form.numbers, masked=False))
+            dense = numbers.said(numbers.file_size(model, {}, form.number_format, masked=False))
             note = f"unpruned {dense}" if form.gguf.whole else "weights alone; load the model again"
             page_frame.figure("GGUF file", numbers.said(form.gguf), "exact", note, labels.GGUF_SIZE)
         return
@@ -210,8 +210,11 @@ def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form:
     if form.masked or costs.why_full_size(model, current.plan) is not None:
         ordinary = int(smap.dense["bytes"])
     compact = measured["bytes"] if measured else forecast.bytes
-    if form.numbers:
-        cost, source = numbers.in_dtype(model, {} if form.masked else current.plan, form.numbers), "exact"
+    if form.number_format:
+        cost, source = (
+            numbers.in_dtype(model, {} if form.masked else current.plan, form.number_format),
+            "exact",
+        )
         ordinary, compact = cost.file_bytes, cost.compact_bytes
     if form.to == "compact":
         note = f"{sizes.less(compact, ordinary)} less than the model folder"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pruning.planning.exports.llamacpp import NUMBERS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.store import Store
 from tests.cli.conftest import Call
@@ -129,9 +130,9 @@ def test_check_says_why_not_and_what_would_do(call: Call, llama_folder: Path, wo
     rows = {row["target"]: row for row in call("check", llama_folder, recipe)["targets"]}
     assert rows["hf"]["state"] == "cannot"
     assert rows["hf"]["nearest"]["settings"] == ["heads=0.5"]
-    masked = {
-        row["target"]: row["state"] for row in call("check", llama_folder, recipe, "--masked")["targets"]
-    }
+    full = call("check", llama_folder, recipe, "--masked")
+    assert [(row["numbers"], row["state"]) for row in full["gguf_numbers"]] == [(n, "loads") for n in NUMBERS]
+    masked = {row["target"]: row["state"] for row in full["targets"]}
     assert [name for name, state in masked.items() if state == "cannot"] == ["llm-compressor"]
     refused = call("export", llama_folder, recipe, "--out", workspace / "one-head", fails=True)
     assert rows["hf"]["reason"] in refused

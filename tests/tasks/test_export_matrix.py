@@ -13,8 +13,9 @@ from pruning.engine.structured.surgery import form_of, smaller
 from pruning.errors import PruningError
 from pruning.planning.cost.gguf_size import gguf_weight_bytes
 from pruning.planning.cost.parts import parts_of
+from pruning.planning.exports.gguf_numbers import number_lights
 from pruning.planning.exports.model_facts import of_inspection
-from pruning.planning.exports.targets import RULES, Wanted, light, number_lights
+from pruning.planning.exports.targets import RULES, Wanted, light
 from pruning.planning.recipe.plan import format_settings, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry

@@ -63,10 +63,20 @@ class TargetRow(TypedDict):
     nearest: Annotated[NearestPlan | None, "where it cannot: the nearest plan that can, or null"]
 
 
+class NumbersRow(TypedDict):
+    """One number format that a recipe's model can be written in or not."""
+
+    numbers: Annotated[str, "the format, as --quantize has it"]
+    state: Annotated[str, "loads or cannot"]
+    reason: Annotated[str, "why"]
+    nearest: Annotated[NearestPlan | None, "where it cannot: the nearest plan that can, or null"]
+
+
 class CheckResult(TypedDict):
     """In which forms a recipe's model can be written."""
 
     targets: Annotated[list[TargetRow], "a row for each form"]
+    gguf_numbers: Annotated[list[NumbersRow], "where GGUF can be written: a row for each number format"]
 
 
 class UnpackResult(TypedDict):

@@ -9,8 +9,7 @@ from importlib.util import find_spec
 from pruning.planning.cost.gguf_size import BLOCKS
 from pruning.planning.cost.parts import HEADS, NEURONS
 from pruning.planning.exports.model_facts import ModelFacts
-from pruning.planning.exports.units import Left, allowed_heads, or_words, why_not_alike, why_not_even
-from pruning.planning.recipe.plan import Plan
+from pruning.planning.exports.units import Left, or_words, why_not_alike, why_not_even
 
 PACKAGE = "xllamacpp"
 # What runs a model, by the name that commands have for it.
@@ -79,7 +78,7 @@ def why_not_numbers(facts: ModelFacts, left: Mapping[int, Left], numbers: str) -
     """Why a file of such `numbers` cannot hold what is left: a width that fills no blocks, where the dense
     model's does; None where it can."""
     for layer, kept in left.items():
-        for kind, before, after, size in _widths(facts, layer, kept):
+        for kind, before, after, size in widths_of(facts, layer, kept):
             why = why_not_filled(layer, kind, (before, after, size), numbers)
             if why:
                 return why
@@ -105,35 +104,7 @@ def step_of(before: int, size: int, numbers: str) -> int:
     return _fitting(before, size, BLOCKS[numbers][0])[0]
 
 
-def nearest_filling(
-    facts: ModelFacts, plan: Plan, left: Mapping[int, Left], numbers: str
-) -> tuple[Plan, str] | None:
-    """The nearest plan whose widths fill the blocks of such `numbers`, and what it changes, in words.
-
-    Layers whose widths do already stay as they are. None where no number of heads would do.
-    """
-    block, _ = BLOCKS[numbers]
-    near, changed = dict(plan), set()
-    for layer, kept in left.items():
-        for kind, before, after, size in _widths(facts, layer, kept):
-            if before * size % block or after * size % block == 0:
-                continue
-            ways = {n: (kind, before - n) for n in range(1, before + 1)}
-            ways = allowed_heads(facts) if kind == HEADS else ways
-            fitting = [count for count in ways if count * size % block == 0]
-            if not fitting:
-                return None
-            count = min(fitting, key=lambda count: (abs(count - after), -count))
-            near = {group: level for group, level in near.items() if group != (layer, kind)}
-            what, gone = ways[count]
-            total = facts.units[what][layer]
-            near |= {(layer, what): round(gone / total, 6)} if gone else {}
-            changed.add(f"{count:,} of {before:,} {kind}")
-    several = f"whole blocks of {block} in every layer"
-    return (near, changed.pop() if len(changed) == 1 else several) if changed else None
-
-
-def _widths(facts: ModelFacts, layer: int, kept: Left) -> list[tuple[str, int, int, int]]:
+def widths_of(facts: ModelFacts, layer: int, kept: Left) -> list[tuple[str, int, int, int]]:
     """(kind, how many there were, how many stay, numbers that each has) of what rows are cut by."""
     totals = {kind: facts.units.get(kind, {}).get(layer, 0) for kind in (NEURONS, HEADS)}
     widths = [(NEURONS, totals[NEURONS], kept.neurons, 1)]

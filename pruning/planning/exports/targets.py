@@ -1,31 +1,24 @@
 """The forms a plan can be written in: whether the reader opens it, why not, and the nearest plan it does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from pruning.errors import PruningError
-from pruning.planning.exports.llamacpp import (
-    NUMBERS,
-    gguf_reason,
-    nearest_filling,
-    why_not_gguf,
-    why_not_numbers,
-    why_unknown,
-)
+from pruning.planning.exports.llamacpp import gguf_reason, why_not_gguf, why_unknown
 from pruning.planning.exports.llm_compressor import modifier_of
 from pruning.planning.exports.model_facts import ModelFacts
 from pruning.planning.exports.units import (
     Left,
-    alike,
+    as_zeros,
     left_of,
+    nearer,
     why_not_alike,
     why_not_counted,
     why_not_cut,
     why_not_even,
 )
-from pruning.planning.exports.zeros import as_zeros
 from pruning.planning.recipe.mask_options import DEFAULT, POOLED, MaskOptions, effective, for_plan
 from pruning.planning.recipe.mix import unit_part
 from pruning.planning.recipe.plan import LAYERS, UNIT_KINDS, Plan
@@ -115,31 +108,7 @@ def light(target: str, wanted: Wanted) -> Light:
     if why is None:
         code = rule.bundled(wanted)
         return Light(target, LOADS, rule.reason(wanted)) if code is None else Light(target, BUNDLED, code)
-    near = rule.nearest(wanted)
-    if near is not None and _refused(rule, wanted, near):
-        near = None
-    return Light(target, CANNOT, f"{why}.", near)
-
-
-def number_lights(wanted: Wanted) -> list[Light]:
-    """A light for every number format of a GGUF file, of a plan that llama.cpp has an architecture for."""
-    found = []
-    for numbers in NUMBERS:
-        why = _why_not_in(wanted, numbers)
-        if why is None:
-            found.append(Light(numbers, LOADS, f"llama.cpp opens it in {numbers}."))
-            continue
-        rule = replace(RULES["gguf"], why_not=lambda other, name=numbers: _why_not_in(other, name))
-        near = nearest_filling(wanted.facts, wanted.pruned, wanted.left, numbers)
-        nearest = None if near is None or _refused(rule, wanted, Nearest(*near)) else Nearest(*near)
-        found.append(Light(numbers, CANNOT, f"{why}.", nearest))
-    return found
-
-
-def _why_not_in(wanted: Wanted, numbers: str) -> str | None:
-    if wanted.masked or not unit_part(wanted.pruned):
-        return None
-    return why_not_gguf(wanted.facts, wanted.left) or why_not_numbers(wanted.facts, wanted.left, numbers)
+    return Light(target, CANNOT, f"{why}.", nearest_of(rule, wanted))
 
 
 def check_writable(target: str, wanted: Wanted) -> None:
@@ -157,15 +126,21 @@ def check_writable(target: str, wanted: Wanted) -> None:
 
 @dataclass(frozen=True)
 class Rule:
-    """One form: why a plan cannot be written in it, what is said where it can, and the nearest that can.
+    """One form: why a plan cannot be written in it, what is said where it can, and plans that may do instead,
+    the nearest first; the first that the form takes is offered.
 
     `bundled`: why it takes a modelling file to open it; None where it takes none.
     """
 
     why_not: Callable[[Wanted], str | None]
     reason: Callable[[Wanted], str]
-    nearest: Callable[[Wanted], Nearest | None]
+    nearest: Callable[[Wanted], Iterable[Nearest] | None]
     bundled: Callable[[Wanted], str | None] = lambda _: None
+
+
+def nearest_of(rule: Rule, wanted: Wanted) -> Nearest | None:
+    """The first of the rule's plans that its form takes."""
+    return next((near for near in rule.nearest(wanted) or () if not _refused(rule, wanted, near)), None)
 
 
 def _refused(rule: Rule, wanted: Wanted, near: Nearest) -> bool:
@@ -212,9 +187,9 @@ def _folder_reason(wanted: Wanted) -> str:
     return f"from_pretrained opens it: {what} cut out, and {wanted.facts.name}'s configuration says so."
 
 
-def _alike(wanted: Wanted) -> Nearest:
-    near, changes = alike(wanted.facts, wanted.pruned, wanted.options.round_to)
-    return Nearest(near, changes)
+def _alike(wanted: Wanted) -> Iterable[Nearest]:
+    for near, changes in nearer(wanted.facts, wanted.pruned, wanted.left):
+        yield Nearest(near, changes)
 
 
 def _why_not_compact(wanted: Wanted) -> str | None:
@@ -225,7 +200,7 @@ def _why_not_compact(wanted: Wanted) -> str | None:
     return why_not_folder(wanted)
 
 
-def _compact_nearest(wanted: Wanted) -> Nearest | None:
+def _compact_nearest(wanted: Wanted) -> Iterable[Nearest]:
     return _alike(wanted) if _weights(wanted) else _zeros(wanted)
 
 
@@ -233,9 +208,9 @@ def _weights(wanted: Wanted) -> bool:
     return len(unit_part(wanted.pruned)) < len(wanted.pruned)
 
 
-def _zeros(wanted: Wanted) -> Nearest | None:
+def _zeros(wanted: Wanted) -> Iterable[Nearest]:
     near = as_zeros(wanted.facts, wanted.pruned)
-    return None if near is None else Nearest(near, "the same shares as zeros among single weights")
+    return () if near is None else (Nearest(near, "the same shares as zeros among single weights"),)
 
 
 def _why_not_llm_compressor(wanted: Wanted) -> str | None:

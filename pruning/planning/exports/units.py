@@ -1,12 +1,12 @@
 """Whether a family's configuration describes what units leave of a model, and the nearest plan it does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pruning.planning.cost.parts import HEADS, KV_GROUPS, LAYERS, NEURONS, heads_gone
 from pruning.planning.exports.model_facts import ModelFacts
-from pruning.planning.recipe.mix import in_whole_units, unit_part
-from pruning.planning.recipe.plan import MAX_LEVEL, Plan
+from pruning.planning.recipe.mix import UNIT_PARTS, in_whole_units, unit_part
+from pruning.planning.recipe.plan import KINDS, MAX_LEVEL, Group, Plan
 
 
 @dataclass(frozen=True)
@@ -124,35 +124,106 @@ def _even(total: int, groups: int) -> list[tuple[int, int]]:
     return [*several, (1, 1)] if total > 1 else several
 
 
-def alike(facts: ModelFacts, plan: Plan, round_to: int | None = None) -> tuple[Plan, str]:
-    """The nearest plan whose units every layer loses equally many of, as the configuration can say; in words.
+def nearer(facts: ModelFacts, plan: Plan, left: Mapping[int, Left]) -> Iterator[tuple[Plan, str]]:
+    """Plans that a form may take instead, those that change least first, with what each changes, in words.
 
-    Layers that go, and levels of weights, stay as they are.
+    Heads that cannot be cut come to numbers that can; then neurons or heads to one number for all layers, or
+    all heads stay; then both. `left` is what the plan leaves. Layers that go, and levels of weights, stay as
+    they are.
     """
-    left = left_of(facts, plan, round_to)
-    near = {group: level for group, level in plan.items() if group[1] not in facts.units}
-    said = []
-    neurons = next(iter(facts.units.get(NEURONS, {}).values()), 0)
+    neurons = _neurons_alike(facts, left)
+    heads = [way for way in (_heads_even(facts, left), _heads_alike(facts, left), _no_heads(left)) if way]
+    ways = [heads[:1], [neurons] if neurons else [], *([way] for way in heads[1:])]
+    ways += [[way, neurons] for way in heads if neurons]
+    for changes in filter(None, ways):
+        near = dict(plan)
+        for change in changes:
+            near = {group: level for group, level in near.items() if group not in change.instead}
+            near |= change.levels
+        yield near, " and ".join(change.words for change in changes)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """New `levels` for the groups `instead` of which they stand, and what they are in words."""
+
+    levels: Plan
+    instead: frozenset[Group]
+    words: str
+
+
+def _change(layers: Iterable[int], kinds: Sequence[str], levels: Plan, words: str) -> _Change:
+    return _Change(levels, frozenset((layer, kind) for layer in layers for kind in kinds), words)
+
+
+def _neurons_alike(facts: ModelFacts, left: Mapping[int, Left]) -> _Change | None:
+    """As many neurons in every layer as they keep on average; None where they are as many."""
+    if len({own.neurons for own in left.values()}) == 1:
+        return None
+    total = next(iter(facts.units[NEURONS].values()))
     kept = round(sum(own.neurons for own in left.values()) / len(left))
-    if kept < neurons:
-        near |= _levels(left, NEURONS, neurons - kept, neurons)
-        if len({own.neurons for own in left.values()}) > 1:
-            said.append(f"{kept:,} of {neurons:,} neurons")
+    levels = _levels(left, NEURONS, total - kept, total)
+    return _change(left, [NEURONS], levels, f"{kept:,} of {total:,} neurons in every layer")
+
+
+def _heads_even(facts: ModelFacts, left: Mapping[int, Left]) -> _Change | None:
+    """The nearest number of heads that can be cut, in the layers that have none; None where all have."""
     ways = allowed_heads(facts)
-    if ways:
-        mean = sum(own.heads for own in left.values()) / len(left)
-        heads = min(ways, key=lambda count: (abs(count - mean), count))
-        kind, gone = ways[heads]
-        totals = facts.units[kind]
-        near |= _levels(left, kind, gone, next(iter(totals.values())))
-        if {own.heads for own in left.values()} != {heads}:
-            said.append(f"{heads} of {max(ways)} heads")
-    return near, f"{' and '.join(said) or 'as much'} in every layer"
+    fixed = facts.known is not None and facts.known.heads == "fixed"
+    odd = [layer for layer, own in left.items() if not own.even or (fixed and own.heads not in ways)]
+    if not odd:
+        return None
+    levels: Plan = {}
+    counts = {layer: _nearest_of(ways, left[layer].heads) for layer in odd}
+    for layer, count in counts.items():
+        kind, gone = ways[count]
+        levels |= _levels([layer], kind, gone, facts.units[kind][layer])
+    where = "every layer" if len(odd) == len(left) else f"layer {odd[0]}" if len(odd) == 1 else ""
+    said = or_words([str(count) for count in sorted(set(counts.values()))])
+    words = f"{said} of {max(ways)} heads in {where or f'{len(odd)} layers'}"
+    return _change(odd, [HEADS, KV_GROUPS], levels, words)
 
 
-def _levels(left: Mapping[int, Left], kind: str, gone: int, total: int) -> Plan:
+def _heads_alike(facts: ModelFacts, left: Mapping[int, Left]) -> _Change | None:
+    """One number of heads in every layer; None where it is so, or heads do not come apart."""
+    ways = allowed_heads(facts)
+    if not ways:
+        return None
+    count = _nearest_of(ways, sum(own.heads for own in left.values()) / len(left))
+    kind, gone = ways[count]
+    if {(own.heads, own.even) for own in left.values()} == {(count, True)}:
+        return None
+    levels = _levels(left, kind, gone, next(iter(facts.units[kind].values())))
+    return _change(left, [HEADS, KV_GROUPS], levels, f"{count} of {max(ways)} heads in every layer")
+
+
+def _no_heads(left: Mapping[int, Left]) -> _Change:
+    return _change(left, [HEADS, KV_GROUPS], {}, "all heads stay")
+
+
+def _nearest_of(counts: Collection[int], wanted: float) -> int:
+    """The nearest count; of two the one that keeps more, unless that is all."""
+    return min(counts, key=lambda count: (abs(count - wanted), count == max(counts), -count))
+
+
+def _levels(layers: Iterable[int], kind: str, gone: int, total: int) -> Plan:
     level = round(min(gone / total, MAX_LEVEL), 6)
-    return {(layer, kind): level for layer in left} if gone else {}
+    return {(layer, kind): level for layer in layers} if gone else {}
+
+
+def as_zeros(facts: ModelFacts, plan: Plan) -> Plan | None:
+    """The plan with each share of units as the same share of the weights they have a part of.
+
+    None where whole layers go: no share of zeros stands for that.
+    """
+    if any(kind == LAYERS and level for (_, kind), level in plan.items()):
+        return None
+    stays: Plan = {}
+    for (layer, kind), level in plan.items():
+        for part in (kind,) if kind in KINDS else UNIT_PARTS[kind]:
+            if part != "gate" or facts.gated:
+                stays[layer, part] = stays.get((layer, part), 1.0) * (1 - level)
+    return {group: round(min(1 - share, MAX_LEVEL), 6) for group, share in stays.items()}
 
 
 def _beside(count: int, counts: Sequence[int]) -> list[int]:

@@ -126,3 +126,47 @@ def test_export_is_refused_in_the_words_of_the_light() -> None:
 def test_layers_that_all_go_are_no_plan() -> None:
     with pytest.raises(PruningError, match="All layers would go"):
         light("hf", wanted(facts(), "layers=1"))
+
+
+@pytest.mark.parametrize(
+    ("target", "family", "settings", "nearest", "words"),
+    [
+        # Only heads stand in the way, in one layer: neurons of each layer's own stay, and so do other heads.
+        (
+            "hf",
+            "llama",
+            ["neurons@0-9=0.25", "heads@3=0.222222", "heads@5=0.333333", "up=0.5"],
+            ["neurons@0-9=0.25", "heads@3,5=0.333333", "up=0.5"],
+            "6 of 9 heads in layer 3",
+        ),
+        ("hf", "llama", ["heads=0.222222", "heads@3=0.777778"], ["heads=0.333333", "heads@3=0.666667"], None),
+        # Here every layer must have as many neurons, and heads are as many already.
+        (
+            "gguf",
+            "gemma2",
+            ["neurons@0-14=0.25", "heads=0.333333"],
+            ["neurons=0.125", "heads=0.333333"],
+            "1,344 of 1,536 neurons in every layer",
+        ),
+        ("gguf", "gemma2", ["neurons=0.25", "heads@0-9=0.333333"], ["neurons=0.25"], None),
+        (
+            "gguf",
+            "gemma2",
+            ["neurons@0-14=0.25", "heads@0-19=0.333333"],
+            ["neurons=0.125", "heads=0.333333"],
+            "6 of 9 heads in every layer and 1,344 of 1,536 neurons in every layer",
+        ),
+        ("gguf", "phi3", ["neurons=0.25", "heads=0.333333"], ["neurons=0.25"], "all heads stay"),
+        ("hf", "opt", ["neurons@1=0.25", "heads@2=0.333333"], ["neurons@1=0.25"], None),
+    ],
+)
+def test_the_nearest_plan_changes_only_what_has_to_change(
+    target: str, family: str, settings: list[str], nearest: list[str], words: str | None
+) -> None:
+    about = facts(model_type=family)
+    found = light(target, wanted(about, *settings))
+    assert found.state == "cannot"
+    assert found.nearest is not None
+    assert found.nearest.plan == parse_settings(nearest, about.groups)
+    assert words is None or found.nearest.changes == words
+    assert light(target, Wanted(about, found.nearest.plan)).state != "cannot"

@@ -11,9 +11,10 @@ from pruning.model_files.checkpoint import DTYPE_BYTES
 from pruning.planning.cost.gguf_size import gguf_weight_bytes
 from pruning.planning.cost.parts import parts_of
 from pruning.planning.cost.plan_cost import PlanCost, plan_cost
+from pruning.planning.exports.gguf_numbers import number_lights
 from pruning.planning.exports.llamacpp import USUAL, installed
 from pruning.planning.exports.model_facts import of_inspection
-from pruning.planning.exports.targets import CANNOT, Wanted, number_lights
+from pruning.planning.exports.targets import CANNOT, Wanted
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan
 from pruning.ui.data import queries, session
