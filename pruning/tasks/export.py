@@ -17,6 +17,7 @@ from pruning.engine.export.model_card import Written, card
 from pruning.engine.export.weights import Pruned, Weights
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import exact_model
+from pruning.engine.models.stored_weights import stored_weights
 from pruning.engine.structured.surgery import check_same, smaller
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import DTYPE_BYTES
@@ -79,7 +80,10 @@ def export_model(
     figures = stored_figures(session, spec, request.recovery)
     reference = None if figures else session.reference_with_answers
     sample = _sample(session)
-    with applied_spec(session, spec, request.recovery) as change:
+    with (
+        stored_weights(session.loaded.path) as stored,
+        applied_spec(session, spec, request.recovery, stored) as change,
+    ):
         if reference is not None:
             figures = measure_now(session, spec, change, reference, request.recovery)
         value = {**(figures or {}), "out": str(folder), "verified": True, "to": to, "masked": masked}

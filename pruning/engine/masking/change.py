@@ -1,18 +1,20 @@
 """What is done to a model, as a value; putting it on the model, and restoring it bit for bit."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, weight_view
+from pruning.engine.architecture.groups import GroupInfo, Part, view_of, weight_view
 from pruning.engine.architecture.units import Removal
+from pruning.engine.masking.memory import release_memory
+from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.plan import Group
 
-# Views into a model's weights, and the values that were there.
-Saved = list[tuple[torch.Tensor, torch.Tensor]]
+# Views into a model's weights, and the values that were there or what reads them.
+Saved = list[tuple[torch.Tensor, torch.Tensor | Callable[[], torch.Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -39,40 +41,67 @@ class WeightChange:
 
 
 @contextmanager
-def applied_change(model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange) -> Iterator[None]:
+def applied_change(
+    model: nn.Module, groups: Sequence[GroupInfo], change: WeightChange, stored: Read | None = None
+) -> Iterator[None]:
     """Put the change on the dense model *in place* while open; closing restores every weight bit for bit.
 
     It does so in `finally`, also when the body raises. Takes as much memory again as the weights of the
-    changed groups: whole copies are put back many times faster than picked weights.
+    changed groups: whole copies are put back many times faster than picked weights. With `stored`, what reads
+    weights from the model's files, there is a copy only of those that are not in them bit for bit; the others
+    are read again, which takes longer.
     """
     saved: Saved = []
     try:
         with torch.no_grad():
             for group in groups:
                 if group.key in change.weights:
-                    saved += put_weight(model, group, change.weights[group.key])
+                    saved += put_weight(model, group, change.weights[group.key], stored)
                 elif group.key in change.removed:
                     dense = torch.cat([weight_view(model, part) for part in group.parts])
-                    saved += put_weight(model, group, dense.masked_fill(change.removed[group.key], 0))
+                    saved += put_weight(model, group, dense.masked_fill(change.removed[group.key], 0), stored)
             for name in change.biases:
                 bias: torch.Tensor = model.get_submodule(name).bias.detach()  # type: ignore[operator]
                 saved.append((bias, bias.clone()))
                 bias.zero_()
+        if stored is not None:
+            release_memory()
         yield
     finally:
         put_back(saved)
 
 
-def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor) -> Saved:
+def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor, stored: Read | None = None) -> Saved:
     """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to restore it."""
     saved, start = [], 0
     with torch.no_grad():
         for part in group.parts:
             view = weight_view(model, part)
-            saved.append((view, view.clone()))
+            saved.append((view, _stored_values(model, part, view, stored) or view.clone()))
             view.copy_(weight[start : start + view.shape[0]])
             start += view.shape[0]
     return saved
+
+
+def _stored_values(
+    model: nn.Module, part: Part, view: torch.Tensor, stored: Read | None
+) -> Callable[[], torch.Tensor] | None:
+    """What reads a part's values from the model's files; None where they do not hold the very bits."""
+    if stored is None:
+        return None
+    shape = model.get_submodule(part.module).weight.shape
+
+    def read() -> torch.Tensor:
+        values = stored(f"{part.module}.weight")
+        if values is None or values.shape != shape:
+            raise LookupError(part.module)
+        return view_of(model, part, values.to(view.device, view.dtype))
+
+    with suppress(LookupError):
+        now, then = (values.contiguous().view(torch.uint8) for values in (view, read()))
+        if torch.equal(now, then):
+            return read
+    return None
 
 
 def put_back(saved: Saved) -> None:
@@ -80,4 +109,4 @@ def put_back(saved: Saved) -> None:
     have been given more than one new value."""
     with torch.no_grad():
         for view, values in reversed(saved):
-            view.copy_(values)
+            view.copy_(values if isinstance(values, torch.Tensor) else values())

@@ -76,12 +76,18 @@ def plan_masks(
     """
     options = scoped(options, criterion.scope)
     levels = effective(plan, [group.key for group in groups], options)
-    scores = {
-        group.key: criterion.score(group_weight(model, group), inputs(group.key))
+    scores = (
+        (group.key, criterion.score(group_weight(model, group), inputs(group.key)))
         for group in groups
         if group.key in levels
-    }
-    return masks(scores, levels, options, criterion.norm)
+    )
+    if options.pattern is None and options.scope in POOLED:
+        return masks(dict(scores), levels, options, criterion.norm)
+    # Of all groups at once the scores would take as much memory as the weights.
+    pruned: dict[Group, torch.Tensor] = {}
+    for key, values in scores:
+        pruned |= masks({key: values}, levels, options, criterion.norm)
+    return pruned
 
 
 def masks(

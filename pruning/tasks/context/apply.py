@@ -9,6 +9,7 @@ from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
+from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.mask_options import effective, planned_options, scoped
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session
@@ -32,10 +33,13 @@ def spec_of(
 
 
 @contextmanager
-def applied(session: Session, spec: PruningSpec) -> Iterator[WeightChange]:
-    """The model pruned as `spec` says while open, and what changed; every weight comes back bit for bit."""
+def applied(session: Session, spec: PruningSpec, stored: Read | None = None) -> Iterator[WeightChange]:
+    """The model pruned as `spec` says while open, and what changed; every weight comes back bit for bit.
+
+    `stored` reads weights from the model's files, see `applied_change`.
+    """
     change = change_of(session, spec)
-    with applied_change(session.model, session.groups, change):
+    with applied_change(session.model, session.groups, change, stored):
         yield change
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.engine.masking.change import WeightChange, applied_change
+from pruning.engine.models.stored_weights import Read
 from pruning.engine.recovery.checkpoints import about, load_change
 from pruning.errors import PruningError
 from pruning.planning.recipe.spec import PruningSpec
@@ -22,19 +23,20 @@ def recovery_key(session: Session, spec: PruningSpec, training: Training) -> dic
 
 @contextmanager
 def applied_spec(
-    session: Session, spec: PruningSpec, recovery: Mapping[str, Any] | None
+    session: Session, spec: PruningSpec, recovery: Mapping[str, Any] | None, stored: Read | None = None
 ) -> Iterator[WeightChange]:
     """The model pruned as `spec` says, and recovered where `recovery` is not None, while open.
 
+    `stored` reads weights from the model's files, see `applied_change`.
     Raises PruningError when that recovery has not been run in this workspace.
     """
     if recovery is None:
-        with applied(session, spec) as change:
+        with applied(session, spec, stored) as change:
             yield change
         return
     session.stage("choose", "Reading the recovered weights")
     change, _ = load_change(_weights_file(session, spec, recovery), session.loaded.device)
-    with applied_change(session.model, session.groups, change):
+    with applied_change(session.model, session.groups, change, stored):
         yield change
 
 
