@@ -37,12 +37,10 @@ def _send(output: BinaryIO, answer: dict[str, Any], numbers: bytes) -> None:
     output.flush()
 
 
-def _open(
-    library: ctypes.CDLL, files: dict[int, Opened], _: bytes, path: str, context: int, threads: int
-) -> Answer:
+def _open(library: ctypes.CDLL, files: dict[int, Opened], _: bytes, path: str, **how: Any) -> Answer:
     number = max(files, default=-1) + 1
-    files[number] = Opened(library, path, context, threads)
-    return {"file": number, "vocabulary": files[number].width}, b""
+    files[number] = Opened(library, path, **how)
+    return {"file": number, "vocabulary": files[number].width, "exact": files[number].exact}, b""
 
 
 def _close(library: ctypes.CDLL, files: dict[int, Opened], _: bytes, file: int) -> Answer:

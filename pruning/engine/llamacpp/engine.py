@@ -105,11 +105,12 @@ def llama_cpp() -> Iterator[LlamaCpp]:
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A GGUF file that llama.cpp has open."""
+    """A GGUF file that llama.cpp has open; `exact`: it keeps keys and values in float32."""
 
     engine: LlamaCpp
     number: int
     vocabulary: int
+    exact: bool = False
 
     def tokens(self, text: str, special: bool = True) -> list[int]:
         """The token ids of a text, with those added around it where `special`."""
@@ -128,13 +129,16 @@ class GgufFile:
 
 
 @contextmanager
-def opened(engine: LlamaCpp, path: Path, context: int = 512, threads: int = 0) -> Iterator[GgufFile]:
+def opened(
+    engine: LlamaCpp, path: Path, context: int = 512, threads: int = 0, exact: bool = False
+) -> Iterator[GgufFile]:
     """A file open in llama.cpp, for texts of up to `context` tokens; `threads` 0: its own choice.
 
-    Raises PruningError where llama.cpp does not load it.
+    `exact`: keys and values are to be kept in float32, not in float16 as by default; a version of llama.cpp
+    that is not known to take that does as always. Raises PruningError where llama.cpp does not load it.
     """
-    answer, _ = engine.ask("open", path=str(path), context=context, threads=threads)
-    file = GgufFile(engine, answer["file"], answer["vocabulary"])
+    answer, _ = engine.ask("open", path=str(path), context=context, threads=threads, exact=exact)
+    file = GgufFile(engine, answer["file"], answer["vocabulary"], answer["exact"])
     try:
         yield file
     finally:

@@ -36,6 +36,25 @@ class Parameters(ctypes.Structure):
     _fields_ = (("numbers", c_uint32 * 4), ("rest", ctypes.c_ubyte * (_ROOM - 16)))
 
 
+# In words of 4 bytes from the beginning of a context's parameters: flash attention behind three other enums;
+# behind two pointers that are not set, the number formats in which keys and values are kept.
+_ENUMS, _POINTERS, _KEPT = slice(10, 14), slice(22, 26), slice(26, 28)
+_UNSET, _F32, _F16 = -1, 0, 1
+
+
+def keep_all_digits(parameters: Parameters) -> bool:
+    """Have keys and values kept in float32 in place of float16, and attention computed without shortcuts.
+
+    Only where the parameters hold what they are expected to where this is said: in another version, whose
+    layout differs, nothing is touched and the answer is False.
+    """
+    words = ctypes.cast(ctypes.byref(parameters), POINTER(c_int32))
+    if words[_ENUMS] != [_UNSET] * 4 or any(words[_POINTERS]) or words[_KEPT] != [_F16] * 2:
+        return False
+    words[_ENUMS.stop - 1] = words[_KEPT.start] = words[_KEPT.stop - 1] = _F32
+    return True
+
+
 class Batch(ctypes.Structure):
     """Tokens for one pass; with no positions and no sequences they follow those that were read before."""
 

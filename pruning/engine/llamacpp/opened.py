@@ -7,16 +7,21 @@ from ctypes import POINTER, c_float, c_int8, c_int32
 
 import numpy as np
 
-from pruning.engine.llamacpp.library import LOG, Batch, Parameters
+from pruning.engine.llamacpp.library import LOG, Batch, Parameters, keep_all_digits
 
 # The level of llama.cpp's log at which a line says why something failed.
 _ERROR = 4
 
 
 class Opened:
-    """One file in memory. Raises OSError where llama.cpp does not take it."""
+    """One file in memory. Raises OSError where llama.cpp does not take it.
 
-    def __init__(self, library: ctypes.CDLL, path: str, context: int, threads: int) -> None:
+    `exact`: it remembers keys and values in full, slower than it does for others; afterwards whether it does.
+    """
+
+    def __init__(
+        self, library: ctypes.CDLL, path: str, context: int, threads: int, exact: bool = False
+    ) -> None:
         self.library = library
         self.log: list[str] = []
         self._heard = LOG(self._hear)  # kept, as llama.cpp holds only its address
@@ -26,6 +31,7 @@ class Opened:
             raise OSError(self.reason())
         parameters: Parameters = library.llama_context_default_params()
         parameters.numbers[:] = (context, context, min(context, 512), 1)
+        self.exact = exact and keep_all_digits(parameters)
         self.context = library.llama_init_from_model(self.model, parameters)
         if not self.context or library.llama_n_ctx(self.context) < context:
             raise OSError(self.reason())

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
@@ -23,7 +24,7 @@ def stored_weights(folder: str | None) -> Iterator[Read]:
     where there is no folder, nothing is read.
     """
     checkpoint = None if folder is None else read_folder(Path(folder))
-    places: dict[str, tuple[BinaryIO, int, dict[str, Any]]] = {}
+    places: dict[str, tuple[BufferedReader, int, dict[str, Any]]] = {}
     with ExitStack() as stack:
         for path in () if checkpoint is None or checkpoint.pickled else checkpoint.weights:
             header, length = safetensors_header(path)
@@ -36,10 +37,10 @@ def stored_weights(folder: str | None) -> Iterator[Read]:
                 return None
             file, start, entry = places[name]
             begin, end = entry["data_offsets"]
-            values = torch.empty(end - begin, dtype=torch.uint8)
+            data = bytearray(end - begin)
             file.seek(start + begin)
-            if file.readinto(values.numpy()) < end - begin:
+            if not data or file.readinto(data) < len(data):
                 return None
-            return values.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            return torch.frombuffer(data, dtype=_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
         yield read

@@ -14,7 +14,7 @@ from pruning.engine.architecture.units import Removal, Units, find_units
 from pruning.engine.export.gguf import verify, write
 from pruning.engine.export.gguf.fit import check_fits
 from pruning.engine.export.gguf.write import GgufFormat
-from pruning.engine.llamacpp.engine import LlamaCpp, llama_cpp
+from pruning.engine.llamacpp.engine import LlamaCpp, llama_cpp, opened
 from pruning.engine.models.gguf import tensors
 from pruning.engine.models.gguf.families import FAMILIES as TOLD
 from pruning.engine.models.gguf.numbers import FORMATS
@@ -135,6 +135,17 @@ def test_every_number_format(numbers: str, unchanged: Any, tmp_path: Path) -> No
     assert bits == pytest.approx(
         {"f32": 32, "bf16": 16, "q8_0": 8.5, "q4_0": 5.2, "q4_k": 5.2}[numbers], abs=0.2
     )
+
+
+def test_in_float32_every_position_agrees(engine: LlamaCpp, tmp_path: Path) -> None:
+    """Where llama.cpp keeps keys and values in float32; another version might, and then less is asked."""
+    written(tiny_model("llama"), tmp_path / "out", "f32")
+    with opened(engine, next((tmp_path / "out").glob("*.gguf")), exact=True) as file:
+        assert file.exact
+        theirs = file.log_probabilities(SAMPLE[0].tolist())
+    with torch.no_grad():
+        ours = tiny_model("llama")(SAMPLE[:1]).logits[0].log_softmax(-1).numpy()
+    assert np.abs(ours - theirs).max() < 1e-4
 
 
 @pytest.mark.parametrize("scaling", ["llama3", "linear", "yarn"])
