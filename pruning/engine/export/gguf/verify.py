@@ -17,9 +17,9 @@ from pruning.engine.models.gguf.tensors import Stored
 from pruning.engine.models.gguf.values import WrittenTensors
 from pruning.errors import PruningError
 
-# A token is likely from this probability on. Where llama.cpp computes in float32 from beginning to end, likely
-# tokens' log-probabilities must be within `STRICT` nats at every position (0.00005 on the demo model). In f16
-# it rounds what goes into a matrix to 16 bits: within `NEAR` at 95 of 100 positions, since at a few rounding is
+# A token is likely from this probability on. Where llama.cpp computes in float32 from beginning to end, its
+# log-probability must be within `STRICT` nats at every position (0.00005 on the demo model). In f16 llama.cpp
+# rounds what goes into a matrix to 16 bits: within `NEAR` at 95 of 100 positions, since at a few rounding is
 # amplified (0.024 there, whose KL is 0.00001). Elsewhere it rounds to 8 bits, which alone makes a KL of 0.004
 # to 0.008 there; a head in a wrong place makes some tenths.
 LIKELY = 0.01
