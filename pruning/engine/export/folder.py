@@ -102,7 +102,6 @@ def write_files(
 ) -> None:
     """Write weights, configuration, tokenizer and texts into a folder that is there."""
     step("save", "Writing the weights")
-    pruned = weights.pruned
     shards = list(sharded(weights.entries(), SHARD))
     in_model = {file_name: name for name, file_name in weights.file_names.items()}
     files: dict[str, str] = {}
@@ -116,16 +115,26 @@ def write_files(
         size = sum(entry.nbytes for entries in shards for entry in entries)
         index = {"metadata": {"total_size": size}, "weight_map": files}
         (folder / f"{SINGLE}.index.json").write_text(json.dumps(index, indent=2), encoding="utf-8")
-    _write_config(weights, folder)
-    pruned.tokenizer.save_pretrained(folder)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    _add_code(weights, folder)
+    write_beside(weights, folder, texts)
 
 
-def _write_config(weights: Weights, folder: Path) -> None:
-    """The configuration, that of generation, and the code that it takes to build the model."""
+def _add_code(weights: Weights, folder: Path) -> None:
+    """The code that it takes to build the model; the configuration names it."""
     skeleton, model = weights.skeleton, weights.pruned.model
-    config = skeleton.config
+    if model.is_remote_code():
+        custom_object_save(model, folder, config=skeleton.config)
+    else:
+        vars(skeleton.config).pop("auto_map", None)
+    if weights.by_layer:
+        name, text = modelling_file(skeleton)
+        skeleton.config.auto_map = {"AutoModelForCausalLM": f"{MODULE}.{name}"}
+        (folder / f"{MODULE}.py").write_text(text, encoding="utf-8")
+
+
+def write_beside(weights: Weights, folder: Path, texts: Mapping[str, str]) -> None:
+    """Write what stands beside the weights: the configuration, that of generation, the tokenizer, texts."""
+    model, config = weights.pruned.model, weights.skeleton.config
     config.dtype = weights.pruned.formats.usual
     config.architectures = [type(model).__name__]
     head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
@@ -134,17 +143,12 @@ def _write_config(weights: Weights, folder: Path) -> None:
     if head is not None and head.weight is not embedding.weight:
         for each in (config, config.get_text_config()):
             each.tie_word_embeddings = False
-    if model.is_remote_code():
-        custom_object_save(model, folder, config=config)
-    else:
-        vars(config).pop("auto_map", None)
-    if weights.by_layer:
-        name, text = modelling_file(skeleton)
-        config.auto_map = {"AutoModelForCausalLM": f"{MODULE}.{name}"}
-        (folder / f"{MODULE}.py").write_text(text, encoding="utf-8")
     config.save_pretrained(folder)
     if model.can_generate():
         model.generation_config.save_pretrained(folder)
+    weights.pruned.tokenizer.save_pretrained(folder)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,15 @@ class Expected:
 
 def expected_of(weights: Weights, sample: Sample) -> Expected:
     """What is expected of the written model, from the one in memory."""
-    pruned = weights.pruned
+    return Expected(weights.digests(), expected_logits(weights.pruned, sample))
+
+
+def expected_logits(pruned: Pruned, sample: Sample) -> torch.Tensor:
+    """The logits [n, length, vocabulary] of the model in memory, with weights rounded as they are written."""
     with torch.no_grad(), as_written(pruned.model, pruned.formats):
         ids = sample.ids.to(device_of(pruned.model))
-        logits = pruned.model(input_ids=ids, use_cache=False).logits.cpu()
-    return Expected(weights.digests(), logits)
+        logits: torch.Tensor = pruned.model(input_ids=ids, use_cache=False).logits.cpu()
+    return logits
 
 
 def check(

@@ -20,9 +20,12 @@ Answer = tuple[dict[str, Any], torch.Tensor]
 
 
 class FreshProcess:
-    """A Python without this package and without what the user's environment adds to its path."""
+    """A Python without this package and without what the user's environment adds to its path.
 
-    def __init__(self, scratch: Path) -> None:
+    It runs `script`, which answers a line of JSON for a line, as `loaded_alone` does.
+    """
+
+    def __init__(self, scratch: Path, script: str = loaded_alone.__file__) -> None:
         own = {
             "HF_HUB_OFFLINE": "1",
             "HF_MODULES_CACHE": str(scratch / "modules"),  # code of the folder is copied there
@@ -30,7 +33,7 @@ class FreshProcess:
             "CUDA_VISIBLE_DEVICES": "",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(loaded_alone.__file__))],
+            [sys.executable, "-I", script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(scratch / "log").open("w"),
@@ -40,7 +43,7 @@ class FreshProcess:
         )
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """See `loaded_alone.answer`. Raises PruningError where there is none."""
+        """See `answer` of the script. Raises PruningError where there is none."""
         pipe: Any = self._process.stdin
         lines: Any = self._process.stdout
         try:
@@ -65,10 +68,10 @@ class FreshProcess:
 
 
 @contextmanager
-def fresh_process() -> Iterator[FreshProcess]:
-    """A process that ends with the block."""
+def fresh_process(script: str = loaded_alone.__file__) -> Iterator[FreshProcess]:
+    """A process that runs `script` and ends with the block."""
     with tempfile.TemporaryDirectory(prefix="prunescope-") as scratch:
-        process = FreshProcess(Path(scratch))
+        process = FreshProcess(Path(scratch), script)
         try:
             yield process
         finally:

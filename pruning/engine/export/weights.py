@@ -15,6 +15,7 @@ from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_rows
 from pruning.engine.export.safetensors_file import Entry, as_bytes
 from pruning.engine.structured.surgery import bare, form_of, smaller
+from pruning.errors import PruningError
 from pruning.model_files.number_formats import Formats
 
 # Rows of a tensor that are read together take at most so many bytes.
@@ -67,16 +68,20 @@ class Weights:
     columns: Mapping[str, Sequence[int]]
 
     @classmethod
-    def of(cls, pruned: Pruned) -> "Weights":
-        """Work out names and shapes; no values are read."""
+    def of(cls, pruned: Pruned, described: bool = True) -> "Weights":
+        """Work out names and shapes; no values are read.
+
+        Raises PruningError where no configuration of the family describes what is left and it has to be
+        `described`.
+        """
         skeleton = bare(pruned.model)
         rows: Mapping[str, Sequence[int]] = {}
         columns: Mapping[str, Sequence[int]] = {}
         if pruned.units is not None:
-            by_layer = form_of(pruned.model, pruned.units, pruned.removal) == "by layer"
+            by_layer = _by_layer(pruned, described)
             skeleton = smaller(skeleton, pruned.units, pruned.removal, by_layer=by_layer)
             rows, columns = (f(pruned.units, pruned.removal) for f in (pruned_rows, pruned_columns))
-        before = _earlier_names(pruned)
+        before = earlier_names(pruned)
         first: dict[int, str] = {}
         sources, in_files = {}, []
         ours = pruned.model.state_dict(keep_vars=True)
@@ -99,13 +104,22 @@ class Weights:
         """What the files hold, in the model's order."""
         shapes = self.skeleton.state_dict()
         return [
-            Entry(file_name, tuple(shapes[name].shape), self._dtype(name))
+            Entry(file_name, tuple(shapes[name].shape), self.dtype_of(name))
             for name, file_name in self.file_names.items()
         ]
 
+    def dtype_of(self, name: str) -> torch.dtype:
+        """The number format that a tensor is written in."""
+        source = self.sources[name]
+        tensor = _tensor(self.pruned.model, source)
+        if not tensor.is_floating_point():
+            return tensor.dtype
+        dtype: torch.dtype = getattr(torch, self.pruned.formats.of(source))
+        return dtype
+
     def pieces(self, name: str) -> Iterator[torch.Tensor]:
         """The values of a tensor as they are written, by rows; several megabytes at a time."""
-        source, dtype = self.sources[name], self._dtype(name)
+        source, dtype = self.sources[name], self.dtype_of(name)
         ours = _tensor(self.pruned.model, source)
         exact = None if self.pruned.exact is None else _tensor(self.pruned.exact, source)
         if not ours.ndim:
@@ -129,14 +143,6 @@ class Weights:
                     digest.update(as_bytes(piece.float() if piece.is_floating_point() else piece))
                 of_sources[source] = digest.hexdigest()
         return {name: of_sources[source] for name, source in self.sources.items()}
-
-    def _dtype(self, name: str) -> torch.dtype:
-        source = self.sources[name]
-        tensor = _tensor(self.pruned.model, source)
-        if not tensor.is_floating_point():
-            return tensor.dtype
-        dtype: torch.dtype = getattr(torch, self.pruned.formats.of(source))
-        return dtype
 
     def _kept(self, source: str, tensor: torch.Tensor) -> list[torch.Tensor | None]:
         """Which indices of the first dimension stay, and which of the second; None where all do."""
@@ -164,6 +170,18 @@ def as_written(model: nn.Module, formats: Formats) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _by_layer(pruned: Pruned, described: bool) -> bool:
+    """Whether the configuration says of each layer what it has; see `Weights.of`."""
+    if pruned.units is None:
+        return False
+    try:
+        return form_of(pruned.model, pruned.units, pruned.removal) == "by layer"
+    except PruningError:
+        if described:
+            raise
+        return False
 
 
 def _rounding(module: nn.Module, name: str, parameter: nn.Parameter, dtype: torch.dtype) -> list[Any]:
@@ -209,7 +227,7 @@ def _others(size: int, removed: Sequence[int]) -> torch.Tensor:
     return kept.nonzero().flatten()
 
 
-def _earlier_names(pruned: Pruned) -> Callable[[str], str]:
+def earlier_names(pruned: Pruned) -> Callable[[str], str]:
     """From names in the written model to names in the model in memory, whose layers have other numbers."""
     layers = [name for name, _ in decoder_layers(pruned.model)]
     path = layers[0].rpartition(".")[0] + "."
