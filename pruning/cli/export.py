@@ -105,9 +105,9 @@ def _check_best(best: bool, sparsity: float | None, levels: bool) -> None:
     show_default=True,
     help="hf, which from_pretrained loads: zeros take as much room as other numbers. compact: a bit a weight "
     "and the values that stay; Prunescope opens it, and `prunescope unpack` makes hf of it. gguf: a "
-    "file for llama.cpp, which must be installed (the extra llamacpp) and agree. In words: "
-    "recipe; script, which rebuilds the model; report, one HTML file; llm-compressor, a recipe for it. "
-    "`prunescope check` says what works.",
+    "file for llama.cpp, which must be installed (the extra llamacpp) and agree. onnx: a graph for "
+    "onnxruntime, likewise (the extra onnx). In words: recipe; script, which rebuilds the model; report, "
+    "one HTML file; llm-compressor, a recipe for it. `prunescope check` says what works.",
 )
 @click.option(
     "--export-dtype",
@@ -152,6 +152,9 @@ def export(model: str, recipe_file: str, how: dict[str, Any], **written: Any) ->
         )
         lines.append(f"llama.cpp, with the same numbers: log-probabilities within {apart:.3g} of ours,")
         lines.append(f"perplexity {theirs:.2f} where ours is {ours:.2f}")
+    if "onnxruntime" in result:
+        apart = result["onnxruntime"]["logit_error"]
+        lines.append(f"onnxruntime, at once and with the cache: logits within {apart:.2g} of ours")
     if result["to"] == "hf" and result["sparse_bytes"] < result["file_bytes"]:
         lines.append(f"With --to compact it takes {result['sparse_bytes']:,} bytes.")
     finish(result, lines)

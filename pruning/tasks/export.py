@@ -26,6 +26,8 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.gguf import export_gguf, gguf_numbers
+from pruning.tasks.context.onnx import FORM as ONNX
+from pruning.tasks.context.onnx import check_onnx, export_onnx
 from pruning.tasks.context.recovered import applied_spec
 from pruning.tasks.context.session import Reference, Session
 from pruning.tasks.context.units import check_exportable, sizes, spec_units
@@ -55,7 +57,8 @@ def export_model(
     The recipe names its own text, whichever the session has. Where units are pruned whole the model that is
     written is smaller, unless it is to be `masked`: full-size, with zeros. `to` is "hf", a folder that
     from_pretrained loads, or "compact", one with bitmasks and kept values, or "gguf", one with a file for
-    llama.cpp, or words: "recipe", "script", "report", "llm-compressor". Of `formats` `export_dtype` is the
+    llama.cpp, or "onnx", one with a graph for onnxruntime, or words: "recipe", "script", "report",
+    "llm-compressor". Of `formats` `export_dtype` is the
     number format that is written, by default the checkpoint's own, and `quantize` that of a GGUF file, by
     default f16.
     Raises PruningError before anything is done where a form cannot be written, see
@@ -74,6 +77,7 @@ def export_model(
     cut = spec.options.whole and not masked
     check_exportable(session, spec, to, masked, trained=request.recovery is not None)
     numbers = gguf_numbers(session, spec, to, quantize, cut)
+    check_onnx(to)
     if to in TEXTS:
         value = export_text(session, request, spec, folder, {"to": to, "masked": masked})
         return _kept(session, value)
@@ -90,6 +94,8 @@ def export_model(
         pruned = _pruned(session, spec, change, usual, cut)
         if numbers:
             return _kept(session, value | export_gguf(session, pruned, request, value, numbers))
+        if to == ONNX:
+            return _kept(session, value | export_onnx(session, pruned, request, value, sample))
         written = _written(session, spec, change, pruned, to)
         files = {"recipe.yaml": request.dumps(), "README.md": card(request, value, written)}
         size = FORMS[to](pruned, folder, files, sample, session.stage)

@@ -206,8 +206,10 @@ def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form:
         return
     forecast, measured = current.forecast, current.measured
     source = "measured" if measured else "exact"
-    ordinary = file_bytes(measured) if measured else forecast.file_bytes
-    if form.masked or costs.why_full_size(model, current.plan) is not None:
+    # A graph needs no configuration that describes what is left.
+    graph = form.to == "onnx"
+    ordinary = file_bytes(measured) if measured and not graph else forecast.file_bytes
+    if form.masked or (not graph and costs.why_full_size(model, current.plan) is not None):
         ordinary = int(smap.dense["bytes"])
     compact = measured["bytes"] if measured else forecast.bytes
     if form.number_format:
@@ -221,7 +223,8 @@ def _size(model: queries.Info, smap: SensitivityMap, current: CurrentPlan, form:
         page_frame.figure("Compact file", format.size(compact), source, note, labels.COMPACT)
     else:
         unpruned = format.size(smap.dense["bytes"])
-        page_frame.figure("Model folder", format.size(ordinary), source, f"unpruned {unpruned}", labels.SIZE)
+        name = "Graph and weights" if graph else "Model folder"
+        page_frame.figure(name, format.size(ordinary), source, f"unpruned {unpruned}", labels.SIZE)
 
 
 def _written(model: queries.Info) -> None:

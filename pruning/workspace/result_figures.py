@@ -93,3 +93,10 @@ class GroupFacts(TypedDict):
     parameters: Annotated[int, "its weights"]
     shape: Annotated[list[int], "rows and columns"]
     biases: Annotated[int, "biases of its rows"]
+
+
+class EngineAgreement(TypedDict):
+    """How near what other engines compute of a written model is to the model in memory."""
+
+    llamacpp: NotRequired[Annotated[dict[str, float], "of gguf: llama.cpp beside the model"]]
+    onnxruntime: NotRequired[Annotated[dict[str, float], "of onnx: the largest logit_error of onnxruntime"]]

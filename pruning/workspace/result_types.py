@@ -11,6 +11,7 @@ from pruning.workspace.result_figures import (
     DataFingerprint,
     DenseAccuracy,
     DensePerplexity,
+    EngineAgreement,
     FileBytes,
     Fingerprint,
     GgufFacts,
@@ -167,7 +168,7 @@ class CalibrateResult(TypedDict):
     spread: Annotated[float, "standard deviation of log KL that stays unexplained"]
 
 
-class ExportResult(MeasureResult):
+class ExportResult(MeasureResult, EngineAgreement):
     """The measurement, and what was written. `bytes` are those of the folder's weights."""
 
     out: Annotated[str, "the folder that was written"]
@@ -175,7 +176,6 @@ class ExportResult(MeasureResult):
     sparse_bytes: CompactBytes
     to: NotRequired[Annotated[str, "the form, as --to has it"]]
     digest: NotRequired[Annotated[str, "of hf: SHA-256 of all weights, by name, shape and bits"]]
-    llamacpp: NotRequired[Annotated[dict[str, float], "of gguf: llama.cpp beside the model"]]
     masked: Annotated[bool, "full-size with zeros"]
     export_dtype: NotRequired[Annotated[str, "number format that was written"]]
     recipe: Annotated[dict[str, Any], "the recipe"]

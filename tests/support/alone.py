@@ -1,4 +1,4 @@
-"""One process of each kind for all the tests of a run: starting it takes longer than what a test asks of it."""
+"""One process of each kind for all tests of a run: starting it takes longer than what a test asks of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

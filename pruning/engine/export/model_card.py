@@ -26,11 +26,47 @@ for path in glob.glob("compact*.index.json"):
     text = open(path).read().replace('"compact-', '"model-')
     open(path.replace("compact", "model", 1), "w").write(text)"""
 
+# Beside a graph: all that writing text with it takes.
+GENERATE = """import numpy as np
+import onnxruntime
+from transformers import AutoTokenizer
+
+session = onnxruntime.InferenceSession("model.onnx")
+tokenizer = AutoTokenizer.from_pretrained(".")
+past = {
+    given.name: np.zeros((1, given.shape[1], 0, given.shape[3]), np.float32)
+    for given in session.get_inputs()
+    if given.name.startswith("past_key_values.")
+}
+names = [put.name for put in session.get_outputs()]
+tokens, read = tokenizer("Once upon a time")["input_ids"], 0
+for _ in range(20):
+    new, mask = np.array([tokens[read:]]), np.ones((1, len(tokens)), np.int64)
+    put = dict(zip(names, session.run(None, {"input_ids": new, "attention_mask": mask, **past})))
+    past = {name: put[name.replace("past_key_values", "present")] for name in past}
+    read = len(tokens)
+    tokens.append(int(put["logits"][0, -1].argmax()))
+print(tokenizer.decode(tokens))"""
+GRAPH = f"""
+
+## Running it
+
+`model.onnx` is the graph and `model.onnx_data` its weights; keep them together. One graph reads a prompt and
+writes token by token: what it puts out as `present.*` goes in as `past_key_values.*`, with no tokens at
+first. Batches may be padded on the left. The shapes of keys and values are those of the inputs, whatever
+`config.json` says of heads, for layers may have numbers of their own. Run in this folder, greedily:
+
+```python
+{GENERATE}
+```
+
+It computes in float32. Weights in another number format are converted once, when the graph is loaded."""
+
 
 @dataclass(frozen=True)
 class Written:
     """How a model is written: `form`, bytes of its weights as written and of the dense model's, and the
-    number formats of both. `by_layer`: layers differ in width.
+    number formats of both. `by_layer`: layers differ in width. `more`: a section of its own.
 
     "cut": what is pruned is cut out of the tensors; "zeros": it is zeros in them; "compact": bitmasks and
     the values that are kept.
@@ -42,6 +78,7 @@ class Written:
     dtype: str
     dense_dtype: str
     by_layer: bool = False
+    more: str = ""
 
 
 def _trained(recipe: Recipe, figures: dict[str, Any]) -> str:
@@ -95,7 +132,7 @@ All figures were measured on the text `{recipe.data.name}` ({counted(figures["to
 {questions}
 | weights, as written here | {written.size / 1e6:.1f} MB (dense: {written.dense / 1e6:.1f} MB) |
 | number format | {_format(written)} |
-{_FORMS[written.form]}{_BY_LAYER if written.by_layer else ""}
+{_FORMS[written.form]}{_BY_LAYER if written.by_layer else ""}{written.more}
 """
 
 

@@ -9,6 +9,7 @@ from pruning.errors import PruningError
 from pruning.planning.exports.llamacpp import gguf_reason, why_not_gguf, why_unknown
 from pruning.planning.exports.llm_compressor import modifier_of
 from pruning.planning.exports.model_facts import ModelFacts
+from pruning.planning.exports.onnx import onnx_reason, why_not_onnx
 from pruning.planning.exports.units import (
     Left,
     as_zeros,
@@ -246,6 +247,11 @@ def _why_not_gguf(wanted: Wanted) -> str | None:
     return why_not_gguf(wanted.facts, wanted.left)
 
 
+def _why_not_onnx(wanted: Wanted) -> str | None:
+    cut = unit_part(wanted.pruned) and not wanted.masked
+    return why_not_onnx(wanted.facts, wanted.left) if cut else None
+
+
 def _always(_: Wanted) -> None:
     return None
 
@@ -258,6 +264,7 @@ RULES: Mapping[str, Rule] = {
         _compact_nearest,
     ),
     "gguf": Rule(_why_not_gguf, lambda wanted: gguf_reason(wanted.facts, wanted.left), _alike),
+    "onnx": Rule(_why_not_onnx, lambda wanted: onnx_reason(wanted.facts, wanted.left), _alike),
     "recipe": Rule(_always, lambda _: "Prunescope opens it, and so does anyone who reads YAML.", _always),
     "script": Rule(
         _always, lambda _: "Python runs it where Prunescope is installed, and gets the same weights.", _always
@@ -266,4 +273,4 @@ RULES: Mapping[str, Rule] = {
     "llm-compressor": Rule(_why_not_llm_compressor, _llm_compressor_reason, _zeros),
 }
 # What can be written full-size with zeros instead of cut.
-MASKABLE = ("hf", "compact", "gguf")
+MASKABLE = ("hf", "compact", "gguf", "onnx")

@@ -14,6 +14,7 @@ FORM = {
     "hf": "Model folder",
     "compact": "Compact file",
     "gguf": "GGUF",
+    "onnx": "ONNX",
     "recipe": "Recipe",
     "script": "Python script",
     "report": "Report",

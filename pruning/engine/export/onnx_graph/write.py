@@ -75,8 +75,9 @@ def write_onnx(
 def _write_weights(graph: ir.Graph, weights: Weights, folder: Path) -> None:
     """Write what has no value yet to one file; *in place* the graph reads it from there.
 
-    All are in that file and none in the graph, which the format limits to 2 GB. They keep their number format:
-    where it is not float32 the graph begins with a conversion, which onnxruntime does once, when it loads.
+    All are in that file and none in the graph, which the format limits to 2 GB. They keep their number
+    format: where it is not float32 the graph begins with a conversion, which onnxruntime does once, when it
+    loads.
     """
     first = graph[0]
     with (folder / DATA).open("wb") as file:

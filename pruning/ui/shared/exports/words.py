@@ -10,6 +10,7 @@ WHAT_FORM = {
     "hf": "Any program opens it. Zeros take as much room as other numbers.",
     "compact": "One bit a weight and the values that stay. Prunescope opens it; others need it unpacked.",
     "gguf": "A file for llama.cpp, which opens it before it is called done.",
+    "onnx": "A graph for onnxruntime, which runs it before it is called done.",
     "recipe": "What was decided, in YAML, with what was measured.",
     "script": "A short Python file that prunes the model anew, to the very bits.",
     "report": "One HTML file: a first screen for everybody, then all figures, answers and how to repeat it.",
