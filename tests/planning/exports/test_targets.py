@@ -170,3 +170,19 @@ def test_the_nearest_plan_changes_only_what_has_to_change(
     assert found.nearest.plan == parse_settings(nearest, about.groups)
     assert words is None or found.nearest.changes == words
     assert light(target, Wanted(about, found.nearest.plan)).state != "cannot"
+
+
+def test_a_graph_holds_what_no_configuration_describes() -> None:
+    by_layer = light("onnx", wanted(facts(), "neurons@3=0.5", "heads@0-4=0.333333", "layers@7=1"))
+    assert by_layer.state == "loads"
+    assert "of a width of their own each" in by_layer.reason
+    gpt2 = facts(model_type="opt", hidden_size=64, num_attention_heads=8, num_key_value_heads=8)
+    assert light("hf", wanted(gpt2, "heads=0.125")).state == "cannot"
+    assert light("onnx", wanted(gpt2, "heads=0.125")).state == "loads"
+    uneven = light("onnx", wanted(facts(), "heads=0.222222"))
+    assert uneven.state == "cannot"
+    assert uneven.reason == light("hf", wanted(facts(), "heads=0.222222")).reason
+    assert uneven.nearest is not None
+    assert light("onnx", Wanted(facts(), uneven.nearest.plan)).state == "loads"
+    assert light("onnx", wanted(facts(), "heads=0.222222", masked=True)).state == "loads"
+    assert light("onnx", wanted(facts(), "up=0.5")).state == "loads"
