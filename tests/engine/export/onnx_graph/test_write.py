@@ -188,14 +188,8 @@ def test_what_onnxruntime_computes_otherwise_is_not_kept(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_family_that_cannot_be_traced_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from pruning.engine.export.onnx_graph import trace
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise ValueError("data-dependent\nand more")
-
-    monkeypatch.setattr(trace.torch.onnx, "export", refuse)
-    monkeypatch.setattr(write, "trace", trace.trace)
-    with pytest.raises(PruningError, match=r"No ONNX graph can be made of OPTForCausalLM: data-dependent\."):
-        written(tiny_model("opt"), tmp_path / "out")
+def test_positions_that_are_scaled_by_the_length_of_the_text_are_refused(tmp_path: Path) -> None:
+    rope = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 4.0}
+    with pytest.raises(PruningError, match=r"torch cannot trace LlamaForCausalLM .*Export to hf instead"):
+        written(tiny_model("llama", rope_parameters=rope, num_attention_heads=2), tmp_path / "out", Removal())
     assert not list(tmp_path.iterdir())
