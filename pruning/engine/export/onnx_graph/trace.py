@@ -93,8 +93,8 @@ def trace(weights: Weights) -> ir.Model:
     except Exception as error:  # each family fails in its own way
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise PruningError(
-            f"torch cannot trace {type(skeleton).__name__} as a graph that holds for any length ({why}). Export "
-            "to hf instead."
+            f"torch cannot trace {type(skeleton).__name__} as a graph that holds for any length ({why}). "
+            "Export to hf instead."
         ) from error
     graph: ir.Model = program.model
     return graph
