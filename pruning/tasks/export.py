@@ -58,9 +58,8 @@ def export_model(
     written is smaller, unless it is to be `masked`: full-size, with zeros. `to` is "hf", a folder that
     from_pretrained loads, or "compact", one with bitmasks and kept values, or "gguf", one with a file for
     llama.cpp, or "onnx", one with a graph for onnxruntime, or words: "recipe", "script", "report",
-    "llm-compressor". Of `formats` `export_dtype` is the
-    number format that is written, by default the checkpoint's own, and `quantize` that of a GGUF file, by
-    default f16.
+    "llm-compressor". Of `formats` `export_dtype` is the number format that is written, by default the
+    checkpoint's own, and `quantize` that of a GGUF file, by default f16.
     Raises PruningError before anything is done where a form cannot be written, see
     `pruning.planning.exports.targets`.
     """
