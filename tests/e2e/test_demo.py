@@ -31,7 +31,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of the bundled text as a user's own file: enough for a map, and read in far less time."""
     documents = [path.read_text() for path in sorted(asset("corpus").glob("*/*.txt"))]
     path = tmp_path_factory.mktemp("text") / "own.txt"
-    path.write_text("\n\n".join(document[:300] for document in documents))
+    path.write_text("\n\n".join(document[:160] for document in documents))
     return path
 
 
