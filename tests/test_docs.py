@@ -9,7 +9,7 @@ import click
 import pytest
 
 import pruning
-from pruning.benchmarks.tables import TABLES
+from pruning.benchmarks.markdown import TABLES
 from pruning.cli import main
 
 ROOT = Path(__file__).parents[1]

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from pruning.benchmarks import tables
+from pruning.benchmarks.tables import NOTHING, Figure, Result, percent, times
 from pruning.engine.architecture.units import Removal, Units
 from pruning.engine.evaluation.timing import Race, race
 from pruning.engine.export.gguf.racing import racing_in_llama_cpp
@@ -27,6 +29,9 @@ MIXED = "mixed"
 SINGLE_PLANS, MIXED_PLANS = 8, 10
 MOST, MOST_LAYERS = 0.7, 0.3
 ROUNDS = 10
+# What a median and the worst error may be at most, in PyTorch and in llama.cpp.
+WANTED = {"median": "at most 5 %", "worst": "at most 12 %"}
+WANTED_IN_LLAMA_CPP = {"median": "at most 7 %", "worst": NOTHING}
 Row = dict[str, Any]
 
 
@@ -141,3 +146,36 @@ def _removal(units: Units, counts: Mapping[Group, int]) -> Removal:
     return removal_of(
         units, {(layer, kind): first_of(units, layer, kind, n) for (layer, kind), n in counts.items() if n}
     )
+
+
+def latency_tables(result: Result, wanted: Mapping[str, str] = WANTED) -> list[str]:
+    """The errors of the forecast, and every plan's measured speed beside it."""
+    figures = [
+        Figure("median_error", "median error of the forecast speed-up", percent(1)),
+        *(
+            Figure(f"{which}_error_{part}{mode}", f"{which} error, {of}{words}", percent(1), at_most)
+            for part, of in (("", ""), ("mixed_", "mixed plans, "))
+            for mode, words in (("prefill", "reading"), ("decode", "writing"))
+            for which, at_most in wanted.items()
+        ),
+        Figure("worst_error", "worst error of all", percent(1)),
+    ]
+    rows = [
+        (
+            row["kind"],
+            _said(row),
+            row["mode"],
+            times(row["measured"]),
+            times(row["forecast"]),
+        )
+        for row in result["rows"]
+    ]
+    header = ("units", "pruned", "mode", "measured", "forecast")
+    return [tables.figure_table(result, figures), tables.table(header, rows)]
+
+
+def _said(row: Result) -> str:
+    """What of a raced model was pruned: one kind's share, or each kind's of a mixed plan."""
+    if row["kind"] != "mixed":
+        return percent()(row["units_gone"])
+    return ", ".join(f"{kind.replace('_', ' ')} {percent()(share)}" for kind, share in row["gone"].items())

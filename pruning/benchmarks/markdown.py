@@ -5,19 +5,28 @@ by people and is left alone.
 """
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from pruning import __version__
 from pruning.benchmarks.exports import exports_tables
+from pruning.benchmarks.latency import WANTED_IN_LLAMA_CPP, latency_tables
 from pruning.benchmarks.mixed.table import mixed_tables
 from pruning.benchmarks.tables import TABLES as SHORTER
 from pruning.benchmarks.tables import Result
 from pruning.errors import PruningError
 from pruning.files import write_text
 
-TABLES = {**SHORTER, "mixed": mixed_tables, "exports": exports_tables}
+TABLES: dict[str, Callable[[Result], list[str]]] = {
+    **SHORTER,
+    "mixed": mixed_tables,
+    "latency": latency_tables,
+    "latency-llamacpp": partial(latency_tables, wanted=WANTED_IN_LLAMA_CPP),
+    "exports": exports_tables,
+}
 
 
 @dataclass(frozen=True)

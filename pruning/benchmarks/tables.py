@@ -225,38 +225,6 @@ def _solver(result: Result) -> list[str]:
     return [figure_table(result, figures), table(header, rows)]
 
 
-def _latency(result: Result) -> list[str]:
-    figures = [
-        Figure("median_error", "median error of the forecast speed-up", percent(1)),
-        *(
-            Figure(f"{which}_error_{part}{mode}", f"{which} error, {of}{words}", percent(1), wanted)
-            for part, of in (("", ""), ("mixed_", "mixed plans, "))
-            for mode, words in (("prefill", "reading"), ("decode", "writing"))
-            for which, wanted in (("median", "at most 5 %"), ("worst", "at most 12 %"))
-        ),
-        Figure("worst_error", "worst error of all", percent(1)),
-    ]
-    rows = [
-        (
-            row["kind"],
-            _gone(row),
-            row["mode"],
-            times(row["measured"]),
-            times(row["forecast"]),
-        )
-        for row in result["rows"]
-    ]
-    header = ("units", "pruned", "mode", "measured", "forecast")
-    return [figure_table(result, figures), table(header, rows)]
-
-
-def _gone(row: Result) -> str:
-    """What of a raced model was pruned: one kind's share, or each kind's of a mixed plan."""
-    if row["kind"] != "mixed":
-        return percent()(row["units_gone"])
-    return ", ".join(f"{kind.replace('_', ' ')} {percent()(share)}" for kind, share in row["gone"].items())
-
-
 def _ui(result: Result) -> list[str]:
     shapes = ("30x5", "80x5")
     rows = [
@@ -294,6 +262,5 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "structured": _structured,
     "verdict": _verdict,
     "solver": _solver,
-    "latency": _latency,
     "ui": _ui,
 }

@@ -18,6 +18,7 @@ from pruning.benchmarks.result_types import (
 )
 from pruning.cli.options import data_option, engine_options, errors_as_sentences, model_options, prints
 from pruning.cli.run import figures, finish, load, terminal_progress
+from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def bench_latency(model: str, engine: str, quantize: str, how: dict[str, Any], m
         result = benches.bench_latency(Session(loaded, Store(), progress=progress), engine, quantize)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
-    _publish(markdown, "latency", result, loaded)
+    _publish(markdown, "latency" if engine == PYTORCH else f"latency-{engine}", result, loaded)
 
 
 @prints(ExportsBench)

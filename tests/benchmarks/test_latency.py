@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pruning.benchmarks import latency as bench
-from pruning.benchmarks.tables import NOTHING, TABLES
+from pruning.benchmarks.markdown import TABLES
+from pruning.benchmarks.tables import NOTHING
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.architecture.units import find_units
 from pruning.engine.evaluation import timing
