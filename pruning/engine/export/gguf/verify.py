@@ -70,7 +70,7 @@ def check_written(
     strict = file.exact and written.exact(_FULL)
     wrong = strict and figures["farthest"] > STRICT
     if wrong or not _near(figures, written.exact(_EXACT), sum(len(row["ours"]) for row in rows)):
-        raise _differs(figures)
+        raise differs(figures, file.vocabulary)
     return {name: value for name, value in figures.items() if name not in _BESIDE}
 
 
@@ -121,10 +121,17 @@ def _near(figures: dict[str, float], exact: bool, tokens: int) -> bool:
     return near and apart <= PERPLEXITY + chance
 
 
-def _differs(figures: dict[str, float]) -> PruningError:
+def differs(figures: dict[str, float], vocabulary: int) -> PruningError:
+    """The error for a file that predicts something else; a model worse than chance is told apart."""
+    why = "Please report this with the model's name."
+    if figures["own_perplexity"] > vocabulary:
+        why = (
+            f"Pruned like this the model is worse than guessing among its {vocabulary:,} tokens, and what is "
+            "left of it changes with every rounding. Prune less, or choose --quantize f32."
+        )
     return PruningError(
         f"llama.cpp predicts something else with the written file: log-probabilities are "
         f"{figures['log_probability_error']:.3g} apart, {figures['farthest']:.3g} at the most, perplexity is "
         f"{figures['perplexity']:.5g} where the model has {figures['own_perplexity']:.5g}. Nothing was kept. "
-        "Please report this with the model's name."
+        f"{why}"
     )

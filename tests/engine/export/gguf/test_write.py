@@ -231,3 +231,9 @@ def test_a_model_computes_with_other_values_and_has_its_own_again(unchanged: Any
 def test_commands_offer_the_formats_that_are_written() -> None:
     assert tuple(FORMATS) == NUMBERS
     assert TIMED in NUMBERS
+
+
+def test_a_model_worse_than_guessing_is_told_from_a_wrong_file() -> None:
+    figures = {"log_probability_error": 3.75, "farthest": 17.3, "perplexity": 1.27e6, "own_perplexity": 1.2e6}
+    assert "worse than guessing among its 49,152 tokens" in str(verify.differs(figures, 49152))
+    assert "report this" in str(verify.differs({**figures, "own_perplexity": 36.0}, 49152))
