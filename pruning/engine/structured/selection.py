@@ -35,9 +35,9 @@ class UnitRemoval:
 
 def unit_counts(units: Units, plan: Plan, round_to: int | None = None) -> dict[Group, int]:
     """How many units of each (layer, kind) the plan prunes, see `units_gone`; those that lose none are left
-    out, and so are whole layers."""
+    out, and so are whole layers. `round_to` is about neurons alone."""
     counts = {
-        (layer, kind): units_gone(units.totals(kind)[layer], level, round_to)
+        (layer, kind): units_gone(units.totals(kind)[layer], level, round_to if kind == "neurons" else None)
         for (layer, kind), level in plan.items()
         if kind in COLUMN_KIND
     }

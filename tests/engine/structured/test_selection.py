@@ -26,6 +26,7 @@ from pruning.engine.structured.selection import (
     unit_counts,
 )
 from pruning.errors import PruningError
+from pruning.planning.recipe.mix import in_whole_units
 from pruning.planning.recipe.plan import Group
 from tests.support.tiny import FAMILIES, HEADS, INNER, LAYERS, VOCABULARY, tiny_model
 
@@ -56,6 +57,10 @@ def test_levels_become_counts_and_one_unit_stays() -> None:
     units = find_units(model, find_groups(model))
     assert unit_counts(units, {(0, "neurons"): 0.25, (1, "neurons"): 0.001}) == {(0, "neurons"): 16}
     assert unit_counts(units, {(0, "heads"): 0.5, (1, "heads"): 0.95}) == {(0, "heads"): 2, (1, "heads"): 3}
+    mixed = {(0, "neurons"): 0.3, (0, "heads"): 0.5}
+    assert unit_counts(units, mixed, 32) == {(0, "neurons"): 32, (0, "heads"): 2}, "heads are not rounded"
+    as_planned = in_whole_units(mixed, {kind: units.totals(kind) for _, kind in mixed}, 32)
+    assert as_planned == {(0, "neurons"): 0.5, (0, "heads"): 0.5}, "as pages, sizes and lights have it"
     assert unit_counts(units, {(0, "kv_groups"): 0.5, (2, "kv_groups"): 0.9}) == {
         (0, "kv_groups"): 1,
         (2, "kv_groups"): 1,
