@@ -111,6 +111,8 @@ def _row(session: Session, case: Case, scratch: Path, dense: Path) -> Row:
         row |= _speed(session, scratch, dense)
     for name in ("hf", *NUMBERS):
         shutil.rmtree(scratch / name)
+        # Nobody is to find among the written models what is gone.
+        session.store.remove("export", {"fingerprint": session.loaded.computed, "out": str(scratch / name)})
     return row
 
 

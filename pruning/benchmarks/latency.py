@@ -14,9 +14,9 @@ from pruning.benchmarks.tables import NOTHING, Figure, Result, percent, times
 from pruning.engine.architecture.units import Removal, Units
 from pruning.engine.evaluation.timing import Race, race
 from pruning.engine.export.gguf.racing import racing_in_llama_cpp
-from pruning.engine.models.gguf.numbers import block_of
 from pruning.engine.structured.selection import first_of, removal_of
 from pruning.engine.structured.surgery import smaller
+from pruning.planning.cost.gguf_size import BLOCKS
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
 from pruning.planning.exports.llamacpp import PYTORCH, TIMED
 from pruning.planning.recipe.plan import Group, Plan
@@ -44,7 +44,7 @@ def bench_latency(session: Session, engine: str = PYTORCH, quantize: str = TIMED
     the engine "llamacpp" all are GGUF files with the numbers `quantize`, and neurons fill their blocks.
     """
     table = LatencyTable.from_dict(latency(session, True, engine, quantize))
-    block = 1 if engine == PYTORCH else block_of(quantize)
+    block = 1 if engine == PYTORCH else BLOCKS[quantize][0]
     units, rng = units_of(session, "heads"), np.random.default_rng(3)
     kinds = [*(KINDS[number % 4] for number in range(SINGLE_PLANS)), *([MIXED] * MIXED_PLANS)]
     rows: list[Row] = []

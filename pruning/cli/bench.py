@@ -1,5 +1,6 @@
 """The benches."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,6 +24,7 @@ from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
     from pruning.engine.models.load import Loaded
+    from pruning.tasks import Session
 
 
 @click.group()
@@ -55,6 +57,17 @@ def _publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "L
     publish(markdown, name, result, origin)
 
 
+def _run(
+    model: str, how: dict[str, Any], run: Callable[["Session"], dict[str, Any]], data: str = "demo"
+) -> tuple[dict[str, Any], "Loaded"]:
+    """What a bench returns of a model, which is loaded for it, and the model."""
+    from pruning.tasks import Session
+
+    with terminal_progress() as progress:
+        loaded = load(model, how, progress)
+        return run(Session(loaded, Store(), data, progress)), loaded
+
+
 @prints(MapBench)
 @bench.command("map")
 @click.argument("model", default="demo")
@@ -64,11 +77,8 @@ def _publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "L
 def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
     from pruning.benchmarks import map as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_map(Session(loaded, Store(), progress=progress))
+    result, loaded = _run(model, how, benches.bench_map)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     _publish(markdown, "map", result, loaded)
@@ -87,12 +97,8 @@ def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
 def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what half of the weights cost, by magnitude, Wanda, SparseGPT and our best recipe."""
     from pruning.benchmarks import methods as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        session = Session(loaded, Store(), data, progress)
-        result = benches.bench_masks(session, sparsity)
+    result, loaded = _run(model, how, lambda session: benches.bench_masks(session, sparsity), data)
     finish(result, figures(result, {key: key for key, value in result.items() if isinstance(value, float)}))
     _publish(markdown, "masks", result, loaded)
 
@@ -107,11 +113,8 @@ def bench_masks(model: str, sparsity: float, data: str, how: dict[str, Any], mar
 def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure what a fifth of the neurons, and two of nine heads, cost by method."""
     from pruning.benchmarks import methods as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_structured(Session(loaded, Store(), data, progress))
+    result, loaded = _run(model, how, benches.bench_structured, data)
     lines = [
         f"{row['structure']:<8} {row['method']:<16} KL {row['kl']:.4f}  perplexity {row['perplexity']:.1f}"
         for row in result["rows"]
@@ -131,11 +134,8 @@ def bench_structured(model: str, data: str, how: dict[str, Any], markdown: str |
 def bench_verdict(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Measure how plans of many kinds answer, with the verdict on each; what was measured is used again."""
     from pruning.benchmarks import methods as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_verdict(Session(loaded, Store(), data, progress))
+    result, loaded = _run(model, how, benches.bench_verdict, data)
     finish(result, [line for row in result["rows"] for line in _behaving(row)])
     _publish(markdown, "verdict", result, loaded)
 
@@ -164,11 +164,8 @@ def _behaving(row: dict[str, Any]) -> list[str]:
 def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Time the solver, and measure its plans beside uniform levels, OWL and greedy steps."""
     from pruning.benchmarks import solver as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_solver(Session(loaded, Store(), data, progress))
+    result, loaded = _run(model, how, benches.bench_solver, data)
     lines = [
         f"{row['case']:<14} {row['method']:<8} sparsity {row['sparsity']:.4f}  measured KL {row['kl']:.4f}  "
         f"forecast {row['forecast']:.4f}"
@@ -189,12 +186,9 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
 def bench_forecast(model: str, mixed: bool, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
     from pruning.benchmarks.forecast import bench as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        cases = benches.MIXED_CASES if mixed else benches.CASES
-        result = benches.bench_forecast(Session(loaded, Store(), data, progress), cases)
+    cases = benches.MIXED_CASES if mixed else benches.CASES
+    result, loaded = _run(model, how, lambda session: benches.bench_forecast(session, cases), data)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {row['recipes']:>3} recipes  median error {row['median_error']:6.1%}  "
@@ -221,11 +215,8 @@ def bench_mixed(model: str, data: str, how: dict[str, Any], markdown: str | None
     stopped goes on where it was.
     """
     from pruning.benchmarks.mixed import bench as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_mixed(Session(loaded, Store(), data, progress))
+    result, loaded = _run(model, how, benches.bench_mixed, data)
     lines = [
         f"{row['case']:<16} {row['method']:<22} KL {row['kl']:.4f}  reached {row['reached']:.3f}"
         + ("" if row["meets"] else "  falls short")
@@ -260,11 +251,8 @@ def bench_ui(markdown: str | None) -> None:
 def bench_latency(model: str, engine: str, quantize: str, how: dict[str, Any], markdown: str | None) -> None:
     """Race really narrower models against the dense one, and compare with the forecast from the table."""
     from pruning.benchmarks import latency as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_latency(Session(loaded, Store(), progress=progress), engine, quantize)
+    result, loaded = _run(model, how, lambda session: benches.bench_latency(session, engine, quantize))
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     _publish(markdown, "latency" if engine == PYTORCH else f"latency-{engine}", result, loaded)
@@ -280,11 +268,12 @@ def bench_latency(model: str, engine: str, quantize: str, how: dict[str, Any], m
 def bench_exports(model: str, data: str, how: dict[str, Any], markdown: str | None) -> None:
     """Write plans of every kind, and race what was written in PyTorch and in llama.cpp."""
     from pruning.benchmarks import exports as benches
-    from pruning.tasks import Session
 
-    with terminal_progress() as progress:
-        loaded = load(model, how, progress)
-        result = benches.bench_exports(Session(loaded, Store(), data, progress))
-    lines = [f"{row['plan']:<42} decode in llama.cpp {row['llamacpp_decode']}" for row in result["rows"]]
+    result, loaded = _run(model, how, benches.bench_exports, data)
+    lines = [
+        f"{row['plan']:<42} writes {row['llamacpp_decode']:.2f} times as fast in llama.cpp"
+        for row in result["rows"]
+        if row["llamacpp_decode"] is not None
+    ]
     finish(result, [*lines, *figures(result, {key: key for key in result if key != "rows"})])
     _publish(markdown, "exports", result, loaded)

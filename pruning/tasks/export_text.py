@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pruning.engine.architecture.groups import Part
-from pruning.engine.export.folder import aside, explained
+from pruning.engine.export.new_folder import new_folder
 from pruning.errors import PruningError
 from pruning.planning.exports import llm_compressor
 from pruning.planning.exports import script as scripts
@@ -44,12 +44,11 @@ def export_text(
     """
     figures = figures_of(session, spec, request.recovery)
     to, masked = how["to"], how["masked"]
-    with explained(folder), aside(folder, TEXT_BYTES) as draft:
+    with new_folder(folder, TEXT_BYTES) as draft:
         session.stage("save", "Writing it")
         (draft / RECIPE).write_text(request.dumps(), encoding="utf-8")
         file = TEXTS[to](session, request, spec, draft, masked)
         (draft / "README.md").write_text(text_card(request, figures, file), encoding="utf-8")
-        os.replace(draft, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     value = {**figures, "out": str(folder), "verified": True, "bytes": size, "sparse_bytes": figures["bytes"]}
     return value | {"to": to, "masked": masked, "recipe": request.to_dict()}

@@ -31,6 +31,7 @@ def test_plans_are_written_opened_and_raced(session: Session, monkeypatch: pytes
     )
     assert found["reached_least"] == cut["reached"]
     assert found["speed_met"] is True
+    assert not session.store.find("export"), "nor does the workspace say that there are such models"
     assert not list(Path(session.store.root).glob("**/*.gguf")), "only the figures are kept"
     text = "\n".join(exports_tables(found))
     assert "half of the neurons" in text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from pruning.engine.export import compact
+from pruning.engine.export import compact, new_folder
 from pruning.engine.export import folder as exporting
 from pruning.engine.export.model_card import UNPACK
 from pruning.engine.models.load import Loaded, load
@@ -95,7 +95,7 @@ def test_a_failed_export_leaves_nothing(
 
         monkeypatch.setattr(exporting, "write_files", write_other)
     elif failure == "full":
-        monkeypatch.setattr(exporting, "SPARE_BYTES", 10**18)
+        monkeypatch.setattr(new_folder, "SPARE_BYTES", 10**18)
     else:
 
         def no_space(*_: Any, **__: Any) -> None:
@@ -113,8 +113,8 @@ def test_a_failed_export_leaves_nothing(
 KILLED = """
 import os, sys
 from pathlib import Path
-from pruning.engine.export import folder
-with folder.aside(Path(sys.argv[1]), 1) as draft:
+from pruning.engine.export.new_folder import new_folder
+with new_folder(Path(sys.argv[1]), 1) as draft:
     (draft / "model.safetensors").write_bytes(b"half")
     os.kill(os.getpid(), 9)
 """

@@ -92,3 +92,14 @@ def test_the_number_format_of_a_folder_is_chosen(open_page: Open, store: Store, 
     assert float(before.split()[0]) == pytest.approx(2 * float(metric(app, "Model folder").split()[0]), 0.01)
     app.button(key="export_start").click().run()
     assert asked[-1]["arguments"]["export_dtype"] == "bfloat16"
+
+
+def test_a_graph_says_what_it_takes(open_page: Open, store: Store, asked: list[dict]) -> None:
+    ready(store)
+    app = open_page("export", model="demo", plan="heads=0.333333")
+    app.radio(key="export_form").set_value("onnx").run()
+    assert not app.exception
+    assert "onnxruntime opens it" in text_of(app)
+    assert metric(app, "Graph and weights") == "512 MB"
+    app.button(key="export_start").click().run()
+    assert asked[-1]["arguments"]["to"] == "onnx"

@@ -17,16 +17,14 @@ from transformers import AutoTokenizer
 
 from pruning.engine.export.folder import (
     Sample,
-    appear,
-    aside,
     bits,
     check,
     check_tokens,
     expected_of,
-    explained,
     write_files,
 )
 from pruning.engine.export.loaded_alone import digest
+from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.safetensors_file import Entry, write_safetensors
 from pruning.engine.export.weights import Pruned, Weights
 from pruning.engine.models.compact import load_compact, read
@@ -61,7 +59,7 @@ def write_compact(
     out = out.expanduser().absolute()
     weights = Weights.of(pruned)
     # The ordinary files are written first; each is removed once it is packed.
-    with explained(out), aside(out, 2 * sum(entry.nbytes for entry in weights.entries())) as folder:
+    with new_folder(out, 2 * sum(entry.nbytes for entry in weights.entries())) as folder:
         write_files(weights, folder, texts, step)
         step("save", "Packing the weights")
         pack(folder)
@@ -73,7 +71,6 @@ def write_compact(
         check(expected, digests, logits, sample.dense)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         check_tokens(pruned, sample, tokenizer)
-        appear(folder, out)
     return sum(path.stat().st_size for path in out.glob(f"{COMPACT}*.safetensors"))
 
 
@@ -120,7 +117,7 @@ def unpack(folder: Path, out: Path, step: Callable[[str], None] = lambda note: N
     for path in checkpoint.weights:
         safetensors_shapes(path)
     out = out.expanduser().absolute()
-    with explained(out), aside(out, sum(map(_unpacked_bytes, checkpoint.weights))) as draft:
+    with new_folder(out, sum(map(_unpacked_bytes, checkpoint.weights))) as draft:
         step("Unpacking the weights")
         for path in checkpoint.weights:
             save_file(read(path), draft / _renamed(path.name, COMPACT, _ORDINARY), {"format": "pt"})
@@ -128,7 +125,6 @@ def unpack(folder: Path, out: Path, step: Callable[[str], None] = lambda note: N
         for path in folder.iterdir():
             if path.is_file() and not path.name.startswith(f"{COMPACT}"):
                 (draft / path.name).write_bytes(path.read_bytes())
-        appear(draft, out)
     return sum(path.stat().st_size for path in out.glob(f"{_ORDINARY}*.safetensors"))
 
 

@@ -1,23 +1,18 @@
 """A pruned model as a folder that from_pretrained loads: written aside, loaded again, compared, moved."""
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
-from safetensors import SafetensorError
 from transformers.dynamic_module_utils import custom_object_save
 
 from pruning.engine.architecture.equivalence import TOLERANCES, relative_error, same_values
 from pruning.engine.architecture.forward import device_of
 from pruning.engine.export.fresh_process import load_alone
+from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.per_layer import MODULE, modelling_file
 from pruning.engine.export.safetensors_file import sharded, write_safetensors
 from pruning.engine.export.weights import Pruned, Weights, as_written
@@ -26,8 +21,6 @@ from pruning.errors import PruningError
 SINGLE = "model.safetensors"
 # The most bytes of one weight file.
 SHARD = 5 * 10**9
-PARTIAL = ".part"
-SPARE_BYTES = 64 * 2**20
 # What a bit pattern is read as, by bytes of an element.
 BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -78,7 +71,7 @@ def write_model(
     """
     out = out.expanduser().absolute()
     weights = Weights.of(pruned)
-    with explained(out), aside(out, sum(entry.nbytes for entry in weights.entries())) as folder:
+    with new_folder(out, sum(entry.nbytes for entry in weights.entries())) as folder:
         write_files(weights, folder, texts, step)
         step("verify", "Loading the written model in a process of its own and comparing it")
         expected = expected_of(weights, sample)
@@ -93,7 +86,6 @@ def write_model(
                 "was kept. Please report this with the model's name."
             )
         check_tokens(pruned, sample, lambda _: said["tokens"])
-        appear(folder, out)
     return sum(path.stat().st_size for path in out.glob("*.safetensors"))
 
 
@@ -199,66 +191,3 @@ def check_tokens(pruned: Pruned, sample: Sample, tokenizer: Callable[[str], Any]
 def bits(tensor: torch.Tensor) -> torch.Tensor:
     """The bit pattern of each value, in integers: -0.0 is not 0, and what is no number equals itself."""
     return tensor.contiguous().view(BITS[tensor.element_size()])
-
-
-@contextmanager
-def aside(out: Path, needed: int) -> Iterator[Path]:
-    """A temporary folder beside `out`, with room for `needed` bytes; deleted in the end unless moved.
-
-    Raises PruningError where `out` exists or the disk has too little room.
-    """
-    if out.exists():
-        raise PruningError(f"{out} exists already. Choose another name or remove it first.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(out.parent).free
-    if free < needed + SPARE_BYTES:
-        raise PruningError(
-            f"The disk of {out.parent} has {free / 1e9:.2f} GB left and the model takes "
-            f"{needed / 1e9:.2f} GB. Make room or choose another folder."
-        )
-    _sweep(out.parent)
-    prefix = f".{out.name}.{os.getpid()}."
-    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=out.parent))
-    try:
-        folder.chmod(0o755)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(place: Path) -> None:
-    """Remove what processes left there that were killed while they wrote."""
-    for path in place.glob(f".*{PARTIAL}"):
-        writer = path.name.removesuffix(PARTIAL).split(".")[-2:-1]
-        if writer and writer[0].isdigit() and not psutil.pid_exists(int(writer[0])):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def appear(folder: Path, out: Path) -> None:
-    """Give a folder that is complete its name, once all of it is on the disk."""
-    for path in (*folder.iterdir(), folder):
-        _to_disk(path)
-    os.replace(folder, out)
-    _to_disk(out.parent)
-
-
-def _to_disk(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # folders cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def explained(out: Path) -> Iterator[None]:
-    """Errors of the disk as a PruningError that names `out`."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise PruningError(
-            f"The model could not be written to {out}: {reason}. Nothing was left behind."
-        ) from None

@@ -1,6 +1,6 @@
 """How large a GGUF file would be, worked out from a model's parts. No torch.
 
-`pruning.engine.models.gguf.numbers` decides tensor by tensor; tests hold this to files that were written.
+Which format a matrix takes is decided here, for the writer too; tests hold the sizes to written files.
 """
 
 from pruning.planning.cost.parts import Parts, without
@@ -31,15 +31,22 @@ def gguf_weight_bytes(parts: Parts, plan: Plan, numbers: str, round_to: int | No
     hidden = next(columns for (_, kind), (_, columns) in parts.shapes.items() if kind == "qkv")
     groups = sum(rows * row_bytes(columns, numbers) for rows, columns in left.shapes.values())
     # Every word has a row in the head, and as wide a one in the embedding; what else is looked up are places.
-    words = row_bytes(hidden, "q8_0" if numbers in _FOUR_BITS else numbers) * (left.head // hidden)
+    words = row_bytes(hidden, of_words(numbers)) * (left.head // hidden)
     places = left.embedding - left.head
     return groups + words * (1 if left.tied else 2) + _VECTOR_BYTES * (places + left.rest)
 
 
 def row_bytes(columns: int, numbers: str) -> int:
     """Bytes of a row of a matrix."""
-    for name in (numbers, *_WIDER):
-        block, size = BLOCKS[name]
-        if columns % block == 0:
-            break
+    block, size = BLOCKS[fitting(columns, numbers)]
     return columns // block * size
+
+
+def fitting(columns: int, numbers: str) -> str:
+    """The format of a matrix with so many columns: `numbers`, or a wider one whose blocks they fill."""
+    return next(name for name in (numbers, *_WIDER) if columns % BLOCKS[name][0] == 0)
+
+
+def of_words(numbers: str) -> str:
+    """The format of embedding and head, where errors count most: 8 bits where the rest has 4."""
+    return "q8_0" if numbers in _FOUR_BITS else numbers

@@ -7,7 +7,7 @@ from pruning.planning.exports.model_facts import ModelFacts
 from pruning.planning.exports.units import Left, why_not_alike, why_not_even
 
 # What writes graphs and runs them: the extra `onnx`.
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = ("onnx", "onnx_ir", "onnxscript", "onnxruntime")
 
 
 def missing() -> list[str]:

@@ -14,6 +14,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
+from pruning.planning.exports.llamacpp import PYTORCH, TIMED
 from pruning.resources import asset
 from pruning.ui.data import queries, requests, session, written
 from pruning.ui.shared import preload
@@ -122,7 +123,7 @@ def heading(
             facts, name = model.facts, format.short(session.current().model)
             st.caption(
                 f":material/deployed_code: {name} · {format.count(facts['parameters'])} parameters · "
-                f"{counted(model.layers, 'layer')} · {facts['dtype']} on {facts['device']}",
+                f"{counted(model.layers, 'layer')} · {facts['dtype']} on {facts['device']}{_timed_in()}",
                 text_alignment="right",
             )
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
@@ -138,6 +139,11 @@ def heading(
                 key="next_step",
             ):
                 st.switch_page(PAGES[next_page].script)
+
+
+def _timed_in() -> str:
+    """What times are of, where that is not what the model is loaded in."""
+    return "" if queries.engine() == PYTORCH else f" · times: llama.cpp, {TIMED}"
 
 
 def glossary(entries: Mapping[str, str]) -> None:

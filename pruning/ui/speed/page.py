@@ -69,9 +69,10 @@ def _timing(table: LatencyTable | None, numbers: str, busy: bool) -> None:
             "really narrower, in turns, some minutes in all. It is done once and kept."
         )
     else:
+        on = f", {format.plain(table.device)}" if queries.engine() == PYTORCH else ""
         st.markdown(
             f"{labels.MEASURED} :small[In **{numbers}**, {_when(table)} on {format.plain(table.machine)}, "
-            f"{counted(table.threads, 'thread')}, {format.plain(table.device)}. Medians. "
+            f"{counted(table.threads, 'thread')}{on}. Medians. "
             f"By chance a speed-up may be off by ± {format.percent(max(table.spread.values()), 1)}.]"
         )
     page_frame.submit_button(

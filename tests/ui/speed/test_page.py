@@ -73,9 +73,12 @@ def test_llama_cpp_is_timed_and_shown_apart(
     assert asked[0]["arguments"] == {"engine": "llamacpp"}
     put_llama_cpp(store, timed)
     assert "300 ms" in {metric.value for metric in opened(open_page).metric}
+    assert "times:" not in text_of(opened(open_page))
     app = opened(open_page, engine="llamacpp")
     assert "111 ms" in {metric.value for metric in app.metric}
     assert app.segmented_control(key="engine").value == "llamacpp"
+    assert "times: llama.cpp, q8_0" in text_of(app), "at the head of every page"
+    assert "llamacpp" not in text_of(app), "a name of ours"
     monkeypatch.setattr(queries, "installed", lambda: False)
     monkeypatch.setattr(engines, "installed", lambda: False)
     app = opened(open_page, engine="llamacpp")

@@ -1,7 +1,6 @@
 """A model as a folder with one GGUF file, its recipe and its card; it appears once llama.cpp agrees."""
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from pruning.engine.export.folder import aside, explained
 from pruning.engine.export.gguf.hyperparameters import add_hyperparameters
 from pruning.engine.export.gguf.pre_tokenizer import choose
 from pruning.engine.export.gguf.tokenizer import add_tokenizer
 from pruning.engine.export.gguf.verify import check_written
+from pruning.engine.export.new_folder import new_folder
 from pruning.engine.llamacpp.engine import LlamaCpp, llama_cpp
 from pruning.engine.models.gguf.layout import Layout, layout_of
 from pruning.engine.models.gguf.numbers import FILE_TYPES, Kind, bytes_of, kind_of, stored
@@ -62,7 +61,7 @@ class GgufFormat:
         """
         out = out.expanduser().absolute()
         tensors = self._tensors(model, layout_of(model))
-        with explained(out), llama_cpp() as engine, aside(out, self.size(model)) as folder:
+        with llama_cpp() as engine, new_folder(out, self.size(model)) as folder:
             path = folder / f"{out.name}-{self.numbers}.gguf"
             step("save", "Writing the GGUF file")
             self.write_file(path, model, tokenizer, engine, choose(engine, tokenizer, folder))
@@ -72,7 +71,6 @@ class GgufFormat:
             agreement = check_written(
                 engine, path, model, tokenizer, sample, [tensor for tensor, _ in tensors]
             )
-            os.replace(folder, out)
         return {"bytes": (out / path.name).stat().st_size, **agreement}
 
     def write_file(

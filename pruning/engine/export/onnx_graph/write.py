@@ -11,13 +11,11 @@ from transformers import AutoTokenizer
 
 from pruning.engine.export.folder import (
     Sample,
-    appear,
-    aside,
     check_tokens,
     expected_logits,
-    explained,
     write_beside,
 )
+from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.onnx_graph.trace import trace
 from pruning.engine.export.onnx_graph.verify import check_runs
 from pruning.engine.export.safetensors_file import as_bytes
@@ -57,7 +55,7 @@ def write_onnx(
     """
     out = out.expanduser().absolute()
     weights = Weights.of(pruned, described=False)
-    with explained(out), aside(out, sum(entry.nbytes for entry in weights.entries())) as folder:
+    with new_folder(out, sum(entry.nbytes for entry in weights.entries())) as folder:
         step("save", "Tracing the graph")
         vars(weights.skeleton.config).pop("auto_map", None)  # no code goes with it
         write_beside(weights, folder, texts)
@@ -68,7 +66,6 @@ def write_onnx(
         step("verify", "Running the graph in onnxruntime and comparing it")
         error = check_runs(folder, expected_logits(pruned, sample), sample)
         check_tokens(pruned, sample, AutoTokenizer.from_pretrained(folder, local_files_only=True))
-        appear(folder, out)
     return {"bytes": sum((out / name).stat().st_size for name in (GRAPH, DATA)), "logit_error": error}
 
 

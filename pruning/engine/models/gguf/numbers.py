@@ -6,6 +6,7 @@ import gguf
 import numpy as np
 
 from pruning.errors import PruningError
+from pruning.planning.cost.gguf_size import fitting, of_words
 
 Kind = gguf.GGMLQuantizationType
 FORMATS = {
@@ -24,30 +25,19 @@ FILE_TYPES = {
     "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
     "q4_k": gguf.LlamaFileType.MOSTLY_Q4_K_S,
 }
-# A model's own width may be no multiple of a block (576 of 256): then the next of these that fits is taken.
-_WIDER = (Kind.Q8_0, Kind.F16)
-_FOUR_BITS = (Kind.Q4_0, Kind.Q4_K)
 # The largest number of float16.
 _LARGEST = 65504.0
-
-
-def block_of(format_name: str) -> int:
-    """How many weights of a row share a scale: rows must be a multiple of it. 1 for plain numbers."""
-    return int(gguf.GGML_QUANT_SIZES[FORMATS[format_name]][0])
 
 
 def kind_of(name: str, shape: tuple[int, ...], format_name: str) -> Kind:
     """The format of one tensor of the file.
 
-    Vectors and positions are kept in float32. Embedding and head, where errors count most, are kept in 8 bits
-    when the rest has 4.
+    Vectors and positions are kept in float32. A width that fills no blocks (576 of 256) takes a wider format.
     """
     if len(shape) < 2 or name.startswith("position_embd"):
         return Kind.F32
-    wanted = FORMATS[format_name]
-    if wanted in _FOUR_BITS and name.startswith(("token_embd", "output.")):
-        wanted = Kind.Q8_0
-    return next(kind for kind in (wanted, *_WIDER) if shape[-1] % int(gguf.GGML_QUANT_SIZES[kind][0]) == 0)
+    wanted = of_words(format_name) if name.startswith(("token_embd", "output.")) else format_name
+    return FORMATS[fitting(shape[-1], wanted)]
 
 
 def bytes_of(shape: tuple[int, ...], kind: Kind) -> tuple[int, ...]:
