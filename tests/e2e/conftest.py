@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pruning.workspace.store import Store
 from tests.e2e.browser import Server, chromium, launched, server
+from tests.support import synthetic
+from tests.support.latency_rows import put_latency
 
 # Playwright's own five seconds are too few for a page on a busy machine of two cores.
 expect.set_options(timeout=60_000)
@@ -25,6 +28,16 @@ def browser() -> Iterator[Browser]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of the module's server."""
     return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def timed_home(home: Path) -> Path:
+    """The same, filled: the demo model with a map of units and weights, measurements and times."""
+    store = Store(home)
+    synthetic.put_all(store)
+    synthetic.put_map(store, units=True)
+    put_latency(store)
+    return home
 
 
 @pytest.fixture(scope="module")

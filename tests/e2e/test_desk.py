@@ -15,19 +15,8 @@ from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, drag, settle, wait_for_plan
 from tests.support import synthetic
-from tests.support.latency_rows import put_latency
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled")
-    store = Store(folder)
-    synthetic.put_all(store)
-    synthetic.put_map(store, units=True)
-    put_latency(store)
-    return folder
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("timed_home")]
 
 
 def opened(page: Page, plan: str = "") -> Locator:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pruning.benchmarks.synthetic import put_latency, put_map
-from pruning.workspace.store import Store
 from tests.e2e.browser import drag, settle
-from tests.support import synthetic
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("timed_home")]
 AXIS = 34  # the width of the lanes' scale, see draw.js
 # Presses on a fader, and reads the cards when the next frame is drawn.
 SAME_FRAME = """([fader, x, y]) => new Promise((resolve) => {
@@ -33,16 +29,6 @@ SAME_FRAME = """([fader, x, y]) => new Promise((resolve) => {
     resolve([before, after]);
   });
 })"""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("units")
-    store = Store(folder)
-    synthetic.put_all(store)
-    put_map(store, units=True)
-    put_latency(store)
-    return folder
 
 
 def opened(page: Page, plan: str = "") -> Locator:

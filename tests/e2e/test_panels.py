@@ -1,26 +1,11 @@
 """The three linked panels in a real browser: pointing marks a plan in all, a click takes it."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from pruning.workspace.store import Store
 from tests.e2e.browser import settle, wait_for_plan
-from tests.support import synthetic
-from tests.support.latency_rows import put_latency
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("filled")
-    store = Store(folder)
-    synthetic.put_all(store)
-    synthetic.put_map(store, units=True)
-    put_latency(store)
-    return folder
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("timed_home")]
 
 
 PLACE = """id => {

@@ -13,6 +13,7 @@ from tests.support import synthetic
 from tests.support.latency_rows import put_latency
 from tests.support.mixed import machine, parts
 from tests.ui.conftest import Open
+from tests.ui.optimize.conftest import wish
 from tests.ui.test_pages import text_of
 
 LAYERS = 30
@@ -29,14 +30,6 @@ def smap(store: Store) -> SensitivityMap:
 @pytest.fixture
 def page(open_page: Open, smap: SensitivityMap) -> AppTest:
     return open_page("optimize", model="demo")
-
-
-def wish(app: AppTest, **values: float | None) -> AppTest:
-    for name, value in values.items():
-        app.number_input(key=f"optimize_{name}").set_value(value)
-    app.run()
-    assert not app.exception
-    return app
 
 
 def taken(app: AppTest, smap: SensitivityMap) -> Plan:

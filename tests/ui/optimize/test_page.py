@@ -27,6 +27,7 @@ from pruning.ui.optimize import targets as fields
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.ui.conftest import Open
+from tests.ui.optimize.conftest import wish
 from tests.ui.test_pages import text_of
 
 
@@ -38,15 +39,6 @@ def table(store: Store) -> SensitivityMap:
 @pytest.fixture
 def page(open_page: Open, table: SensitivityMap) -> AppTest:
     return open_page("optimize", model="demo")
-
-
-def wish(app: AppTest, **values: float | None) -> AppTest:
-    """Fill fields: share, megabytes, millions, kl, worse."""
-    for name, value in values.items():
-        app.number_input(key=f"optimize_{name}").set_value(value)
-    app.run()
-    assert not app.exception
-    return app
 
 
 def press(app: AppTest, key: str) -> AppTest:
