@@ -51,15 +51,6 @@ def write_whole(
     return path
 
 
-def stamp_of(name: str) -> tuple[int, int] | None:
-    """When the file of this name was last written (ns) and its bytes; None where the name is no file's."""
-    path = Path(name).expanduser()
-    if not path.is_file():
-        return None
-    facts = path.stat()
-    return facts.st_mtime_ns, facts.st_size
-
-
 def write_text(path: str | Path, text: str, what: str = "The file") -> Path:
     """Write a text, whole or not at all; see `write_whole`."""
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"), what)

@@ -13,7 +13,7 @@ from pruning.cli.dashboard import app
 from pruning.cli.evaluate import early_exit, forecast, generate, measure, quantize
 from pruning.cli.export import check, export, push, recipe, unpack
 from pruning.cli.impact import impact
-from pruning.cli.inspect import baseline, demo, inspect, latency
+from pruning.cli.inspect import baseline, demo, inspect, latency, text
 from pruning.cli.optimize import solve_
 from pruning.cli.sensitivity import calibrate, capabilities, map_, outliers, sweep
 from pruning.cli.train import lottery, progressive, recover
@@ -39,6 +39,7 @@ def _add_alias(name: str, command: click.Command) -> None:
 for command in (
     demo,
     inspect,
+    text,
     baseline,
     latency,
     outliers,

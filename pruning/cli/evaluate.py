@@ -26,7 +26,12 @@ from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, kinds_of
 from pruning.planning.recipe.recipe import Recipe
-from pruning.workspace.result_types import EarlyExitResult, GenerateResult, MeasureResult, QuantizeResult
+from pruning.workspace.result_types.results import (
+    EarlyExitResult,
+    GenerateResult,
+    MeasureResult,
+    QuantizeResult,
+)
 from pruning.workspace.store import Store
 
 # What `prunescope latency` lets a forecast say besides.

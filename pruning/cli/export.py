@@ -29,7 +29,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import format_settings
 from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
-from pruning.workspace.result_types import ExportResult
+from pruning.workspace.result_types.results import ExportResult
 from pruning.workspace.results import inspected
 from pruning.workspace.store import Store
 

@@ -8,7 +8,7 @@ import click
 from pruning.cli.options import data_option, errors_as_sentences, model_argument, model_options, prints
 from pruning.cli.run import finish, load, request_of, run_on, terminal_progress
 from pruning.planning.recipe.guide_claims import BY_NAME, compact_ratio, memory_ratio, perplexity_ratio
-from pruning.workspace.result_types import ImpactResult
+from pruning.workspace.result_types.results import ImpactResult
 
 LOTTERY_STEPS = 20
 

@@ -20,7 +20,8 @@ from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.workspace.result_types import BaselineResult, InspectResult, LatencyResult
+from pruning.workspace.result_types.results import BaselineResult, InspectResult, LatencyResult
+from pruning.workspace.result_types.text import TextResult
 from pruning.workspace.results import ready_map
 from pruning.workspace.store import Store
 
@@ -75,6 +76,37 @@ def inspect(model: str, how: dict[str, Any]) -> None:
         "fingerprint": "fingerprint",
     }
     finish(result, figures(result, labels))
+
+
+@prints(TextResult)
+@click.command()
+@model_argument
+@data_option
+@model_options
+@errors_as_sentences
+def text(model: str, data: str, how: dict[str, Any]) -> None:
+    """Show what a text looks like to the model: samples, tokens, and what is left out of it."""
+    result = run_task("text", model, how, data=data)
+    lines = []
+    for row in result["sources"]:
+        kept = row["calibration_documents"] + row["evaluation_documents"]
+        lines.append(
+            f"{row['name']}, {row['share']:.0%} of the tokens: {kept:,} of {row['rows']:,} documents"
+        )
+        left_out = [
+            f"{row[key]:,} {words}"
+            for key, words in (
+                ("duplicates", "there before"),
+                ("near_empty", "near-empty"),
+                ("unread", "without a known field"),
+                ("refused", "refused by the chat template"),
+            )
+            if row[key]
+        ]
+        lines += [f"  left out: {', '.join(left_out)}"] if left_out else []
+    for sample in result["samples"]:
+        lines += ["", f"--- {sample['source']}", sample["text"] + (" …" if sample["cut"] else "")]
+    finish(result, lines)
 
 
 @prints(BaselineResult)

@@ -25,7 +25,7 @@ data_option = click.option(
     "--data",
     default="demo",
     show_default=True,
-    help="Text to score with: demo, wikitext, a text, JSONL or parquet file, or a hub data set.",
+    help="Text to score with: demo, wikitext, a file, a folder or a hub data set; several with shares.",
 )
 _ENGINE = click.option(
     "--engine",

@@ -20,7 +20,7 @@ from pruning.errors import PruningError
 from pruning.planning.forecast.capability_map import NORMAL, CapabilityMap
 from pruning.planning.recipe.mask_options import MIXED, MaskOptions
 from pruning.planning.recipe.plan import KINDS, parse_layers, parse_levels
-from pruning.workspace.result_types import CalibrateResult, OutliersResult, SweepResult
+from pruning.workspace.result_types.results import CalibrateResult, OutliersResult, SweepResult
 
 
 @prints(MapSummary)

@@ -22,7 +22,7 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import parse_levels
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.training import Training
-from pruning.workspace.training_result_types import LotteryResult, ProgressiveResult, RecoverResult
+from pruning.workspace.result_types.training import LotteryResult, ProgressiveResult, RecoverResult
 
 
 @prints(RecoverResult)

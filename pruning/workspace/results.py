@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pruning.files import stamp_of
+from pruning.data_files.source import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
@@ -48,10 +48,10 @@ class Subject:
         return cls(smap.fingerprint, smap.data, smap.data_fingerprint)
 
 
-def put_text(store: Store, subject: Subject, stamp: tuple[int, int] | None) -> None:
+def put_text(store: Store, subject: Subject, stamp: tuple[int, ...] | None) -> None:
     """Say that the model read the subject's text now; `stamp` is its file's, None where it is none.
 
-    See `pruning.files.stamp_of`.
+    See `pruning.data_files.source.stamp_of`.
     """
     key = {"fingerprint": subject.fingerprint, "data": subject.data}
     value = {"data_fingerprint": subject.data_fingerprint, "file": None if stamp is None else list(stamp)}

@@ -45,6 +45,7 @@ _TRAINING = 120.0
 
 ROWS = (
     TaskRow("inspect", "inspect:inspect_model", "inspect", "Loading the model", "Model"),
+    TaskRow("text", "text:text", "text", "Reading the text", "Model"),
     TaskRow("baseline", "inspect:baseline", "baseline", "Measuring the baseline", "Model"),
     TaskRow("latency", "latency:latency", "latency", "Timing the model on this machine", "Speed"),
     TaskRow("outliers", "sensitivity:outliers", "outliers", "Counting outliers for OWL", "Optimize"),

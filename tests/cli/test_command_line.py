@@ -183,6 +183,7 @@ def test_the_commands_of_quantizing(parsed: Parsed) -> None:
 
 EVERY: dict[str, list[dict[str, Any]]] = {
     "inspect": [{}],
+    "text": [{"data": "wiki.txt:0.5,my chat.jsonl:0.5"}],
     "baseline": [{"data": "my text.txt"}],
     "latency": [{}, {"again": True}],
     "outliers": [{"data": "d"}],

@@ -53,6 +53,13 @@ def test_inspect(call: Call, llama_folder: Path) -> None:
     assert found["parameters"] > found["prunable_parameters"]
 
 
+def test_text(call: Call, llama_folder: Path, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = call("text", llama_folder, "--data", f"demo:3,{workspace / 'text.txt'}:1")
+    assert [row["share"] for row in found["sources"]] == [0.75, 0.25]
+    assert len(found["samples"]) == 3
+    assert found["calibration_tokens"] > 0
+
+
 def test_baseline(call: Call, llama_folder: Path, workspace: Path) -> None:
     found = call("baseline", llama_folder, "--data", workspace / "text.txt")
     assert found["perplexity"] > 1

@@ -1,5 +1,6 @@
 """Looking at a model: what it is made of, and how good the dense one is."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pruning.errors import PruningError
 from pruning.tasks import TASKS, Session
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.units import why_not_smaller
+from pruning.workspace import results
 from pruning.workspace.store import Store
 from tests.support.tiny import HEADS, INNER, KV_HEADS, tiny_folder
 
@@ -70,6 +72,21 @@ def test_what_can_be_written_smaller_is_counted(
             settings = [f"{kind}={count / found['units'][kind][0]:.6f}"]
             spec = spec_of(session, settings, "l2", {"structure": kind})
             assert (why_not_smaller(session, spec) is None) == (count in counts)
+
+
+def test_looking_at_a_text_says_what_is_read_of_it(session: Session, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"messages": [{"role": "user", "content": f"Row {n} says so. " * 40}]} for n in range(12)]
+    path.write_text("\n".join(map(json.dumps, [*rows, rows[0], {"messages": []}])))
+    found = TASKS["text"](session.on(f"demo:1,{path}:1"))
+    demo, chat = found["sources"]
+    assert (demo["share"], demo["fields"], chat["fields"]) == (0.5, {}, {"messages": 13})
+    assert (chat["rows"], chat["duplicates"], chat["unread"]) == (14, 1, 1)
+    assert found["data_fingerprint"] == session.on(f"demo:1,{path}:1").windows.fingerprint
+    about = results.latest_subject(store, session.loaded.computed, f"demo:1,{path}:1")
+    assert results.about(store, "text_preview", about)[0]["value"] == found
+    path.write_text("Changed since.")
+    assert results.latest_subject(store, session.loaded.computed, f"demo:1,{path}:1") is None
 
 
 def test_baseline_measures_quality_size_and_speed(session: Session, loaded: Loaded) -> None:

@@ -20,6 +20,7 @@ HALF = {"settings": ["all=0.5"], "criterion": "magnitude"}
 FEW = {"steps": 8, "batch": 2, "warmup": 1, "evaluate_every": 4}
 ANSWER = {"prompts": ["The river"], "plans": [["all=0.3"], ["up=0.5"]], "max_new_tokens": 4}
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
+    ("text", {}),
     ("baseline", {}),
     ("latency", {}),
     ("outliers", {}),

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pruning.benchmarks import synthetic
 from pruning.cli import main
-from pruning.files import stamp_of
+from pruning.data_files.source import stamp_of
 from pruning.planning.cost.latency_table import processor
 from pruning.workspace import results
 from pruning.workspace.results import Subject

@@ -2,7 +2,7 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-from pruning.workspace.result_figures import CompactBytes, FileBytes, Kl, Perplexity, Settings, Sparsity
+from pruning.workspace.result_types.figures import CompactBytes, FileBytes, Kl, Perplexity, Settings, Sparsity
 
 RecipeFile = Annotated[str, "the recipe that was written"]
 Low = Annotated[float, "lower end of the band that is to hold eight of ten measurements"]

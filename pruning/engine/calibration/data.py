@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from pruning.data_files.documents import Documents, demo_texts, read_source
+from pruning.data_files.source import sources_of
+from pruning.engine.calibration.chat import rendered
 from pruning.errors import PruningError
 from pruning.resources import asset
 from pruning.wording import counted
@@ -16,7 +18,6 @@ from pruning.wording import counted
 WINDOW = 256
 CALIBRATION_TOKENS = 4096
 EVALUATION_TOKENS = 4096
-HUB_NAMES = {"wikitext": ("Salesforce/wikitext", "wikitext-2-raw-v1")}
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def load_windows(
     tokenizer
         The model's tokenizer.
     data
-        `demo`, a .txt, .jsonl or .parquet file, `wikitext`, or a hub dataset (`owner/name` or
-        `owner/name:configuration`).
+        `demo`, a file or folder, `wikitext`, a hub data set, or several of these with their shares of the
+        tokens; see `pruning.data_files.source`.
     length
         Tokens of a window, the leading token included.
     calibration_tokens, evaluation_tokens
@@ -73,24 +74,35 @@ def load_windows(
     PruningError
         The text cannot be read or is too short for one window.
     """
-    calibration, evaluation = read_documents(data)
-    return Windows(
-        name=data,
-        calibration=_windows(tokenizer, calibration, length, calibration_tokens, data, "calibration"),
-        evaluation=_windows(tokenizer, evaluation, length, evaluation_tokens, data, "evaluation"),
+    texts = [read_source(source) for source in sources_of(data)]
+    return windows_of(tokenizer, texts, data, length, (calibration_tokens, evaluation_tokens))
+
+
+def windows_of(
+    tokenizer: Any,
+    texts: Sequence[Documents],
+    name: str,
+    length: int = WINDOW,
+    tokens: tuple[int, int] = (CALIBRATION_TOKENS, EVALUATION_TOKENS),
+) -> Windows:
+    """Windows of texts that were read, of each its share; `tokens` for calibration and evaluation."""
+    calibration, evaluation = (
+        torch.cat(
+            [
+                _windows(
+                    tokenizer,
+                    rendered(tokenizer, getattr(text, part)),
+                    length,
+                    round(most * text.source.share),
+                    text.source.name,
+                    part,
+                )
+                for text in texts
+            ]
+        )
+        for part, most in zip(("calibration", "evaluation"), tokens, strict=True)
     )
-
-
-def read_documents(data: str) -> tuple[list[str], list[str]]:
-    """The documents of `data` for calibration and for evaluation; no document is in both."""
-    if data == "demo":
-        return _demo_split("calibration"), _demo_split("evaluation")
-    path = Path(data).expanduser()
-    if path.is_file():
-        return _split(_read_file(path), data)
-    if path.suffix in {".txt", ".jsonl", ".parquet"}:
-        raise PruningError(f"There is no data file at {data}. Check the path.")
-    return _from_hub(data)
+    return Windows(name, calibration, evaluation)
 
 
 def load_probes() -> list[Probe]:
@@ -102,108 +114,17 @@ def load_probes() -> list[Probe]:
 
 def domain_windows(tokenizer: Any, domain: str, split: str, length: int, tokens: int) -> torch.Tensor:
     """Windows [n, length] of one domain of the demo text, such as `code`, from its part `split`."""
-    return _windows(tokenizer, _demo_split(split, domain), length, tokens, f"the {domain} text", split)
-
-
-def _demo_split(split: str, domain: str = "") -> list[str]:
-    folder = asset("corpus") / split
-    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob(f"{domain}*.txt"))]
-
-
-def _read_file(path: Path) -> list[str]:
-    try:
-        if path.suffix == ".parquet":
-            return _parquet_texts(path)
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PruningError(
-            f"{path} cannot be read as UTF-8 text: {error}. Save it as UTF-8 and try again."
-        ) from None
-    if path.suffix == ".jsonl":
-        return _jsonl_texts(path, text)
-    if not text.strip():
-        raise PruningError(f"{path} is empty. Give a file with text in it.")
-    return [part for part in text.split("\n\n") if part.strip()]
-
-
-def _jsonl_texts(path: Path, text: str) -> list[str]:
-    texts = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise PruningError(f"Line {number} of {path} is not JSON: {error.msg}.") from None
-        value = row.get("text") if isinstance(row, dict) else row
-        if not isinstance(value, str):
-            raise PruningError(f'Line {number} of {path} has no "text" field with a string in it.')
-        texts.append(value)
-    return texts
-
-
-def _parquet_texts(path: Path) -> list[str]:
-    import pandas
-
-    try:
-        frame = pandas.read_parquet(path)
-    except Exception as error:  # pyarrow raises many kinds for a damaged file
-        raise PruningError(f"{path} cannot be read as parquet: {error}") from None
-    if "text" not in frame.columns:
-        raise PruningError(f'{path} has no "text" column; it has {", ".join(map(str, frame.columns))}.')
-    return [value for value in frame["text"].tolist() if isinstance(value, str)]
-
-
-def _split(documents: list[str], data: str) -> tuple[list[str], list[str]]:
-    """First half of the documents to calibrate, second half to evaluate: neighbours stay together."""
-    documents = [text for text in documents if text.strip()]
-    if not documents:
-        raise PruningError(f"{data} holds no text. Give a file with text in it.")
-    if len(documents) == 1:
-        middle = documents[0].rfind(" ", 0, len(documents[0]) // 2 + 1)
-        return [documents[0][:middle]], [documents[0][middle:]]
-    total, half, cut = sum(map(len, documents)), 0, 0
-    while half < total / 2 and cut < len(documents) - 1:
-        half += len(documents[cut])
-        cut += 1
-    return documents[:cut], documents[cut:]
-
-
-def _from_hub(data: str) -> tuple[list[str], list[str]]:
-    import datasets
-
-    name, _, configuration = data.partition(":")
-    name, configuration = HUB_NAMES.get(name, (name, configuration))
-    try:
-        splits = datasets.load_dataset(name, configuration or None)
-    except Exception as error:  # the library raises its own, requests' and fsspec's errors
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PruningError(
-            f"The dataset {name} could not be loaded ({reason}). Check the name and the connection, "
-            "or give a text, JSONL or parquet file."
-        ) from None
-    texts = {key: _column(split, name) for key, split in splits.items()}
-    if "train" in texts and "test" in texts:
-        return texts["train"], texts["test"]
-    return _split(next(iter(texts.values())), data)
-
-
-def _column(split: Any, name: str) -> list[str]:
-    if "text" not in split.column_names:
-        raise PruningError(
-            f'The dataset {name} has no "text" column; it has {", ".join(split.column_names)}.'
-        )
-    # 20,000 rows are far more than the windows need, and keep a huge dataset from being tokenized whole.
-    rows: Iterable[Any] = split.select(range(min(len(split), 20_000)))["text"]
-    return [text for text in rows if isinstance(text, str) and text.strip()]
+    return _windows(tokenizer, demo_texts(split, domain), length, tokens, f"the {domain} text", split)
 
 
 def _windows(
     tokenizer: Any, documents: Sequence[str], length: int, tokens: int, data: str, split: str
 ) -> torch.Tensor:
     encoded = tokenizer(list(documents), add_special_tokens=False)["input_ids"]
-    between = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
-    stream = [token for ids in encoded for token in [*ids, *between]]
+    end = tokenizer.eos_token_id
+    # A conversation has its own end, and perhaps a line break after it.
+    between = [[] if end is None or end in ids[-2:] else [end] for ids in encoded]
+    stream = [token for ids, after in zip(encoded, between, strict=True) for token in [*ids, *after]]
     first = leading_token(tokenizer)
     body = length - len(first)
     available = len(stream) // body

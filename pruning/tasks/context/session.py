@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pruning.data_files.source import stamp_of
 from pruning.engine.architecture.forward import Head, head_of, run
 from pruning.engine.calibration import fisher, fisher_io, gradients
 from pruning.engine.calibration.data import Windows, load_windows
@@ -16,7 +17,6 @@ from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
-from pruning.files import stamp_of
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress, silent, stage
 from pruning.tasks.context.answers import dense_answers
@@ -49,7 +49,7 @@ class Made:
     """
 
     windows: Windows | None = None
-    stamp: tuple[int, int] | None = None
+    stamp: tuple[int, ...] | None = None
     reference: Reference | None = None
     answers: DenseAnswers | None = None
     statistics: Statistics | None = None
@@ -87,7 +87,8 @@ class Session:
         reference
             `demo`, a hub id, a folder or a GGUF file.
         data
-            `demo`, `wikitext`, a text, JSONL or parquet file, or a hub data set.
+            `demo`, `wikitext`, a file or folder, a hub data set, or a mixture; see
+            `pruning.data_files.source`.
         store
             The workspace; the user's own where it is None.
         progress

@@ -121,6 +121,12 @@ def baseline(model: Info) -> dict[str, Any] | None:
     return results.baseline(store(), subject(model), device(model))
 
 
+def text_preview(model: Info) -> dict[str, Any] | None:
+    """What the session's text looks like to the model, as it was looked at last."""
+    rows = results.about(store(), "text_preview", subject(model))
+    return rows[0]["value"] if rows else None
+
+
 def engine() -> str:
     """What the session's times are of: PyTorch, or llama.cpp where it was chosen and is installed."""
     return LLAMA_CPP if session.current().engine == LLAMA_CPP and installed() else PYTORCH

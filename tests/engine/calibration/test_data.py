@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pruning.data_files.documents import PARTS, demo_texts
 from pruning.engine.calibration import data
 from pruning.errors import PruningError
+from pruning.resources import asset
 from tests.support.tiny import tiny_folder
 
 
@@ -19,11 +21,11 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def test_demo_text_is_as_large_and_varied_as_promised() -> None:
-    calibration, evaluation = data.read_documents("demo")
+    calibration, evaluation = map(demo_texts, PARTS)
     assert sum(len(text.split()) for text in calibration + evaluation) >= 12_000
     assert not set(calibration) & set(evaluation)
     for split in ("calibration", "evaluation"):
-        names = [path.name for path in (data.asset("corpus") / split).glob("*.txt")]
+        names = [path.name for path in (asset("corpus") / split).glob("*.txt")]
         domains = {name.split("-")[0] for name in names}
         assert {"encyclopedia", "story", "dialogue", "howto", "code", "reasoning"} <= domains
 
@@ -52,60 +54,20 @@ def test_windows_are_full_and_repeatable(tokenizer: object) -> None:
     assert other.fingerprint != one.fingerprint
 
 
-@pytest.mark.parametrize("suffix", ["txt", "jsonl", "parquet"])
-def test_files_are_read_and_split(tokenizer: object, tmp_path: Path, suffix: str) -> None:
-    texts = [
-        f"Paragraph {n} speaks of the number {n} at some length, and then it stops. " * 8 for n in range(12)
-    ]
-    path = tmp_path / f"text.{suffix}"
-    if suffix == "txt":
-        path.write_text("\n\n".join(texts))
-    elif suffix == "jsonl":
-        path.write_text("\n".join(json.dumps({"text": text}) for text in texts))
-    else:
-        import pandas
-
-        pandas.DataFrame({"text": texts}).to_parquet(path)
-    calibration, evaluation = data.read_documents(str(path))
-    assert [text.strip() for text in calibration + evaluation] == [text.strip() for text in texts]
-    assert calibration
-    assert evaluation
-    assert data.load_windows(tokenizer, str(path), length=32).calibration.shape[1] == 32
+def test_a_mixture_has_each_text_by_its_share(tokenizer: object, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    for path, word in ((one, "alpha"), (two, "omega")):
+        path.write_text("\n".join(json.dumps({"text": f"{word} {n} " * 60}) for n in range(60)))
+    alone = data.load_windows(tokenizer, str(one), 32, 1024, 512)
+    mixed = data.load_windows(tokenizer, f"{one}:3,{two}:1", 32, 1024, 512)
+    texts = [tokenizer.decode(window) for window in mixed.calibration]  # type: ignore[attr-defined]
+    assert [sum(word in text for text in texts) for word in ("alpha", "omega")] == [24, 8]
+    assert mixed.evaluation.shape == (16, 32)
+    assert mixed.fingerprint != alone.fingerprint
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.txt", b"", "empty"),
-        ("a.txt", b"  \n\n ", "empty"),
-        ("a.txt", b"\xff\xfe\xfa", "UTF-8"),
-        ("a.txt", b"too short", "less than one window"),
-        ("a.jsonl", b"{broken", "Line 1"),
-        ("a.jsonl", b'{"words": 1}', '"text"'),
-        ("a.jsonl", b"", "holds no text"),
-        ("a.parquet", b"no parquet", "cannot be read as parquet"),
-    ],
-)
-def test_bad_files_are_explained(
-    tokenizer: object, tmp_path: Path, name: str, content: bytes, words: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(PruningError, match=words):
-        data.load_windows(tokenizer, str(path))
-
-
-def test_a_file_that_is_not_there_is_not_looked_for_on_the_hub(tokenizer: object) -> None:
-    with pytest.raises(PruningError, match="no data file"):
-        data.load_windows(tokenizer, "missing/file.txt")
-
-
-def test_a_hub_that_cannot_be_reached_is_explained(
-    tokenizer: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-    with pytest.raises(PruningError, match=r"wikitext.*could not be loaded"):
-        data.load_windows(tokenizer, "wikitext")
+def test_a_text_that_is_too_short_is_named(tokenizer: object, tmp_path: Path) -> None:
+    path = tmp_path / "short.txt"
+    path.write_text("too short\n\nas well")
+    with pytest.raises(PruningError, match=r"part of .*short\.txt has .* less than one window"):
+        data.load_windows(tokenizer, f"demo,{path}")

@@ -106,7 +106,9 @@ def _options(choice: session.Choice) -> None:
             value=choice.data,
             key="data",
             on_change=_take_options,
-            help="demo (shipped with Prunescope), wikitext, or the path of a text, JSONL or parquet file.",
+            help="demo (shipped with Prunescope), wikitext, a hub data set, or the path of a file or folder: "
+            "text, JSONL, JSON, CSV or parquet, packed or not. Columns by hand: table.csv#title+body. "
+            "Several with their shares: wiki.txt:0.5,chat.jsonl:0.5.",
         )
         _trust(choice)
 

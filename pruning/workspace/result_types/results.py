@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from pruning.workspace.result_figures import (
+from pruning.workspace.result_types.figures import (
     Accuracy,
     Agreement,
     Behaviour,

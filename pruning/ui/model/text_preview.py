@@ -1,0 +1,90 @@
+"""What the text looks like to the model: what was read and left out, and samples of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pruning.ui.data import queries, requests, session
+from pruning.ui.shared import page as page_frame
+from pruning.ui.text import format
+from pruning.wording import counted
+
+LEFT_OUT = {
+    "duplicates": "there before",
+    "near_empty": "nearly empty",
+    "unread": "without a field that is known",
+    "refused": "refused by the chat template",
+}
+
+
+def text(model: queries.Info, busy: bool) -> None:
+    """The text under the model's eyes, folded away for the demo's own."""
+    data = session.current().data
+    found = queries.text_preview(model)
+    with st.expander(f"Text: {_short(data)}", icon=":material/article:", expanded=data != "demo"):
+        if found is None:
+            st.write(
+                "What everything is calibrated and measured on. Look at it first: how much of it is read, "
+                "what is left out, and how the model will see it."
+            )
+        else:
+            _sources(found)
+            _samples(found)
+        page_frame.submit_button(
+            "Look at the text" if found is None else "Look again",
+            requests.request("text", data=data),
+            icon=":material/visibility:",
+            disabled=busy,
+        )
+
+
+def _short(data: str) -> str:
+    """The name of a text, of files without their folders."""
+    return ", ".join(format.plain(Path(part.strip()).name or part) for part in data.split(","))
+
+
+def _sources(found: dict[str, Any]) -> None:
+    st.caption(
+        f"{format.count(found['calibration_tokens'])} tokens of it calibrate (maps and masks are worked out "
+        f"on them), {format.count(found['evaluation_tokens'])} evaluate (quality is measured on them). No "
+        "document is in both."
+    )
+    st.dataframe(
+        [
+            {
+                "Text": row["name"],
+                "Share": format.percent(row["share"]),
+                "Fields": ", ".join(row["fields"]) or "plain text",
+                "Documents": row["calibration_documents"] + row["evaluation_documents"],
+                "Tokens": row["calibration_tokens"] + row["evaluation_tokens"],
+                "Left out": _left_out(row),
+            }
+            for row in found["sources"]
+        ],
+        hide_index=True,
+    )
+    if any(row["conversations"] for row in found["sources"]):
+        with_template = "Conversations are written with the model's own chat template."
+        without = (
+            "This model has no chat template, so turns are written as “role: words”. What it was trained on "
+            "may look otherwise."
+        )
+        st.caption(with_template if found["chat_template"] else without)
+
+
+def _left_out(row: dict[str, Any]) -> str:
+    parts = [f"{row[key]:,} {words}" for key, words in LEFT_OUT.items() if row[key]]
+    return ", ".join([*parts, *(["the rest of a long text"] if row["cut"] else [])]) or "nothing"
+
+
+def _samples(found: dict[str, Any]) -> None:
+    samples = found["samples"]
+    st.markdown(f"**{counted(len(samples), 'sample')}, as the model reads them**")
+    for column, sample in zip(st.columns(len(samples)), samples, strict=True):
+        with column:
+            st.code(
+                sample["text"] + (" …" if sample["cut"] else ""), language=None, wrap_lines=True, height=260
+            )

@@ -1,0 +1,1 @@
+"""What tasks return and the workspace keeps: each key, with a word on it."""

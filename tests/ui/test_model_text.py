@@ -1,0 +1,72 @@
+"""The text on the Model page: looked at on request, what was left out, samples as they are read."""
+
+from pathlib import Path
+
+from pruning.ui.model import text_preview
+from pruning.workspace import results
+from pruning.workspace.store import Store
+from tests.support import synthetic
+from tests.ui.conftest import Open, text_of
+
+SOURCE = {
+    "name": "chat.jsonl", "share": 1.0, "rows": 20, "duplicates": 2, "near_empty": 1, "unread": 0,
+    "refused": 0, "cut": False, "fields": {"messages": 17}, "conversations": 17, "calibration_documents": 9,
+    "evaluation_documents": 8, "calibration_tokens": 5000, "evaluation_tokens": 4000,
+}  # fmt: skip
+
+
+def put(store: Store, data: str, template: bool = True) -> None:
+    """A look at a text, as the task keeps it."""
+    value = {
+        "sources": [SOURCE],
+        "samples": [
+            {"source": "chat.jsonl", "text": f"<|user|>Question {n}", "cut": n == 2} for n in range(3)
+        ],
+        "chat_template": template,
+        "calibration_tokens": 4096,
+        "evaluation_tokens": 3840,
+        "data_fingerprint": "d",
+    }
+    results.put_text(store, results.Subject(synthetic.FINGERPRINT, data, "d"), None)
+    store.put("text_preview", {"fingerprint": synthetic.FINGERPRINT, "data": data}, value)
+
+
+def test_a_text_is_looked_at_on_request(store: Store, asked: list[dict], open_page: Open) -> None:
+    synthetic.put_model(store)
+    app = open_page("model", model="demo", data="chat.jsonl")
+    assert "Look at it first" in text_of(app)
+    next(one for one in app.button if one.label == "Look at the text").click().run()
+    assert [(one["task"], one["arguments"]) for one in asked] == [("text", {"data": "chat.jsonl"})]
+
+
+def test_what_was_read_is_shown_with_samples(store: Store, open_page: Open) -> None:
+    synthetic.put_model(store)
+    put(store, "chat.jsonl")
+    app = open_page("model", model="demo", data="chat.jsonl")
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["Documents"], row["Tokens"], row["Fields"]) == (17, 9000, "messages")
+    assert row["Left out"] == "2 there before, 1 nearly empty"
+    samples = ["<|user|>Question 0", "<|user|>Question 1", "<|user|>Question 2 …"]
+    assert [one.value for one in app.code if "Question" in one.value] == samples
+    assert "3 samples, as the model reads them" in text_of(app)
+    assert "the model's own chat template" in text_of(app)
+
+
+def test_a_model_without_a_chat_template_is_said(store: Store, open_page: Open) -> None:
+    synthetic.put_model(store)
+    put(store, "chat.jsonl", template=False)
+    assert "has no chat template" in text_of(open_page("model", model="demo", data="chat.jsonl"))
+
+
+def test_a_look_at_a_file_that_changed_since_is_not_shown(
+    store: Store, open_page: Open, tmp_path: Path
+) -> None:
+    synthetic.put_model(store)
+    path = tmp_path / "chat.jsonl"
+    path.write_text("{}")
+    put(store, str(path))
+    assert "Look at it first" in text_of(open_page("model", model="demo", data=str(path)))
+
+
+def test_names_of_texts_are_short() -> None:
+    assert text_preview._short("/home/me/a_b.txt:1, c.jsonl:1") == r"a\_b\.txt\:1, c\.jsonl\:1"
