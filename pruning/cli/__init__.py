@@ -11,7 +11,7 @@ from pruning import __version__
 from pruning.cli.bench import bench
 from pruning.cli.dashboard import app
 from pruning.cli.evaluate import early_exit, forecast, generate, measure, quantize
-from pruning.cli.export import check, export, push, recipe, unpack
+from pruning.cli.export import check, export, import_, push, recipe, unpack
 from pruning.cli.impact import impact
 from pruning.cli.inspect import baseline, demo, inspect, latency, text
 from pruning.cli.optimize import solve_
@@ -47,6 +47,7 @@ for command in (
     sweep,
     capabilities,
     recipe,
+    import_,
     solve_,
     forecast,
     measure,

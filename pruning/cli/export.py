@@ -16,8 +16,14 @@ from pruning.cli.options import (
     prints,
     settings_option,
 )
-from pruning.cli.reference.result_types import CheckResult, PushResult, RecipeResult, UnpackResult
-from pruning.cli.run import figures, finish, load, request_of, run_on, terminal_progress
+from pruning.cli.reference.result_types import (
+    CheckResult,
+    ImportResult,
+    PushResult,
+    RecipeResult,
+    UnpackResult,
+)
+from pruning.cli.run import figures, finish, load, request_of, run_on, run_task, terminal_progress
 from pruning.errors import PruningError
 from pruning.files import write_text
 from pruning.planning.exports.gguf_numbers import number_lights
@@ -25,6 +31,7 @@ from pruning.planning.exports.llamacpp import NUMBERS
 from pruning.planning.exports.model_facts import ModelFacts, of_inspection
 from pruning.planning.exports.read_facts import facts_of
 from pruning.planning.exports.targets import CANNOT, RULES, Light, Wanted, lights
+from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import format_settings
 from pruning.planning.recipe.presets import PRESETS
@@ -82,6 +89,29 @@ def recipe(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
     for kind, kept in result.get("kept_units", {}).items():
         lines.append(f"{kind} that stay, by layer: {' '.join(map(str, kept))}")
     finish(result, lines)
+
+
+@prints(ImportResult)
+@click.command(name="import")
+@model_argument
+@click.argument("source", metavar="FILE")
+@click.option("--criterion", help="What chooses weights, in place of what the file says.")
+@click.option("--name", help="A name for the recipe.")
+@data_option
+@click.option("--out", required=True, help="The YAML file to write.")
+@model_options
+@errors_as_sentences
+def import_(model: str, source: str, out: str, how: dict[str, Any], **words: Any) -> None:
+    """Turn another tool's file into a recipe: FILE is a recipe of llm-compressor (SparseGPT, Wanda, N:M), a
+    passthrough file of mergekit, or the layers that go, as a file or like 21-24,27."""
+    criterion = words["criterion"] and canonical_criterion(words["criterion"])
+    result = run_task(
+        "import", model, how, data=words["data"], source=source, criterion=criterion, name=words["name"]
+    )
+    write_text(out, Recipe.from_dict(result.pop("recipe")).dumps())
+    result = {"out": out, **result}
+    lines = figures(result, {"out": "recipe", "form": "from", "sparsity": "sparsity"})
+    finish(result, [*lines, *result["notes"]])
 
 
 def _check_best(best: bool, sparsity: float | None, levels: bool) -> None:

@@ -254,6 +254,7 @@ def _capabilities(asked: Asked) -> Course:
 _COURSES: Mapping[str, Callable[[Asked], Course]] = MappingProxyType(
     {
         "inspect": lambda asked: Course(),
+        "import": lambda asked: Course((Stage("text"),)),
         "text": lambda asked: Course((Stage("text"),)),
         "baseline": lambda asked: Course((*TEXT, Stage("questions"), Stage("times"))),
         "latency": lambda asked: Course(_latency(asked)),

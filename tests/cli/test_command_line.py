@@ -198,6 +198,10 @@ EVERY: dict[str, list[dict[str, Any]]] = {
         {"settings": ["up=0.5"], "preset": "uniform=0.3", "labels": {"name": "half up", "notes": None}},
         {"best": 0.2, "structure": "heads", "data": "d"},
     ],
+    "import": [
+        {"source": "my slices.yaml"},
+        {"source": "21-24", "criterion": "wanda", "data": "d", "name": "x"},
+    ],
     "export": [{"recipe": {}, "name": "x", "masked": True}, {"recipe": {}, "name": "x", "to": "compact"}],
     "generate": [{"prompts": ["It's", "a"], "plans": [["up=0.5"], []], "max_new_tokens": 7, "floor": 0.2}],
     "recover": [{"settings": ["all=0.5"], "recovery": {"lora": 8, "written": 0}, "scope": "layer"}],

@@ -10,6 +10,19 @@ from pruning.workspace.store import Store
 from tests.cli.conftest import Call
 
 
+def test_other_tools_files_become_recipes(call: Call, llama_folder: Path, workspace: Path) -> None:
+    merge, recipe = workspace / "merge.yaml", workspace / "recipe.yaml"
+    merge.write_text(
+        "merge_method: passthrough\nslices:\n- sources: [{model: a, layer_range: [0, 1]}]\n"
+        "- sources: [{model: a, layer_range: [2, 3]}]\n"
+    )
+    made = call("import", llama_folder, merge, "--name", "shorter", "--out", recipe)
+    assert (made["form"], made["settings"]) == ("mergekit", ["layers@1=1"])
+    assert Recipe.load(recipe).name == "shorter"
+    again = call("import", llama_folder, recipe, "--out", workspace / "again.yaml", fails=True)
+    assert "a recipe of Prunescope already" in again
+
+
 def test_a_recipe_from_a_strategy_that_settings_change(
     call: Call, llama_folder: Path, workspace: Path
 ) -> None:

@@ -265,4 +265,5 @@ _COMPOSED: Mapping[str, Callable[[Mapping[str, Any], Values], str]] = {
     "impact": _impact,
     "solve": _solve,
     "recipe": _make_recipe,
+    "import": lambda model, arguments: _line("import", model, {**_flat(arguments), "out": RECIPE_FILE}),
 }

@@ -47,6 +47,13 @@ class RecipeResult(TypedDict):
     ]
 
 
+class ImportResult(RecipeResult):
+    """The recipe that was made of another tool's file."""
+
+    form: Annotated[str, "whose file it was: llm-compressor, mergekit, or a list of layers"]
+    notes: Annotated[list[str], "what was left out, or is not the same here"]
+
+
 class NearestPlan(TypedDict):
     """The nearest plan that can be written in a form."""
 

@@ -1,0 +1,1 @@
+"""Plans that other tools wrote down."""
