@@ -13,7 +13,7 @@ from pruning.cli.dashboard import app
 from pruning.cli.evaluate import early_exit, forecast, generate, measure, quantize
 from pruning.cli.export import check, export, import_, push, recipe, unpack
 from pruning.cli.impact import impact
-from pruning.cli.inspect import baseline, demo, inspect, latency, text
+from pruning.cli.inspect import baseline, demo, diff, inspect, latency, text
 from pruning.cli.optimize import solve_
 from pruning.cli.sensitivity import calibrate, capabilities, map_, outliers, sweep
 from pruning.cli.train import lottery, progressive, recover
@@ -40,6 +40,7 @@ for command in (
     demo,
     inspect,
     text,
+    diff,
     baseline,
     latency,
     outliers,

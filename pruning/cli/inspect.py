@@ -20,6 +20,7 @@ from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.workspace.result_types.diff import DiffResult
 from pruning.workspace.result_types.results import BaselineResult, InspectResult, LatencyResult
 from pruning.workspace.result_types.text import TextResult
 from pruning.workspace.results import ready_map
@@ -107,6 +108,26 @@ def text(model: str, data: str, how: dict[str, Any]) -> None:
     for sample in result["samples"]:
         lines += ["", f"--- {sample['source']}", sample["text"] + (" …" if sample["cut"] else "")]
     finish(result, lines)
+
+
+@prints(DiffResult)
+@click.command()
+@model_argument
+@click.argument("other", metavar="OTHER")
+@data_option
+@model_options
+@errors_as_sentences
+def diff(model: str, other: str, data: str, how: dict[str, Any]) -> None:
+    """Compare a model with what was made of it: what was pruned, layer by layer, and how far it drifted."""
+    trust = {name: how[name] for name in ("trust_remote_code", "allow_pickle") if how[name]}
+    result = run_task("diff", model, how, data=data, other=other, **trust)
+    lines = [*(result["findings"] or ["Nothing shows that anything was pruned."])]
+    for layer, (place, moved) in enumerate(zip(result["origin"], result["drift"], strict=True)):
+        lines.append(
+            f"layer {layer:>3} from {place:>3}  drift {moved['relative']:.3f}  cosine {moved['cosine']:.4f}"
+        )
+    labels = {"kl": "KL", "dense_perplexity": "perplexity of MODEL", "perplexity": "perplexity of OTHER"}
+    finish(result, [*lines, *figures(result, labels)])
 
 
 @prints(BaselineResult)

@@ -30,6 +30,7 @@ PASSES: Mapping[str, float] = MappingProxyType(
         "refit": 8.0,
         "layerwise": 30.0,
         "drop_layers": 0.3,
+        "diff": 5.0,
         "evaluate": 1.2,
         "questions": 1.1,
         "prompts": 0.6,

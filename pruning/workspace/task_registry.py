@@ -70,6 +70,7 @@ ROWS = (
     TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "Methods"),
     TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "Optimize"),
     TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "Explore"),
+    TaskRow("diff", "diff:diff", "diff", "Comparing two models", "Model"),
     TaskRow("import", "import_plan:import_plan", "import", "Reading another tool's file", "Explore"),
     TaskRow("export", "export:export_model", "export", "Writing the model", "Export"),
     TaskRow("generate", "generate:generate", "generate", "Answering the prompt", "Compare"),

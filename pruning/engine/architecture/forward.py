@@ -85,6 +85,20 @@ def layer_inputs(
     return {layer: torch.cat(parts) for layer, parts in inputs.items()}, final
 
 
+def layer_outputs(model: nn.Module, ids: torch.Tensor) -> list[torch.Tensor]:
+    """What comes out of every layer [n, length, hidden] for token windows `ids` [n, length], no gradients."""
+    outputs: list[torch.Tensor] = []
+
+    def keep(_: nn.Module, __: tuple, output: Any) -> None:
+        outputs.append((output[0] if isinstance(output, tuple) else output).detach())
+
+    with ExitStack() as stack, torch.no_grad():
+        for _, module in decoder_layers(model):
+            stack.callback(module.register_forward_hook(keep).remove)
+        hidden_states(model, ids)
+    return outputs
+
+
 def run_from(model: nn.Module, windows: torch.Tensor, layer: int, inputs: torch.Tensor) -> torch.Tensor:
     """As `run`, but layers before `layer` are skipped and it is given `inputs` [n, length, hidden]."""
     parts = []

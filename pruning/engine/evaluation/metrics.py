@@ -46,14 +46,19 @@ class Quality:
 
 
 def compare(
-    head: Head, dense: torch.Tensor, pruned: torch.Tensor, windows: torch.Tensor, every: int = 1
+    head: Head,
+    dense: torch.Tensor,
+    pruned: torch.Tensor,
+    windows: torch.Tensor,
+    every: int = 1,
+    other_head: Head | None = None,
 ) -> Quality:
     """Quality of a pruned model against the dense one. Logits exist for `CHUNK` positions at a time.
 
     Parameters
     ----------
     head
-        The step from states to logits, of both.
+        The step from states to logits, of both unless the pruned model has an `other_head`.
     dense, pruned
         Hidden states before the head [n, length, hidden] of the two models.
     windows
@@ -71,7 +76,7 @@ def compare(
         for old, new, target in zip(
             before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True
         ):
-            totals += _chunk_totals(head(old), head(new), target)
+            totals += _chunk_totals(head(old), (other_head or head)(new), target)
     means = (totals / len(targets)).tolist()
     return Quality(max(0.0, means[0]), means[1], means[2], means[3], len(targets))
 

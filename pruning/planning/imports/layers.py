@@ -7,7 +7,7 @@ from typing import Any
 
 from pruning.errors import PruningError
 from pruning.planning.imports.imported import Imported
-from pruning.planning.recipe.plan import LAYERS, Plan
+from pruning.planning.recipe.plan import LAYERS, Plan, parse_layers
 from pruning.wording import counted
 
 MERGEKIT, LIST = "mergekit", "a list of layers"
@@ -109,11 +109,8 @@ def _listed(value: Any) -> list[int] | None:
     if type(value) is int:
         return [value]
     if isinstance(value, str) and len(value) < 10_000 and _RANGES.fullmatch(value):
-        found: list[int] = []
-        for first, last in re.findall(r"(\d+)(?:\s*-\s*(\d+))?", value):
-            begin, end = int(first[:6]), int((last or first)[:6])
-            found += range(begin, end + 1)
-        return found
+        joined = re.sub(r"\s*-\s*", "-", value.strip())
+        return parse_layers(re.sub(r"[\s,]+", ",", joined), "The list")
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return list(value)
     return None
