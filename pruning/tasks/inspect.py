@@ -12,6 +12,7 @@ from pruning.engine.evaluation.size import dense_bytes
 from pruning.engine.evaluation.timing import dense_times
 from pruning.engine.export.gguf.write import bytes_beside
 from pruning.errors import PruningError
+from pruning.planning.imports.pruned_before import Row, findings
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of, writable_counts
 
@@ -48,6 +49,7 @@ def inspect_model(session: Session) -> dict[str, Any]:
         "norms": _norms(loaded.model, loaded.groups),
         **_tables(loaded.model),
         **_units(session),
+        "pruned_before": _pruned_before(loaded.model, loaded.groups),
         "gguf": _gguf(session),
     }
     session.store.put("inspect", {"reference": loaded.reference, "dtype": loaded.dtype}, value)
@@ -64,6 +66,17 @@ def _biases(model: nn.Module, group: GroupInfo) -> int:
     """How many biases go with the rows of a group."""
     with_bias = [part for part in group.parts if model.get_submodule(part.module).bias is not None]
     return sum(weight_view(model, part).shape[0] for part in with_bias)
+
+
+def _pruned_before(model: nn.Module, groups: Sequence[GroupInfo]) -> list[str]:
+    """Sentences on what was pruned before the model came here, by its zeros and the widths of its layers."""
+    rows: dict[str, list[Row]] = {}
+    for group in groups:
+        zeros = sum(int((weight_view(model, part) == 0).sum()) for part in group.parts)
+        rows_columns = _shape(model, group)
+        shape = rows_columns[0], rows_columns[1]
+        rows.setdefault(group.kind, []).append((group.layer, shape, zeros / group.parameters))
+    return findings(rows)
 
 
 def _norms(model: nn.Module, groups: Sequence[GroupInfo]) -> list[int]:

@@ -70,3 +70,13 @@ def test_a_look_at_a_file_that_changed_since_is_not_shown(
 
 def test_names_of_texts_are_short() -> None:
     assert text_preview._short("/home/me/a_b.txt:1, c.jsonl:1") == r"a\_b\.txt\:1, c\.jsonl\:1"
+
+
+def test_what_was_pruned_before_is_said_and_nothing_of_a_dense_model(store: Store, open_page: Open) -> None:
+    synthetic.put_model(store)
+    assert not open_page("model", model="demo").info
+    row, said = store.find("inspect")[0], ["50 % of the weights in up are zero."]
+    store.put("inspect", row["key"], {**row["value"], "pruned_before": said})
+    (info,) = open_page("model", model="demo").info
+    assert "It has been pruned before" in info.value
+    assert "50 % of the weights in up are zero" in info.value

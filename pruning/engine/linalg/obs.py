@@ -25,6 +25,7 @@ def obs_prune(
     choose: Choose,
     step: int = BLOCK,
     damping: float = DAMPING,
+    held: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Prune a weight from left to right, the columns to the right compensating for each column's loss.
 
@@ -40,6 +41,8 @@ def obs_prune(
         How many columns are chosen from at a time.
     damping
         Share of the mean diagonal that is added to the hessian's diagonal.
+    held
+        Bool [out, in], True = pruned whatever is chosen, and chosen first; None where nothing is.
 
     Returns
     -------
@@ -68,13 +71,22 @@ def obs_prune(
         for column in range(stop - first):
             if column % step == 0:
                 ahead = slice(column, column + step)
-                mask[:, ahead] = choose((part[:, ahead] / triangle.diagonal()[ahead]).square())
+                scores = (part[:, ahead] / triangle.diagonal()[ahead]).square()
+                mask[:, ahead] = _chosen(scores, choose, held, first + column)
             error = torch.where(mask[:, column], part[:, column], 0) / triangle[column, column]
             part[:, column:] -= error.unsqueeze(1) * triangle[column, column:]
             errors[:, column] = error
         weight[:, first:stop] = part
         weight[:, stop:] -= errors @ factor[first:stop, stop:]
     return weight.masked_fill(pruned, 0), pruned
+
+
+def _chosen(scores: torch.Tensor, choose: Choose, held: torch.Tensor | None, first: int) -> torch.Tensor:
+    """What is pruned of the columns from `first` on that have these scores, the held weights first."""
+    if held is None:
+        return choose(scores)
+    known = held[:, first : first + scores.shape[1]]
+    return choose(scores.masked_fill(known, -1.0)) | known
 
 
 def obs_scores(weight: torch.Tensor, hessian: torch.Tensor, damping: float = DAMPING) -> torch.Tensor:

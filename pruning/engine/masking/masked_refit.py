@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.linalg.least_squares import masked_least_squares
+from pruning.engine.masking.masks import zeros_of
 from pruning.engine.masking.sparsegpt_corrected import prune_sequentially
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
@@ -47,7 +48,8 @@ def refit_masked(
     def reconstruct(
         group: GroupInfo, target: torch.Tensor, inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        mask = removed[group.key]
+        mask, zeros = removed[group.key], zeros_of(group_weight(model, group))
+        mask = mask if zeros is None else mask | zeros
         return masked_least_squares(target, inputs, mask), mask
 
     return dict(prune_sequentially(model, groups, removed, windows, reconstruct, progress).weights)

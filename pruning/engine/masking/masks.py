@@ -11,6 +11,7 @@ from pruning.engine.calibration.fisher import Statistics
 from pruning.engine.criteria import Criterion
 from pruning.engine.criteria.inputs import CriterionInputs, GroupInputs
 from pruning.errors import PruningError
+from pruning.planning.imports.pruned_before import SOME_ZEROS
 from pruning.planning.recipe.mask_options import (
     DEFAULT,
     POOLED,
@@ -24,6 +25,15 @@ from pruning.planning.recipe.mask_options import (
 from pruning.planning.recipe.plan import KINDS, Group, Plan
 
 SINGLE = (1, 1)
+
+
+def zeros_of(weight: torch.Tensor) -> torch.Tensor | None:
+    """The zeros of a weight that was pruned before, bool [out, in], which stay; None where it was not.
+
+    A few weights are exactly zero by chance: those of a dense model are pruned by their scores as all others.
+    """
+    zeros = weight == 0
+    return zeros if float(zeros.double().mean()) >= SOME_ZEROS else None
 
 
 def criterion_inputs(

@@ -10,7 +10,7 @@ from pruning.engine.architecture.sequential import SequentialPass
 from pruning.engine.linalg.least_squares import mean_product
 from pruning.engine.linalg.obs import BLOCK, Choose, obs_prune
 from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
-from pruning.engine.masking.masks import pattern_mask, removed
+from pruning.engine.masking.masks import pattern_mask, removed, zeros_of
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of, scoped
 from pruning.planning.recipe.plan import Group, Plan
@@ -83,7 +83,8 @@ def _prune(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A group's new weight and its mask, from its inputs [tokens, in] batch after batch."""
     choose, step = choice(level, options, part_rows(model, group))
-    return obs_prune(group_weight(model, group), mean_product(inputs, inputs), choose, step)
+    weight = group_weight(model, group)
+    return obs_prune(weight, mean_product(inputs, inputs), choose, step, held=zeros_of(weight))
 
 
 def check(options: MaskOptions) -> None:

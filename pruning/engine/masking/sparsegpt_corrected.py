@@ -13,6 +13,7 @@ from pruning.engine.architecture.sequential import Recorded, SequentialPass, Sta
 from pruning.engine.linalg.least_squares import corrected_target, mean_product, moments
 from pruning.engine.linalg.obs import obs_prune
 from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
+from pruning.engine.masking.masks import zeros_of
 from pruning.engine.masking.sparsegpt import choice, part_rows
 from pruning.planning.recipe.mask_options import MaskOptions, effective, scoped
 from pruning.planning.recipe.plan import Group, Plan
@@ -99,7 +100,7 @@ def sparsegpt_corrected(
         group: GroupInfo, target: torch.Tensor, inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         choose, step = choice(levels[group.key], options, part_rows(model, group))
-        return obs_prune(target, inputs, choose, step)
+        return obs_prune(target, inputs, choose, step, held=zeros_of(group_weight(model, group)))
 
     return prune_sequentially(model, groups, levels, windows, prune, progress)
 

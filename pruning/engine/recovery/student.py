@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from pruning.engine.architecture.groups import GroupInfo, Part
+from pruning.engine.architecture.groups import GroupInfo, Part, group_weight
 from pruning.engine.criteria.movement import add_step
 from pruning.engine.masking.change import WeightChange
+from pruning.engine.masking.masks import zeros_of
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 
@@ -46,6 +47,8 @@ class Student:
             part.module: self.model.get_submodule(part.module) for group in groups for part in group.parts
         }
         self._pruned: dict[str, torch.Tensor] = {}
+        # What was zero when the model came is held as well.
+        self._zeros = {group.key: zeros_of(group_weight(model, group)) for group in groups}
         self._adapted = False
         self.put(change.weights)
         self.remove(change.removed)
@@ -68,7 +71,10 @@ class Student:
             for name, module in self._modules.items()
         }
         for group in self.groups:
-            mask = removed.get((group.layer, group.kind))
+            mask, zeros = removed.get(group.key), self._zeros[group.key]
+            if mask is not None and zeros is not None:
+                mask = mask.to(zeros.device) | zeros
+            mask = zeros if mask is None else mask
             if mask is not None:
                 self._write(group, self._pruned, mask)
         self.hold()

@@ -9,7 +9,7 @@ from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.criteria import Criterion, CriterionInputs, GroupInputs
 from pruning.engine.linalg.least_squares import corrected_target
 from pruning.engine.linalg.obs import obs_prune
-from pruning.engine.masking.masks import masks
+from pruning.engine.masking.masks import masks, zeros_of
 from pruning.engine.masking.sparsegpt import choice, part_rows
 from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Plan
@@ -96,7 +96,7 @@ def prune_kept(
             weight = corrected_target(weight, inputs, kept.part(missing))
         rows = [int(part.sum()) for part in kept.rows.split(part_rows(model, group))]
         choose, step = choice(level, pruning.options, rows)
-        new, mask = obs_prune(weight, inputs, choose, step)
+        new, mask = obs_prune(weight, inputs, choose, step, held=zeros_of(kept.part(kept.weight)))
     else:
         scores = criterion.score(weight, _inputs(pruning.inputs(group.key), kept, inputs))
         mask = masks({group.key: scores}, {group.key: level}, pruning.options, criterion.norm)[group.key]

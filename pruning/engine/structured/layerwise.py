@@ -10,8 +10,14 @@ from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.architecture.sequential import Recorded, SequentialPass, States
 from pruning.engine.architecture.units import COLUMN_KIND, Removal
 from pruning.engine.linalg.block_obs import Blocks, removal_order
-from pruning.engine.linalg.least_squares import compensate_columns, mean_product, shrunk_covariance
+from pruning.engine.linalg.least_squares import (
+    compensate_columns,
+    masked_least_squares,
+    mean_product,
+    shrunk_covariance,
+)
 from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
+from pruning.engine.masking.masks import zeros_of
 from pruning.engine.masking.sparsegpt_corrected import STAGES, DenseLayer, drift
 from pruning.engine.structured.kept_weights import Kept, WeightPruning, prune_kept
 from pruning.engine.structured.scores import UnitScorer
@@ -286,4 +292,8 @@ def _refitted(
     else:
         pruned = list(lowest_units(scorer, layer, kind, count))
     columns = [column for unit in pruned for column in range(unit * size, (unit + 1) * size)]
-    return tuple(pruned), compensate_columns(weight, covariance, columns)
+    refitted, zeros = compensate_columns(weight, covariance, columns), zeros_of(weight)
+    if zeros is not None:
+        zeros[:, columns] = True
+        refitted = masked_least_squares(weight, covariance, zeros)
+    return tuple(pruned), refitted

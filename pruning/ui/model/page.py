@@ -185,6 +185,13 @@ def made_of(model: queries.Info) -> None:
         f"{format.percent(prunable / whole)} of its {format.count(whole)} parameters are in groups "
         "that can be pruned."
     )
+    before = model.facts.get("pruned_before")
+    if before:
+        st.info(
+            f"**It has been pruned before.** {' '.join(map(format.plain, before))} Its zeros stay zero, "
+            "whatever is pruned or trained here.",
+            icon=":material/content_cut:",
+        )
     by_kind = {kind: sum(n for (_, k), n in model.parameters.items() if k == kind) for kind in KINDS}
     left, right = st.columns([3, 2], gap="large")
     left.plotly_chart(

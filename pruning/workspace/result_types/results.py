@@ -55,6 +55,7 @@ class InspectResult(TypedDict):
     units: Annotated[dict[str, list[int]], "neurons, heads and KV groups by layer"]
     no_heads: Annotated[str | None, "why heads cannot be pruned, or null"]
     writable: Annotated[dict[str, list[int]], "heads or KV groups that a layer may lose for a smaller file"]
+    pruned_before: Annotated[list[str], "what had been pruned when it came, in words"]
     gguf: Annotated[GgufFacts, "as a file for llama.cpp"]
 
 
