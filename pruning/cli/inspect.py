@@ -97,7 +97,7 @@ def text(model: str, data: str, how: dict[str, Any]) -> None:
         left_out = [
             f"{row[key]:,} {words}"
             for key, words in (
-                ("duplicates", "there before"),
+                ("duplicates", "duplicates"),
                 ("near_empty", "near-empty"),
                 ("unread", "without a known field"),
                 ("refused", "refused by the chat template"),

@@ -45,7 +45,7 @@ def test_what_was_read_is_shown_with_samples(store: Store, open_page: Open) -> N
     app = open_page("model", model="demo", data="chat.jsonl")
     (row,) = app.dataframe[0].value.to_dict("records")
     assert (row["Documents"], row["Tokens"], row["Fields"]) == (17, 9000, "messages")
-    assert row["Left out"] == "2 there before, 1 nearly empty"
+    assert row["Left out"] == "2 duplicates, 1 nearly empty"
     samples = ["<|user|>Question 0", "<|user|>Question 1", "<|user|>Question 2 …"]
     assert [one.value for one in app.code if "Question" in one.value] == samples
     assert "3 samples, as the model reads them" in text_of(app)

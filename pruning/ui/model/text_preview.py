@@ -13,7 +13,7 @@ from pruning.ui.text import format
 from pruning.wording import counted
 
 LEFT_OUT = {
-    "duplicates": "there before",
+    "duplicates": "duplicates",
     "near_empty": "nearly empty",
     "unread": "without a field that is known",
     "refused": "refused by the chat template",
