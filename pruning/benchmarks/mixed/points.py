@@ -1,7 +1,7 @@
 """Measured points of the bench of mixed plans: each is kept in the workspace, so that a run can go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pruning.engine.evaluation.timing import race
@@ -19,14 +19,17 @@ from pruning.tasks.sensitivity import PRICED_BY
 
 KIND = "bench_mixed"
 ROUNDS = 9
+# Methods whose plans mix kinds of unit, with weights and without.
+MIXED = ("mixed", "units")
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Plans of one session, raced and measured."""
+    """Plans of one session, raced and measured; `seen` are those measured so far by the map's criterion."""
 
     session: Session
+    seen: list[tuple[Plan, float]] = field(default_factory=list)
 
     def speed(self, plan: Plan) -> dict[str, float]:
         """How many times as fast as the dense model the really smaller one is, by mode: raced in turn."""
@@ -36,7 +39,10 @@ class Points:
     def kl(self, plan: Plan, criterion: str = PRICED_BY) -> float:
         """KL to the dense model on the evaluation text, nats per token; what stays is refitted."""
         what = "kl" if criterion == PRICED_BY else f"kl {criterion}"
-        return float(self._kept(what, plan, lambda: {"kl": self._measured(plan, criterion)})["kl"])
+        kl = float(self._kept(what, plan, lambda: {"kl": self._measured(plan, criterion)})["kl"])
+        if criterion == PRICED_BY and (plan, kl) not in self.seen:
+            self.seen.append((plan, kl))
+        return kl
 
     def order(self, count: int, among: Sequence[int]) -> list[int]:
         """Layers in the order in which they go, each measured after those before it; only some are tried."""

@@ -1,5 +1,6 @@
 """The table of the bench of mixed plans."""
 
+from pruning.benchmarks.mixed.points import MIXED
 from pruning.benchmarks.tables import (
     NOTHING,
     Figure,
@@ -21,7 +22,7 @@ def mixed_tables(result: Result) -> list[str]:
     for case, share in result["over_best_single"].items():
         own = [row for row in result["rows"] if row["case"] == case and row["kl"] is not None]
         met = [row for row in own if row["meets"]]
-        mixes = [row for row in met if row["method"].startswith("mixed")]
+        mixes = [row for row in met if row["method"].startswith(MIXED)]
         best = min(mixes, key=lambda row: row["kl"]) if mixes else None
         singles = [
             next((decimals(3)(row["kl"]) for row in met if row["method"] == method), NOTHING)
@@ -34,7 +35,7 @@ def mixed_tables(result: Result) -> list[str]:
                 case,
                 *singles,
                 f"{guide['kl']:.3f} (reaches {form(guide['reached'])})",
-                NOTHING if best is None else f"{best['kl']:.3f} ({best['method'].partition(', ')[2]})",
+                NOTHING if best is None else f"{best['kl']:.3f} ({best['method'].replace('mixed, ', '')})",
                 NOTHING if best is None else form(best["reached"]),
                 NOTHING if share is None else decimals(2)(share),
             )

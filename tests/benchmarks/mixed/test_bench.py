@@ -21,7 +21,7 @@ def test_it_measures_every_way_to_save_as_much_and_goes_on_where_it_was(
     check_printed("bench mixed", result)
     rows = {row["method"]: row for row in result["rows"]}
     assert {"layers", "neurons", "heads", "kv_groups", "guide"} < set(rows)
-    mixes = [row for name, row in rows.items() if name.startswith("mixed")]
+    mixes = [row for name, row in rows.items() if name.startswith(MIXED)]
     assert mixes
     assert all(row["meets"] and row["kl"] > 0 for row in mixes)
     single = [rows[name]["kl"] for name in ("layers", "neurons") if rows[name]["kl"] is not None]
