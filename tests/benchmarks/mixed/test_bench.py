@@ -4,7 +4,7 @@ import pytest
 
 from pruning.benchmarks.mixed import bench
 from pruning.benchmarks.mixed.bench import Case, bench_mixed
-from pruning.benchmarks.mixed.points import KIND, Points
+from pruning.benchmarks.mixed.points import KIND, MIXED, Points
 from pruning.benchmarks.mixed.table import mixed_tables
 from pruning.tasks import Session
 from pruning.tasks.optimize import machine_of
@@ -54,3 +54,26 @@ def test_a_plan_that_is_too_slow_is_solved_for_again(
     found = made.solved(Case("decode_speedup", 1.25), plan)
     assert found == {(0, "neurons"): pytest.approx(0.3)}
     assert asked == pytest.approx([1.25, 1.25 * 1.25, 1.25 * 1.25 * 1.25 / 1.05])
+
+
+def test_a_plan_that_goes_well_beyond_is_asked_for_less(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short, then far beyond: something between is tried; what goes beyond is kept where that is short."""
+    asked: list[float] = []
+
+    def plan(target):
+        asked.append(target.value)
+        return {(0, "neurons"): 0.1 * len(asked)}
+
+    for between, last, expected in ((1.26, 1.0, 3), (1.2, 1.26, 4), (1.2, 1.2, 2)):
+        asked.clear()
+        raced = {1: 1.2, 2: 1.4, 3: between, 4: last}
+        monkeypatch.setattr(
+            Points, "speed", lambda _, plan, raced=raced: {"decode": raced[round(10 * plan[0, "neurons"])]}
+        )
+        made = bench.Bench(Points(session), machine_of(session, timed=False), None)  # type: ignore[arg-type]
+        found = made.solved(Case("decode_speedup", 1.25), plan)
+        assert found == {(0, "neurons"): pytest.approx(0.1 * expected)}
+        high = 1.25 * 1.25 / 1.2
+        assert asked[2] == pytest.approx((1.25 * high) ** 0.5)
