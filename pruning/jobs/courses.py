@@ -254,8 +254,8 @@ def _capabilities(asked: Asked) -> Course:
 _COURSES: Mapping[str, Callable[[Asked], Course]] = MappingProxyType(
     {
         "inspect": lambda asked: Course(),
-        "diff": lambda asked: Course((Stage("load"), Stage("text"), Stage("diff"))),
-        "import": lambda asked: Course((Stage("text"),)),
+        "diff": lambda asked: Course((Stage("text"), Stage("diff"))),
+        "import": lambda asked: Course(),
         "text": lambda asked: Course((Stage("text"),)),
         "baseline": lambda asked: Course((*TEXT, Stage("questions"), Stage("times"))),
         "latency": lambda asked: Course(_latency(asked)),

@@ -40,15 +40,16 @@ def diff(
         on the evaluation text, and `findings` in words.
     """
     loaded = session.loaded
-    second = load(other, loaded.dtype, loaded.device, trust_remote_code, allow_pickle, session.progress)
+    windows = session.windows
+    heard = session.stage("diff", "Loading the other model")
+    second = load(other, loaded.dtype, loaded.device, trust_remote_code, allow_pickle)
     check_comparable(session.model, second.model)
-    heard = session.stage("diff", "Comparing the weights")
+    heard(1, 4, "Comparing the weights")
     origin = align_layers(session.model, second.model, session.groups, second.groups)
     groups = compare_weights(session.model, second.model, session.groups, second.groups, origin)
-    windows = session.windows
-    heard(1, 3, "Running both on the text")
+    heard(2, 4, "Running both on the text")
     moved = drift(session.model, second.model, windows.evaluation, origin)
-    heard(2, 3, "Comparing what they say")
+    heard(3, 4, "Comparing what they say")
     head = head_of(session.model)
     before, after = (run(model, windows.evaluation) for model in (session.model, second.model))
     quality = compare(head, before, after, windows.evaluation, other_head=head_of(second.model))

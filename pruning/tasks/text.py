@@ -10,9 +10,9 @@ from pruning.workspace import results
 
 def text(session: Session) -> dict[str, Any]:
     """What is read of the text, what is left out of it and why, and samples as the model will read them."""
-    session.stage("text", "Reading the text")
+    heard = session.stage("text", "Reading the text")
     stamp = stamp_of(session.data)
-    seen, windows = preview(session.loaded.tokenizer, session.data)
+    seen, windows = preview(session.loaded.tokenizer, session.data, heard)
     results.put_text(session.store, session.subject_of(windows), stamp)
     value = {**seen, "data_fingerprint": windows.fingerprint}
     session.store.put("text_preview", session.key, value)

@@ -47,6 +47,7 @@ TOGETHER = {
 NO_RUNS = (
     "note",
     "text",
+    "text_preview",
     "inspect",
     "stage_seconds",
     "written",

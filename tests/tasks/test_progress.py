@@ -99,6 +99,10 @@ def test_an_export_keeps_to_its_stages(session: Session, tmp_path: Path) -> None
         check(*followed(session, "export", arguments))
 
 
+def test_a_comparison_keeps_to_its_stages(session: Session) -> None:
+    check(*followed(session, "diff", {"other": session.loaded.reference}))
+
+
 def check(bars: list[float], strange: set[str]) -> None:
     assert strange == set()
     assert bars == sorted(bars)
@@ -108,9 +112,9 @@ def check(bars: list[float], strange: set[str]) -> None:
 
 
 def test_every_task_is_followed_here() -> None:
-    """`inspect` has nothing to do once the model is loaded."""
+    """`inspect` and `import` have nothing to do once the model is loaded."""
     tasks = {row.name for row in ROWS}
-    assert {name for name, _ in REQUESTS} | {"export", "inspect"} == tasks
+    assert {name for name, _ in REQUESTS} | {"export", "diff", "inspect", "import"} == tasks
 
 
 def test_every_stage_has_its_work(session: Session) -> None:

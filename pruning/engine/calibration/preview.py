@@ -7,11 +7,12 @@ from pruning.data_files.documents import Documents, read_source
 from pruning.data_files.source import sources_of
 from pruning.engine.calibration.chat import has_template, rendered
 from pruning.engine.calibration.data import Windows, windows_of
+from pruning.progress import Progress, silent
 
 SAMPLES, SHOWN = 3, 800
 
 
-def preview(tokenizer: Any, data: str) -> tuple[dict[str, Any], Windows]:
+def preview(tokenizer: Any, data: str, progress: Progress = silent) -> tuple[dict[str, Any], Windows]:
     """What is read of each source, what was left out and why, and samples as the model will read them.
 
     Parameters
@@ -20,6 +21,8 @@ def preview(tokenizer: Any, data: str) -> tuple[dict[str, Any], Windows]:
         The model's tokenizer.
     data
         The text's name; see `pruning.data_files.source`.
+    progress
+        Hears when the text was read.
 
     Returns
     -------
@@ -33,6 +36,7 @@ def preview(tokenizer: Any, data: str) -> tuple[dict[str, Any], Windows]:
     """
     texts = [read_source(source) for source in sources_of(data)]
     windows = windows_of(tokenizer, texts, data)
+    progress(1, 2, "Counting its tokens")
     written = [
         (rendered(tokenizer, text.calibration), rendered(tokenizer, text.evaluation)) for text in texts
     ]
