@@ -16,6 +16,7 @@ from pruning.cli.options import (
 )
 from pruning.cli.reference.result_types import DemoResult
 from pruning.cli.run import figures, finish, load, request_of, run_on, run_task, terminal_progress
+from pruning.data_files.account import left_out
 from pruning.jobs.stages import Course, Stage
 from pruning.model_files.checkpoint import demo_folder
 from pruning.planning.exports.llamacpp import PYTORCH
@@ -94,17 +95,7 @@ def text(model: str, data: str, how: dict[str, Any]) -> None:
         lines.append(
             f"{row['name']}, {row['share']:.0%} of the tokens: {kept:,} of {row['rows']:,} documents"
         )
-        left_out = [
-            f"{row[key]:,} {words}"
-            for key, words in (
-                ("duplicates", "duplicates"),
-                ("near_empty", "near-empty"),
-                ("unread", "without a known field"),
-                ("refused", "refused by the chat template"),
-            )
-            if row[key]
-        ]
-        lines += [f"  left out: {', '.join(left_out)}"] if left_out else []
+        lines += [f"  left out: {left_out(row)}"] if left_out(row) else []
     for sample in result["samples"]:
         lines += ["", f"--- {sample['source']}", sample["text"] + (" …" if sample["cut"] else "")]
     finish(result, lines)

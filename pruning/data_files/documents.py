@@ -1,11 +1,12 @@
 """The documents of a text: read, without what is there twice, and split so that none is in both parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pruning.data_files.account import Account, left_out
 from pruning.data_files.fields import Document, document_of, no_known_field
 from pruning.data_files.files import MOST_CHARACTERS, MOST_ROWS, rows_of, text_of
 from pruning.data_files.source import DEMO, ROWS, RUNNING, Source, files_of, suffix_of
@@ -15,34 +16,6 @@ from pruning.resources import asset
 # Fewer characters than these say nothing: a row of them is left out.
 NEAR_EMPTY = 16
 PARTS = ("calibration", "evaluation")
-
-
-@dataclass
-class Account:
-    """What was made of a source: how many rows there were, and why some were left out.
-
-    Parameters
-    ----------
-    rows
-        Rows or paragraphs that were read.
-    duplicates
-        Left out because the same words stood in an earlier one.
-    near_empty
-        Left out for having next to nothing in them.
-    unread
-        Left out for having none of the fields that are looked in.
-    cut
-        Whether there is more than was read.
-    fields
-        From which fields the text was taken, and how many rows each time.
-    """
-
-    rows: int = 0
-    duplicates: int = 0
-    near_empty: int = 0
-    unread: int = 0
-    cut: bool = False
-    fields: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,11 +141,11 @@ def _split(
 ) -> tuple[list[Document], list[Document]]:
     """First half of the documents to calibrate, second half to evaluate: neighbours stay together."""
     if not documents:
-        raise PruningError(f"{name} holds no text{_left_out(account)}. Give a file with text in it.")
+        raise PruningError(f"{name} holds no text{_besides(account)}. Give a file with text in it.")
     if len(documents) == 1:
         how = "Put an empty line between its parts" if running else "Give more rows"
         raise PruningError(
-            f"{name} holds one document{_left_out(account)}, and no document is both calibrated on and "
+            f"{name} holds one document{_besides(account)}, and no document is both calibrated on and "
             f"evaluated on. {how}, or name a second text beside it, with a comma between."
         )
     lengths = [len(document.words) for document in documents]
@@ -183,18 +156,10 @@ def _split(
     return documents[:cut], documents[cut:]
 
 
-def _left_out(account: Account) -> str:
+def _besides(account: Account) -> str:
     """Of what was left out, a clause; empty where nothing was."""
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (account.duplicates, "that were there before"),
-            (account.near_empty, "with next to nothing in them"),
-            (account.unread, "without a known field"),
-        )
-        if count
-    ]
-    return f" besides {' and '.join(parts)}" if parts else ""
+    said = left_out(asdict(account))
+    return f" besides what was left out ({said})" if said else ""
 
 
 def _from_splits(

@@ -179,7 +179,7 @@ def test_more_than_is_needed_is_not_read(tmp_path: Path, monkeypatch: pytest.Mon
         ("a.jsonl", b'{"words": 1, "n": 2}', "it has words, n.*a.jsonl#words"),
         ("a.jsonl", b"[1, 2]", "no names"),
         ("a.jsonl", b"", "holds no text"),
-        ("a.jsonl", b'{"text": "Hi"}', "1 with next to nothing"),
+        ("a.jsonl", b'{"text": "Hi"}', "1 nearly empty"),
         ("a.csv", b"", "cannot be read as a table"),
         ("a.csv", b'text\n"never closed', "cannot be read as a table"),
         ("a.parquet", b"no parquet", "cannot be read as parquet"),

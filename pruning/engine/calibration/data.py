@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pruning.data_files.documents import Documents, demo_texts, read_source
-from pruning.data_files.source import sources_of
+from pruning.data_files.source import Source, sources_of
 from pruning.engine.calibration.chat import rendered
 from pruning.errors import PruningError
 from pruning.resources import asset
@@ -74,13 +74,28 @@ def load_windows(
     PruningError
         The text cannot be read or is too short for one window.
     """
-    texts = [read_source(source) for source in sources_of(data)]
+    texts = [written(tokenizer, read_source(source)) for source in sources_of(data)]
     return windows_of(tokenizer, texts, data, length, (calibration_tokens, evaluation_tokens))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A source's texts as the model reads them, those to calibrate with and those to evaluate with."""
+
+    source: Source
+    calibration: list[str]
+    evaluation: list[str]
+
+
+def written(tokenizer: Any, documents: Documents) -> Written:
+    """Documents as the model reads them; see `pruning.engine.calibration.chat.rendered`."""
+    parts = (rendered(tokenizer, part) for part in (documents.calibration, documents.evaluation))
+    return Written(documents.source, *parts)
 
 
 def windows_of(
     tokenizer: Any,
-    texts: Sequence[Documents],
+    texts: Sequence[Written],
     name: str,
     length: int = WINDOW,
     tokens: tuple[int, int] = (CALIBRATION_TOKENS, EVALUATION_TOKENS),
@@ -91,7 +106,7 @@ def windows_of(
             [
                 _windows(
                     tokenizer,
-                    rendered(tokenizer, getattr(text, part)),
+                    getattr(text, part),
                     length,
                     round(most * text.source.share),
                     text.source.name,

@@ -12,7 +12,7 @@ from pruning.wording import counted
 
 MERGEKIT, LIST = "mergekit", "a list of layers"
 NAMES = ("layers_to_drop", "drop_layers", "pruned_layers", "removed_layers", "layers")
-_RANGES = re.compile(r"\s*\d+\s*(-\s*\d+\s*)?([,\s]\s*\d+\s*(-\s*\d+\s*)?)*")
+_RANGE = re.compile(r"\d+(-\d+)?")
 
 
 def is_mergekit(value: Any) -> bool:
@@ -108,9 +108,10 @@ def _listed(value: Any) -> list[int] | None:
         return _listed(value[names[0]]) if names else None
     if type(value) is int:
         return [value]
-    if isinstance(value, str) and len(value) < 10_000 and _RANGES.fullmatch(value):
-        joined = re.sub(r"\s*-\s*", "-", value.strip())
-        return parse_layers(re.sub(r"[\s,]+", ",", joined), "The list")
+    if isinstance(value, str):
+        pieces = "-".join(part.strip() for part in value.split("-")).replace(",", " ").split()
+        if pieces and all(map(_RANGE.fullmatch, pieces)):
+            return parse_layers(",".join(pieces), "The list")
     if isinstance(value, list) and value and all(type(item) is int for item in value):
         return list(value)
     return None

@@ -20,8 +20,8 @@ PRUNES = {
 }
 _ALL = {"Linear", "__ALL__", "__ALL_PRUNABLE__"}
 _PATTERN = "re:"
-# A repetition of something that repeats can take for ever to match.
-_ENDLESS = re.compile(r"\([^()]*[*+{][^()]*\)[*+{]|\([^()]*\|[^()]*\)[*+{]")
+# A group that repeats, or many repetitions one after the other, can take for ever to match.
+_REPEATED_GROUP, _REPEATS, MOST_REPEATS = re.compile(r"\)[*+{]"), re.compile(r"[*+{]"), 4
 _LONGEST = 300
 
 
@@ -130,10 +130,11 @@ def _names(value: Any, where: str) -> list[str]:
 
 def _check_pattern(pattern: str, where: str) -> None:
     try:
-        if len(pattern) > _LONGEST or _ENDLESS.search(pattern):
+        repeats = len(_REPEATS.findall(pattern))
+        if len(pattern) > _LONGEST or repeats > MOST_REPEATS or _REPEATED_GROUP.search(pattern):
             raise PruningError(
-                f"{where}: the pattern {pattern[:60]} could take for ever to match. Write it without a "
-                "repetition inside a repetition."
+                f"{where}: the pattern {pattern[:60]} could take for ever to match. Write it with at most "
+                f"{MOST_REPEATS} repetitions (* + {{}}), and none of a group in brackets."
             )
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:

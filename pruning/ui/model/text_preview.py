@@ -7,17 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.data_files.account import left_out
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
 from pruning.wording import counted
-
-LEFT_OUT = {
-    "duplicates": "duplicates",
-    "near_empty": "nearly empty",
-    "unread": "without a field that is known",
-    "refused": "refused by the chat template",
-}
 
 
 def text(model: queries.Info, busy: bool) -> None:
@@ -48,8 +42,8 @@ def _short(data: str) -> str:
 
 def _sources(found: dict[str, Any]) -> None:
     st.caption(
-        f"{format.count(found['calibration_tokens'])} tokens of it calibrate (maps and masks are worked out "
-        f"on them), {format.count(found['evaluation_tokens'])} evaluate (quality is measured on them). No "
+        f"{format.count(found['calibration_tokens'])} tokens of it say what can go (calibration), "
+        f"{format.count(found['evaluation_tokens'])} others what that does to the model (evaluation). No "
         "document is in both."
     )
     st.dataframe(
@@ -60,7 +54,7 @@ def _sources(found: dict[str, Any]) -> None:
                 "Fields": ", ".join(row["fields"]) or "plain text",
                 "Documents": row["calibration_documents"] + row["evaluation_documents"],
                 "Tokens": row["calibration_tokens"] + row["evaluation_tokens"],
-                "Left out": _left_out(row),
+                "Left out": left_out(row) or "nothing",
             }
             for row in found["sources"]
         ],
@@ -73,11 +67,6 @@ def _sources(found: dict[str, Any]) -> None:
             "may look otherwise."
         )
         st.caption(with_template if found["chat_template"] else without)
-
-
-def _left_out(row: dict[str, Any]) -> str:
-    parts = [f"{row[key]:,} {words}" for key, words in LEFT_OUT.items() if row[key]]
-    return ", ".join([*parts, *(["the rest of a long text"] if row["cut"] else [])]) or "nothing"
 
 
 def _samples(found: dict[str, Any]) -> None:

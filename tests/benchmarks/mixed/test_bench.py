@@ -20,7 +20,8 @@ def test_it_measures_every_way_to_save_as_much_and_goes_on_where_it_was(
     result = bench_mixed(session, [case])
     check_printed("bench mixed", result)
     rows = {row["method"]: row for row in result["rows"]}
-    assert {"layers", "neurons", "heads", "kv_groups", "guide"} < set(rows)
+    assert {"layers", "neurons", "heads", "kv_groups", "guide", "units, learnt 1"} < set(rows)
+    assert rows["units, learnt 1"]["forecast"] != rows["units"]["forecast"]
     mixes = [row for name, row in rows.items() if name.startswith(MIXED)]
     assert mixes
     assert all(row["meets"] and row["kl"] > 0 for row in mixes)

@@ -71,6 +71,7 @@ def test_a_list_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("0-11", "every layer"),
         ("7, 999999999999", "not a list of layers"),
         ("9-7", "runs backwards"),
+        ("1  " * 3000 + "x", "nothing that can be imported"),
         ("just words", "nothing that can be imported"),
         ("{}", "nothing that can be imported"),
         ("", "nothing that can be imported"),

@@ -113,6 +113,8 @@ def test_what_was_exported_comes_back(tmp_path: Any) -> None:
         ("sparsity: 0.5\ntargets: ['re:(']", "no regular expression"),
         ("sparsity: 0.5\ntargets: ['re:(a+)+$']", "for ever"),
         ("sparsity: 0.5\ntargets: ['re:(a|a)*$']", "for ever"),
+        ("sparsity: 0.5\ntargets: ['re:((a+))+$']", "for ever"),
+        ("sparsity: 0.5\ntargets: ['re:.*.*.*.*.*x']", "for ever"),
         ("sparsity: 0.5\nignore: [Linear]", "ignores every module"),
         ("sparsity: 0.5\nmask_structure: '4:4'", "not known here"),
         ("sparsity: 0.5\nmask_structure: block", "not known here"),
