@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -118,10 +119,12 @@ def files_of(name: str) -> list[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Files below a folder that can be read as text; hidden ones are left out."""
-    for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and suffix_of(path) in RUNNING + ROWS and path.is_file():
-            yield path
+    # Unlike Path.rglob it passes over a folder that is gone when its turn comes.
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if suffix_of(path) in RUNNING + ROWS and path.is_file():
+                yield path
 
 
 def suffix_of(path: Path) -> str:

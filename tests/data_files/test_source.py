@@ -66,6 +66,22 @@ def test_files_of_a_folder_are_those_that_can_be_read(tmp_path: Path) -> None:
     assert files_of(str(tmp_path / "missing")) == []
 
 
+def test_a_folder_that_goes_while_it_is_listed_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "going").mkdir()
+    (tmp_path / "here.txt").write_text("x")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "going":
+            Path(path).rmdir()
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert files_of(str(tmp_path)) == [tmp_path / "here.txt"]
+
+
 def test_a_folder_of_too_many_files_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pruning.data_files.source.MOST_FILES", 2)
     for name in "abc":

