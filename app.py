@@ -1,5 +1,5 @@
 """The dashboard's entry: everything but the router is in `pages/` and `pruning/ui`."""
 
-from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import router
 
-page_frame.route()
+router.route()

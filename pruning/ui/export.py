@@ -17,13 +17,21 @@ from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
 from pruning.ui.data import costs, queries, requests, session, written
+from pruning.ui.shared import jobs, verdict
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared import verdict
 from pruning.ui.shared.exports import lights, nearest, numbers, words
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
 from pruning.ui.text import format, labels, sizes
 
 MASKED = "export_masked"
+
+
+def view() -> None:
+    """The recipe to read and download, and the pruned model written, loaded again and checked."""
+    busy = jobs.panel(("export",))
+    model = page_frame.require_model()
+    if model:
+        page(model, busy)
 
 
 def page(model: queries.Info, busy: bool) -> None:

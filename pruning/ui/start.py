@@ -13,6 +13,9 @@ from pruning.model_files.preview import DEMO_FETCH
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import preload
+from pruning.ui.shared.frame.places import PLACES, first_view
+from pruning.ui.shared.frame.steps import done_steps, next_step
 from pruning.ui.text import format, labels
 from pruning.workspace.runs import ENDED_BADLY, models
 from pruning.workspace.store import WAITING, Job
@@ -23,11 +26,12 @@ STEPS = {
     "map": "Draw its map",
     "baseline": "Measure how good it is now",
 }
-ROAD = {
-    "model": "Load a model. See what it is made of, and how good it is before anything is removed.",
+ABOUT = {
+    "model": "Load a model. See what it is made of, how good it is and how fast, before anything is removed.",
     "sensitivity": "Draw the map: what pruning would cost in every layer and group.",
-    "explore": "Set a plan by hand, watch quality and size follow, and measure the truth.",
-    "export": "Write the pruned model, loaded again and checked, and the recipe to repeat it.",
+    "prune": "Set a plan by hand or let the solver, see quality, size and speed follow, fine-tune.",
+    "compare": "Plans side by side, what they answer, and everything that was measured.",
+    "export": "Write the pruned model, loaded again and checked, its recipe, and a report for everybody.",
 }
 RECENT = 3
 WORDS = (
@@ -42,6 +46,16 @@ WORDS = (
     "KL",
     "Verdict",
 )
+
+
+def view() -> None:
+    """What this is, the demo in one press, what to go on with, the places, and the words that matter."""
+    pitch()
+    demo()
+    go_on()
+    road()
+    glossary()
+    preload.browser()
 
 
 def pitch() -> None:
@@ -60,7 +74,7 @@ def demo() -> None:
         page_frame.callback_error()
         # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
         if st.session_state.pop("demo_opening", False):
-            st.switch_page(page_frame.PAGES["sensitivity"].script)
+            page_frame.go("sensitivity")
         _stop_what_cannot_work()
         work = _at_work()
         if [job.id for job in work] != before:
@@ -191,7 +205,7 @@ def go_on() -> None:
         st.markdown("Go on with", width="content")
         if here is not None:
             page_frame.link(
-                next_step(), f"{format.short(choice.model)} · {page_frame.PAGES[next_step()].title}"
+                first_view(next_step()), f"{format.short(choice.model)} · {PLACES[next_step()].title}"
             )
         for model in recent[:RECENT]:
             name = format.short(model["reference"])
@@ -208,27 +222,21 @@ def go_on() -> None:
                     trust_remote_code=False,
                     allow_pickle=False,
                 )
-                st.switch_page(page_frame.PAGES[next_step()].script)
-
-
-def next_step() -> str:
-    """The first step of the road that is not done; the last where all are."""
-    done = page_frame.done_steps()
-    return next((name for name in page_frame.ROAD if not done[name]), page_frame.ROAD[-1])
+                st.switch_page(PLACES[next_step()].script)
 
 
 def road() -> None:
-    """The four steps: what each is for, which are done, which comes next."""
-    st.header("The road", anchor=False)
-    done, following = page_frame.done_steps(), next_step()
-    for column, name in zip(st.columns(len(page_frame.ROAD)), page_frame.ROAD, strict=True):
+    """The five places: what each is for, which are done, which comes next."""
+    st.header("Five places, from left to right", anchor=False)
+    done, following = done_steps(), next_step()
+    for column, (name, place) in zip(st.columns(len(PLACES)), PLACES.items(), strict=True):
         comes_next = name == following and not done[name]
         key = "road_next" if comes_next else f"road_{name}"
         with column, st.container(border=True, height="stretch", key=key, vertical_alignment="distribute"):
-            sign = ":green-badge[:material/check: done]" if done[name] else ""
+            sign = ":green-badge[:material/check: done]" if done.get(name) else ""
             sign = ":blue-badge[next]" if comes_next else sign
-            st.markdown(f"**{page_frame.PAGES[name].title}** {sign}\n\n{ROAD[name]}")
-            page_frame.link(name, f"Open {page_frame.PAGES[name].title.split()[-1]}")
+            st.markdown(f"**{place.title}** {sign}\n\n{ABOUT[name]}")
+            page_frame.link(first_view(name), f"Open {place.title}")
 
 
 def glossary() -> None:

@@ -10,7 +10,7 @@ from pruning.planning.cost.latency_table import MODES, PREFILL_TOKENS, LatencyTa
 from pruning.planning.cost.model_size import CONTEXT_TOKENS
 from pruning.planning.cost.parts import Parts, parts_of
 from pruning.planning.cost.plan_cost import PlanCost, plan_cost
-from pruning.planning.cost.roofline import weights_read
+from pruning.planning.cost.roofline import estimate, weights_read
 from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.exports.model_facts import ModelFacts, of_inspection
 from pruning.planning.exports.targets import Wanted, why_not_folder
@@ -19,8 +19,9 @@ from pruning.ui.data import queries, requests
 
 
 def latency_of(model: queries.Info) -> LatencyTable | None:
-    """What was timed last of this model in the session's engine and on its device; None before."""
-    times = queries.latency(model)
+    """What was timed last of this model in the session's engine and on its device; None before, and where
+    times are of a device elsewhere."""
+    times = None if queries.target_device() else queries.latency(model)
     return LatencyTable.from_dict(times) if times else None
 
 
@@ -37,10 +38,15 @@ def timing_seconds() -> float | None:
 
 
 def dense_ms(model: queries.Info) -> dict[str, float] | None:
-    """How long the unpruned model takes here by mode, as it was measured with its quality in PyTorch.
+    """How long the unpruned model takes by mode: here as it was measured with its quality in PyTorch, on a
+    device elsewhere as its peak figures allow (roofline).
 
-    None before, and where times are of another engine.
+    None before that was measured, and where times are of another engine.
     """
+    device = queries.target_device()
+    if device is not None:
+        least = estimate(device, parts_of(model.facts), device.best_format, PREFILL_TOKENS)
+        return {mode: time.milliseconds for mode, time in least.items()}
     figures = (queries.baseline(model) or {}) if queries.engine() == PYTORCH else {}
     times = {mode: float(figures[f"{mode}_ms"]) for mode in MODES if f"{mode}_ms" in figures}
     return times or None
@@ -93,7 +99,9 @@ def cost_of(model: queries.Info, plan: Plan) -> PlanCost:
 
 def cost_table(model: queries.Info) -> dict[str, Any]:
     """What the browser needs for the same, as `cost.js` takes it; PruningError as in `cost_of`."""
-    return cost_data(parts_of(model.facts), latency_of(model), dense_ms(model))
+    device = queries.target_device()
+    table = cost_data(parts_of(model.facts), latency_of(model), dense_ms(model))
+    return table | {"device": device.name if device else None}
 
 
 def cost_data(

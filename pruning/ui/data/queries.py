@@ -10,6 +10,7 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.preview import Preview, preview
+from pruning.planning.cost.roofline import Device, devices
 from pruning.planning.exports.llamacpp import LLAMA_CPP, PYTORCH, TIMED, installed
 from pruning.planning.forecast.capability_map import CapabilityMap
 from pruning.planning.forecast.forecaster import Forecaster
@@ -130,6 +131,11 @@ def text_preview(model: Info) -> dict[str, Any] | None:
 def engine() -> str:
     """What the session's times are of: PyTorch, or llama.cpp where it was chosen and is installed."""
     return LLAMA_CPP if session.current().engine == LLAMA_CPP and installed() else PYTORCH
+
+
+def target_device() -> Device | None:
+    """The device elsewhere that the session's times are of; None where they are of this machine."""
+    return next((device for device in devices() if device.name == session.current().target), None)
 
 
 def latency(model: Info) -> dict[str, Any] | None:

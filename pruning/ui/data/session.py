@@ -36,8 +36,8 @@ class Pin:
 class Choice:
     """Everything a session has chosen. `settings` is the plan as text, which needs no model to be kept.
 
-    `locks` names what the desk must not move: kinds ("gate") and layers ("12"). `engine` is what times are
-    of.
+    `locks` names what the desk must not move: kinds ("gate") and layers ("12"). `engine` is what times on
+    this machine are of, and `target` the device elsewhere that they are of instead, by its name.
     """
 
     model: str = ""
@@ -48,6 +48,7 @@ class Choice:
     data: str = "demo"
     criterion: str = "fisher"
     engine: str = PYTORCH
+    target: str = ""
     settings: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     pins: tuple[Pin, ...] = ()
@@ -69,6 +70,7 @@ _ADDRESS = {
     "data": "demo",
     "criterion": "fisher",
     "engine": PYTORCH,
+    "target": "",
 }
 
 

@@ -19,9 +19,10 @@ from pruning.ui.data import costs, queries, requests, session
 from pruning.ui.explore import calibration, capabilities, improve, presets
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
-from pruning.ui.shared import engines, missing_map
+from pruning.ui.shared import jobs, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.exports import lights
+from pruning.ui.shared.frame import header
 from pruning.ui.shared.panels import section
 from pruning.ui.shared.pins import pin_button, pinned_forecasts
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, drift, session_plan
@@ -32,6 +33,18 @@ KEPT = (
     "Your faders stay. Until it is drawn, every forecast here is of {name}; what you measure is pruned by "
     "the criterion that you chose."
 )
+
+
+def view() -> None:
+    """The desk of the session's model, on the map of its criterion or, until there is one, of another."""
+    model = queries.info()
+    smap = queries.mixed_map(model) if model else None
+    busy = jobs.panel((*calibration.TASKS, "map", "latency"), calibration.newly(model, smap))
+    model = page_frame.require_model()
+    # A new criterion empties nothing: until its map is there, that of another stays in view.
+    shown = smap or (queries.other_map(model) if model else None)
+    if model and missing_map.require_map(shown, "The forecasts on this page come from", busy):
+        page(model, shown, busy)
 
 
 def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
@@ -47,13 +60,13 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
     table = table_data(forecaster, _marks(model, measurements, forecaster, curves))
     missing_map.note(smap, KEPT, busy)
     missing_map.note_without_units(smap, model, busy)
-    engine = queries.engine()
 
     @st.fragment
     def draw() -> None:
         with page_frame.user_errors():
             _take_events(smap, model)
         page_frame.callback_error()
+        header.refresh()
         current = current_plan(session_plan(smap.groups), model, forecaster, measurements)
         component.mixer(
             table_id=table["id"],
@@ -67,8 +80,6 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
         with left:
             _measure(current, busy)
             _time(model, busy)
-            if queries.engine() != engine:
-                st.rerun()  # the desk's table is made outside of this fragment
             st.markdown(_as_of_another(current, smap) if other else drift(current))
             after_recovery(chosen, current.plan)
             if current.plan and not other:
@@ -153,9 +164,8 @@ def _cost(model: queries.Info) -> dict[str, Any] | None:
 
 
 def _time(model: queries.Info, busy: bool) -> None:
-    """What times are of, and the button that times the model in it; until then they are estimates."""
-    engines.choice()
-    if costs.latency_of(model) is not None:
+    """The button that times the model in what runs it here; until then times are estimates."""
+    if costs.latency_of(model) is not None or queries.target_device():
         return
     page_frame.submit_button(
         "Time this model",

@@ -23,6 +23,14 @@ STEPS = 20
 Rows = dict[str, dict[str, Any]]
 
 
+def view() -> None:
+    """What the guide claims of each technique, beside what it does to this model on this machine."""
+    busy = jobs.panel(("impact", "export"))
+    model = page_frame.require_model()
+    if model:
+        page(model, busy)
+
+
 def page(model: queries.Info, busy: bool) -> None:
     _ask(model, busy)
 
@@ -173,7 +181,7 @@ def _action(model: queries.Info, technique: Technique, row: dict[str, Any], busy
         ):
             session.change(criterion=row["criterion"])
             session.set_settings(row["settings"])
-            st.switch_page(page_frame.PAGES["explore"].script)
+            page_frame.go("explore")
         return
     st.button(
         f"Write {technique.title}",

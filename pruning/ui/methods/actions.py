@@ -49,7 +49,7 @@ def _explore(result: Result) -> None:
     if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not result.plain):
         session.change(criterion=result.criterion)
         session.set_settings(result.settings)
-        st.switch_page(page_frame.PAGES["explore"].script)
+        page_frame.go("explore")
     if not result.plain:
         st.caption("Explore knows levels of single weights, without options and without training.")
 

@@ -11,12 +11,21 @@ from pruning.ui.data import queries, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.results import CHOSEN, NEWEST, Result
 from pruning.ui.methods import actions, chart, early_exit, form, quantize
-from pruning.ui.shared import charts
+from pruning.ui.shared import charts, jobs
+from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
 BYTES = ("bytes_stored_sparsely_or_cut", "bytes_ordinary_file")
 TASKS = ("measure", "best", "export", "quantize", "early_exit")
+
+
+def view() -> None:
+    """Every way of pruning to try, measured on the same axes, and what can be done with a result."""
+    busy = jobs.panel(TASKS)
+    model = page_frame.require_model()
+    if model:
+        page(model, busy)
 
 
 def page(model: queries.Info, busy: bool) -> None:

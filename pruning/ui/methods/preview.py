@@ -102,7 +102,7 @@ def _speed_line(model: queries.Info, plan: Plan) -> None:
                 costs.cost_of(model, plan), table, engines.numbers(str(model.facts["dtype"]))
             )
         )
-        if table is None:
+        if table is None and queries.target_device() is None:
             seconds = costs.timing_seconds()
             takes = "" if seconds is None else f", in about {format.seconds(seconds)}"
             page_frame.link("speed", f"Time this model here, dense and narrower{takes}")

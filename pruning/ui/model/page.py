@@ -9,7 +9,8 @@ import streamlit as st
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
 from pruning.ui.data import queries, requests, session
-from pruning.ui.shared import charts
+from pruning.ui.model import text_preview
+from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 from pruning.wording import counted
@@ -20,6 +21,17 @@ DTYPES = {
     "float16": "float16 (for GPUs)",
 }
 DEVICES = {"auto": "Best available", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "Apple GPU"}
+
+
+def view() -> None:
+    """Choosing and loading, the baseline, the text, and what the model is made of."""
+    model = queries.info()
+    busy = jobs.panel(("inspect", "text", "baseline"))
+    chooser(model, busy)
+    if model:
+        baseline(model, busy)
+        text_preview.text(model, busy)
+        made_of(model)
 
 
 def chooser(model: queries.Info | None, busy: bool) -> None:

@@ -137,7 +137,9 @@ def speed(model: queries.Info, busy: bool) -> None:
     )
     st.session_state.setdefault(TIMES, 1.4)
     table = costs.latency_of(model)
-    if table is None:
+    if table is None and queries.target_device():
+        st.caption("Forecasts of speed are of this machine. Choose it in the header to see them.")
+    elif table is None:
         st.caption("How much faster is not known yet: this model was not timed on this machine.")
         page_frame.submit_button(
             "Time this model",

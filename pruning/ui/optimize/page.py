@@ -284,6 +284,6 @@ def _open_a_point(points: Mapping[str, ChartPoint], smap: SensitivityMap, busy: 
         )
         if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
             session.set_settings(format_settings(points[str(chosen)].plan, smap.groups))
-            st.switch_page(page_frame.PAGES["explore"].script)
+            page_frame.go("explore")
         if not smap.mix.units.any():
             front.ask_for_outliers(smap, busy)

@@ -14,12 +14,14 @@ from pruning.planning.recipe.plan import Plan
 from pruning.planning.report import presentation as html
 from pruning.ui.data import queries, requests, session
 from pruning.ui.present.facts import Assumptions, Results, default_title, facts
+from pruning.ui.shared import jobs, missing_map
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan
+from pruning.ui.shared.frame.header import ALONE, FULL, full_screen
+from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, session_plan
 from pruning.ui.text import format, labels
 
 KEY = "present"
-VIEW, FULL, BACK = "view", "full", "present_back"
+BACK = "present_back"
 MOST = 1e9
 ANSWER_TOKENS = 80
 # In the session: the question whose answer is shown, and the one that was asked here last.
@@ -36,16 +38,30 @@ document.querySelector(".st-key-present_full button")?.focus();
 </script>"""
 
 
-def full_screen() -> bool:
-    """Whether the address asks for the presentation alone."""
-    return bool(st.query_params.get(VIEW) == FULL)
+def view() -> None:
+    """What the session's plan does, for people who know nothing of machine learning, here or as a file."""
+    full = full_screen("present")
+    busy = False if full else jobs.panel(("generate", "map"))
+    model = page_frame.require_model()
+    smap = queries.mixed_map(model) if model else None
+    if model and missing_map.require_map(smap, "The figures on this page come from", busy):
+        plan = session_plan(smap.groups)
+        if plan:
+            page(model, smap, plan, full, busy)
+        else:
+            page_frame.empty(
+                "Nothing to present yet",
+                "Set a plan first. This page then says in plain words what it does.",
+                "explore",
+                "Set a plan",
+            )
 
 
 def _show(full: bool) -> None:
     if full:
-        st.query_params[VIEW] = FULL
+        st.query_params[ALONE] = FULL
     else:
-        st.query_params.pop(VIEW, None)
+        st.query_params.pop(ALONE, None)
         st.session_state[BACK] = True
 
 

@@ -20,6 +20,14 @@ TASKS = ("recover", "progressive", "lottery", "measure", "export")
 ELSEWHERE = 60.0
 
 
+def view() -> None:
+    """Training what pruning left; progressive pruning and lottery tickets."""
+    busy = jobs.panel(TASKS)
+    model = page_frame.require_model()
+    if model:
+        page(model, busy)
+
+
 def page(model: queries.Info, busy: bool) -> None:
     """The three ways to train, a tab each."""
     first, second, third = st.tabs(

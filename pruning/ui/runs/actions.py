@@ -71,7 +71,7 @@ def _take_to(run: Run, page: str) -> None:
     before, plans = session.current(), session.history()
     take(run)
     opened.remember(run, page, before, plans)
-    st.switch_page(page_frame.PAGES[page].script)
+    page_frame.go(page)
 
 
 def page_of(run: Run) -> str:

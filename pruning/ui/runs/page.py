@@ -8,13 +8,23 @@ import streamlit as st
 
 from pruning.ui.data import queries, session
 from pruning.ui.runs import actions
+from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
 from pruning.workspace.runs import Run
+from pruning.workspace.task_registry import BY_NAME
 
 STEP = 12
+
+
+def view() -> None:
+    """Everything that was made in this workspace, to find again, compare, take up and clear away."""
+    busy = jobs.panel(tuple(BY_NAME))
+    opened.way_back()
+    page(busy)
+    storage()
 
 
 def page(busy: bool) -> None:
@@ -105,7 +115,7 @@ def _pin_and_go(ticked: list[Run]) -> None:
         actions.take(ticked[0], with_plan=False)
         for run in ticked:
             actions.pin(run)
-        st.switch_page(page_frame.PAGES["compare"].script)
+        page_frame.go("compare")
 
 
 # ---- one run ----------------------------------------------------------------------------------------

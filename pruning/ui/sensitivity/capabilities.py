@@ -11,7 +11,7 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Group
 from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import capability_chart
-from pruning.ui.shared import charts
+from pruning.ui.shared import charts, jobs, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 
@@ -20,13 +20,21 @@ ACROSS = 2
 WAYS = (capability_chart.BESIDE, capability_chart.ALONE)
 
 
+def view() -> None:
+    """What each ability leans on, by the session's criterion."""
+    busy = jobs.panel(("map", "capabilities"))
+    model = page_frame.require_model()
+    smap = queries.sensitivity_map(model) if model else None
+    if model and missing_map.require_map(smap, "What abilities lean on is worked out beside", busy):
+        section(smap, busy)
+
+
 def section(smap: SensitivityMap, busy: bool) -> None:
     """The pictures where it was worked out, and the button that works out what is missing."""
 
     @st.fragment
     def draw() -> None:
         capabilities = queries.capability_map(smap)
-        st.subheader("What each ability leans on", anchor=False)
         missing = [name for name in ABILITIES if capabilities is None or name not in capabilities.costs]
         if missing:
             _ask(missing, busy)

@@ -9,10 +9,11 @@ import streamlit as st
 
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.predict import Forecast
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.planning.forecast.sensitivity_map import SensitivityMap
+from pruning.planning.recipe.plan import KINDS, Group, Plan
 from pruning.ui.data import queries, requests, session
 from pruning.ui.sensitivity import charts as sensitivity_charts
-from pruning.ui.shared import charts
+from pruning.ui.shared import charts, jobs, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 
@@ -27,10 +28,53 @@ class CriterionMap:
     forecaster: Forecaster
 
 
+def view() -> None:
+    """The criteria for the whole model, and for the groups that were chosen on the map."""
+    busy = jobs.panel(("map",))
+    model = page_frame.require_model()
+    smap = (queries.sensitivity_map(model) or queries.other_map(model)) if model else None
+    if model and missing_map.require_map(smap, "What criteria cost is read from", busy):
+        level, metric = _controls(smap)
+        there = {group for group in smap.groups if group[1] in KINDS}
+        picked = [group for group in st.session_state.get("chosen_groups", []) if group in there]
+        section(model, picked or [_most_delicate(smap, level)], level, metric, busy)
+        st.caption("On the right are the groups chosen on the map; before any is, the most delicate one.")
+
+
+def _controls(smap: SensitivityMap) -> tuple[float, str]:
+    """The level at which they are compared, and in what."""
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
+    levels = [float(level) for level in smap.levels]
+    level = left.select_slider(
+        "If this share (sparsity) went",
+        levels,
+        value=min(levels, key=lambda v: abs(v - 0.5)),
+        format_func=format.percent,
+        key="criteria_level",
+        **session.PERSIST,
+    )
+    metric = right.segmented_control(
+        "Show",
+        sensitivity_charts.METRICS,
+        default="KL",
+        required=True,
+        key="criteria_metric",
+        **session.PERSIST,
+        help=f"KL: {labels.KL} Perplexity: {labels.PERPLEXITY}",
+    )
+    return float(level), metric or "KL"
+
+
+def _most_delicate(smap: SensitivityMap, level: float) -> Group:
+    """The group of weights whose loss at this level is forecast to cost most."""
+    weights = smap.of_weights
+    forecaster = queries.forecaster(weights, [])
+    return max(weights.groups, key=lambda group: forecaster.forecast({group: level}).kl)
+
+
 def section(model: queries.Info, chosen: Sequence[Group], level: float, metric: str, busy: bool) -> None:
     """Two charts, the whole model and the chosen groups, a line for each criterion that has a map."""
     maps = _maps(model)
-    st.subheader("Criteria side by side", anchor=False)
     drawn = {entry.forecaster.smap.criterion for entry in maps}
     _missing([name for name in labels.SIDE_BY_SIDE if name not in drawn], busy)
     left, right = st.columns(2, gap="large")

@@ -15,16 +15,36 @@ from pruning.ui.data import queries, requests, session, single_groups
 from pruning.ui.data.single_groups import Alone
 from pruning.ui.sensitivity import cells as heat_cells
 from pruning.ui.sensitivity import charts as sensitivity_charts
-from pruning.ui.sensitivity import criteria, sweep
+from pruning.ui.sensitivity import sweep, table
 from pruning.ui.sensitivity.cells import View
 from pruning.ui.sensitivity.heat import Cell, heat
-from pruning.ui.shared import charts, missing_map
+from pruning.ui.shared import charts, jobs, missing_map
+from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
 
 MAX_CURVES = 6
 KEPT = "Until it is drawn, what you see below is the map of {name}: another criterion takes other weights."
 WAYS = {"Click": ":material/ads_click: Click a cell", "Box": ":material/select: Draw a box"}
 Points = dict[Group, list[dict[str, Any]]]
+
+
+def view() -> None:
+    """The heat map with its curves, the form that measures, and the table."""
+    busy = jobs.panel(("map", "sweep"))
+    model = page_frame.require_model()
+    if model is None:
+        return
+    smap = queries.sensitivity_map(model)
+    # A new criterion empties nothing: until its map is there, that of another stays in view.
+    other = None if smap else queries.other_map(model)
+    if other:
+        missing_map.note(other, KEPT, busy)
+        board(model, other.of_weights, busy)
+    elif smap:
+        board(model, smap, busy)
+        table.section(model, smap)
+    else:
+        first_map(model, busy)
 
 
 def first_map(model: queries.Info, busy: bool) -> None:
@@ -59,7 +79,7 @@ def _criterion_box() -> None:
 
 
 def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
-    """Heat map, curves, the measuring form and the criteria, in one fragment: a click repaints only this.
+    """Heat map, curves and the measuring form, in one fragment: a click repaints only this.
 
     While the session's own map is missing `smap` is another criterion's, and single groups are not measured:
     what is measured is the session's criterion.
@@ -92,7 +112,6 @@ def board(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             _extremes(mixed, single, ends, view)
             if not missing_map.other(smap):
                 sweep.form(model, smap, weights, busy)
-        criteria.section(model, weights if picked else weights[:1], view.level, view.metric, busy)
 
     draw()
 

@@ -96,7 +96,7 @@ def _back(state: Opened) -> None:
             del st.session_state[KEY]
         else:
             st.session_state[KEY] = state.earlier
-        st.switch_page(page_frame.PAGES["runs"].script)
+        page_frame.go("runs")
 
 
 def _described(choice: session.Choice) -> str:

@@ -1,149 +1,38 @@
-"""What every page begins and ends with: its heading, the model it is about, the road, messages, commands."""
+"""What every view is made of: links, messages, buttons with their commands, figures, empty states."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
-from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.cli.reference.command_line import command_line
 from pruning.errors import PruningError
-from pruning.planning.exports.llamacpp import PYTORCH, TIMED
-from pruning.resources import asset
-from pruning.ui.data import queries, requests, session, written
-from pruning.ui.shared import preload
+from pruning.ui.data import queries, requests
+from pruning.ui.shared.frame.places import TAB, script_of
 from pruning.ui.text import format, labels
-from pruning.wording import counted
 
-
-@dataclass(frozen=True)
-class Place:
-    """A page: its script, its name in the navigation, and its icon there, which only the road has."""
-
-    script: str
-    title: str
-    icon: str = ""
-
-
-# In the order of the navigation; the first is the page that the bare address opens.
-PAGES = {
-    "start": Place("pages/start.py", "Start", "home"),
-    "model": Place("pages/model.py", "1 Model", "deployed_code"),
-    "sensitivity": Place("pages/sensitivity.py", "2 Sensitivity", "grid_on"),
-    "explore": Place("pages/explore.py", "3 Explore", "tune"),
-    "optimize": Place("pages/optimize.py", "Optimize"),
-    "export": Place("pages/export.py", "4 Export", "save"),
-    "methods": Place("pages/methods.py", "Methods"),
-    "recover": Place("pages/recover.py", "Recover"),
-    "impact": Place("pages/impact.py", "Impact"),
-    "speed": Place("pages/speed.py", "Speed"),
-    "compare": Place("pages/compare.py", "Compare"),
-    "present": Place("pages/present.py", "Present"),
-    "runs": Place("pages/runs.py", "Runs"),
-}
-# What is done once for a model, in this order.
-ROAD = ("model", "sensitivity", "explore", "export")
 COPY_COMMAND = "Copy command"
 # Seconds; who waits for less need not be told.
 WORTH_SAYING = 5.0
-_routed: ContextVar[bool] = ContextVar("routed", default=False)
 
 
-def route() -> None:
-    """Draw the frame, and run the page that the address asks for."""
-    st.set_page_config(page_title="Prunescope", page_icon=str(asset("icon.svg")), layout="wide")
-    st.logo(str(asset("logo.svg")), size="large")
-    st.html(Path(__file__).with_name("page.css"))
-    session.current()
-    # Moving between pages empties the address.
-    session.write_address()
-    done = done_steps()
-    chosen = st.navigation([_page(name, done.get(name, False)) for name in PAGES], position="top")
-    token = _routed.set(True)
-    try:
-        chosen.run()
-    finally:
-        _routed.reset(token)
-        preload.server()
-
-
-def begin() -> None:
-    """The first line of every page.
-
-    Until the first `st.navigation` of a server Streamlit runs a page's script by itself when its address is
-    opened, because it stands in `pages/`; then the page calls the router, which runs it again in its frame.
-    """
-    if not _routed.get():
-        route()
-        st.stop()
-
-
-def _page(name: str, done: bool) -> StreamlitPage:
-    """One entry of the navigation; the icon of a step of the road becomes a tick when it is done."""
-    place = PAGES[name]
-    icon = "check_circle" if done else place.icon
-    return st.Page(
-        place.script,
-        title=place.title,
-        icon=f":material/{icon}:" if icon else None,
-        url_path=name,
-        default=name == next(iter(PAGES)),
+def link(view: str, label: str) -> None:
+    """A link to another view, with an arrow."""
+    st.page_link(
+        script_of(view),
+        label=label,
+        icon=":material/arrow_forward:",
+        icon_position="right",
+        query_params={TAB: view},
     )
 
 
-def link(name: str, label: str) -> None:
-    """A link to another page, with an arrow."""
-    st.page_link(PAGES[name].script, label=label, icon=":material/arrow_forward:", icon_position="right")
-
-
-def heading(
-    title: str,
-    line: str,
-    model: queries.Info | None,
-    next_page: str | None = None,
-    next_label: str = "",
-    main: bool = False,
-) -> None:
-    """A page's title and one line of help; on the right the model it is about and the road's next step.
-
-    With `main` the next step is what there is left to do here, and looks like it.
-    """
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left.container(gap="xxsmall"):
-        st.title(title, anchor=False)
-        st.caption(line)
-    with right.container(horizontal_alignment="right", gap="xxsmall"):
-        if model:
-            facts, name = model.facts, format.short(session.current().model)
-            st.caption(
-                f":material/deployed_code: {name} · {format.count(facts['parameters'])} parameters · "
-                f"{counted(model.layers, 'layer')} · {facts['dtype']} on {facts['device']}{_timed_in()}",
-                text_alignment="right",
-            )
-        with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            with st.popover("Words", icon=":material/menu_book:", type="tertiary", key="glossary"):
-                glossary(labels.GLOSSARY)
-            if next_page and not main:
-                link(next_page, next_label)
-            elif next_page and st.button(
-                next_label,
-                type="primary",
-                icon=":material/arrow_forward:",
-                icon_position="right",
-                key="next_step",
-            ):
-                st.switch_page(PAGES[next_page].script)
-
-
-def _timed_in() -> str:
-    """What times are of, where that is not what the model is loaded in."""
-    return "" if queries.engine() == PYTORCH else f" · times: llama.cpp, {TIMED}"
+def go(view: str) -> NoReturn:
+    """Show another view."""
+    st.switch_page(script_of(view), query_params={TAB: view})
 
 
 def glossary(entries: Mapping[str, str]) -> None:
@@ -248,16 +137,3 @@ def figure(
     with st.container(border=border, height="stretch", gap="xxsmall"):
         st.metric(label, value, help=help)
         st.markdown(f"{badge} :small[{note}]" if note else badge)
-
-
-def done_steps() -> dict[str, bool]:
-    """Which steps of the road are done for what the session holds now: this model, criterion and plan."""
-    model = queries.info()
-    if model is None:
-        return dict.fromkeys(ROAD, False)
-    return {
-        "model": True,
-        "sensitivity": queries.sensitivity_map(model) is not None,
-        "explore": queries.sensitivity_map(model) is not None and bool(session.current().settings),
-        "export": written.is_written(model),
-    }

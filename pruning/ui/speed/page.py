@@ -16,7 +16,7 @@ from pruning.planning.recipe.mix import in_whole_units, unit_part
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan
 from pruning.ui.data import costs, queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
-from pruning.ui.shared import charts, engines
+from pruning.ui.shared import charts, engines, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.speed import charts as speed_charts
 from pruning.ui.speed import device, size
@@ -38,8 +38,15 @@ class Choice:
     said: str
 
 
+def view() -> None:
+    """Timing here, a choice of what is pruned, and what that makes of speed and size."""
+    busy = jobs.panel(("latency",))
+    model = page_frame.require_model()
+    if model:
+        page(model, busy)
+
+
 def page(model: queries.Info, busy: bool) -> None:
-    engines.choice()
     times = queries.latency(model)
     table = None
     with page_frame.user_errors():

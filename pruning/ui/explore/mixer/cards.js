@@ -89,8 +89,10 @@ function timeTile(table, cost, mode) {
   const dense = table.costs[`${mode}Ms`];
   const faster = `${fixed(times, 2)}×`;
   const same = Math.abs(times - 1) < 1e-9;
+  const device = table.cost.device;
+  if (device && same) return { value: msText(ms), badge: "estimate", beside: "1.00×", note: device };
   if (!cost.timed) {
-    const known = ms === null ? "" : `unpruned ${msText(dense)}`;
+    const known = ms === null ? "" : `unpruned ${msText(dense)}${device ? `, ${device}` : ""}`;
     if (same) return { value: ms === null ? "1.00×" : msText(ms), badge: ms === null ? "estimate" : "unpruned", beside: ms === null ? "" : "1.00×", note: ms === null ? "as fast; not timed yet" : "not timed here yet" };
     return { value: ms === null ? faster : msText(ms), badge: "estimate", beside: ms === null ? "" : faster, note: known || "as fast; not timed yet" };
   }
@@ -101,7 +103,7 @@ function timeTile(table, cost, mode) {
 }
 
 function msText(value) {
-  return `${value < 9.95 ? fixed(value, 1) : fixed(value, 0)} ms`;
+  return `${fixed(value, value < 0.95 ? 2 : value < 9.95 ? 1 : 0)} ms`;
 }
 
 function memoryTile(table, cost, empty) {

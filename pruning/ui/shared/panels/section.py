@@ -124,7 +124,7 @@ def _budget(points: Sequence[PlanPoint], quality: str, panels: Sequence[str]) ->
         and st.button("Find the best plan for it", icon=":material/arrow_forward:", key="panels_optimize")
     ):
         _wish(budget, dense)
-        st.switch_page(page_frame.PAGES["optimize"].script)
+        page_frame.go("optimize")
     return budget
 
 

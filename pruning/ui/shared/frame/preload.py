@@ -11,10 +11,14 @@ import streamlit as st
 VIEWS = (
     "explore.page",
     "sensitivity.page",
-    "compare.page",
+    "optimize.view",
+    "compare.view",
+    "export",
     "present.page",
     "runs.page",
-    "export",
+    "methods.page",
+    "recover.page",
+    "impact.page",
 )
 # Streamlit's own parts of the page, which the browser otherwise fetches and reads when the first is shown.
 PARTS = ("PlotlyChart", "DataFrame", "arrowFormatUtils")
