@@ -24,7 +24,7 @@ class TaskRow:
     title
         What is going on while it runs, for people.
     page
-        The dashboard's page that asks for it.
+        The dashboard's view that asks for it, by its name in addresses.
     seconds_to_stop
         How long it may take to save what it has once it is cancelled.
     aliases
@@ -44,42 +44,42 @@ class TaskRow:
 _TRAINING = 120.0
 
 ROWS = (
-    TaskRow("inspect", "inspect:inspect_model", "inspect", "Loading the model", "Model"),
-    TaskRow("text", "text:text", "text", "Reading the text", "Model"),
-    TaskRow("baseline", "inspect:baseline", "baseline", "Measuring the baseline", "Model"),
-    TaskRow("latency", "latency:latency", "latency", "Timing the model on this machine", "Speed"),
-    TaskRow("outliers", "sensitivity:outliers", "outliers", "Counting outliers for OWL", "Optimize"),
-    TaskRow("map", "sensitivity:make_map", "map", "Drawing the sensitivity map", "Sensitivity"),
-    TaskRow("sweep", "sweep:sweep", "sweep", "Measuring single groups", "Sensitivity"),
+    TaskRow("inspect", "inspect:inspect_model", "inspect", "Loading the model", "model"),
+    TaskRow("text", "text:text", "text", "Reading the text", "model"),
+    TaskRow("baseline", "inspect:baseline", "baseline", "Measuring the baseline", "model"),
+    TaskRow("latency", "latency:latency", "latency", "Timing the model on this machine", "speed"),
+    TaskRow("outliers", "sensitivity:outliers", "outliers", "Counting outliers for OWL", "optimize"),
+    TaskRow("map", "sensitivity:make_map", "map", "Drawing the sensitivity map", "sensitivity"),
+    TaskRow("sweep", "sweep:sweep", "sweep", "Measuring single groups", "sensitivity"),
     TaskRow(
         "capabilities",
         "capabilities:capabilities",
         "capabilities",
         "Finding what each capability leans on",
-        "Sensitivity",
+        "capabilities",
     ),
-    TaskRow("measure", "measure:measure", "measure", "Measuring this plan", "Explore"),
+    TaskRow("measure", "measure:measure", "measure", "Measuring this plan", "explore"),
     TaskRow(
         "calibrate",
         "calibrate:calibrate",
         "calibrate",
-        "Teaching the forecast",
-        "Explore",
+        "Calibrating the forecast",
+        "explore",
         aliases=("teach",),
     ),
-    TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "Methods"),
-    TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "Optimize"),
-    TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "Explore"),
-    TaskRow("diff", "diff:diff", "diff", "Comparing two models", "Model"),
-    TaskRow("import", "import_plan:import_plan", "import", "Reading another tool's file", "Explore"),
-    TaskRow("export", "export:export_model", "export", "Writing the model", "Export"),
-    TaskRow("generate", "generate:generate", "generate", "Answering the prompt", "Compare"),
+    TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "methods"),
+    TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "optimize"),
+    TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "explore"),
+    TaskRow("diff", "diff:diff", "diff", "Comparing two models", "model"),
+    TaskRow("import", "import_plan:import_plan", "import", "Reading another tool's file", "explore"),
+    TaskRow("export", "export:export_model", "export", "Writing the model", "export"),
+    TaskRow("generate", "generate:generate", "generate", "Answering the prompt", "compare"),
     TaskRow(
         "recover",
         "recover:recover",
         "recover",
         "Training the pruned model back",
-        "Recover",
+        "recover",
         seconds_to_stop=_TRAINING,
     ),
     TaskRow(
@@ -87,13 +87,13 @@ ROWS = (
         "iterate:progressive",
         "progressive",
         "Climbing a ladder of levels",
-        "Recover",
+        "recover",
         seconds_to_stop=_TRAINING,
     ),
-    TaskRow("lottery", "iterate:lottery_ticket", "lottery", "Drawing lottery tickets", "Recover"),
-    TaskRow("early_exit", "variants:early_exit", "early-exit", "Leaving the model early", "Methods"),
-    TaskRow("quantize", "variants:quantize", "quantize", "Storing weights in 8 bits", "Methods"),
-    TaskRow("impact", "impact:impact", "impact", "Holding the guide's claims against this model", "Impact"),
+    TaskRow("lottery", "iterate:lottery_ticket", "lottery", "Drawing lottery tickets", "recover"),
+    TaskRow("early_exit", "variants:early_exit", "early-exit", "Leaving the model early", "methods"),
+    TaskRow("quantize", "variants:quantize", "quantize", "Storing weights in 8 bits", "methods"),
+    TaskRow("impact", "impact:impact", "impact", "Holding the guide's claims against this model", "impact"),
 )
 # By every name that a request may have.
 BY_NAME: Mapping[str, TaskRow] = MappingProxyType(
@@ -107,8 +107,8 @@ def title(task: str) -> str:
 
 
 def page(task: str) -> str:
-    """The title of the page that asks for it; the first page for a task that is not known here."""
-    return BY_NAME[task].page if task in BY_NAME else "Start"
+    """The view that asks for it; the first one for a task that is not known here."""
+    return BY_NAME[task].page if task in BY_NAME else "start"
 
 
 def seconds_to_stop() -> dict[str, float]:

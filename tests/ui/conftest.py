@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pruning.jobs import runner
+from pruning.ui.shared.frame.places import TAB, script_of
 from pruning.workspace.store import Store
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
@@ -38,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[dict]:
 
 @pytest.fixture
 def open_page(store: Store) -> Open:
-    """Open a page with an address, such as open_page("explore", model="demo", plan="up=0.5")."""
+    """Open a view with an address, such as open_page("explore", model="demo", plan="up=0.5")."""
 
     def opened(page: str, **address: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=30)
@@ -46,18 +47,28 @@ def open_page(store: Store) -> Open:
             app.query_params[name] = value
         app.run()
         assert not app.exception
-        if page != "start":
-            app.switch_page(f"pages/{page}.py").run()
-            assert not app.exception
-        return app
+        return go(app, page)
 
     return opened
+
+
+def go(app: AppTest, view: str) -> AppTest:
+    """Show another view, as its link does."""
+    app.query_params[TAB] = view
+    app.switch_page(script_of(view)).run()
+    assert not app.exception
+    return app
 
 
 def text_of(app: AppTest) -> str:
     """Everything that the page says."""
     said = [*app.markdown, *app.caption, *app.title, *app.header, *app.subheader, *app.error, *app.warning]
     return "\n".join(str(element.value) for element in said)
+
+
+def header_of(app: AppTest) -> str:
+    """The header's figures, as the browser is sent them."""
+    return next(html.proto.body for html in app.get("html") if 'class="figures"' in html.proto.body)
 
 
 def metric(app: AppTest, label: str) -> str:

@@ -18,7 +18,7 @@ def test_the_next_step_is_the_main_action_once_the_model_is_measured(open_page: 
     assert [b.label for b in app.button if b.proto.type == "primary"] == ["Sensitivity"]
     app.button(key="next_step").click().run()
     assert not app.exception
-    assert app.title[0].value == "Sensitivity"
+    assert app.query_params["tab"] == "sensitivity"
 
 
 def test_a_folded_chooser_asks_nobody_about_the_model(

@@ -12,11 +12,11 @@ from pruning.jobs.history import History
 from pruning.planning.recipe.presets import PRESETS
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries
-from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame.places import VIEWS
 from pruning.ui.text import format, labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open, metric, text_of
+from tests.ui.conftest import Open, go, metric, text_of
 
 # ---- empty states -----------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ def test_a_preset_with_numbers_of_ones_own_leaves_what_is_locked(open_page: Open
     assert app.query_params["plan"] == "qkv=0.1,gate=0.4,up=0.4,down=0.3", "this map has no heads"
 
 
-@pytest.mark.parametrize("page", page_frame.PAGES)
+@pytest.mark.parametrize("page", VIEWS)
 def test_a_command_stands_once_on_a_page(open_page: Open, store: Store, page: str) -> None:
     synthetic.put_all(store)
     app = open_page(page, model="demo", plan="up=0.4")
@@ -193,8 +193,8 @@ def test_the_plan_survives_moving_between_pages(open_page: Open, store: Store) -
     table = synthetic.put_all(store)
     app = open_page("explore", model="demo")
     released(app, [0.2 if kind == "gate" else 0.0 for _, kind in table.groups])
-    app.switch_page("pages/export.py").run()
-    app.switch_page("pages/explore.py").run()
+    go(app, "export")
+    go(app, "explore")
     assert not app.exception
     assert app.query_params["plan"] == "gate=0.2"
 

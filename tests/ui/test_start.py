@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pruning.jobs import runner
-from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame.places import PLACES, VIEWS
 from pruning.ui.text import labels
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -27,7 +27,7 @@ def test_an_empty_workspace_offers_the_demo_and_the_first_step(open_page: Open) 
     app = open_page("start")
     assert primary(app) == ["Get the demo model ready"]
     said = text_of(app)
-    assert "**1 Model** :blue-badge[next]" in said
+    assert "**Model** :blue-badge[next]" in said
     assert "done]" not in said
     assert "Go on with" not in said
     assert "Ten words that matter" in [header.value for header in app.header]
@@ -78,7 +78,7 @@ def test_with_a_ready_map_one_press_opens_it(open_page: Open, store: Store) -> N
     assert primary(app) == ["Open the demo's map"]
     app.button(key="demo_open").click().run()
     assert not app.exception
-    assert app.title[0].value == "Sensitivity"
+    assert app.query_params["tab"] == "sensitivity"
     assert app.query_params["model"] == "demo"
     assert "criterion" not in app.query_params
 
@@ -126,17 +126,17 @@ def test_the_road_shows_what_is_done_and_what_comes_next(open_page: Open, store:
     synthetic.put_map(store)
     app = open_page("start", model="demo")
     said = text_of(app)
-    assert "**1 Model** :green-badge[:material/check: done]" in said
-    assert "**2 Sensitivity** :green-badge[:material/check: done]" in said
-    assert "**3 Explore** :blue-badge[next]" in said
-    assert "**4 Export** :" not in said
+    assert "**Model** :green-badge[:material/check: done]" in said
+    assert "**Sensitivity** :green-badge[:material/check: done]" in said
+    assert "**Prune** :blue-badge[next]" in said
+    assert "**Export** :" not in said
     linked = {link.proto.page for link in app.page_link}
-    assert {"model", "sensitivity", "explore", "export"} <= linked
+    assert set(PLACES) - {"model"} | {""} <= linked
 
 
 def done(app: AppTest) -> list[str]:
     """The steps of the road that bear a tick, in its words."""
-    return re.findall(r"\*\*\d (\w+)\*\* :green-badge", text_of(app))
+    return re.findall(r"\*\*(\w+)\*\* :green-badge", text_of(app))
 
 
 def test_a_tick_is_for_what_the_session_holds_now(open_page: Open, store: Store) -> None:
@@ -144,12 +144,12 @@ def test_a_tick_is_for_what_the_session_holds_now(open_page: Open, store: Store)
     folder = store.exports() / "light"
     synthetic.put_export(store, table, ["up=0.4"], folder)
     assert done(open_page("start", model="demo")) == ["Model", "Sensitivity"], "nothing is pruned"
-    assert done(open_page("start", model="demo", plan="up=0.3"))[-1] == "Explore", "another plan was written"
+    assert done(open_page("start", model="demo", plan="up=0.3"))[-1] == "Prune", "another plan was written"
     assert done(open_page("start", model="demo", plan="up=0.4"))[-1] == "Export"
     other = open_page("start", model="demo", plan="up=0.4", criterion="wanda")
     assert done(other) == ["Model"], "the map and the export are of another criterion"
     shutil.rmtree(folder)
-    assert done(open_page("start", model="demo", plan="up=0.4"))[-1] == "Explore", "it is gone again"
+    assert done(open_page("start", model="demo", plan="up=0.4"))[-1] == "Prune", "it is gone again"
 
 
 def test_go_on_with_a_model_used_before(open_page: Open, store: Store) -> None:
@@ -161,10 +161,10 @@ def test_go_on_with_a_model_used_before(open_page: Open, store: Store) -> None:
     next(button for button in app.button if button.label == "/models/mine").click().run()
     assert not app.exception
     assert app.query_params["model"] == "/models/mine"
-    assert app.title[0].value == "Explore"
+    assert app.query_params["tab"] == "explore"
 
 
 def test_the_words_are_within_reach_on_every_page(open_page: Open, store: Store) -> None:
     synthetic.put_all(store)
-    for page in page_frame.PAGES:
+    for page in VIEWS:
         assert f"**Perplexity**  \n{labels.PERPLEXITY}" in text_of(open_page(page, model="demo")), page

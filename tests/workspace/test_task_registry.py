@@ -14,7 +14,7 @@ import pruning.tasks
 from pruning.cli import main
 from pruning.cli.reference.markdown import result_of
 from pruning.tasks import TASKS, Session
-from pruning.ui.shared.page import PAGES
+from pruning.ui.shared.frame.places import VIEWS
 from pruning.workspace.task_registry import BY_NAME, ROWS, TaskRow, page, seconds_to_stop, title
 
 
@@ -24,7 +24,7 @@ def test_a_row_has_a_function_a_command_a_title_and_a_page(row: TaskRow) -> None
     assert row.command in main.commands
     assert result_of(main.commands[row.command])
     assert row.title[0].isupper()
-    assert row.page in {place.title.lstrip("0123456789 ") for place in PAGES.values()}
+    assert row.page in VIEWS
     for alias in row.aliases:
         assert TASKS[alias] is TASKS[row.name]
         assert main.commands[alias].callback is main.commands[row.command].callback
@@ -67,9 +67,9 @@ def test_names_and_aliases_are_each_there_once() -> None:
 
 
 def test_old_requests_and_those_of_newer_versions_have_words() -> None:
-    assert title("teach") == title("calibrate") == "Teaching the forecast"
-    assert page("teach") == "Explore"
-    assert (title("dream"), page("dream")) == ("dream", "Start")
+    assert title("teach") == title("calibrate") == "Calibrating the forecast"
+    assert page("teach") == "explore"
+    assert (title("dream"), page("dream")) == ("dream", "start")
 
 
 def test_what_trains_has_time_to_save() -> None:

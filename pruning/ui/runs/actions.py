@@ -23,7 +23,7 @@ from pruning.workspace.runs import Run
 PAGE_OF = {
     "map": "sensitivity",
     "sweep": "sensitivity",
-    "capabilities": "sensitivity",
+    "capabilities": "capabilities",
     "measure": "explore",
     "measure_recovered": "methods",
     "baseline": "model",
@@ -76,9 +76,7 @@ def _take_to(run: Run, page: str) -> None:
 
 def page_of(run: Run) -> str:
     """The page that shows a run."""
-    page = (
-        PAGE_OF[run.kind] if run.kind != "job" else task_registry.page(run.value["request"]["task"]).lower()
-    )
+    page = PAGE_OF[run.kind] if run.kind != "job" else task_registry.page(run.value["request"]["task"])
     # Explore knows levels of single weights by a criterion that can have a map, and nothing else.
     plain = not run.options and run.criterion in labels.CRITERION
     return "methods" if page == "explore" and not plain else page

@@ -16,6 +16,7 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.ui.data import requests
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame.places import name_of
 from pruning.ui.text import format
 from pruning.wording import counted
 from pruning.workspace import task_registry
@@ -121,7 +122,7 @@ def _elsewhere(others: list[Job]) -> None:
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     st.caption(
         f":material/hourglass_top: Also under way: {task_registry.title(task).lower()}, "
-        f"{job.request['model']['reference']} ({share}, page {task_registry.page(task)}){more}"
+        f"{job.request['model']['reference']} ({share}, under {name_of(task_registry.page(task))}){more}"
     )
 
 

@@ -57,7 +57,7 @@ def test_before_it_is_timed_a_model_is_estimated_from_its_dense_times(store: Sto
     assert not seen["timed"]
     assert seen["cost"] == asdict(plan_cost(parts, PLAN))
     assert seen["request"]["task"] == "latency"
-    assert seen["table"] == costs.cost_data(parts)
+    assert seen["table"] == costs.cost_data(parts) | {"device": None}
     synthetic.put_baseline(store)
     dense = {"prefill": 412.0, "decode": 48.0}
     seen = said()

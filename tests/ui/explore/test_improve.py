@@ -10,7 +10,7 @@ from pruning.ui.data import session
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.support.mixed import parts
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, go
 from tests.ui.test_pages import text_of
 
 PLAN = "neurons=0.25,up=0.3"
@@ -44,7 +44,7 @@ def test_locks_hold_and_undo_takes_it_back(open_page: Open, smap: SensitivityMap
     app = press(open_page("explore", model="demo", plan=PLAN, lock="neurons"))
     plan = session.parse(app.query_params["plan"], list(smap.groups))
     assert all(plan[layer, "neurons"] == 0.25 for layer in range(30))
-    app.switch_page("pages/optimize.py").run()
+    go(app, "optimize")
     app.button(key="optimize_undo").click().run()
     assert app.query_params["plan"] == PLAN
 

@@ -318,7 +318,7 @@ def test_a_budget_is_taken_to_optimize(open_page: Open, smap: SensitivityMap, ax
     app.selectbox(key="panels_budget_axis").set_value(axis).run()
     app.button(key="panels_optimize").click().run()
     assert not app.exception
-    assert "Optimize" in [title.value for title in app.title]
+    assert app.query_params["tab"] == "optimize"
     wanted = {"compact": 430.0, "size": 430.0, "decode": 1.263}[axis]
     assert app.session_state[f"optimize_{key}"] == pytest.approx(wanted, rel=0.02)
     assert app.session_state["optimize_share"] is None

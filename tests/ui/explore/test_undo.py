@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open
+from tests.ui.conftest import Open, go
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_mixer_takes_back_what_optimize_applied(open_page: Open, smap: Sensi
     app = press(open_page("optimize", model="demo", plan="up=0.5"), "use")
     applied = plan(app)
     assert applied != "up=0.5"
-    app.switch_page("pages/explore.py").run()
+    go(app, "explore")
     assert plan(sent(app, {"number": 1, "step": "undo"})) == "up=0.5"
     assert plan(sent(app, {"number": 2, "step": "redo"})) == applied
 
@@ -50,11 +50,11 @@ def test_the_mixer_takes_back_what_optimize_applied(open_page: Open, smap: Sensi
 def test_optimize_takes_back_what_the_mixer_changed(open_page: Open, smap: SensitivityMap) -> None:
     app = open_page("explore", model="demo", plan="up=0.5")
     sent(app, {"number": 1, "levels": levels_of(smap, "gate", 0.3), "locks": []})
-    app.switch_page("pages/optimize.py").run()
+    go(app, "optimize")
     assert plan(press(app, "undo")) == "up=0.5"
     assert app.button(key="optimize_undo").disabled
     assert plan(press(app, "redo")) == "gate=0.3"
-    app.switch_page("pages/explore.py").run()
+    go(app, "explore")
     assert plan(sent(app, {"number": 2, "step": "undo"})) == "up=0.5", "the mixer goes on in the same history"
 
 
@@ -73,7 +73,7 @@ def test_a_lock_alone_is_no_step(open_page: Open, smap: SensitivityMap) -> None:
     app = open_page("explore", model="demo", plan="up=0.5")
     sent(app, {"number": 1, "levels": levels_of(smap, "up", 0.5), "locks": ["gate"]})
     assert app.query_params["lock"] == "gate"
-    app.switch_page("pages/optimize.py").run()
+    go(app, "optimize")
     assert app.button(key="optimize_undo").disabled
 
 

@@ -103,7 +103,7 @@ def test_a_row_is_taken_up_on_explore(filled: Store, open_page: Open) -> None:
     assert not app.exception
     choice = app.session_state[session.KEY]
     assert (choice.criterion, choice.settings) == ("wanda", ("all=0.5",))
-    assert app.title[0].value == "Explore"
+    assert app.query_params["tab"] == "explore"
 
 
 def test_a_smaller_model_is_written(filled: Store, asked: list[dict], open_page: Open) -> None:
@@ -119,7 +119,7 @@ def test_a_smaller_model_is_written(filled: Store, asked: list[dict], open_page:
 
 
 def test_what_was_written_is_a_link_away(filled: Store, open_page: Open, tmp_path: Path) -> None:
-    assert not opened(open_page).page_link.values
+    assert "Written models" not in {link.label for link in opened(open_page).page_link}
     synthetic.put_export(filled, synthetic.put_map(filled), ["down=0.3"], tmp_path / "light")
     assert "Written models" in {link.label for link in opened(open_page).page_link}
 

@@ -9,7 +9,7 @@ from pruning.ui.text import methods as method_words
 from pruning.workspace import task_registry
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open, text_of
+from tests.ui.conftest import Open, go, text_of
 from tests.ui.methods.conftest import end_jobs, measure, take
 
 
@@ -121,6 +121,6 @@ def test_a_mistake_is_told_and_nothing_typed_is_lost(
     take(page, "layers")
     take(page, structure)
     assert page.text_input(key=key).value == text
-    page.switch_page("pages/runs.py").run()
-    page.switch_page("pages/methods.py").run()
+    go(page, "runs")
+    go(page, "methods")
     assert page.text_input(key=key).value == text

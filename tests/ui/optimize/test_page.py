@@ -232,7 +232,7 @@ def test_a_point_of_the_chart_opens_on_explore(page: AppTest, table: Sensitivity
     sent(page, 1, point="uniform:4")
     assert page.selectbox(key="optimize_point").value == "uniform:4"
     press(page, "open")
-    assert "Explore" in [title.value for title in page.title]
+    assert page.query_params["tab"] == "explore"
     assert page.query_params["plan"] == "all=0.5"
 
 

@@ -18,7 +18,7 @@ from pruning.ui.present.facts import Assumptions, Results
 from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
-from tests.ui.conftest import Open, text_of
+from tests.ui.conftest import Open, go, text_of
 
 
 def said(html: str) -> str:
@@ -104,8 +104,8 @@ def test_assumptions_change_the_sums_stay_and_are_in_the_address(open_page: Open
     app.text_input(key="present_title").set_value("Half the memory").run()
     assert not app.exception
     assert "200 copies × 7.50 € a GB" in shown(app)
-    app.switch_page("pages/compare.py").run()
-    app.switch_page("pages/present.py").run()
+    go(app, "compare")
+    go(app, "present")
     assert "200 copies × 7.50 € a GB" in shown(app)
     assert "Half the memory" in shown(app)
     assert app.query_params["copies"] in ("200", ["200"])

@@ -16,18 +16,18 @@ from tests.ui.runs.conftest import press, the_run, unfold
 @pytest.mark.parametrize(
     ("kind", "settings", "page", "plan"),
     [
-        ("map", (), "Sensitivity", None),
-        ("sweep", (), "Sensitivity", None),
-        ("baseline", (), "Model", None),
-        ("measure", ("all=0.4",), "Explore", "all=0.4"),
-        ("export", (), "Export", "down=0.3"),
+        ("map", (), "sensitivity", None),
+        ("sweep", (), "sensitivity", None),
+        ("baseline", (), "model", None),
+        ("measure", ("all=0.4",), "explore", "all=0.4"),
+        ("export", (), "export", "down=0.3"),
     ],
 )
 def test_a_run_is_opened_where_it_belongs(
     open_page: Open, filled: Store, kind: str, settings: tuple[str, ...], page: str, plan: str | None
 ) -> None:
     app = press(open_page("runs", criterion="wanda", plan="up=0.1"), "open", the_run(filled, kind, *settings))
-    assert app.title[0].value == page
+    assert app.query_params["tab"] == page
     address = app.query_params
     assert address["model"] == "demo"
     if kind == "baseline":
@@ -44,7 +44,7 @@ def test_a_failed_job_is_opened_with_what_it_was_about_and_asked_for_again(
     app = press(open_page("runs"), "duplicate", run)
     assert asked == [run.value["request"]]
     app = press(app, "open", run)
-    assert app.title[0].value == "Sensitivity"
+    assert app.query_params["tab"] == "sensitivity"
     assert app.query_params["criterion"] == "wanda"
 
 
@@ -61,7 +61,7 @@ def test_a_map_is_asked_for_again(open_page: Open, filled: Store, asked: list[di
 
 def test_a_duplicated_plan_stands_on_explore_beside_the_old_one(open_page: Open, filled: Store) -> None:
     app = press(open_page("runs"), "duplicate", the_run(filled, "measure", "all=0.4"))
-    assert app.title[0].value == "Explore"
+    assert app.query_params["tab"] == "explore"
     assert app.query_params["plan"] == "all=0.4"
     assert app.query_params["pin"] == "All groups 40 %:all=0.4"
     assert "**Opened: All groups 40 %**" in text_of(app), "with its figures, and the way back"
@@ -94,7 +94,7 @@ def test_a_plan_with_options_says_so_and_is_not_taken_for_one_without(open_page:
     assert not keys & {f"pick_{run.id}", f"duplicate_{run.id}"}
     app.button(key=f"open_{run.id}").click().run()
     assert not app.exception
-    assert app.title[0].value == "Methods"
+    assert app.query_params["tab"] == "methods"
     assert app.selectbox(key="methods_chosen").value == run.id
     assert "plan" not in app.query_params, "it is no plan for Explore"
 
@@ -106,7 +106,7 @@ def test_a_recovery_is_opened_on_its_page(open_page: Open, filled: Store) -> Non
     app = open_page("runs")
     app.button(key=f"open_{run.id}").click().run()
     assert not app.exception
-    assert app.title[0].value == "Recover"
+    assert app.query_params["tab"] == "recover"
     assert app.selectbox(key="recovery_chosen").value == run.id, "and not the newest"
     assert app.session_state[session.KEY].criterion == "fisher", "there is no map of movement"
 

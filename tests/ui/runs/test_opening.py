@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import pruning
 from pruning.ui.data import requests, session
 from pruning.ui.runs.actions import PAGE_OF, page_of
-from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import router
 from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
@@ -22,7 +22,7 @@ from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.support.impact_rows import put_impact, put_refused
 from tests.support.latency_rows import put_latency
-from tests.ui.conftest import Open, text_of
+from tests.ui.conftest import Open, go, text_of
 from tests.ui.runs.conftest import press, the_run
 
 QUALITY = {"kl": 0.7, "perplexity": 60.0, "agreement": 0.6, "accuracy": 0.3}
@@ -88,49 +88,49 @@ class Case:
 
 CASES = {
     "map": Case(
-        lambda s: synthetic.put_map(s, criterion="wanda"), "Sensitivity", ("150 groups at 9 levels",)
+        lambda s: synthetic.put_map(s, criterion="wanda"), "sensitivity", ("150 groups at 9 levels",)
     ),
     "sweep": Case(
-        lambda s: synthetic.put_points(s, WANDA, 29, "down"), "Sensitivity", ("3 points in 1 group",)
+        lambda s: synthetic.put_points(s, WANDA, 29, "down"), "sensitivity", ("3 points in 1 group",)
     ),
     "capabilities": Case(
         lambda s: synthetic.put_capabilities(s, WANDA),
-        "Sensitivity",
+        "capabilities",
         ("150 groups at 9 levels", "Arithmetic"),
     ),
     "measure": Case(
         lambda s: synthetic.put_measure(s, WANDA, ["all=0.4"]),
-        "Explore",
+        "explore",
         ("same next word", "right next word", "questions right 52 %", "40 % gone", "as a compact file"),
     ),
     "measure_recovered": Case(
         lambda s: synthetic.put_method(s, ["all=0.5"], 0.5, 0.35, "wanda", recovery={"steps": 60}),
-        "Methods",
+        "methods",
         ("KL 0.35 nats per token", "perplexity 48.0", "50 % gone"),
     ),
-    "baseline": Case(synthetic.put_baseline, "Model", ("perplexity 33.8", "48 ms for each further word")),
+    "baseline": Case(synthetic.put_baseline, "model", ("perplexity 33.8", "48 ms for each further word")),
     "recovery": Case(
         lambda s: synthetic.put_recovery(s, ["all=0.5"], criterion="wanda"),
-        "Recover",
+        "recover",
         ("KL 0.2 nats per token (before training 0.8)", "perplexity 41.0"),
     ),
-    "ladder": Case(synthetic.put_ladder, "Recover", ("50 %, trained, KL 0.25", "perplexity 43.4")),
+    "ladder": Case(synthetic.put_ladder, "recover", ("50 %, trained, KL 0.25", "perplexity 43.4")),
     "lottery": Case(
-        synthetic.put_lottery, "Recover", ("perplexity 45.0 of the ticket", "90.0 of a random one")
+        synthetic.put_lottery, "recover", ("perplexity 45.0 of the ticket", "90.0 of a random one")
     ),
-    "answer": Case(put_wanda_answers, "Compare", ("2 prompts", "leaving the unpruned answer at token 7")),
-    "quantize": Case(put_quantize, "Methods", ("pruned, in 8 bits: 130 MB", "perplexity 60.0", "KL 0.7")),
+    "answer": Case(put_wanda_answers, "compare", ("2 prompts", "leaving the unpruned answer at token 7")),
+    "quantize": Case(put_quantize, "methods", ("pruned, in 8 bits: 130 MB", "perplexity 60.0", "KL 0.7")),
     "early_exit": Case(
-        put_early_exit, "Methods", ("all 30 layers: perplexity 60.0", "21.3 layers on average")
+        put_early_exit, "methods", ("all 30 layers: perplexity 60.0", "21.3 layers on average")
     ),
-    "impact": Case(put_impact, "Impact", ("techniques", "the gentlest: ", "KL ")),
-    "latency": Case(put_latency, "Speed", ("reading 256 tokens 300 ms", "40 ms for each further word")),
+    "impact": Case(put_impact, "impact", ("techniques", "the gentlest: ", "KL ")),
+    "latency": Case(put_latency, "speed", ("reading 256 tokens 300 ms", "40 ms for each further word")),
     "export": Case(
         lambda s: synthetic.put_export(s, WANDA, ["down=0.3"], s.exports() / "light"),
-        "Export",
+        "export",
         ("5.00 kB on disk · Model folder", "MLP down 30 %"),
     ),
-    "job": Case(put_failed, "Sensitivity", ("The disk is full.",)),
+    "job": Case(put_failed, "sensitivity", ("The disk is full.",)),
 }
 
 
@@ -145,7 +145,7 @@ def demo(store: Store) -> Store:
 def opened(app: AppTest, run: Run) -> AppTest:
     """The page that a run opens on; what is pressed next is pressed there."""
     press(app, "open", run)
-    app.switch_page(page_frame.PAGES[page_of(run)].script).run()
+    go(app, page_of(run))
     assert not app.exception
     return app
 
@@ -180,7 +180,7 @@ def test_a_run_opens_where_its_figures_are(open_page: Open, demo: Store, kind: s
         if run.kind == kind and (kind != "map" or run.criterion == "wanda")
     )
     app = opened(open_page("runs", model="demo", plan="up=0.1", pin="Mine:up=0.1"), run)
-    assert app.title[0].value == case.page
+    assert app.query_params["tab"] == case.page
     said = text_of(app)
     assert f"**Opened: {run_words.title(run)}**" in said
     assert run_figures.figures(run) in said
@@ -192,7 +192,7 @@ def test_a_run_opens_where_its_figures_are(open_page: Open, demo: Store, kind: s
         assert "Nothing had to be switched for it" in said
     app.button(key="opened_back").click().run()
     assert not app.exception
-    assert app.title[0].value == "Runs"
+    assert app.query_params["tab"] == "runs"
     assert app.query_params["plan"] == "up=0.1"
     assert app.query_params["pin"] == "Mine:up=0.1"
     assert "criterion" not in app.query_params
@@ -227,13 +227,13 @@ def test_explore_is_no_step_that_is_done_without_a_map(
 ) -> None:
     CASES["measure"].put(demo)
     steps: list[dict[str, bool]] = []
-    read = page_frame.done_steps
-    monkeypatch.setattr(page_frame, "done_steps", lambda: steps.append(read()) or steps[-1])
+    read = router.done_steps
+    monkeypatch.setattr(router, "done_steps", lambda: steps.append(read()) or steps[-1])
     opened(open_page("runs", model="demo"), the_run(demo, "measure"))
-    assert not steps[-1]["explore"], "nothing was explored yet"
+    assert not steps[-1]["prune"], "nothing was explored yet"
     synthetic.put_map(demo, criterion="wanda")
     open_page("explore", model="demo", criterion="wanda", plan="all=0.4")
-    assert steps[-1]["explore"]
+    assert steps[-1]["prune"]
 
 
 def test_the_way_back_goes_as_far_as_runs_were_opened(open_page: Open, demo: Store) -> None:
@@ -241,9 +241,9 @@ def test_the_way_back_goes_as_far_as_runs_were_opened(open_page: Open, demo: Sto
     synthetic.put_measure(demo, WANDA, ["all=0.2"])
     app = open_page("runs", model="demo", plan="up=0.1")
     for settings in ("all=0.4", "all=0.2"):
-        app.switch_page("pages/runs.py").run()
+        go(app, "runs")
         opened(app, the_run(demo, "measure", settings))
-    app.switch_page("pages/runs.py").run()
+    go(app, "runs")
     assert "Opened last: All groups 20 %" in text_of(app), "it can be taken back from here as well"
     for plan in ("all=0.4", "up=0.1"):
         app.button(key="opened_back").click().run()
@@ -267,12 +267,12 @@ def test_a_plan_of_units_is_shown_and_the_sessions_own_is_kept(open_page: Open, 
     synthetic.put_method(demo, ["neurons=0.2"], 0.15, 0.34, structure="neurons")
     synthetic.put_method(demo, ["all=0.2"], 0.2, 0.1)
     app = open_page("runs", model="demo", plan="up=0.1")
-    app.switch_page("pages/methods.py").run()
-    app.switch_page("pages/runs.py").run()
+    go(app, "methods")
+    go(app, "runs")
     synthetic.put_method(demo, ["all=0.3"], 0.3, 0.2)
     run = the_run(demo, "measure", "neurons=0.2")
     opened(app, run)
-    assert app.title[0].value == "Methods"
+    assert app.query_params["tab"] == "methods"
     assert app.selectbox(key="methods_chosen").value == run.id, "and not the newest"
     assert "no plan for it: yours is kept" in text_of(app)
     assert app.query_params["plan"] == "up=0.1"
@@ -340,7 +340,7 @@ def test_a_killed_recovery_is_found_and_taken_away_with_its_course(open_page: Op
     synthetic.put_recovery(demo, ["all=0.4"], {"steps": 100}, stopped_at=47)
     run = the_run(demo, "recovery")
     app = opened(open_page("runs", model="demo"), run)
-    assert app.title[0].value == "Recover"
+    assert app.query_params["tab"] == "recover"
     assert "Stopped after 47 steps." in text_of(app)
     stored_runs.delete(demo, run)
     assert demo.find("recovery_course") == []

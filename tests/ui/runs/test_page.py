@@ -98,7 +98,7 @@ def test_ticked_plans_are_pinned_and_compared(open_page: Open, filled: Store) ->
     assert app.button(key="runs_compare").label == "Compare 2 plans"
     app.button(key="runs_compare").click().run()
     assert not app.exception
-    assert app.title[0].value == "Compare"
+    assert app.query_params["tab"] == "compare"
     assert app.query_params["model"] == "demo"
     pins = {pin.settings for pin in app.session_state[session.KEY].pins}
     assert pins == {"all=0.2", "all=0.4"}
@@ -114,7 +114,7 @@ def test_plans_of_two_criteria_are_not_compared(open_page: Open, filled: Store) 
     app.run()
     app.button(key="runs_compare").click().run()
     assert not app.exception
-    assert app.title[0].value == "Runs"
+    assert app.query_params["tab"] == "runs"
     assert "of different models, criteria or texts" in app.error[0].value
 
 

@@ -44,7 +44,7 @@ def test_without_a_result_there_is_a_button_with_its_command(
 ) -> None:
     synthetic.put_capabilities(store, table, data_fingerprint="an older text")
     synthetic.put_map(store)
-    app = open_page("sensitivity", model="demo")
+    app = open_page("capabilities", model="demo")
     assert not leaning_figures(app), "figures of another text are not shown"
     assert "prunescope capabilities demo" in [code.value for code in app.code]
     app.button(key="find_leanings").click().run()
@@ -58,7 +58,7 @@ def test_every_capability_has_a_picture_and_a_sentence(
     open_page: Open, table: SensitivityMap, store: Store
 ) -> None:
     synthetic.put_capabilities(store, table)
-    app = open_page("sensitivity", model="demo")
+    app = open_page("capabilities", model="demo")
     assert not any(button.key == "find_leanings" for button in app.button)
     assert len(leaning_figures(app)) == len(ABILITIES)
     said = text_of(app)
@@ -76,7 +76,7 @@ def test_what_was_cancelled_is_shown_and_can_be_finished(
 ) -> None:
     first = {"facts": table.cost.tolist(), "grammar": table.cost.tolist()}
     synthetic.put_capabilities(store, table, capabilities=first)
-    app = open_page("sensitivity", model="demo")
+    app = open_page("capabilities", model="demo")
     assert len(leaning_figures(app)) == 2
     said = text_of(app)
     assert "Not worked out yet: common sense, arithmetic, reading, code." in said

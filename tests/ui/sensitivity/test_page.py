@@ -25,7 +25,7 @@ def names(figure: dict) -> list[str]:
 
 def test_one_button_draws_the_missing_maps(open_page: Open, store: Store, asked: list[dict]) -> None:
     synthetic.put_all(store)
-    app = open_page("sensitivity", model="demo")
+    app = open_page("criteria", model="demo")
     button = app.button(key="missing_maps")
     assert button.label == "Draw the maps of Wanda and Magnitude"
     button.click().run()
@@ -41,9 +41,9 @@ def test_criteria_stand_side_by_side_for_the_model_and_for_what_is_chosen(
     synthetic.put_all(store)
     for criterion in ("wanda", "magnitude"):
         synthetic.put_map(store, criterion=criterion)
-    app = open_page("sensitivity", model="demo")
+    app = open_page("criteria", model="demo")
     assert not any(button.key == "missing_maps" for button in app.button)
-    _, _, whole, chosen = figures(app)
+    whole, chosen = figures(app)
     assert sorted(names(whole)) == sorted(names(chosen)) == ["Fisher", "Magnitude", "Wanda"]
     measured = {trace["name"]: trace for trace in whole["data"] if trace.get("mode") == "markers"}
     assert list(measured) == ["Fisher, measured"], "all=0.2 and all=0.4 were measured with fisher alone"

@@ -8,13 +8,13 @@ from streamlit.testing.v1 import AppTest
 from pruning.planning.cost.latency_table import LatencyTable
 from pruning.ui.data import queries
 from pruning.ui.explore.mixer import component
-from pruning.ui.shared import engines
+from pruning.ui.shared.frame import target
 from pruning.ui.speed import charts
 from pruning.ui.text import speed as speed_words
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.support.latency_rows import WHY, put_latency
-from tests.ui.conftest import Open, text_of
+from tests.ui.conftest import Open, header_of, text_of
 
 
 @pytest.fixture
@@ -67,23 +67,22 @@ def test_llama_cpp_is_timed_and_shown_apart(
     store: Store, timed: dict, asked: list[dict], open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened(open_page)
-    app.segmented_control(key="engine").set_value("llamacpp").run()
+    app.selectbox(key="target").set_value("llamacpp").run()
     assert "q8_0 (8 bits), in llama.cpp, from GGUF files" in text_of(app)
     app.button(key="speed_time").click().run()
     assert asked[0]["arguments"] == {"engine": "llamacpp"}
     put_llama_cpp(store, timed)
     assert "300 ms" in {metric.value for metric in opened(open_page).metric}
-    assert "times:" not in text_of(opened(open_page))
     app = opened(open_page, engine="llamacpp")
     assert "111 ms" in {metric.value for metric in app.metric}
-    assert app.segmented_control(key="engine").value == "llamacpp"
-    assert "times: llama.cpp, q8_0" in text_of(app), "at the head of every page"
+    assert app.selectbox(key="target").value == "llamacpp"
+    assert "111 ms" in header_of(app), "at the head of every page"
     assert "llamacpp" not in text_of(app), "a name of ours"
     monkeypatch.setattr(queries, "installed", lambda: False)
-    monkeypatch.setattr(engines, "installed", lambda: False)
+    monkeypatch.setattr(target, "installed", lambda: False)
     app = opened(open_page, engine="llamacpp")
     assert "300 ms" in {metric.value for metric in app.metric}
-    assert not [one for one in app.segmented_control if one.key == "engine"]
+    assert "llama.cpp here" not in app.selectbox(key="target").options
 
 
 def test_what_runs_the_model_is_one_choice_for_all_pages(
@@ -96,7 +95,7 @@ def test_what_runs_the_model_is_one_choice_for_all_pages(
     monkeypatch.setattr(component, "send_table", sent.append)
     app = open_page("explore", model="demo")
     assert sent[-1]["cost"]["latency"]["dense"]["prefill"] == 300
-    app.segmented_control(key="engine").set_value("llamacpp").run()
+    app.selectbox(key="target").set_value("llamacpp").run()
     assert sent[-1]["cost"]["latency"]["dense"]["prefill"] == 111
     assert app.query_params["engine"] == "llamacpp"
 
