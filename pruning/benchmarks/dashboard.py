@@ -34,7 +34,7 @@ WITH_UNITS = {"30x5": "30x9", "80x5": "80x9"}
 EVENTS, RELEASES, ROUNDS = 300, 20, 3
 MOST_MOVES = 20  # for each event that is wanted: the browser merges moves that come within one frame
 TIMEOUT = 60_000  # milliseconds
-EXPLORE = "/explore?model=demo"
+EXPLORE = "/prune?model=demo&tab=explore"
 DESK = {
     "root": "[data-desk]",
     "settled": "[data-desk][data-settled]",

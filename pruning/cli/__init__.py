@@ -10,7 +10,7 @@ import click
 from pruning import __version__
 from pruning.cli.bench import bench
 from pruning.cli.dashboard import app
-from pruning.cli.evaluate import early_exit, forecast, generate, measure, quantize
+from pruning.cli.evaluate import early_exit, first_look, forecast, generate, measure, quantize
 from pruning.cli.export import check, export, import_, push, recipe, unpack
 from pruning.cli.impact import impact
 from pruning.cli.inspect import baseline, demo, diff, inspect, latency, text
@@ -51,6 +51,7 @@ for command in (
     import_,
     solve_,
     forecast,
+    first_look,
     measure,
     calibrate,
     recover,

@@ -26,6 +26,7 @@ from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, kinds_of
 from pruning.planning.recipe.recipe import Recipe
+from pruning.workspace.result_types.first_look import FirstLookResult
 from pruning.workspace.result_types.results import (
     EarlyExitResult,
     GenerateResult,
@@ -183,6 +184,23 @@ def _answer_lines(row: dict[str, Any]) -> list[str]:
         f"KL      {sum(kl) / len(kl):.4g} nats per token on average, {max(kl):.4g} at most",
         "",
     ]
+
+
+@prints(FirstLookResult)
+@click.command("first-look")
+@model_argument
+@click.option("--smaller", default=0.2, show_default=True, help="By which share the file gets smaller.")
+@click.option("--prompt", help="What both models answer.")
+@click.option("--max-new-tokens", default=60, show_default=True, help="The longest that an answer gets.")
+@data_option
+@model_options
+@errors_as_sentences
+def first_look(model: str, how: dict[str, Any], prompt: str | None, **request: Any) -> None:
+    """Find a plan for a smaller file, measure it on less text than `measure`, and let both models answer."""
+    asked = {**request, **({} if prompt is None else {"prompt": prompt})}
+    result = run_task("first_look", model, how, **asked)
+    shown = [*figures(result, {"kl": "KL, nats per token", "perplexity": "perplexity", **SIZES})]
+    finish(result, [*shown, *_answer_lines(result["answer"])])
 
 
 @prints(QuantizeResult)

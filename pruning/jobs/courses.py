@@ -235,6 +235,15 @@ def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
     return (*search, *_change(asked, technique.criterion, masks), *MEASURED, Stage("copy"), Stage("race", 8))
 
 
+def _first_look(asked: Asked) -> Course:
+    answers = 2 * int(asked.arguments.get("max_new_tokens") or 60)
+    # A quarter of the text that a measurement fits to.
+    walk = (*asked.inputs("fisher"), Stage("choose"), Stage("refit"))
+    found = _map_if_missing(asked, "fisher") or TEXT
+    said = Stage("answer", answers / 2)
+    return Course((*found, *asked.dense_answers(), said, *walk, *MEASURED, said))
+
+
 def _export(asked: Asked) -> Course:
     recipe = Recipe.from_dict(asked.arguments["recipe"])
     masks = recipe.options()
@@ -254,6 +263,7 @@ def _capabilities(asked: Asked) -> Course:
 _COURSES: Mapping[str, Callable[[Asked], Course]] = MappingProxyType(
     {
         "inspect": lambda asked: Course(),
+        "first_look": _first_look,
         "diff": lambda asked: Course((Stage("text"), Stage("diff"))),
         "import": lambda asked: Course(),
         "text": lambda asked: Course((Stage("text"),)),

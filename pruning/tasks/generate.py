@@ -65,6 +65,17 @@ def generate(
     return {"answers": [session.store.get("answer", request.key) for request in requests]}
 
 
+def dense_answer(loaded: Loaded, prompt: str, new_tokens: int) -> "_Dense":
+    """What the dense model says to a prompt, for `pruned_answer`."""
+    return _dense(loaded, prompt, new_tokens, lambda _: None)
+
+
+def pruned_answer(loaded: Loaded, spec: PruningSpec, dense: "_Dense", prompt: str, new_tokens: int) -> Key:
+    """A row as `generate` returns it, of the model as it is now; `spec` must be applied."""
+    key = {"prompt": prompt, "max_new_tokens": new_tokens, **spec.key()}
+    return _pruned(loaded, head_of(loaded.model), key, dense, lambda _: None)
+
+
 def _ask(session: Session, missing: list[_Request]) -> None:
     """Answer and store what is missing: first the dense model, then plan after plan."""
     head = head_of(session.model)

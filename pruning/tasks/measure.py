@@ -67,7 +67,19 @@ def measure_now(
     reference: Reference,
     recovery: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure and store what the model is while `applied_spec` holds the change on it.
+    """Measure and store what the model is while `applied_spec` holds the change on it; see `figures_now`."""
+    value = figures_now(session, spec, change, reference)
+    if recovery is not None:
+        value["recovery"] = dict(recovery)
+        value["best_step"] = trained_steps(session, spec, recovery)
+    session.store.put(*place_of(session, spec, recovery), value)
+    return value
+
+
+def figures_now(
+    session: Session, spec: PruningSpec, change: WeightChange, reference: Reference
+) -> dict[str, Any]:
+    """Measure what the model is while `applied_spec` holds the change on it; nothing is stored.
 
     `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
     it (`session.reference_with_answers`) the pruned one is asked the same.
@@ -99,10 +111,6 @@ def measure_now(
         value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
     if spec.options.whole:
         value["not_smaller"] = why_not_smaller(session, spec)
-    if recovery is not None:
-        value["recovery"] = dict(recovery)
-        value["best_step"] = trained_steps(session, spec, recovery)
-    session.store.put(*place_of(session, spec, recovery), value)
     return value
 
 

@@ -48,6 +48,7 @@ NO_RUNS = (
     "note",
     "text",
     "text_preview",
+    "first_look",
     "inspect",
     "stage_seconds",
     "written",
@@ -111,7 +112,9 @@ def listed(store: Store) -> list[Run]:
     runs = [_run(row["kind"], row["key"], row["value"], [row], named) for row in rows]
     for kind, together in TOGETHER.items():
         runs += [_joined(rows, together, named) for rows in _groups(store.find(kind), together)]
-    return [*runs, *(_job(job) for job in store.jobs(ENDED_BADLY, limit=200))]
+    # What gave way to other work began again by itself.
+    ended = (job for job in store.jobs(ENDED_BADLY, limit=200) if not job.request.get("background"))
+    return [*runs, *map(_job, ended)]
 
 
 def _names(store: Store) -> dict[str, tuple[str, str]]:

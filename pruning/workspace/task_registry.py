@@ -70,6 +70,7 @@ ROWS = (
     TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "methods"),
     TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "optimize"),
     TaskRow("recipe", "recipe:recipe", "recipe", "Writing the recipe", "explore"),
+    TaskRow("first_look", "first_look:first_look", "first-look", "Taking a first look", "start"),
     TaskRow("diff", "diff:diff", "diff", "Comparing two models", "model"),
     TaskRow("import", "import_plan:import_plan", "import", "Reading another tool's file", "explore"),
     TaskRow("export", "export:export_model", "export", "Writing the model", "export"),

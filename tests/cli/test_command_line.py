@@ -198,6 +198,7 @@ EVERY: dict[str, list[dict[str, Any]]] = {
         {"settings": ["up=0.5"], "preset": "uniform=0.3", "labels": {"name": "half up", "notes": None}},
         {"best": 0.2, "structure": "heads", "data": "d"},
     ],
+    "first_look": [{}, {"smaller": 0.3, "prompt": "Why?", "max_new_tokens": 9, "data": "d"}],
     "diff": [{"other": "a folder"}, {"other": "b", "data": "d"}],
     "import": [
         {"source": "my slices.yaml"},

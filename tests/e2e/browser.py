@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from pruning.benchmarks.browser import Server, chromium, launched, server, settle
+from pruning.ui.shared.frame.places import PLACES, place_of
 
 __all__ = [
     "ROOT",
@@ -17,6 +18,7 @@ __all__ = [
     "fit",
     "launched",
     "nudge",
+    "open_view",
     "server",
     "settle",
     "wait_for_plan",
@@ -34,6 +36,18 @@ def fit(page: Page, width: int = 1280) -> None:
         if wanted <= height:
             return
         height = wanted
+
+
+def open_view(page: Page, view: str) -> None:
+    """Take the entry of the navigation, and the tab, that lead to a view."""
+    place = PLACES[place_of(view)]
+    page.get_by_test_id("stTopNav").get_by_role("link", name=place.title, exact=True).click()
+    expect(page.get_by_role("group", name=f"Views of {place.title}")).to_be_visible()
+    settle(page)
+    if not page.locator(f".st-key-view_{view}").count():
+        page.locator(".st-key-tabs").get_by_text(place.views[view].tab, exact=True).click()
+    expect(page.locator(f".st-key-view_{view}")).to_be_visible()
+    settle(page)
 
 
 def fader(page: Page, label: str) -> Locator:

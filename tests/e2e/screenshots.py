@@ -29,7 +29,7 @@ def walk(page: Page, address: str) -> None:
     expect(page.get_by_text(re.compile(r"\d+ measured points"))).to_be_visible(timeout=JOB)
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=JOB)
 
-    page.get_by_role("link", name="1 Model").click()
+    page.get_by_role("link", name="Model", exact=True).click()
     page.get_by_role("button", name="Measure the baseline").click()
     expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
 
@@ -37,11 +37,11 @@ def walk(page: Page, address: str) -> None:
         measure_plan(page, plan)
         page.get_by_role("button", name="Pin this plan").click()
         settle(page)
-    page.get_by_role("link", name="Compare").first.click()
+    page.get_by_role("link", name="Compare", exact=True).first.click()
     page.get_by_role("button", name=re.compile("^Ask 2 prompts")).click()
     expect(page.get_by_text(re.compile("(unpruned|same) answer")).first).to_be_visible(timeout=JOB)
 
-    page.get_by_role("link", name="4 Export").click()
+    page.get_by_role("link", name="Export", exact=True).click()
     page.get_by_role("button", name="Write the model").click()
     expect(page.get_by_text("loaded again, equal")).to_be_visible(timeout=JOB)
 
@@ -52,14 +52,14 @@ def load_and_map(page: Page, address: str, data: str = "demo") -> None:
     settle(page)
     page.get_by_role("button", name="Load the demo model").click()
     expect(page.get_by_role("heading", name="What it is made of")).to_be_visible(timeout=JOB)
-    page.get_by_role("link", name="2 Sensitivity").click()
+    page.get_by_role("link", name="Sensitivity", exact=True).click()
     page.get_by_role("button", name="Draw the map").click()
     expect(page.get_by_text("Forecast cost of removing 50 %")).to_be_visible(timeout=JOB)
 
 
 def measure_plan(page: Page, plan: str) -> None:
     """Type a plan on Explore, and measure it."""
-    page.get_by_role("link", name="3 Explore").click()
+    page.get_by_role("link", name="Prune", exact=True).click()
     settle(page)
     field = page.get_by_role("textbox", name="Plan as text")
     if not field.is_visible():

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
-from pruning.ui.shared.page import PAGES
+from pruning.ui.shared.frame.places import VIEWS
 from pruning.workspace.store import Store
-from tests.e2e.browser import Server, server, settle
+from tests.e2e.browser import Server, open_view, server, settle
 from tests.support import synthetic
 from tests.support.impact_rows import put_impact
 
@@ -74,15 +74,15 @@ def violations(page: Page, *rules: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", VIEWS)
 def test_a_page_with_results(filled: Page, name: str) -> None:
-    go_to(filled, name)
+    open_view(filled, name)
     check(filled)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", VIEWS)
 def test_a_page_without_anything(empty: Page, name: str) -> None:
-    go_to(empty, name)
+    open_view(empty, name)
     check(empty)
 
 
@@ -99,13 +99,6 @@ def test_a_tab_of_recover(filled: Page, dashboard: Server, tab: str) -> None:
     settle(filled)
     filled.get_by_role("tab", name=tab).click()
     check(filled)
-
-
-def go_to(page: Page, name: str) -> None:
-    """Take the page's entry of the navigation."""
-    entry = page.get_by_test_id("stTopNav").get_by_role("link", name=PAGES[name].title, exact=True)
-    entry.click()
-    expect(entry).to_have_attribute("aria-current", "page")
 
 
 def check(page: Page) -> None:

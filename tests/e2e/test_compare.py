@@ -127,9 +127,9 @@ def test_the_presentation_is_one_file_that_needs_nothing_else(
 def test_shown_alone_the_presentation_fills_the_window(page: Page, dashboard: Server) -> None:
     page.goto(f"/present?{PLAN}")
     settle(page)
-    expect(page.get_by_role("link", name="3 Explore")).to_be_visible()
+    expect(page.get_by_role("link", name="Prune", exact=True)).to_be_visible()
     page.get_by_role("button", name="Show it alone").click()
-    expect(page.get_by_role("link", name="3 Explore")).to_be_hidden()
+    expect(page.get_by_role("link", name="Prune", exact=True)).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_have_text("A pruned demo model")
     expect(page.get_by_test_id("stHeader")).to_be_hidden()
     page.reload()
@@ -137,7 +137,7 @@ def test_shown_alone_the_presentation_fills_the_window(page: Page, dashboard: Se
     expect(page.get_by_role("heading", level=1)).to_have_text("A pruned demo model")
     expect(page.get_by_test_id("stHeader")).to_be_hidden()
     page.get_by_role("button", name="Leave this view").click()
-    expect(page.get_by_role("link", name="3 Explore")).to_be_visible()
+    expect(page.get_by_role("link", name="Prune", exact=True)).to_be_visible()
 
 
 def test_escape_leaves_the_presentation_and_focus_returns(page: Page) -> None:

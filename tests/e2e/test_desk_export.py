@@ -54,7 +54,7 @@ def test_heads_go_by_hand_and_the_smaller_model_loads_anywhere(
     expect(desk.locator("[data-tile=perplexity] .badge")).to_have_text("measured")
     promised = desk.locator("[data-tile=size] .value").inner_text()
 
-    page.get_by_role("link", name="4 Export").click()
+    page.get_by_role("link", name="Export", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Export")
     settle(page)
     name = page.get_by_role("textbox", name="Name", exact=True)

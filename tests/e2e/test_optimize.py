@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruning.workspace.store import Store
-from tests.e2e.browser import settle
+from tests.e2e.browser import open_view, settle
 from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def test_the_slider_leads_to_a_plan_that_explore_can_undo(page: Page) -> None:
     page.goto("/explore?model=demo&plan=up%3D0.2")
     settle(page)
     expect(page.locator("[data-desk]")).to_have_attribute("data-settled", "up=0.2")
-    page.get_by_role("link", name="Optimize").click()
+    open_view(page, "optimize")
     settle(page)
     slider = page.get_by_role("slider", name="How much may go?")
     slider.press("Home")
@@ -53,8 +53,7 @@ def test_the_slider_leads_to_a_plan_that_explore_can_undo(page: Page) -> None:
     )
     page.get_by_role("button", name="Use this plan").click()
     expect(page.get_by_role("button", name="This is your plan")).to_be_disabled()
-    page.get_by_role("link", name="3 Explore").click()
-    settle(page)
+    open_view(page, "explore")
     desk = page.locator("[data-desk]")
     expect(desk).to_have_attribute("data-settled", re.compile("qkv"))
     desk.get_by_role("button", name="Undo").click()
@@ -79,5 +78,5 @@ def test_a_click_on_a_measured_point_opens_it_on_explore(page: Page) -> None:
     chosen = page.get_by_role("combobox", name="Another point of the chart")
     expect(chosen).to_have_value(re.compile("^Measured, "))
     page.get_by_role("button", name="Open in Explore").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Explore")
+    expect(page.locator(".st-key-view_explore")).to_be_visible()
     expect(page.locator("[data-desk]")).to_have_attribute("data-settled", re.compile("gate=0.4|all=0"))

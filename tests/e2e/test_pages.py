@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame.places import OLD_ADDRESSES, PLACES, place_of
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, fader, nudge, server, settle, wait_for_plan
 from tests.support import synthetic
@@ -21,17 +22,14 @@ OPACITY = "cell => getComputedStyle(cell).opacity"
 # The first address that a server is asked for is routed by the page itself, by `page.begin`. Every page calls
 # it alike, so that some pages do here.
 FIRST = ("/", "/explore", "/runs")
+# Each with the view that it opens; those below the first line are of before, when views were pages.
 PAGES = {
-    "/": "How much of a transformer can go?",
-    "/model": "Model",
-    "/sensitivity": "Sensitivity",
-    "/explore": "Explore",
-    "/optimize": "Optimize",
-    "/export": "Export",
-    "/compare": "Compare",
-    "/impact": "Impact",
-    "/present": "Present",
-    "/runs": "Runs",
+    "/": "model",
+    "/sensitivity": "sensitivity",
+    "/prune": "explore",
+    "/compare": "compare",
+    "/export": "export",
+    **{f"/{view}": view for view in OLD_ADDRESSES},
 }
 
 
@@ -55,14 +53,16 @@ def test_deep_link(page: Page, address: str) -> None:
     check_deep_link(page, address, PAGES[address])
 
 
-def check_deep_link(page: Page, address: str, title: str) -> None:
+def check_deep_link(page: Page, address: str, view: str) -> None:
     """The address opens its page with the model and the plan, and nothing in front of it."""
     page.goto(f"{address}?model=demo&plan=up%3D0.4")
     settle(page)
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    expect(page.get_by_role("link", name="3 Explore")).to_be_visible()
+    expect(page.locator(f".st-key-view_{view}")).to_be_visible()
+    expect(page.get_by_role("link", name="Prune", exact=True)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert parse_qs(urlparse(page.url).query) == {"model": ["demo"], "plan": ["up=0.4"]}
+    address = urlparse(page.url)
+    assert parse_qs(address.query) == {"model": ["demo"], "plan": ["up=0.4"], "tab": [view]}
+    assert address.path.strip("/") in (place_of(view), "")
 
 
 @pytest.fixture
@@ -102,12 +102,12 @@ def test_the_plan_survives_moving_between_pages_and_a_reload(page: Page) -> None
     page.goto("/explore?model=demo")
     settle(page)
     nudge(page, "MLP gate", 5)
-    page.get_by_role("link", name="4 Export").click()
+    page.get_by_role("link", name="Export", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Export")
     settle(page)
     page.reload()
     settle(page)
-    page.get_by_role("link", name="3 Explore").click()
+    page.get_by_role("link", name="Prune", exact=True).click()
     expect(fader(page, "MLP gate")).to_have_attribute("aria-valuenow", "5")
     wait_for_plan(page, "gate=0.05")
 
@@ -145,7 +145,7 @@ def test_every_page_stands_in_the_navigation(page: Page) -> None:
     for width in (1440, 1280, 1100, 1000):
         page.set_viewport_size({"width": width, "height": 720})
         settle(page)
-        for place in page_frame.PAGES.values():
+        for place in PLACES.values():
             link = page.get_by_test_id("stTopNav").get_by_role("link", name=place.title, exact=True)
             expect(link).to_be_in_viewport(ratio=1)
         expect(page.get_by_test_id("stTopNavSection")).to_be_hidden()

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pruning.model_files.checkpoint import demo_folder
-from pruning.ui.shared import page as page_frame
-from tests.e2e.browser import settle
+from pruning.ui.shared.frame.places import PLACES
+from tests.e2e.browser import open_view, settle
 
 pytestmark = pytest.mark.browser
 JOB = 240_000
@@ -36,12 +36,12 @@ def test_one_press_makes_the_demo_ready_and_another_opens_its_map(page: Page) ->
     page.get_by_role("button", name="Open the demo's map").click(timeout=JOB)
     expect(page.get_by_role("heading", level=1)).to_have_text("Sensitivity")
     expect(page.get_by_role("figure", name=re.compile("Heat map"))).to_be_visible()
-    assert parse_qs(urlparse(page.url).query) == {"model": ["demo"]}
+    assert parse_qs(urlparse(page.url).query) == {"model": ["demo"], "tab": ["sensitivity"]}
 
-    page.get_by_role("link", name="Start").first.click()
+    open_view(page, "start")
     expect(page.get_by_role("heading", level=1)).to_have_text("How much of a transformer can go?")
     settle(page)
-    expect(page.get_by_text("3 Explore next")).to_be_visible()
+    expect(page.get_by_text("Prune next")).to_be_visible()
     page.goto("/")
     settle(page)
     expect(page.get_by_role("button", name="Open the demo's map")).to_be_visible()
@@ -51,11 +51,11 @@ def test_every_page_stands_in_the_navigation_and_the_words_are_at_hand(page: Pag
     page.goto("/model")
     settle(page)
     frame = page.get_by_test_id("stHeader")
-    for place in page_frame.PAGES.values():
+    for place in PLACES.values():
         entry = frame.get_by_role("link", name=place.title)
         expect(entry).to_be_visible()
         box = entry.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 1280, place.title
-    page.get_by_role("button", name="Words").click()
+    page.get_by_role("button", name="Glossary").click()
     expect(page.get_by_text("The lowest scores are set to zero first.")).to_be_visible()

@@ -41,6 +41,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("solve", {"targets": ["sparsity=0.3"]}),
     ("solve", {"targets": ["speedup=1.01"], "structure": "neurons"}),
     ("recipe", {"best": 0.3}),
+    ("first_look", {"smaller": 0.05, "max_new_tokens": 4}),
     ("generate", {**ANSWER, "criterion": "magnitude"}),
     ("generate", ANSWER),
     ("recover", {**HALF, "recovery": FEW}),

@@ -51,7 +51,8 @@ def change_of(session: Session, spec: PruningSpec) -> WeightChange:
     session = session.on(spec.data)
     if not (spec.options.whole or named_criterion(spec.criterion).updates):
         return _masks(session, spec)
-    key = {**spec.key(), "data_fingerprint": session.windows.fingerprint}
+    about = {"data_fingerprint": session.windows.fingerprint, "fitting_tokens": session.fitting_tokens}
+    key = {**spec.key(), **about}
     latest = session.made.change
     if latest is None or latest[0] != key:
         update = units_change if spec.options.whole else _updates

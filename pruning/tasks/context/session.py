@@ -61,6 +61,8 @@ class Made:
 class Session:
     """A loaded model with the text `data`, a workspace, and somebody to report progress to.
 
+    `fitting_tokens`: how much of the text the weights that stay are fitted to.
+
     Views made by `on` and `reporting` share what was made; for a file's text that ends when the file changes.
     """
 
@@ -69,6 +71,7 @@ class Session:
     data: str = "demo"
     progress: Progress = silent
     made: Made = field(default_factory=Made, repr=False)
+    fitting_tokens: int = FITTING_TOKENS
 
     @classmethod
     def open(
@@ -166,7 +169,8 @@ class Session:
     @property
     def fitting_windows(self) -> torch.Tensor:
         """More of the calibration text [n, length] than statistics need: what weights are fitted to."""
-        return load_windows(self.loaded.tokenizer, self.data, calibration_tokens=FITTING_TOKENS).calibration
+        tokens = self.fitting_tokens
+        return load_windows(self.loaded.tokenizer, self.data, calibration_tokens=tokens).calibration
 
     @property
     def subject(self) -> results.Subject:

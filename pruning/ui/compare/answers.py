@@ -9,10 +9,10 @@ import streamlit as st
 
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
-from pruning.ui.compare import token_html
 from pruning.ui.compare.page import Candidate
 from pruning.ui.data import queries, requests, session
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared import token_html
 from pruning.ui.text import format, labels
 from pruning.wording import counted
 from pruning.workspace.keys import digest

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
+from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.ui.data import session
 from pruning.ui.data.queries import store
 from pruning.workspace.store import WAITING, Job
+
+# Of a request: nobody asked for it.
+BACKGROUND = "background"
 
 
 def request(task: str, **arguments: Any) -> dict[str, Any]:
@@ -41,9 +46,18 @@ def map_request() -> dict[str, Any]:
 
 
 def submit(request: dict[str, Any]) -> int:
-    """Queue a request, and remember its job as the session's latest of this task."""
+    """Queue a request, and remember its job as the session's latest of this task.
+
+    What nobody asked for gives way to it, and begins again when it is done.
+    """
     job_id = runner().submit(request)
     st.session_state[f"job_{request['task']}"] = job_id
+    for job in waiting_jobs():
+        if job.id < job_id and job.request.get(BACKGROUND):
+            with suppress(PruningError):  # another dashboard's
+                runner().cancel(job.id)
+                if job.request["task"] != request["task"]:
+                    runner().submit(job.request)
     return job_id
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import background, queries, requests, session
 from pruning.ui.model import text_preview
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
@@ -26,7 +26,7 @@ DEVICES = {"auto": "Best available", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "A
 def view() -> None:
     """Choosing and loading, the baseline, the text, and what the model is made of."""
     model = queries.info()
-    busy = jobs.panel(("inspect", "text", "baseline"))
+    busy = jobs.panel(("inspect", "text", "baseline", "latency"))
     chooser(model, busy)
     if model:
         baseline(model, busy)
@@ -78,6 +78,7 @@ def _choose(busy: bool) -> None:
 def _load_demo() -> None:
     session.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
     page_frame.on_click(lambda: requests.submit(requests.request("inspect")))
+    background.after_loading()
 
 
 def _take_reference() -> None:
@@ -162,7 +163,9 @@ def _check(choice: session.Choice, busy: bool) -> None:
             type="primary",
             icon=":material/download:",
             disabled=busy,
+            on_click=background.after_loading,
         )
+        st.caption("Its baseline and its speed here are measured by themselves after that.")
 
 
 def _facts(preview: Preview) -> None:

@@ -16,6 +16,7 @@ import streamlit as st
 from pruning.jobs import runner
 from pruning.ui.data import requests
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import title
 from pruning.ui.shared.frame.places import name_of
 from pruning.ui.text import format
 from pruning.wording import counted
@@ -27,12 +28,16 @@ RUNNING, IDLE, PARTIAL, CURVES = 1.0, 5.0, 2.0, 3.0
 
 
 def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) -> bool:
-    """Show the jobs of these tasks and, in one line, other work; True while one of these tasks is under way.
+    """Show the jobs of these tasks and, in one line, other work; True while one that somebody asked for is
+    under way.
 
     `extra(job)` draws below a running job, inside the polled part.
     """
     drawn = [job.id for job in requests.waiting_jobs()]
-    busy = any(_mine(job, tasks) for job in requests.waiting_jobs())
+    # What began by itself gives way to what is asked for.
+    busy = any(
+        _mine(job, tasks) and not job.request.get(requests.BACKGROUND) for job in requests.waiting_jobs()
+    )
 
     @st.fragment(run_every=RUNNING if drawn else IDLE)
     def watch() -> None:
@@ -40,6 +45,8 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
         waiting = requests.waiting_jobs()
         if [job.id for job in waiting] != drawn:
             st.rerun()
+        running = next((job for job in waiting if job.state == "running"), None)
+        title.mark(format.percent(_share(running)) if running else None)
         for job in waiting:
             if _mine(job, tasks):
                 _running(job, waiting)
@@ -80,14 +87,14 @@ def _running(job: Job, waiting: list[Job]) -> None:
 
 def progress(job: Job, waiting: list[Job]) -> None:
     """One job's name, how far it is and how long it will take; `waiting` is all that is under way."""
-    title = task_registry.title(job.request["task"])
+    said = task_registry.title(job.request["task"])
     if job.state == "queued":
         ahead = sum(other.id < job.id for other in waiting)
         turn = f"waits for {counted(ahead, 'job')} before it" if ahead else "about to start"
-        st.progress(0.0, f"**{title}** · {turn}")
+        st.progress(0.0, f"**{said}** · {turn}")
     else:
         share = _share(job)
-        st.progress(share, f"**{title}** · {_status(job, share)}")
+        st.progress(share, f"**{said}** · {_status(job, share)}")
 
 
 def _share(job: Job) -> float:

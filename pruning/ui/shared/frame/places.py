@@ -42,7 +42,7 @@ _MODEL = {
     "start": View(
         "Start",
         "Prunescope shows what removing weights from a language model costs, before anything is removed.",
-        "start",
+        "start.page",
     ),
     "model": View(
         "Load and baseline",

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 
 from pruning.resources import asset
-from pruning.ui.data import queries, session
+from pruning.ui.data import background, queries, session
 from pruning.ui.shared import opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.frame import header, preload
@@ -55,11 +55,13 @@ def show(place: str) -> None:
     if header.full_screen(view):
         _draw(view)
         return
+    background.follow()
     header.draw(queries.info())
     header.tabs(place, view, partial(_remember, place))
     page_frame.callback_error()
     opened.banner(view)
-    _draw(view)
+    with st.container(key=f"view_{view}"):
+        _draw(view)
 
 
 def _draw(view: str) -> None:

@@ -16,6 +16,7 @@ from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.frame import preload
 from pruning.ui.shared.frame.places import PLACES, first_view
 from pruning.ui.shared.frame.steps import done_steps, next_step
+from pruning.ui.start import first_look
 from pruning.ui.text import format, labels
 from pruning.workspace.runs import ENDED_BADLY, models
 from pruning.workspace.store import WAITING, Job
@@ -50,9 +51,11 @@ WORDS = (
 
 def view() -> None:
     """What this is, the demo in one press, what to go on with, the places, and the words that matter."""
+    busy = jobs.panel(first_look.TASKS)
     pitch()
     demo()
     go_on()
+    first_look.section(busy)
     road()
     glossary()
     preload.browser()
