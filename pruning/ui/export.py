@@ -40,7 +40,7 @@ def page(model: queries.Info, busy: bool) -> None:
         plan = session.plan(model.groups)
     if not plan:
         page_frame.empty(
-            "Nothing is pruned yet", "Set the sliders on Explore first.", "explore", "Go to Explore"
+            "Nothing is pruned yet", "Set the sliders under Prune first.", "explore", "Go to Prune"
         )
     else:
         with page_frame.user_errors():

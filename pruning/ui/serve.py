@@ -18,7 +18,12 @@ def main() -> None:
 
     go.Figure([go.Heatmap(z=[[0.0]]), go.Scatter(x=[0.0], y=[0.0])]).to_json()
 
+    from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web.cli import main as streamlit
+
+    # Pages are those of the router from the first address on. Otherwise Streamlit would look for that address
+    # in pages/ until the router has run once, and not find the addresses that views had as pages before.
+    PagesManager.uses_pages_directory = False
 
     streamlit(prog_name="streamlit")
 

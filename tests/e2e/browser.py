@@ -42,7 +42,7 @@ def open_view(page: Page, view: str) -> None:
     """Take the entry of the navigation, and the tab, that lead to a view."""
     place = PLACES[place_of(view)]
     page.get_by_test_id("stTopNav").get_by_role("link", name=place.title, exact=True).click()
-    expect(page.get_by_role("group", name=f"Views of {place.title}")).to_be_visible()
+    expect(page.locator(f".st-key-tab_{place_of(view)}")).to_be_visible()
     settle(page)
     if not page.locator(f".st-key-view_{view}").count():
         page.locator(".st-key-tabs").get_by_text(place.views[view].tab, exact=True).click()

@@ -43,7 +43,7 @@ def test_the_slider_leads_to_a_plan_that_explore_can_undo(page: Page) -> None:
     moved = slider.input_value()
     page.wait_for_selector("[data-budget][data-settled]")
     settle(page)
-    page.get_by_text("Other wishes").click()
+    page.get_by_text("More constraints").click()
     expect(page.get_by_role("spinbutton", name="Remove at least")).to_have_value(
         re.compile(f"^{moved}(.0+)?$")
     )
@@ -77,6 +77,6 @@ def test_a_click_on_a_measured_point_opens_it_on_explore(page: Page) -> None:
     page.mouse.click(*place)
     chosen = page.get_by_role("combobox", name="Another point of the chart")
     expect(chosen).to_have_value(re.compile("^Measured, "))
-    page.get_by_role("button", name="Open in Explore").click()
+    page.get_by_role("button", name="Open under Prune").click()
     expect(page.locator(".st-key-view_explore")).to_be_visible()
     expect(page.locator("[data-desk]")).to_have_attribute("data-settled", re.compile("gate=0.4|all=0"))

@@ -52,7 +52,7 @@ def test_every_page_stands_in_the_navigation_and_the_words_are_at_hand(page: Pag
     settle(page)
     frame = page.get_by_test_id("stHeader")
     for place in PLACES.values():
-        entry = frame.get_by_role("link", name=place.title)
+        entry = frame.get_by_role("link", name=place.title, exact=True)
         expect(entry).to_be_visible()
         box = entry.bounding_box()
         assert box is not None

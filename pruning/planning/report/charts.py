@@ -44,7 +44,7 @@ def plan_chart(plan: Plan, layers: int) -> str:
     below = len(kinds) * (ROW + 4)
     for layer in range(0, layers, max(1, round(layers / 10))):
         parts.append(_text(LABEL + layer * cell, below + 14, str(layer)))
-    return _svg(below + 22, "".join(parts), "What goes of each kind, layer by layer")
+    return _svg(below + 22, "".join(parts), "What is pruned of each kind, layer by layer")
 
 
 def band_chart(bands: Sequence[Band]) -> str:

@@ -74,9 +74,8 @@ def _figures(report: Report) -> str:
 def _plan(report: Report) -> str:
     settings = ", ".join(report.recipe.settings()) or "nothing"
     how = f"Chosen by {report.recipe.criterion}, {report.recipe.structure}: {settings}."
-    return (
-        f"{_heading('What goes, layer by layer')}<p>{escape(how)}</p>{plan_chart(report.plan, report.layers)}"
-    )
+    drawn = plan_chart(report.plan, report.layers)
+    return f"{_heading('What is pruned, layer by layer')}<p>{escape(how)}</p>{drawn}"
 
 
 def _answers(report: Report) -> str:

@@ -189,7 +189,7 @@ def _picture(facts: Facts, rank: int) -> str:
         for each in facts.bars
     )
     return (
-        f"<section>{_heading('What goes', rank)}"
+        f"<section>{_heading('What is removed', rank)}"
         f"{bars}"
         f'<p class="small">The model has {counted(layers, "layer")}, one after the other. Each column is a '
         f"layer, each box a part of it. The faded share of a box is set to zero.</p>{drawn}"

@@ -45,9 +45,9 @@ def candidates(model: queries.Info, plan: Plan, forecaster: Forecaster) -> list[
 def nothing_yet() -> None:
     page_frame.empty(
         "Nothing to compare yet",
-        "Set a plan on Explore and pin it there. Pin a second one, and see them side by side here.",
+        "Set a plan under Prune and pin it there. Pin a second one, and see them side by side here.",
         "explore",
-        "Go to Explore",
+        "Go to Prune",
     )
 
 
@@ -70,7 +70,7 @@ def figures(
         many = "One pinned plan does" if unfit == 1 else f"{unfit} pinned plans do"
         st.caption(f":material/info: {many} not fit this model, and cannot be shown.")
     if not any(candidate.pinned for candidate in shown):
-        st.caption(":material/keep: Pin plans on Explore to see them beside this one.")
+        st.caption(":material/keep: Pin plans under Prune to see them beside this one.")
     else:
         _manage(model, [candidate for candidate in shown if candidate.pinned])
 
@@ -118,7 +118,7 @@ def _manage(model: queries.Info, pinned: list[Candidate]) -> None:
         plans = {candidate.name: candidate.plan for candidate in pinned}
         chosen = st.selectbox("Pinned plan", list(plans), key="pin_chosen", width=260)
         st.button(
-            "Take it up on Explore",
+            "Take it up under Prune",
             icon=":material/undo:",
             key="pin_use",
             on_click=lambda: session.set_plan(plans[chosen], model.groups),

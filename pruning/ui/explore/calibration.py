@@ -104,7 +104,7 @@ def strip(
     left = unmeasured(model, smap, measurements)
     basis = labels.fitted_to(forecaster.fit.measured)
     if not left:
-        st.caption(f":material/school: {basis} The plans that teach it most are all measured.")
+        st.caption(f":material/school: {basis} The plans that calibrate it best are all measured.")
         return
     choice = session.current()
     structure = MIXED if smap.unit_totals else DEFAULT.structure
@@ -114,12 +114,12 @@ def strip(
         text, button = st.columns([3, 2], vertical_alignment="center", gap="large")
         text.markdown(basis)
         text.caption(
-            f"{count} would teach it most: about {format.seconds(len(left) * seconds_each(smap))} here. "
-            "Every plan that you measure teaches it as well, at once."
+            f"{count} would calibrate it: about {format.seconds(len(left) * seconds_each(smap))} here. "
+            "Every plan that you measure does so as well, at once."
         )
         with button:
             page_frame.submit_button(
-                "Teach the forecast",
+                "Calibrate the forecast",
                 request,
                 icon=":material/school:",
                 key="teach",

@@ -30,7 +30,7 @@ from pruning.ui.text import format, labels
 
 ANSWERED = "desk_answered"
 KEPT = (
-    "Your faders stay. Until it is drawn, every forecast here is of {name}; what you measure is pruned by "
+    "Your sliders stay. Until it is drawn, every forecast here is of {name}; what you measure is pruned by "
     "the criterion that you chose."
 )
 
@@ -83,7 +83,8 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
             st.markdown(_as_of_another(current, smap) if other else drift(current))
             after_recovery(chosen, current.plan)
             if current.plan and not other:
-                calibration.meter(forecaster, current)
+                with st.expander("Details", icon=":material/function:", key="desk_details"):
+                    calibration.meter(forecaster, current)
         with right:
             pin_button(current)
             presets.popover(model, smap, current.plan)

@@ -46,12 +46,12 @@ def _figures(model: queries.Info, result: Result) -> None:
 
 def _explore(result: Result) -> None:
     st.markdown("**Try what is near it**")
-    if st.button("Open in Explore", icon=":material/tune:", key="method_open", disabled=not result.plain):
+    if st.button("Open under Prune", icon=":material/tune:", key="method_open", disabled=not result.plain):
         session.change(criterion=result.criterion)
         session.set_settings(result.settings)
         page_frame.go("explore")
     if not result.plain:
-        st.caption("Explore knows levels of single weights, without options and without training.")
+        st.caption("A plan by hand has levels alone: no options, and no training.")
 
 
 def _export(model: queries.Info, result: Result, busy: bool) -> None:

@@ -28,7 +28,7 @@ def form(model: queries.Info, busy: bool) -> None:
     """The controls on the left; on the right what this does to the model, and the button that measures it."""
     with st.container(border=True, key="method_form"):
         structure = st.segmented_control(
-            "What goes",
+            "Structure",
             list(method_words.STRUCTURE_HELP),
             default="unstructured",
             required=True,
@@ -95,7 +95,7 @@ def _how(structure: str) -> str:
         names = criteria if structure in ("n:m", "block") else {BEST: BEST_LABEL, **criteria}
     family = structure if structure in ("n:m", "block", "layers") else structure in UNIT_KINDS
     return st.selectbox(
-        "How it is chosen",
+        "Method",
         list(names),
         index=list(names).index(BEST if structure == "layers" else "fisher"),
         format_func=names.__getitem__,
@@ -267,11 +267,11 @@ def _levels_text(model: queries.Info, structure: str) -> str:
     plan = ",".join(session.current().settings)
     if not whole:
         st.button(
-            "Use the plan of Explore",
+            "Use your plan",
             key="method_from_explore",
             icon=":material/tune:",
             disabled=not plan,
-            help=None if plan else "Nothing is set on Explore yet.",
+            help=None if plan else "Your plan is empty yet: set one under Prune.",
             on_click=lambda: st.session_state.update({key: plan}),
         )
     return text

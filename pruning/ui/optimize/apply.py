@@ -26,7 +26,7 @@ def side(current: CurrentPlan | None, solving: dict[str, Any] | None, busy: bool
             disabled=not settings or mine,
             on_click=session.set_settings,
             args=(settings,),
-            help="Makes it your plan, on Explore and on every page. No weight changes yet.",
+            help="Makes it your plan, on every page. No weight changes yet.",
         )
         if solving is not None:
             page_frame.command(solving)

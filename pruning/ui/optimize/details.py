@@ -159,7 +159,7 @@ def speed(model: queries.Info, busy: bool) -> None:
             f"Measured {table.measured[:10]} on {table.machine}, {counted(table.threads, 'thread')}, "
             f"{engines.numbers(str(model.facts['dtype']))}."
         )
-    page_frame.link("methods", "Whole units on Methods")
+    page_frame.link("methods", "Whole units, by any method")
 
 
 def needed(table: LatencyTable, layers: int, times: float, mode: str) -> str:

@@ -62,7 +62,7 @@ def chosen(model: queries.Info, smap: SensitivityMap) -> Structure:
     name: str | None = every[0]
     if len(every) > 1:
         name = st.segmented_control(
-            "What may go",
+            "Structures that may go",
             every,
             default=every[0],
             format_func=lambda kind: NAMES.get(kind) or labels.kind(kind),

@@ -125,18 +125,18 @@ def _take_sent() -> None:
 
 def _wishes(inputs: Inputs, busy: bool) -> None:
     model, smap, machine = inputs.model, inputs.smap, inputs.structure.machine
-    with st.expander("Other wishes", icon=":material/checklist:", key="optimize_wishes"):
+    with st.expander("More constraints", icon=":material/checklist:", key="optimize_wishes"):
         targets.fields(smap)
         if machine:
             unit_targets.fields(machine)
-    with st.expander("What must stay", icon=":material/lock:", key="optimize_stays"):
+    with st.expander("Locked and bounded", icon=":material/lock:", key="optimize_stays"):
         targets.constraint_fields(model.layers, smap)
         if inputs.structure.name == mix.MIXED:
             unit_targets.most_layers_field(model.layers)
     if machine is None:
-        with st.expander("What matters to you", icon=":material/favorite:", key="optimize_values"):
+        with st.expander("Capabilities that matter", icon=":material/favorite:", key="optimize_values"):
             capability_weights.section(smap.of_weights, busy)
-    with st.expander("Faster?", icon=":material/speed:", key="optimize_speed"):
+    with st.expander("Speed-up by whole units", icon=":material/speed:", key="optimize_speed"):
         details.speed(model, busy)
 
 
@@ -247,7 +247,7 @@ def _under(answer: Answer, inputs: Inputs) -> None:
         pin_button(current)
     else:
         st.markdown("Nothing has to go for this. Move the slider, or wish for more.")
-    with st.expander("For the engineer", icon=":material/function:", key="optimize_details"):
+    with st.expander("Details", icon=":material/function:", key="optimize_details"):
         details.details(problem.choices, solution, current)
 
 
@@ -282,7 +282,9 @@ def _open_a_point(points: Mapping[str, ChartPoint], smap: SensitivityMap, busy: 
             placeholder="click on it, or choose it here",
             width=380,
         )
-        if st.button("Open in Explore", icon=":material/tune:", key="optimize_open", disabled=chosen is None):
+        if st.button(
+            "Open under Prune", icon=":material/tune:", key="optimize_open", disabled=chosen is None
+        ):
             session.set_settings(format_settings(points[str(chosen)].plan, smap.groups))
             page_frame.go("explore")
         if not smap.mix.units.any():

@@ -128,7 +128,7 @@ def constraint_fields(layers: int, smap: SensitivityMap) -> None:
         format_func=lambda name: f"Layer {name}" if name.isdigit() else labels.kind(name),
         key=key,
         placeholder="nothing",
-        help="The same locks as on Explore. What is locked keeps the level that it has in your plan.",
+        help="The same locks as by hand. What is locked keeps the level that it has in your plan.",
         on_change=lambda: session.set_locks(tuple(st.session_state[key])),
     )
     st.text_input(

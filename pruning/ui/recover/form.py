@@ -32,9 +32,9 @@ def form(model: queries.Info, busy: bool) -> None:
     if not sources:
         page_frame.empty(
             "Nothing is pruned yet",
-            "Set a plan on Explore, or measure a method on Methods. Then it can be trained here.",
+            "Set a plan by hand, or measure a method. Then it can be trained here.",
             "explore",
-            "Go to Explore",
+            "Go to Prune",
         )
         return
     with st.container(border=True, key="recover_form"):
@@ -60,7 +60,7 @@ def _sources(model: queries.Info) -> dict[str, tuple[str, dict[str, Any], float]
         settings = format_settings(plan, model.groups)
         said = method_words.method(choice.criterion, settings, {})
         arguments = {"settings": settings, "criterion": choice.criterion}
-        sources[EXPLORE] = f"The plan of Explore: {said}", arguments, model.sparsity(plan)
+        sources[EXPLORE] = f"Your plan: {said}", arguments, model.sparsity(plan)
     for result in method_results.results(model):
         if result.recovery is None:
             title = f"{result.name} · KL {format.kl(result.figures['kl'])}"
@@ -80,7 +80,7 @@ def _source(sources: dict[str, tuple[str, dict[str, Any], float]]) -> tuple[dict
         list(sources),
         format_func=lambda key: sources[key][0],
         key="recover_source",
-        help="The plan of Explore, or anything that was measured of this model.",
+        help="Your plan, or anything that was measured of this model.",
         **session.PERSIST,
     )
     return sources[chosen][1], sources[chosen][2]
@@ -207,7 +207,7 @@ def _chosen_by(criterion: str) -> str:
     names = {criterion: labels.CRITERION.get(criterion, criterion)}
     names[MOVEMENT] = "Movement: how training moves a weight towards zero"
     return st.selectbox(
-        "Weights are chosen by",
+        "Criterion",
         list(names),
         format_func=names.__getitem__,
         key=f"recover_criterion_{criterion}",
@@ -271,5 +271,5 @@ def plan_of_explore(model: queries.Info) -> list[str]:
     """The session's plan as settings; raises PruningError where there is none."""
     settings = format_settings(session.plan(model.groups), model.groups)
     if not settings:
-        raise PruningError("Nothing is set on Explore yet.")
+        raise PruningError("Your plan is empty yet: set one under Prune.")
     return settings

@@ -20,7 +20,7 @@ from pruning.ui.text import recovery as recover_words
 from pruning.wording import counted
 
 BEFORE, EARLY = "Before training", "Early in training"
-EVERYWHERE, EXPLORE = "The same share everywhere", "The plan of Explore"
+EVERYWHERE, EXPLORE = "The same share everywhere", "Your plan"
 SHOWN = 3
 
 
@@ -97,7 +97,7 @@ def _request(model: queries.Info) -> dict[str, Any]:
 
 def _settings(model: queries.Info, left: Any, right: Any) -> list[str]:
     """What the ticket prunes, as settings; raises PruningError for the plan of Explore where it is empty."""
-    source = left.selectbox("What goes", [EVERYWHERE, EXPLORE], **session.PERSIST, key="ticket_of")
+    source = left.selectbox("What is pruned", [EVERYWHERE, EXPLORE], **session.PERSIST, key="ticket_of")
     share = right.number_input(
         "Share that goes (%)",
         1,
@@ -114,7 +114,7 @@ def _settings(model: queries.Info, left: Any, right: Any) -> list[str]:
 def _rewind(steps: int) -> int:
     """The step whose weights each round begins with; 0: the pretrained ones."""
     when = st.segmented_control(
-        "Weights go back to",
+        "Rewind weights to",
         [BEFORE, EARLY],
         default=BEFORE,
         required=True,
@@ -125,7 +125,7 @@ def _rewind(steps: int) -> int:
     if when == BEFORE:
         return 0
     return st.number_input(
-        "Step to go back to",
+        "Rewind to step",
         1,
         steps - 1,
         max(1, steps // 10),

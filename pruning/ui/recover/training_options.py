@@ -41,11 +41,11 @@ def details(steps: int, prefix: str = "recover", whole: bool = False) -> dict[st
     number(
         right, "warmup", "Warm-up steps", 0, steps, warmup, help="The rate rises over these.", key=f"_{steps}"
     )
-    number(left, "batch", "Windows in a batch", 1, 256, usual.batch, help="Of 256 tokens each.")
+    number(left, "batch", "Batch size (windows)", 1, 256, usual.batch, help="Of 256 tokens each.")
     number(
         right,
         "accumulate",
-        "Batches in a step",
+        "Gradient accumulation (batches in a step)",
         1,
         256,
         usual.accumulate,
@@ -60,7 +60,7 @@ def _recovery_details(number: Callable[..., None], left: Any, right: Any, steps:
     number(
         left,
         "hidden",
-        "Weight of states between layers",
+        "Weight of hidden states (distillation)",
         0.0,
         100.0,
         0.0,
@@ -88,6 +88,4 @@ def _recovery_details(number: Callable[..., None], left: Any, right: Any, steps:
         help="The best weights are kept by these looks.",
         key=f"_{steps}",
     )
-    number(
-        right, "patience", "Stop after so many looks without a better one", 0, 1000, 0, help="0: never early."
-    )
+    number(right, "patience", "Early-stopping patience (looks)", 0, 1000, 0, help="0: never early.")

@@ -192,7 +192,7 @@ def _duplicate(run: Run, busy: bool) -> None:
             icon=":material/content_copy:",
             key=f"duplicate_{run.id}",
             width="stretch",
-            help="Takes the plan to Explore to change it there. This one is pinned beside it.",
+            help="Takes the plan to Prune to change it there. This one is pinned beside it.",
         ):
             with page_frame.user_errors():
                 pin(run)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pruning.ui.data import queries, session
-from pruning.ui.runs import actions
+from pruning.ui.runs import actions, table
 from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, run_figures
@@ -17,6 +17,7 @@ from pruning.workspace.runs import Run
 from pruning.workspace.task_registry import BY_NAME
 
 STEP = 12
+CARDS, TABLE = "Cards", "Table and plot"
 
 
 def view() -> None:
@@ -39,6 +40,12 @@ def page(busy: bool) -> None:
         )
         return
     shown = _filter(runs)
+    way = st.segmented_control(
+        "Shown as", [CARDS, TABLE], default=CARDS, required=True, key="runs_as", **session.PERSIST
+    )
+    if way == TABLE:
+        table.section(shown)
+        return
     _compare(runs)
     actions.ask_about_deleting(runs)
     limit = st.session_state.get("runs_limit", STEP)

@@ -68,7 +68,7 @@ def _criterion_box() -> None:
     if chosen not in names:
         st.error(f'There is no criterion "{chosen}". Choose one of {", ".join(names)}.')
     st.selectbox(
-        "How weights are chosen",
+        "Criterion: how weights are chosen",
         names,
         index=names.index(chosen) if chosen in names else None,
         format_func=labels.CRITERION.__getitem__,

@@ -60,7 +60,7 @@ def note_without_units(smap: SensitivityMap, model: queries.Info, busy: bool) ->
         left, right = st.columns([3, 2], vertical_alignment="center", gap="large")
         left.markdown(
             "**This map prices single weights alone.** Drawn again, it prices heads, neurons and whole "
-            "layers too, and their faders appear here."
+            "layers too, and their sliders appear here."
         )
         with right:
             button(busy, "Draw the map again", "draw_map_again")

@@ -145,10 +145,7 @@ def _remarks(state: Opened) -> list[str]:
     if run.kind != "job" and run.kind not in run_words.NO_CRITERION and run.criterion not in labels.CRITERION:
         remarks.append(f"Its criterion, {run.criterion}, works while training, so there is no map of it.")
     if set(run.options) - {"recovery"}:
-        remarks.append(
-            "Explore knows shares of single weights without further options, so this is no plan for it: "
-            "yours is kept."
-        )
+        remarks.append("A plan by hand has levels without further options, so this is none: yours is kept.")
     elif run.settings and state.after.settings != session.current().settings:
         remarks.append("Your plan was changed since it was opened.")
     if _older_text(run):

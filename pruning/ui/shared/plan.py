@@ -82,7 +82,7 @@ def after_recovery(smap: SensitivityMap, plan: Plan) -> None:
 def drift(current: CurrentPlan) -> str:
     """The drift from the unpruned model in a sentence, forecast and measured."""
     if not current.plan:
-        return "Nothing is removed yet. Move a fader, paint a curve, or take a preset."
+        return "Nothing is removed yet. Move a slider, paint a curve, or take a preset."
     low, high = current.forecast.kl_low, current.forecast.kl_high
     drift = f"KL {format.kl(current.forecast.kl)} ({format.kl(low)} – {format.kl(high)}) nats per token"
     pruned = f"{format.percent(current.forecast.sparsity)} of the prunable weights removed"

@@ -54,7 +54,7 @@ def page(model: queries.Info, busy: bool) -> None:
     _timing(table, engines.numbers(str(model.facts["dtype"])), busy)
     if times and table:
         _measured(table, times.get("sparse", []))
-    st.header("What goes", anchor=False)
+    st.header("What is pruned", anchor=False)
     st.caption("Choose it here. The forecast, the sizes and the estimates below are about it.")
     with page_frame.user_errors():
         chosen = _choose(model)
@@ -137,10 +137,10 @@ def _measured(table: LatencyTable, sparse: list[dict[str, Any]]) -> None:
 def _choose(model: queries.Info) -> Choice:
     """What the controls say. Raises PruningError where the session's plan does not fit this model."""
     kinds = [kind for kind in UNIT_KINDS if totals_of(model, kind)]
-    names = {PLAN: "The plan of Explore", **{kind: method_words.STRUCTURE[kind] for kind in kinds}}
+    names = {PLAN: "Your plan", **{kind: method_words.STRUCTURE[kind] for kind in kinds}}
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     kind = left.segmented_control(
-        "What goes",
+        "Structure",
         list(names),
         default=PLAN if session.current().settings else (kinds[0] if kinds else PLAN),
         required=True,
@@ -156,7 +156,7 @@ def _choose(model: queries.Info) -> Choice:
             gone = "zero" if not units else "cut out" if len(units) == len(plan) else "cut out or zero"
             st.markdown(f"**{zero}** of the prunable weights are {gone}.")
             if not plan:
-                page_frame.link("explore", "Make a plan on Explore")
+                page_frame.link("explore", "Make a plan under Prune")
             return Choice(plan, f"{zero} of the weights {gone}")
         share = _share(model, str(kind))
     return Choice(_unit_plan(model, str(kind), share), _said(str(kind), share))

@@ -123,14 +123,14 @@ MEMORY = (
 )
 GLOSSARY = {
     "Group": "The weights of one kind in one layer, such as MLP up in layer 12.",
-    "Layer": "One of the model's equal storeys, run one after the other: attention first, then the MLP.",
+    "Layer": "One of the model's equal blocks, run one after the other: attention first, then the MLP.",
     "Attention": "The part of a layer that looks back at the words before.",
     "MLP": "The part of a layer that works on each word by itself; it holds most of the weights.",
     "Unit": "What is cut out whole and makes the model smaller and faster: a head, a KV group, a neuron or a "
     "layer.",
     "Level": "The share of a group that goes: of single weights, set to zero, at most 95 %; of units, cut "
     "out.",
-    "Plan": "A level for every group. It is what you set on Explore, measure, and write to disk.",
+    "Plan": "A level for every group. It is what you set under Prune, measure, and write to disk.",
     "Unpruned": "The model as it was loaded, before anything goes: what every change is told against.",
     "Criterion": "The rule that scores weights. The lowest scores are set to zero first.",
     "Map": "What every level of every group would cost, worked out from one look at a text.",

@@ -27,7 +27,7 @@ def test_without_anything_to_compare_the_page_says_where_to_pin(open_page: Open,
     synthetic.put_all(store)
     app = open_page("compare", model="demo")
     assert "Set a plan on Explore and pin it there" in text_of(app)
-    assert any("Go to Explore" in str(link.value) for link in app.page_link)
+    assert any("Go to Prune" in str(link.value) for link in app.page_link)
 
 
 def test_the_table_holds_forecast_and_measurement_of_every_plan(open_page: Open, store: Store) -> None:

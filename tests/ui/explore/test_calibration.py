@@ -38,7 +38,7 @@ def test_it_asks_for_the_plans_that_are_not_measured_yet(
     app = open_page("explore", model="demo")
     said = text_of(app)
     assert "has learnt from 2 measured plans" in said
-    assert f"{len(plans) - 2} measurements would teach it most: about" in said
+    assert f"{len(plans) - 2} measurements would calibrate it: about" in said
     assert any("prunescope calibrate demo" in code.value for code in app.code)
     app.button(key="teach").click().run()
     assert not app.exception
@@ -60,7 +60,7 @@ def test_the_time_is_that_of_earlier_measurements(open_page: Open, store: Store)
     synthetic.put_model(store)
     table = synthetic.put_map(store)
     # Six plans at four forward passes each, as the map timed them: 6 · 4 · 21 s / 6.4.
-    assert "6 measurements would teach it most: about 79 s" in text_of(open_page("explore", model="demo"))
+    assert "6 measurements would calibrate it: about 79 s" in text_of(open_page("explore", model="demo"))
     for task, took, result in (
         ("measure", 30.0, {}),
         ("calibrate", 40.0, {"measured": 2}),

@@ -31,7 +31,7 @@ def take(app: AppTest, structure: str, how: str | None = None) -> AppTest:
     """Choose what goes, and how it is chosen."""
     app.button_group(key="method_structure").set_value(structure).run()
     if how is not None:
-        box = next(box for box in app.selectbox if box.label == "How it is chosen")
+        box = next(box for box in app.selectbox if box.label == "Method")
         box.set_value(how).run()
     assert not app.exception
     return app

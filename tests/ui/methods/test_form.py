@@ -45,7 +45,7 @@ def test_the_pattern_says_how_much_goes(page: AppTest, asked: list[dict]) -> Non
 
 def test_blocks_have_no_criterion_that_changes_weights(page: AppTest, asked: list[dict]) -> None:
     take(page, "block", "l2")
-    offered = next(box for box in page.selectbox if box.label == "How it is chosen").options
+    offered = next(box for box in page.selectbox if box.label == "Method").options
     assert not any("SparseGPT" in option for option in offered)
     page.text_input(key="method_block").set_value("1x64").run()
     arguments = measure(page, asked)

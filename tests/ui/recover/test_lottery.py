@@ -21,7 +21,7 @@ def test_a_ticket_is_asked_for(page: AppTest, asked: list[dict], store: Store) -
     assert arguments["recovery"] == {"steps": 20, "warmup": 5}
     end_jobs(store)
     page.button_group(key="ticket_rewind").set_value("Early in training").run()
-    page.selectbox(key="ticket_of").set_value("The plan of Explore").run()
+    page.selectbox(key="ticket_of").set_value("Your plan").run()
     page.button(key="ticket_start").click().run()
     assert (asked[-1]["arguments"]["settings"], asked[-1]["arguments"]["rewind"]) == ([PLAN], 2)
     assert "prunescope lottery demo" in command_line(asked[-1])
@@ -30,7 +30,7 @@ def test_a_ticket_is_asked_for(page: AppTest, asked: list[dict], store: Store) -
 def test_a_ticket_of_no_plan_is_refused(open_page: Open, store: Store) -> None:
     synthetic.put_model(store)
     app = open_page("recover", model="demo")
-    app.selectbox(key="ticket_of").set_value("The plan of Explore").run()
+    app.selectbox(key="ticket_of").set_value("Your plan").run()
     assert any("Nothing is set on Explore" in error.value for error in app.error)
     assert app.button(key="ticket_start").disabled
 

@@ -88,7 +88,7 @@ def test_of_several_maps_the_one_before_is_kept(filled: Store, open_page: Open) 
 def test_explore_keeps_the_faders_and_names_whose_forecast_it_is(filled: Store, open_page: Open) -> None:
     app = open_page("explore", model="demo", criterion="wanda", plan="all=0.4")
     said = text_of(app)
-    assert "**Wanda has no map yet.** Your faders stay." in said
+    assert "**Wanda has no map yet.** Your sliders stay." in said
     assert ":blue-badge[forecast] :orange-badge[of Fisher] KL" in said
     # It was measured with Fisher; of Wanda nothing is known.
     assert ":gray-badge[not measured yet]" in said

@@ -10,9 +10,9 @@ function tileHtml(name, label, help, term = "") {
   </div>`;
 }
 
-function rowHtml(name, label, help) {
+function rowHtml(name, label, help, term = "") {
   return `<div class="row" data-tile="${name}" title="${help}">
-    <span class="label">${label}</span><span class="value"></span>
+    <span class="label">${label}${term ? `<span class="term">${term}</span>` : ""}</span><span class="value"></span>
     <span class="source"><span class="badge"></span> <span class="beside"></span></span><span class="note"></span>
   </div>`;
 }
@@ -22,8 +22,8 @@ function cardsHtml({ help }) {
     <section class="tile quality" aria-label="Quality">
       ${tileHtml("perplexity", "Perplexity", help.perplexity)}
       <div class="rows">
-        ${rowHtml("agreement", "Same next word", help.agreement)}
-        ${rowHtml("accuracy", "Right next word", help.accuracy)}
+        ${rowHtml("agreement", "Same next word", help.agreement, "top-1 agreement")}
+        ${rowHtml("accuracy", "Right next word", help.accuracy, "top-1 accuracy")}
         ${rowHtml("questions", "Questions right", help.questions)}
       </div>
     </section>

@@ -27,7 +27,7 @@ def button(light: Light, model: queries.Info, plan: Plan, forecaster: Forecaster
         key=f"nearest_{light.target}",
         on_click=page_frame.on_click,
         args=(partial(session.set_plan, near.plan, model.groups),),
-        help="The nearest plan that this form can be written of. Undo on Explore takes it back.",
+        help="The nearest plan that this form can be written of. Undo under Prune takes it back.",
     )
     said = " · ".join(filter(None, (near.changes, cost)))
     st.caption(f"{said[:1].upper()}{said[1:]}", width="content")

@@ -69,10 +69,10 @@ def _onward(place: str, view: str) -> None:
     following = names[names.index(place) + 1] if place != names[-1] else None
     if following is None or view == "start" or not done_steps().get(place, place not in ROAD):
         return
-    model = queries.info()
+    model, said = queries.info(), f"Next: {PLACES[following].title}"
     if view == "model" and model is not None and queries.baseline(model) is not None:
         if st.button(
-            PLACES[following].title,
+            said,
             type="primary",
             icon=":material/arrow_forward:",
             icon_position="right",
@@ -82,7 +82,7 @@ def _onward(place: str, view: str) -> None:
     else:
         st.page_link(
             PLACES[following].script,
-            label=PLACES[following].title,
+            label=said,
             icon=":material/arrow_forward:",
             icon_position="right",
         )
