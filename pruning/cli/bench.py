@@ -233,7 +233,7 @@ def bench_mixed(model: str, data: str, how: dict[str, Any], markdown: str | None
 @errors_as_sentences
 def bench_ui(markdown: str | None) -> None:
     """Time the dashboard in a real browser: dragging, painting, releasing, switching pages."""
-    from pruning.benchmarks import dashboard as benches
+    from pruning.benchmarks.interface import dashboard as benches
 
     with terminal_progress() as progress:
         result = benches.bench_ui(progress)

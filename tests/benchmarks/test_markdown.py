@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pruning.benchmarks import dashboard, markdown, tables
+from pruning.benchmarks import markdown, tables
+from pruning.benchmarks.interface import dashboard
 from pruning.benchmarks.markdown import Origin, publish, section, with_section
 from pruning.cli import main
 from pruning.cli.bench import bench
@@ -102,7 +103,7 @@ def test_a_file_that_is_not_text_is_refused_and_left_alone(tmp_path: Path) -> No
 def test_what_could_not_be_measured_is_a_dash() -> None:
     text = section("ui", UI | {"first_page_ms": math.nan, "torch_loaded": None}, ORIGIN)
     assert "| torch loaded in it (`torch_loaded`) | – | no |" in text
-    assert "| first page of a fresh server (`first_page_ms`) | – | – |" in text
+    assert "| first page of a fresh server (`first_page_ms`) | – | at most 2.0 s |" in text
     assert "12 ms / 26 ms | – / – |" in text
 
 
@@ -141,7 +142,10 @@ def test_the_command_writes_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     path = tmp_path / "results.md"
     result = CliRunner().invoke(main, ["bench", "ui", "--markdown", str(path)])
     assert result.exit_code == 0, result.output
-    assert "| memory of the dashboard's process, MB (`rss_mb`) | 203 | under 400 |" in path.read_text()
+    assert (
+        "| memory of the dashboard's process with 8 sessions, MB (`rss_mb`) | 203 | at most 250 |"
+        in path.read_text()
+    )
     assert "model: made-up maps" in path.read_text()
     refused = CliRunner().invoke(main, ["bench", "ui", "--markdown", str(tmp_path / "results.md" / "no.md")])
     assert refused.exit_code == 1

@@ -9,20 +9,17 @@ from __future__ import annotations
 import itertools
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 
-from pruning.benchmarks import synthetic
-from pruning.benchmarks.browser import QUIET, Server, launched, server, settle
+from pruning.benchmarks.browser import launched, settle
+from pruning.benchmarks.interface import pages
+from pruning.benchmarks.interface.opening import TIMEOUT, made_up, opened
 from pruning.errors import PruningError
 from pruning.progress import Progress
-from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -33,7 +30,6 @@ SHAPES = {"30x5": 30, "80x5": 80}
 WITH_UNITS = {"30x5": "30x9", "80x5": "80x9"}
 EVENTS, RELEASES, ROUNDS = 300, 20, 3
 MOST_MOVES = 20  # for each event that is wanted: the browser merges moves that come within one frame
-TIMEOUT = 60_000  # milliseconds
 EXPLORE = "/prune?model=demo&tab=explore"
 DESK = {
     "root": "[data-desk]",
@@ -42,7 +38,6 @@ DESK = {
     "unit": '[data-fader="heads"]',
     "lane": '[data-lane="gate"]',
 }
-LINKS = '[data-testid="stTopNavLink"]'
 
 RECORD = """() => {
   window.benchFrames = [];
@@ -69,18 +64,6 @@ AWAIT_SETTLED = """(root) => {
     watcher.observe(root, { attributeFilter: ["data-settled"] });
   });
 }"""
-SWITCH = """([link, quiet]) => new Promise((resolve) => {
-  const before = document.querySelector("h1").textContent;
-  const start = performance.now();
-  link.click();
-  const look = () => {
-    const title = document.querySelector("h1");
-    const shown = title && title.textContent !== before && document.querySelector(quiet);
-    if (shown) resolve(performance.now() - start);
-    else requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-})"""
 
 
 def bench_ui(
@@ -98,37 +81,13 @@ def bench_ui(
         found.update(_named("floor", _floor(browser, events)))
         for step, (shape, layers) in enumerate(SHAPES.items(), 1):
             progress(step, steps, f"The desk, {shape}")
-            with _workspace(Path(scratch) / shape, layers) as address, _opened(browser, address) as page:
+            with made_up(Path(scratch) / shape, layers) as address, opened(browser, address) as page:
                 found.update(_desk(page, shape, events, releases))
         progress(steps - 1, steps, "Pages")
-        found.update(_pages(browser, Path(scratch) / "pages", rounds))
+        found.update(pages.bench_pages(browser, Path(scratch) / "pages", rounds))
         progress(steps, steps, "Done")
     found["release_median_ms"] = max(found[f"release_median_ms_{shape}"] for shape in SHAPES)
     return found
-
-
-@contextmanager
-def _workspace(folder: Path, layers: int) -> Iterator[Server]:
-    """A fresh dashboard whose workspace holds a made-up model of so many layers, its map and its times."""
-    folder.mkdir()
-    store = Store(folder / "home")
-    synthetic.put_model(store, layers=layers)
-    synthetic.put_map(store, layers=layers, units=True)
-    synthetic.put_latency(store, layers=layers)
-    with server(folder / "home", folder / "log") as found:
-        yield found
-
-
-@contextmanager
-def _opened(browser: Browser, found: Server | None) -> Iterator[Page]:
-    context = browser.new_context(
-        base_url=found.address if found else None, viewport={"width": 1280, "height": 720}
-    )
-    context.set_default_timeout(TIMEOUT)
-    try:
-        yield context.new_page()
-    finally:
-        context.close()
 
 
 # ---- dragging ---------------------------------------------------------------------------------------
@@ -136,7 +95,7 @@ def _opened(browser: Browser, found: Server | None) -> Iterator[Page]:
 
 def _floor(browser: Browser, events: int) -> list[float]:
     """The same drag on a page that does nothing: what browser and machine take by themselves."""
-    with _opened(browser, None) as page:
+    with opened(browser, None) as page:
         page.set_content('<div id="field" style="height: 600px"></div>')
         page.evaluate(RECORD)
         return _drag(page, page.locator("#field"), events, across=True)
@@ -201,42 +160,6 @@ def _releases(page: Page, fader: Locator, releases: int) -> list[float]:
         page.mouse.up()
         times.append(float(page.evaluate("window.benchSettled")))
     return times
-
-
-# ---- pages and process ------------------------------------------------------------------------------
-
-
-def _pages(browser: Browser, folder: Path, rounds: int) -> dict[str, Any]:
-    """A fresh server's first page, every switch between pages, and what its process holds after that."""
-    with _workspace(folder, SHAPES["80x5"]) as found, _opened(browser, found) as page:
-        start = time.perf_counter()
-        page.goto("/?model=demo")
-        settle(page, TIMEOUT)
-        first = 1000 * (time.perf_counter() - start)
-        switches: list[tuple[float, str]] = []
-        links = page.locator(LINKS)
-        for index in rounds * [*range(1, links.count()), 0]:
-            link = links.nth(index)
-            taken = page.evaluate(SWITCH, [link.element_handle(), QUIET])
-            switches.append((float(taken), page.locator("h1").inner_text()))
-            settle(page, TIMEOUT)
-        slowest, title = max(switches)
-        return {
-            "first_page_ms": first,
-            "switch_median_ms": statistics.median(taken for taken, _ in switches),
-            "switch_max_ms": slowest,
-            "switch_slowest": title,
-            **process_figures(found.pid),
-        }
-
-
-def process_figures(pid: int) -> dict[str, Any]:
-    """Resident memory of a process in MB, and whether torch's library is loaded (None: cannot be seen)."""
-    process = psutil.Process(pid)
-    loaded: bool | None = None
-    if hasattr(process, "memory_maps"):
-        loaded = any("libtorch" in region.path for region in process.memory_maps())
-    return {"rss_mb": process.memory_info().rss / 1e6, "torch_loaded": loaded}
 
 
 def _named(name: str, times: Sequence[float], shape: str = "") -> dict[str, float]:
