@@ -5,7 +5,6 @@ marked as measured elsewhere. It is read and written here alone; no row of it ev
 """
 
 import json
-import re
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +18,6 @@ from pruning.workspace.typed_data import mistakes
 FILE = "gallery.json"
 # Figures keep so many digits: more say nothing, and make the file larger.
 DIGITS = 6
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 def read(path: str | Path | None = None) -> Gallery:
@@ -61,11 +59,6 @@ def _undated(value: Gallery) -> str | None:
     except ValueError:
         return "made.day is no date"
     return None
-
-
-def committed(gallery: Gallery) -> bool:
-    """Whether the code that measured it was a commit just as it is, so that others can do the same."""
-    return _COMMIT.fullmatch(gallery["made"]["commit"]) is not None
 
 
 def write(path: str | Path, value: dict[str, Any]) -> Path:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pruning.benchmarks import markdown
 from pruning.benchmarks.gallery import bench, plans, times
 from pruning.errors import PruningError
 from pruning.planning.recipe.guide_claims import TECHNIQUES
@@ -16,7 +17,8 @@ from tests.support.result_keys import check_printed
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recovery of few steps; all else is what it is."""
+    """A recovery of few steps, by one version of the code, whatever is edited meanwhile."""
+    monkeypatch.setattr(markdown, "code_version", lambda: "commit 1a2b3c4")
     monkeypatch.setattr(bench, "RECOVERY", {"steps": 2, "evaluate_every": 1, "written": 0})
 
 
@@ -29,6 +31,7 @@ def test_the_gallery_is_measured_once_and_written_whole(
     check_printed("bench gallery", found)
     assert out.stat().st_size == found["bytes"]
     value = gallery.read(out)
+    assert value["made"]["commit"] == "1a2b3c4"
     assert value["model"]["fingerprint"] == session.loaded.fingerprint
     assert [row["name"] for row in value["impact"]] == [row.name for row in TECHNIQUES if not row.training]
     assert [plan["name"] for plan in value["plans"]] == list(plans.PLANS)
