@@ -152,6 +152,19 @@ class ExportsBench(TypedDict):
     rows: Annotated[list[dict[str, Any]], "plan, settings, bytes by form, speed by engine, reached, wanted"]
 
 
+class GalleryBench(TypedDict):
+    """The gallery that was written."""
+
+    out: Annotated[str, "the file"]
+    bytes: Annotated[int, "its size"]
+    day: Annotated[str, "the day it says"]
+    version: Annotated[str, "the version of the code it says"]
+    rows: Annotated[int, "techniques in the table beside the guide"]
+    plans: Annotated[int, "plans"]
+    answers: Annotated[int, "answers"]
+    busy: Annotated[float, "share of the processors' time that others took while it was timed"]
+
+
 class DashboardBench(TypedDict):
     """The dashboard in a real browser, on made-up maps: 30 and 80 layers, each with 9 kinds of groups."""
 

@@ -9,6 +9,7 @@ from pruning.benchmarks.result_types import (
     DashboardBench,
     ExportsBench,
     ForecastBench,
+    GalleryBench,
     LatencyBench,
     MapBench,
     MasksBench,
@@ -277,3 +278,18 @@ def bench_exports(model: str, data: str, how: dict[str, Any], markdown: str | No
     ]
     finish(result, [*lines, *figures(result, {key: key for key in result if key != "rows"})])
     _publish(markdown, "exports", result, loaded)
+
+
+@prints(GalleryBench)
+@bench.command("gallery")
+@click.argument("model", default="demo")
+@click.option("--out", type=click.Path(dir_okay=False), help="The file; otherwise one in the workspace.")
+@data_option
+@model_options
+@errors_as_sentences
+def bench_gallery(model: str, out: str | None, data: str, how: dict[str, Any]) -> None:
+    """Measure what pages show of a model before its user has; a run that was stopped goes on where it was."""
+    from pruning.benchmarks.gallery import bench as benches
+
+    result, _ = _run(model, how, lambda session: benches.bench_gallery(session, out), data)
+    finish(result, figures(result, {key: key for key in result}))

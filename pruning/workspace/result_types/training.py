@@ -26,6 +26,13 @@ class Evaluation(Quality):
     step: Annotated[int, "after this step"]
 
 
+class StepLoss(TypedDict):
+    """The loss of one step of training."""
+
+    step: Annotated[int, "the step, from 1"]
+    loss: Annotated[float, "loss on the text that is learnt from, nats per token"]
+
+
 class RecoverResult(MaskOptionValues):
     """What training made of a pruned model."""
 
@@ -36,7 +43,7 @@ class RecoverResult(MaskOptionValues):
     best_step: Annotated[int, "the step with the best weights, which are kept"]
     stopped_early: Annotated[bool, "whether patience ran out"]
     refitted: Annotated[bool | None, "whether fitting before the first step was better, null without it"]
-    losses: Annotated[list[float], "the loss of each step"]
+    losses: Annotated[list[StepLoss], "the loss of each step"]
     looks: Annotated[list[Evaluation], "quality on text kept back"]
     out: Annotated[str, "the file of the recovered weights"]
     finished: Annotated[bool, "whether it came to its end"]

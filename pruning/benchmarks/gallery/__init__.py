@@ -1,0 +1,1 @@
+"""The bench that measures what pages show until users have measured for themselves."""
