@@ -30,7 +30,6 @@ def walk(page: Page, address: str) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=JOB)
 
     page.get_by_role("link", name="Model", exact=True).click()
-    page.get_by_role("button", name="Measure the baseline").click()
     expect(page.get_by_text("Questions answered right, by capability")).to_be_visible(timeout=JOB)
 
     for plan in (OTHER_PLAN, PLAN):

@@ -52,6 +52,7 @@ def test_a_measured_figure_is_large_until_a_hand_moves(page: Page, home: Path) -
     expect(size.locator(".value")).to_have_text(format.size(truth["file_bytes"]))
     expect(size.locator(".note")).to_contain_text(f"compact {format.size(truth['bytes'])}")
     fader = desk.locator("[data-fader=gate]")
+    fader.scroll_into_view_if_needed()
     box = fader.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.75 * box["height"])
@@ -70,6 +71,7 @@ def test_a_measured_figure_is_large_until_a_hand_moves(page: Page, home: Path) -
 def test_a_dragged_fader_is_drawn_before_python_hears_of_it(page: Page, home: Path) -> None:
     desk = opened(page)
     fader = desk.locator("[data-fader=gate]")
+    fader.scroll_into_view_if_needed()
     box = fader.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 10)
@@ -129,6 +131,7 @@ def test_painting_over_depth_locks_undo_and_reset(page: Page) -> None:
 def test_double_click_resets_and_a_locked_layer_stays(page: Page) -> None:
     desk = opened(page, "all=0.4")
     numbers = desk.locator("[data-locks]")
+    numbers.scroll_into_view_if_needed()
     box = numbers.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 34 + 0.5 * (box["width"] - 34) / 30, box["y"] + 8)
@@ -176,6 +179,7 @@ def test_a_finger_drags_a_fader(browser: Browser, dashboard: Server) -> None:
         desk = opened(page)
         fader = desk.locator("[data-fader=up]")
         fader.scroll_into_view_if_needed()
+        fader.scroll_into_view_if_needed()
         box = fader.bounding_box()
         assert box is not None
         touch = context.new_cdp_session(page)
@@ -195,6 +199,7 @@ def test_a_finger_drags_a_fader(browser: Browser, dashboard: Server) -> None:
 def test_hovering_says_in_words_what_a_cell_costs(page: Page) -> None:
     desk = opened(page, "down@29=0.5")
     lane = desk.locator("[data-lane=down]")
+    lane.scroll_into_view_if_needed()
     box = lane.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 20)

@@ -39,6 +39,7 @@ def opened(page: Page, plan: str = "") -> Locator:
 
 
 def click_layer(page: Page, row: Locator, layer: int, layers: int = 30) -> None:
+    row.scroll_into_view_if_needed()
     box = row.bounding_box()
     assert box is not None
     cell = (box["width"] - AXIS) / layers
@@ -48,6 +49,7 @@ def click_layer(page: Page, row: Locator, layer: int, layers: int = 30) -> None:
 def test_a_fader_of_heads_moves_every_card_in_the_same_frame(page: Page) -> None:
     desk = opened(page)
     fader = desk.locator("[data-fader=heads]")
+    fader.scroll_into_view_if_needed()
     box = fader.bounding_box()
     assert box is not None
     place = (box["x"] + box["width"] / 2, box["y"] + 0.65 * box["height"])

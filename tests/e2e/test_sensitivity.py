@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from pruning.ui.data import single_groups
 from pruning.workspace.store import Store
-from tests.e2e.browser import settle
+from tests.e2e.browser import open_view, settle
 from tests.support import synthetic
 
 pytestmark = pytest.mark.browser
@@ -37,6 +37,7 @@ def cells(page: Page) -> Locator:
 
 def corner(cell: Locator, side: int) -> tuple[float, float]:
     """A place in a cell of about 31 × 40: near its upper left corner with -1, near its lower right with 1."""
+    cell.scroll_into_view_if_needed()
     box = cell.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2 + 12 * side, box["y"] + box["height"] / 2 + 16 * side
@@ -69,7 +70,9 @@ def test_a_box_picks_all_groups_in_it(opened: Page) -> None:
     opened.mouse.up()
     expect(opened.get_by_role("textbox", name="Layers")).to_have_value("1-3")
     expect(opened.get_by_text("9 groups are selected; the first 6 are drawn.")).to_be_visible()
+    open_view(opened, "criteria")
     expect(opened.get_by_text("The 9 chosen groups together")).to_be_visible()
+    open_view(opened, "sensitivity")
 
     pick_by(opened, "Click a cell", "pan")
     opened.mouse.click(*corner(cells(opened).nth(149), 1))
@@ -78,6 +81,7 @@ def test_a_box_picks_all_groups_in_it(opened: Page) -> None:
 
 def test_a_drag_in_click_mode_leaves_the_map_where_it_is(opened: Page) -> None:
     cell = cells(opened).nth(40)
+    cell.scroll_into_view_if_needed()
     before = cell.bounding_box()
     opened.mouse.move(*corner(cell, 0))
     opened.mouse.down()

@@ -47,6 +47,25 @@ def test_one_press_makes_the_demo_ready_and_another_opens_its_map(page: Page) ->
     expect(page.get_by_role("button", name="Open the demo's map")).to_be_visible()
 
 
+def test_a_first_look_ends_with_two_answers_and_a_plan_to_go_on_with(page: Page) -> None:
+    """From a ready map: one press, and what it showed is there again after a reload."""
+    page.goto("/?tab=start")
+    settle(page)
+    page.get_by_role("button", name="Open the demo's map").click(timeout=JOB)
+    expect(page.locator(".st-key-view_sensitivity")).to_be_visible()
+    open_view(page, "start")
+    page.get_by_role("button", name=re.compile("smaller$")).click()
+    expect(page.get_by_text("Same next word").first).to_be_visible(timeout=JOB)
+    expect(page.locator(".answers h3")).to_have_count(2)
+    page.reload()
+    settle(page)
+    expect(page.locator(".answers h3")).to_have_count(2)
+    page.get_by_role("button", name="Take this plan to Prune").click()
+    expect(page.locator("[data-desk]")).to_have_attribute("data-settled", re.compile("=0"))
+    open_view(page, "present")
+    expect(page.get_by_role("button", name="Download as one file")).to_be_visible()
+
+
 def test_every_page_stands_in_the_navigation_and_the_words_are_at_hand(page: Page) -> None:
     page.goto("/model")
     settle(page)

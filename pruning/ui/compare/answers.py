@@ -10,7 +10,7 @@ import streamlit as st
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import format_settings
 from pruning.ui.compare.page import Candidate
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import gallery, queries, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared import token_html
 from pruning.ui.text import format, labels
@@ -37,6 +37,14 @@ def answers(model: queries.Info, smap: SensitivityMap, shown: list[Candidate], b
         _stored_answers(model, smap, shown, busy)
 
     draw()
+
+
+def of_gallery(found: gallery.Answers) -> None:
+    """One prompt's answers by the plans of the gallery, the unpruned model's beside each."""
+    prompt = st.selectbox("Prompt", list(found.asked), key="gallery_prompt", **session.PERSIST)
+    st.html(token_html.legend())
+    for title, rows in zip(found.titles, found.asked[prompt], strict=True):
+        _answer(title, rows[0] if rows else None, "")
 
 
 def _form(model: queries.Info, shown: list[Candidate], busy: bool) -> None:

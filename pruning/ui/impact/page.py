@@ -11,10 +11,11 @@ from pruning.planning.recipe.mask_options import MaskOptions
 from pruning.planning.recipe.plan import Group, parse_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.recipe_entries import DataEntry, ModelEntry
-from pruning.ui.data import queries, requests, session, written
+from pruning.ui.data import gallery, queries, requests, session, written
 from pruning.ui.impact import chart
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import elsewhere
 from pruning.ui.text import format, labels
 from pruning.ui.text import impact as impact_words
 from pruning.wording import counted
@@ -29,6 +30,19 @@ def view() -> None:
     model = page_frame.require_model()
     if model:
         page(model, busy)
+    if model is None or not (busy or rows(model)):
+        with elsewhere.shown("What the guide claims, and what was measured"):
+            _claims(gallery.impact())
+
+
+def _claims(measured: Rows) -> None:
+    """Measured rows beside the guide's claims, and their chart."""
+    for family in impact_words.families():
+        pairs = [(technique, measured[technique.name]) for technique in family if technique.name in measured]
+        if pairs and len(table := impact_words.table(pairs)):
+            st.markdown(f"**{impact_words.heading(family[0])}**")
+            st.table(table, border="horizontal", alt=f"Measured: {impact_words.heading(family[0])}")
+    _chart(measured)
 
 
 def page(model: queries.Info, busy: bool) -> None:

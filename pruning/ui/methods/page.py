@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.ui.data import queries, session
+from pruning.ui.data import gallery, queries, session
 from pruning.ui.data import results as method_results
 from pruning.ui.data.results import CHOSEN, NEWEST, Result
 from pruning.ui.methods import actions, chart, early_exit, form, quantize
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import elsewhere
 from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 
@@ -26,6 +27,11 @@ def view() -> None:
     model = page_frame.require_model()
     if model:
         page(model, busy)
+    if model is None or not method_results.results(model):
+        with elsewhere.shown("Some plans, measured"):
+            plans = gallery.plans()
+            _chart(plans, None)
+            _rows(plans)
 
 
 def page(model: queries.Info, busy: bool) -> None:
@@ -126,6 +132,11 @@ def _table(model: queries.Info, results: Sequence[Result]) -> None:
         width="stretch",
         key="methods_csv",
     )
+    _rows(results)
+
+
+def _rows(results: Sequence[Result]) -> None:
+    frame = method_results.frame(results)
     st.dataframe(
         frame.assign(**{name: frame[name] / 1e6 for name in BYTES}),
         hide_index=True,

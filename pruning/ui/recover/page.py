@@ -6,12 +6,13 @@ import time
 
 import streamlit as st
 
-from pruning.ui.data import queries, recoveries, requests
+from pruning.ui.data import gallery, queries, recoveries, requests
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.recover import charts as recover_charts
 from pruning.ui.recover import form, lottery, progressive, result
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import elsewhere
 from pruning.ui.text import format, labels
 from pruning.ui.text import recovery as recover_words
 
@@ -26,6 +27,9 @@ def view() -> None:
     model = page_frame.require_model()
     if model:
         page(model, busy)
+    if model is None or not (busy or recoveries.recoveries(model)):
+        with elsewhere.shown("What training can win back"):
+            result.shown_alone(gallery.recovery())
 
 
 def page(model: queries.Info, busy: bool) -> None:

@@ -37,12 +37,7 @@ def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> 
         st.markdown(f"{labels.MEASURED} {recover_words.verdict(recovery.value)}")
         _figures(recovery)
     with right:
-        st.plotly_chart(
-            recover_charts.three_models(recovery.value),
-            key="recovery_bars",
-            config=charts.BARE,
-            alt="KL of the unpruned, the pruned and the recovered model",
-        )
+        _bars(recovery)
     with st.expander("How training went", icon=":material/show_chart:", key="recovery_course"):
         _training_log(recovery)
     left, right = st.columns(2, gap="large")
@@ -50,6 +45,26 @@ def results(model: queries.Info, recovered: Sequence[Recovered], busy: bool) -> 
         _export(model, recovery, busy)
     with right:
         _measure(recovery, busy)
+
+
+def shown_alone(recovery: Recovered) -> None:
+    """A recovery that nothing can be done with here: its figures and its course."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown(f"{recovery.name}: {recover_words.verdict(recovery.value)}")
+        _figures(recovery)
+    with right:
+        _bars(recovery)
+    _training_log(recovery)
+
+
+def _bars(recovery: Recovered) -> None:
+    st.plotly_chart(
+        recover_charts.three_models(recovery.value),
+        key="recovery_bars",
+        config=charts.BARE,
+        alt="KL of the unpruned, the pruned and the recovered model",
+    )
 
 
 def _choose(recovered: Sequence[Recovered]) -> Recovered:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from pruning.ui.data import queries, session
+from pruning.ui.data import gallery, queries, session
 from pruning.ui.runs import actions, table
 from pruning.ui.shared import jobs, opened
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import elsewhere
 from pruning.ui.text import format, run_figures
 from pruning.ui.text import runs as run_words
 from pruning.workspace import runs as stored_runs
@@ -38,6 +39,8 @@ def page(busy: bool) -> None:
             "start",
             "Start with the demo model",
         )
+        with elsewhere.shown("Plans of the demo"):
+            table.of_gallery(gallery.plans())
         return
     shown = _filter(runs)
     way = st.segmented_control(

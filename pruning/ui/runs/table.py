@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 
 from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.ui.data import session
+from pruning.ui.data.results import Result
 from pruning.ui.shared import charts
 from pruning.ui.text import format
 from pruning.ui.text import runs as run_words
@@ -51,20 +52,24 @@ def _measured(run: Run) -> dict[str, Any] | None:
 
 
 def _row(run: Run, value: dict[str, Any]) -> dict[str, Any]:
-    figures = {name: COLUMNS[name][1] * value[key] for name, key in _FIGURES.items() if key in value}
-    sizes = {}
-    if "bytes" in value and run.kind != "baseline":
-        sizes = {"File (MB)": file_bytes(value), "Compact file (MB)": compact_bytes(value)}
     return {
         "Run": run_words.title(run),
         "Kind": run_words.KIND[run.kind],
         "Model": format.short(run.reference or "not known"),
         "Criterion": run.criterion,
         "Text": run.data,
-        **figures,
-        **{name: COLUMNS[name][1] * size for name, size in sizes.items() if size is not None},
+        **_columns(value, with_sizes=run.kind != "baseline"),
         "Made": pd.Timestamp(run.made, unit="s"),
     }
+
+
+def _columns(value: Mapping[str, Any], with_sizes: bool = True) -> dict[str, float]:
+    """What a measurement has of the table's columns."""
+    figures = {name: COLUMNS[name][1] * value[key] for name, key in _FIGURES.items() if key in value}
+    if not with_sizes or "bytes" not in value:
+        return figures
+    sizes = {"File (MB)": file_bytes(value), "Compact file (MB)": compact_bytes(value)}
+    return figures | {name: COLUMNS[name][1] * size for name, size in sizes.items() if size is not None}
 
 
 def section(runs: Sequence[Run]) -> None:
@@ -94,6 +99,15 @@ def section(runs: Sequence[Run]) -> None:
         config=charts.BARE,
         alt=f"{up} against {across}, a point for each run",
     )
+
+
+def of_gallery(plans: Sequence[Result]) -> None:
+    """Plans that were measured elsewhere, in the same columns."""
+    rows = [{"Plan": plan.name, "Criterion": plan.criterion, **_columns(plan.figures)} for plan in plans]
+    frame = pd.DataFrame(rows)
+    there = [name for name in COLUMNS if name in frame]
+    config = {name: st.column_config.NumberColumn(format=COLUMNS[name][0]) for name in there}
+    st.dataframe(frame, hide_index=True, column_config=config, key="gallery_table")
 
 
 def points(frame: pd.DataFrame, across: str, up: str) -> go.Figure:

@@ -14,10 +14,11 @@ from pruning.planning.exports.llamacpp import PYTORCH
 from pruning.planning.recipe.mask_options import MIXED
 from pruning.planning.recipe.mix import in_whole_units, unit_part
 from pruning.planning.recipe.plan import UNIT_KINDS, Plan
-from pruning.ui.data import costs, queries, session
+from pruning.ui.data import costs, gallery, queries, session
 from pruning.ui.data.results import groups_of, totals_of, writable_of
 from pruning.ui.shared import charts, engines, jobs
 from pruning.ui.shared import page as page_frame
+from pruning.ui.shared.frame import elsewhere
 from pruning.ui.speed import charts as speed_charts
 from pruning.ui.speed import device, size
 from pruning.ui.text import format, labels
@@ -44,6 +45,10 @@ def view() -> None:
     model = page_frame.require_model()
     if model:
         page(model, busy)
+    if model is None or queries.latency(model) is None:
+        with elsewhere.shown("Times of the demo"):
+            timings = gallery.timings()
+            _measured(timings.table, timings.sparse)
 
 
 def page(model: queries.Info, busy: bool) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from pruning.planning.cost.latency_table import MODES
 from pruning.planning.recipe.guide_claims import TECHNIQUES, verdict
-from pruning.ui.compare import token_html
 from pruning.ui.data import gallery, queries, recoveries
 from pruning.ui.data import results as method_results
 from pruning.ui.impact import chart as impact_chart
 from pruning.ui.methods import chart as method_chart
 from pruning.ui.recover import charts as recover_charts
+from pruning.ui.shared import token_html
 from pruning.ui.speed import charts as speed_charts
 from pruning.ui.text import impact as impact_words
 from pruning.ui.text import recovery as recover_words

@@ -35,8 +35,8 @@ def html(model: queries.Info) -> str:
     """All figures in a row."""
     try:
         shown = [_model(model), *_plan(model)]
-    except PruningError as error:
-        shown = [_model(model), Figure("Plan", "does not fit this model", str(error))]
+    except PruningError:  # the views say what is wrong with it
+        shown = [_model(model), Figure("Plan", "does not fit this model", "change it under Prune")]
     return f'<div class="figures" role="group" aria-label="Model and plan">{"".join(map(_cell, shown))}</div>'
 
 

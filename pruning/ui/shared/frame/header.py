@@ -43,7 +43,7 @@ def refresh() -> None:
 
 
 def tabs(place: str, view: str, remember: Callable[[str], None]) -> None:
-    """The place's name, its tabs with the one that is open, and the way to the next place."""
+    """The place's name, its tabs with a line on the open one, and the way to the next place."""
     entry, key = PLACES[place], f"tab_{place}"
     st.session_state[key] = view
     with st.container(key="tabs", horizontal=True, vertical_alignment="center", gap="medium"):
@@ -58,9 +58,8 @@ def tabs(place: str, view: str, remember: Callable[[str], None]) -> None:
             label_visibility="collapsed",
             on_change=lambda: remember(st.session_state[key]),
         )
-        st.space("stretch")
+        st.caption(entry.views[view].line, width="stretch")
         _onward(place, view)
-    st.caption(entry.views[view].line)
 
 
 def _onward(place: str, view: str) -> None:
