@@ -68,6 +68,7 @@ def nudge(page: Page, label: str, percent: int) -> None:
 
 def drag(page: Page, part: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Press at one share of the part's box (x, y from its upper left) and let go at another."""
+    part.scroll_into_view_if_needed()
     box = part.bounding_box()
     assert box is not None
 

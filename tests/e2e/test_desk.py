@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -61,7 +62,7 @@ def test_a_measured_figure_is_large_until_a_hand_moves(page: Page, home: Path) -
     for name in shown:
         expect(desk.locator(f"[data-tile={name}] .badge")).to_have_text("forecast")
         expect(desk.locator(f"[data-tile={name}] .beside")).to_have_text(re.compile(r"\d.* – \d"))
-    assert "all=0.2" in page.url, "before Python hears of it"
+    assert "all=0.2" in unquote(page.url), "before Python hears of it"
     page.mouse.up()
 
 

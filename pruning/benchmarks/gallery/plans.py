@@ -6,7 +6,7 @@ from typing import Any
 
 from pruning.engine.evaluation.size import dense_bytes
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import DEFAULT, MIXED, MaskOptions
+from pruning.planning.recipe.mask_options import MIXED, MaskOptions
 from pruning.planning.recipe.plan import LAYERS, format_level
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.best import best_spec
@@ -35,12 +35,6 @@ class Planned:
     title: str
     spec: PruningSpec
     best: bool = False
-
-
-def _half_best(session: Session) -> Planned:
-    return Planned(
-        f"{percent(HALF)} of the weights, the best we know", best_spec(session, DEFAULT, HALF), True
-    )
 
 
 def _two_of_four(session: Session) -> Planned:
@@ -80,7 +74,6 @@ def _mixed(session: Session) -> Planned:
 # In the order in which they are measured and shown. The first follows on the guide's table, whose last row is
 # the same recipe, so that its weight update need not be worked out twice.
 PLANS: dict[str, Callable[[Session], Planned]] = {
-    "half_best": _half_best,
     "two_of_four": _two_of_four,
     "neurons": _neurons,
     "heads": _heads,
