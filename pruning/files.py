@@ -1,5 +1,6 @@
 """Files that readers find whole or not at all, and files of others, which may hold anything."""
 
+import glob
 import json
 import os
 import stat
@@ -41,6 +42,7 @@ def write_whole(
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         write(draft)
         os.replace(draft, path)
     # torch.save says RuntimeError where the disk is full.
@@ -50,6 +52,19 @@ def write_whole(
     finally:
         draft.unlink(missing_ok=True)
     return path
+
+
+def _sweep(path: Path) -> None:
+    """Remove drafts of a file whose writers were killed."""
+    drafts = path.parent.glob(f".{glob.escape(path.name)}.*.part")
+    writers = {draft: draft.name.removesuffix(".part").rpartition(".")[2] for draft in drafts}
+    if writers:
+        # Here, so that who finds none need not import it.
+        import psutil
+
+        for draft, writer in writers.items():
+            if writer.isdecimal() and not psutil.pid_exists(int(writer)):
+                draft.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str, what: str = "The file") -> Path:
