@@ -101,9 +101,7 @@ def test_json_that_cannot_be_read_is_one_kind_of_error(tmp_path: Path, text: str
 TYPED = ("!!int ''", "!!float x", "!!bool x", "!!timestamp x", "!!binary é", "2001-99-99", "{[a]: 1}")
 
 
-@pytest.mark.parametrize(
-    "text", [*TYPED, "[" * 20_000, "a: &a {b: *a}", "&a [*a]"]
-)
+@pytest.mark.parametrize("text", [*TYPED, "[" * 20_000, "a: &a {b: *a}", "&a [*a]"])
 def test_yaml_that_cannot_be_read_is_one_kind_of_error(text: str) -> None:
     with pytest.raises(ValueError, match="."):
         parse_yaml(text)

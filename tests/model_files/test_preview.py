@@ -110,7 +110,7 @@ HEADERS = (
     b'{"a": {"dtype": "F32", "shape": ["a"], "data_offsets": [0, 4]}}',
     b'{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
     b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, "4"]}}',
-    b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "__metadata__": {"packed_shapes": "[1]"}}',
+    b'{"__metadata__": {"packed_shapes": "[1]"}}',
 )
 
 

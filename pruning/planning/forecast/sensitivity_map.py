@@ -261,7 +261,7 @@ def _problem(smap: SensitivityMap) -> str | None:
     names = (smap.model, smap.fingerprint, smap.checkpoint, smap.criterion, smap.data, smap.data_fingerprint)
     if not all(isinstance(name, str) and name for name in (*names, smap.structure)):
         return "its names have to be text"
-    numbers = [smap.seconds, smap.dense_forwards, *smap.levels]
+    numbers: list[Any] = [smap.seconds, smap.dense_forwards, *smap.levels]
     numbers += [smap.dense.get(name) for name in DENSE] if isinstance(smap.dense, Mapping) else [None]
     if not all(type(number) in (int, float) and math.isfinite(number) and number >= 0 for number in numbers):
         return "its figures have to be finite, and 0 or more"
