@@ -12,7 +12,16 @@ from pathlib import Path
 from tests.torture.table import Run, heading, lines
 
 # In the order they are run in: what is over soon comes first.
-SUBJECTS = ("dependencies", "strangers", "bad_inputs", "broken_workspaces", "full_disks", "kills", "sessions")
+SUBJECTS = (
+    "dependencies",
+    "strangers",
+    "payloads",
+    "bad_inputs",
+    "broken_workspaces",
+    "full_disks",
+    "kills",
+    "sessions",
+)
 SEED = 20260501
 
 

@@ -67,9 +67,12 @@ def rows(run: Run) -> Iterator[Row]:
 
 def preload() -> None:
     """Import once what every fork would import again."""
-    import streamlit.testing.v1  # noqa: F401
+    import streamlit.logger
+    import streamlit.testing.v1
     import torch
 
+    # It says at every turn that no dashboard is running.
+    streamlit.logger.set_log_level("error")
     import pruning.engine.models.load
     import pruning.tasks
     import pruning.ui.explore.page  # noqa: F401

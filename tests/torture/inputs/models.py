@@ -1,13 +1,12 @@
 """Bad model files: configurations, headers of safetensors and GGUF files, tokenizers."""
 
 import json
-import os
 import struct
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.torture.inputs.mutate import Bad, Basis, Words, as_json, mutated, replaced, spoilt
+from tests.torture.inputs.mutate import Bad, Basis, Words, as_json, linked, mutated, replaced, spoilt
 
 # What a configuration is asked for beside what the tiny model's has.
 _MORE: dict[str, Any] = {
@@ -21,22 +20,13 @@ _MORE: dict[str, Any] = {
 }
 
 
-def _linked(basis: Basis, folder: Path) -> Path:
-    """The tiny model's folder again, its files linked, so that one of them can be another."""
-    model = folder / "model"
-    model.mkdir()
-    for path in basis.model.iterdir():
-        os.link(path, model / path.name)
-    return model
-
-
 def _looked_at(model: Path, basis: Basis) -> list[Words]:
     return [["inspect", str(model)], ["check", str(model), str(basis.recipe)]]
 
 
 def configs(random: Random, folder: Path, basis: Basis) -> Bad:
     """A folder whose config.json is wrong."""
-    model = _linked(basis, folder)
+    model = linked(basis, folder)
     path = model / "config.json"
     right = path.read_bytes()
     if random.random() < 0.25:
@@ -68,7 +58,7 @@ def _header(random: Random, right: bytes) -> tuple[str, bytes]:
 
 def safetensors(random: Random, folder: Path, basis: Basis) -> Bad:
     """A folder whose weights have a wrong header, at times named as a compact model, or in shards."""
-    model = _linked(basis, folder)
+    model = linked(basis, folder)
     path = model / "model.safetensors"
     right = path.read_bytes()
     if random.random() < 0.2:
@@ -155,7 +145,7 @@ def _strange_key(random: Random, right: bytes) -> tuple[str, bytes]:
 
 def tokenizers(random: Random, folder: Path, basis: Basis) -> Bad:
     """A folder whose tokenizer is wrong, met when text is read."""
-    model = _linked(basis, folder)
+    model = linked(basis, folder)
     path = model / random.choice(["tokenizer.json", "tokenizer.json", "tokenizer_config.json"])
     right = path.read_bytes()
     if random.random() < 0.3:

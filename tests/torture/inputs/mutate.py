@@ -146,3 +146,12 @@ def replaced(path: Path, writer: Writer) -> None:
 def as_json(value: Any) -> bytes:
     """JSON as Python writes it, NaN and lone surrogates included."""
     return json.dumps(value).encode()
+
+
+def linked(basis: Basis, folder: Path) -> Path:
+    """The tiny model's folder again, its files linked, so that one of them can be another."""
+    model = folder / "model"
+    model.mkdir()
+    for path in basis.model.iterdir():
+        os.link(path, model / path.name)
+    return model
