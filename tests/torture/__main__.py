@@ -11,15 +11,15 @@ from pathlib import Path
 
 from tests.torture.table import Run, heading, lines
 
-# In the order they are run in: what is over soon comes first.
+# In the order they are run in: what forks comes before what opens a browser.
 SUBJECTS = (
     "dependencies",
-    "strangers",
-    "payloads",
     "bad_inputs",
+    "payloads",
     "broken_workspaces",
     "full_disks",
     "kills",
+    "strangers",
     "sessions",
 )
 SEED = 20260501
@@ -44,7 +44,7 @@ def main() -> int:
     print(f"seed {asked.seed}\n\n{heading()}", flush=True)
     try:
         for name in asked.only or SUBJECTS:
-            # Imported here, because some of them load torch, and are forked from before others do.
+            # Imported here, so that one subject alone need not wait for what others import.
             subject = importlib.import_module(f"tests.torture.{name}")
             for row in subject.rows(Run(asked.seed, asked.short, scratch / name)):
                 print("\n".join(lines(row)), flush=True)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from tests.torture.basis import ready
 from tests.torture.commands import complaint, ended, halves, here, started
 from tests.torture.forked import MEGABYTES, SECONDS, WAIT_SECONDS, Ended, forked
 from tests.torture.inputs import addresses, data, models, plans
@@ -18,17 +19,17 @@ from tests.torture.table import Row, Run
 Make = Callable[[Random, Path, Basis], Bad]
 # By kind how many: in the long form, and in the short one.
 KINDS: dict[str, tuple[Make, int, int]] = {
-    "configurations": (models.configs, 45, 4),
-    "headers of safetensors": (models.safetensors, 40, 4),
-    "headers of GGUF": (models.gguf, 45, 4),
+    "configurations": (models.configs, 45, 3),
+    "headers of safetensors": (models.safetensors, 40, 3),
+    "headers of GGUF": (models.gguf, 45, 3),
     "tokenizers": (models.tokenizers, 30, 3),
-    "recipes": (plans.recipes, 45, 6),
-    "maps": (plans.maps, 30, 4),
-    "plans as text": (plans.texts, 40, 4),
-    "files of other tools": (plans.imports, 35, 4),
-    "texts": (data.data, 40, 4),
+    "recipes": (plans.recipes, 45, 4),
+    "maps": (plans.maps, 30, 3),
+    "plans as text": (plans.texts, 40, 3),
+    "files of other tools": (plans.imports, 35, 3),
+    "texts": (data.data, 40, 3),
 }
-ADDRESSES = (40, 3)
+ADDRESSES = (40, 2)
 OUT = "--out"
 
 
@@ -43,10 +44,11 @@ class Place:
 
 def rows(run: Run) -> Iterator[Row]:
     """A row a kind of bad input."""
-    home = run.folder("home")
-    os.environ["PRUNESCOPE_HOME"] = str(home)
-    preload()
-    place = Place(run.folder("cases"), home, right(run.folder("right")))
+    with ready(run) as basis:
+        yield from _kinds(run, Place(run.folder("cases"), basis.home, basis))
+
+
+def _kinds(run: Run, place: Place) -> Iterator[Row]:
     sampled: list[tuple[str, Bad]] = []
     for kind, (make, many, few) in KINDS.items():
         found = []
@@ -62,34 +64,16 @@ def rows(run: Run) -> Iterator[Row]:
     yield _addresses(run, place)
     if not run.short:
         yield _outside(sampled, place)
-    os.environ.pop("PRUNESCOPE_HOME")
 
 
-def preload() -> None:
-    """Import once what every fork would import again."""
+def _preload_pages() -> None:
+    """Import once what every fork that opens a page would import again."""
     import streamlit.logger
     import streamlit.testing.v1
-    import torch
 
     # It says at every turn that no dashboard is running.
     streamlit.logger.set_log_level("error")
-    import pruning.engine.models.load
-    import pruning.tasks
     import pruning.ui.explore.page  # noqa: F401
-
-    torch.set_num_threads(1)
-
-
-def right(folder: Path) -> Basis:
-    """What is right, made in a fork, so that this process never computes and has no threads to lose."""
-    from tests.torture.basis import made
-
-    answer = forked(lambda: str(made(folder)), folder / "log")
-    if answer.lost:
-        raise RuntimeError(f"{answer.lost}\n{(folder / 'log').read_text()}")
-    names = ("model", "gguf", "recipe", "map", "text")
-    files = ("tiny", "tiny.gguf", "recipe.yaml", "map.json", "text.txt")
-    return Basis(**{name: folder / file for name, file in zip(names, files, strict=True)})
 
 
 def _tried(bad: Bad, folder: Path, place: Place) -> Ended:
@@ -140,6 +124,7 @@ def _addresses(run: Run, place: Place) -> Row:
     from tests.support import synthetic
 
     home = run.folder("pages")
+    _preload_pages()
 
     def filled() -> str:
         synthetic.put_all(Store(home))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.torture.bad_inputs import preload, right
+from tests.torture.basis import ready
 from tests.torture.commands import complaint, halves, here
 from tests.torture.forked import forked
 from tests.torture.inputs.mutate import Basis
@@ -16,30 +16,30 @@ from tests.torture.work import EVERY, Work, finished, same, timed, words
 DISK_BYTES = 160 * 2**20
 # Left on the disk. An export asks for 64 MB more than it writes before it begins.
 LEFT = (0, 4096, 20_000, 60_000, 150_000, 400_000, 1_000_000, 66 * 2**20, 68 * 2**20)
-SHORT = (0, 60_000)
+SHORT = (60_000,)
 FILLER = "filler"
 
 
 def rows(run: Run) -> Iterator[Row]:
     """A row a kind of work, on a small disk of its own."""
-    what = "disk full during"
     with small_disk(run.folder("disk")) as disk:
         if disk is None:
             yield Row("disk full", 0, skipped="only root may mount a small disk here")
             return
-        home = run.folder("home")
-        os.environ["PRUNESCOPE_HOME"] = str(home)
-        preload()
-        basis = right(run.folder("right"))
-        for work in EVERY[1:2] if run.short else EVERY:
-            expected, _ = timed(work, basis, run.folder(f"undisturbed-{work.name}"))
-            losses, seconds, most = [], 0.0, 0.0
-            for left in SHORT if run.short else LEFT:
-                lost, used, megabytes = _filled(work, basis, disk, left, expected)
-                losses += [f"{left:,} bytes left: {lost}"] if lost else []
-                seconds, most = max(seconds, used), max(most, megabytes)
-            yield Row(f"{what} {work.name}", len(SHORT if run.short else LEFT), losses, seconds, most)
-        os.environ.pop("PRUNESCOPE_HOME")
+        with ready(run) as basis:
+            for work in EVERY[:1] if run.short else EVERY:
+                yield _while_full(work, basis, disk, run)
+
+
+def _while_full(work: Work, basis: Basis, disk: Path, run: Run) -> Row:
+    """The work, begun with less and less room."""
+    expected, _ = timed(work, basis, run.folder(f"undisturbed-{work.name}"))
+    losses, seconds, most, every = [], 0.0, 0.0, SHORT if run.short else LEFT
+    for left in every:
+        lost, used, megabytes = _filled(work, basis, disk, left, expected)
+        losses += [f"{left:,} bytes left: {lost}"] if lost else []
+        seconds, most = max(seconds, used), max(most, megabytes)
+    return Row(f"disk full during {work.name}", len(every), losses, seconds, most)
 
 
 @contextmanager

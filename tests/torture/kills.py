@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.torture.bad_inputs import preload, right
+from tests.torture.basis import ready
 from tests.torture.commands import halves
 from tests.torture.inputs.mutate import Basis
 from tests.torture.kill_servers import server_rows
@@ -19,7 +19,7 @@ from tests.torture.table import Row, Run
 from tests.torture.work import EVERY, Work, digest, done, finished, same, timed
 
 # Of 40 in all: those of commands here, those of servers and their workers in `kill_servers`.
-MOMENTS, SHORT = 6, 2
+MOMENTS, SHORT = 6, 1
 
 
 @dataclass(frozen=True)
@@ -33,29 +33,28 @@ class Known:
 
 def rows(run: Run) -> Iterator[Row]:
     """A row a kind of work, and those of the dashboard's processes; the moments are in the notes."""
-    home = run.folder("home")
-    os.environ["PRUNESCOPE_HOME"] = str(home)
-    preload()
-    basis = right(run.folder("right"))
+    with ready(run) as basis:
+        for work in EVERY[1:2] if run.short else EVERY:
+            yield _killed(work, basis, run)
+        if not run.short:
+            yield from server_rows(run, basis)
+
+
+def _killed(work: Work, basis: Basis, run: Run) -> Row:
+    """The work, killed at moments all over it."""
     dense = digest(basis.model)
-    for work in EVERY[1:2] if run.short else EVERY:
-        known = Known(work, *timed(work, basis, run.folder(f"undisturbed-{work.name}")))
-        random = Random(f"{run.seed} {work.name}")
-        moments = sorted(
-            random.uniform(0.02, 1.0) * known.seconds for _ in range(SHORT if run.short else MOMENTS)
-        )
-        losses, worst = [], 0.0
-        for number, moment in enumerate(moments):
-            begun = time.monotonic()
-            lost = _broken_off(known, basis, run.scratch / f"{work.name}-{number}", moment)
-            losses += [f"killed after {moment:.2f} s: {lost}"] if lost else []
-            worst = max(worst, time.monotonic() - begun)
-        losses += ["the dense weights are other ones"] if digest(basis.model) != dense else []
-        said = "killed after " + ", ".join(f"{moment:.2f}" for moment in moments) + " s"
-        yield Row(f"kill -9 of the command {work.name}", len(moments), losses, worst, note=said)
-    if not run.short:
-        yield from server_rows(run, basis)
-    os.environ.pop("PRUNESCOPE_HOME")
+    known = Known(work, *timed(work, basis, run.folder(f"undisturbed-{work.name}")))
+    random, many = Random(f"{run.seed} {work.name}"), SHORT if run.short else MOMENTS
+    moments = sorted(random.uniform(0.02, 1.0) * known.seconds for _ in range(many))
+    losses, worst = [], 0.0
+    for number, moment in enumerate(moments):
+        begun = time.monotonic()
+        lost = _broken_off(known, basis, run.scratch / f"{work.name}-{number}", moment)
+        losses += [f"killed after {moment:.2f} s: {lost}"] if lost else []
+        worst = max(worst, time.monotonic() - begun)
+    losses += ["the dense weights are other ones"] if digest(basis.model) != dense else []
+    said = "killed after " + ", ".join(f"{moment:.2f}" for moment in moments) + " s"
+    return Row(f"kill -9 of the command {work.name}", len(moments), losses, worst, note=said)
 
 
 def _broken_off(known: Known, basis: Basis, home: Path, moment: float) -> str | None:

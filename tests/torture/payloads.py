@@ -1,12 +1,11 @@
 """Files and links that would run something when they are opened: nothing runs before somebody says yes."""
 
 import json
-import os
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.torture.bad_inputs import preload, right
+from tests.torture.basis import ready
 from tests.torture.commands import complaint, here
 from tests.torture.forked import forked
 from tests.torture.inputs.mutate import Basis, Words, linked
@@ -27,9 +26,12 @@ class Opened:
 
 def rows(run: Run) -> Iterator[Row]:
     """One row for files, one for links."""
-    os.environ["PRUNESCOPE_HOME"] = str(run.folder("home"))
-    preload()
-    basis = right(run.folder("right"))
+    with ready(run) as basis:
+        yield _files(run, basis)
+        yield _links()
+
+
+def _files(run: Run, basis: Basis) -> Row:
     losses, worst = [], 0.0
     for name, make in PAYLOADS.items():
         folder = run.folder(name)
@@ -38,9 +40,7 @@ def rows(run: Run) -> Iterator[Row]:
         losses += [f"{name}: {ended.lost}"] if ended.lost else []
         losses += [f"{name}: it ran"] if marker.exists() else []
         worst = max(worst, ended.seconds)
-    yield Row("files that would run when they are opened", len(PAYLOADS), losses, worst)
-    yield _links()
-    os.environ.pop("PRUNESCOPE_HOME")
+    return Row("files that would run when they are opened", len(PAYLOADS), losses, worst)
 
 
 def _opening(commands: list[Words]) -> Callable[[], str]:

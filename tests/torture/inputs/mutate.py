@@ -26,6 +26,8 @@ class Basis:
         A recipe for the model, and its map.
     text
         A text that is long enough.
+    home
+        The workspace that all this was made in.
     """
 
     model: Path
@@ -33,6 +35,7 @@ class Basis:
     recipe: Path
     map: Path
     text: Path
+    home: Path
 
 
 @dataclass(frozen=True)
