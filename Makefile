@@ -1,15 +1,17 @@
-# make app    installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
-# make test   runs every test, those in a real browser among them, three files at a time
-# make check  runs ruff, the type checker and the import contract, and prints the size and shape of the code
+# make app      installs what is needed, fetches the demo model and draws its map once, and starts the dashboard
+# make test     runs every test, those in a real browser among them, three files at a time
+# make torture  many at once, kills, full disks, bad files, strangers: a table of what was lost, in 20 minutes
+# make check    runs ruff, the type checker and the import contract, and prints the size and shape of the code
 
 BIN := .venv/bin
 PORT ?=
 PYTEST_ARGS ?=
+TORTURE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # A .venv or stamp that was cut short is made again.
 .DELETE_ON_ERROR:
-.PHONY: app test check bench screenshots browser
+.PHONY: app test torture check bench screenshots browser
 
 app: .venv/app.stamp
 	@$(BIN)/prunescope demo --map > /dev/null
@@ -18,6 +20,9 @@ app: .venv/app.stamp
 test: .venv/dev.stamp browser
 	$(BIN)/prunescope demo > /dev/null
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+torture: .venv/dev.stamp browser
+	$(BIN)/python -m tests.torture $(TORTURE_ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

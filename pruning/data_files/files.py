@@ -2,19 +2,25 @@
 
 import gzip
 import io
-import json
+import re
 import zlib
 from collections.abc import Iterator
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 from pruning.data_files.source import PACKED, suffix_of
 from pruning.errors import PruningError
+from pruning.files import parse_json
 
 # Far more than windows are cut from; what is beyond is not read.
 MOST_ROWS = 20_000
 MOST_CHARACTERS = 20_000_000
+MOST_COLUMNS = 1_000
 BATCH = 256
+# Half of a character that takes two, as JSON may name it: no text has it, and no tokenizer takes it.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_FEWER = "Save those with the text by themselves."
 _HELP = "Save it as UTF-8 and try again."
 
 
@@ -76,17 +82,31 @@ def _list(path: Path, text: str, more: bool) -> Iterator[Any]:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise PruningError(f"{place} is not JSON: {error.msg}.") from None
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise PruningError(f"{place} cannot be read as JSON: {reason}.") from None
+        value = parse_json(text)
+    except ValueError as error:
+        if isinstance(error, JSONDecodeError):
+            raise PruningError(f"{place} is not JSON: {error.msg}.") from None
+        raise PruningError(f"{place} cannot be read as JSON: {error}.") from None
+    return _whole(value) if _HALF.search(text) else value
+
+
+def _whole(value: Any) -> Any:
+    """The same with a question mark for each half of a character."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
 
 
 def _table(path: Path, text: str, between: str, more: bool) -> Iterator[Any]:
     import pandas
 
+    columns = text[: text.find("\n") % (len(text) + 1)].count(between) + 1
+    if columns > MOST_COLUMNS:
+        raise PruningError(f"{path} has {columns:,} columns, and at most {MOST_COLUMNS:,} are read. {_FEWER}")
     whole = text[: text.rfind("\n") + 1] if more else text
     try:
         frame = pandas.read_csv(

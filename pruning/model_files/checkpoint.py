@@ -1,6 +1,5 @@
 """What model folders and safetensors headers say about themselves. No weights are read."""
 
-import json
 import os
 import re
 import struct
@@ -11,6 +10,7 @@ from typing import Any
 import platformdirs
 
 from pruning.errors import PruningError
+from pruning.files import parse_json, read_json
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 SAFETENSORS_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
@@ -22,6 +22,17 @@ PICKLE_NAME = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 LARGEST_HEADER = 1 << 28
+# A file of others may say anything: what reading a header that is wrong can raise.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    struct.error,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True)
@@ -83,12 +94,12 @@ def read_folder(folder: Path) -> Checkpoint:
     if not config_file.is_file():
         raise PruningError(_no_config(folder))
     try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config = read_json(config_file)
     except (OSError, ValueError) as error:
         raise PruningError(f"{config_file} cannot be read ({error}). Fetch the model again.") from None
-    if not isinstance(config, dict):
+    if not _is_config(config):
         raise PruningError(f"{config_file} does not hold a model configuration. Fetch the model again.")
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    names = _file_names(folder)
     safetensors = _weight_files(folder, names, "model.safetensors", SAFETENSORS_NAME)
     tokenizer = any((folder / name).is_file() for name in TOKENIZER_FILES)
     if not safetensors:
@@ -101,6 +112,30 @@ def read_folder(folder: Path) -> Checkpoint:
     return Checkpoint(folder, config, safetensors or pickles, not safetensors, tokenizer)
 
 
+def _is_config(config: Any) -> bool:
+    """Whether it is a configuration, as far as it is read without transformers."""
+    if not isinstance(config, dict):
+        return False
+    architectures = config.get("architectures") or []
+    named = isinstance(architectures, list) and all(isinstance(name, str) for name in architectures)
+    return named and isinstance(config.get("model_type", ""), str)
+
+
+def _file_names(folder: Path) -> list[str]:
+    """The names of a folder's files.
+
+    Raises PruningError for what is neither file nor folder: a device may never end, and a pipe that nobody
+    writes to never begins, whoever opens it.
+    """
+    paths = [path for path in folder.iterdir() if not path.is_dir()]
+    strange = next((path for path in paths if path.exists() and not path.is_file()), None)
+    if strange is not None:
+        raise PruningError(
+            f"{strange} is no ordinary file. Take it out of the folder, or fetch the model again."
+        )
+    return sorted(path.name for path in paths if path.is_file())
+
+
 def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor in a safetensors file; of a compact one the shapes of its unpacked tensors.
 
@@ -110,12 +145,12 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         size = path.stat().st_size
         header, length = safetensors_header(path)
         metadata = header.pop("__metadata__", None) or {}
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        for name, shape in json.loads(metadata.get(SHAPES, "{}")).items():
+        shapes = {name: _counts(entry["shape"]) for name, entry in header.items()}
+        for name, shape in parse_json(metadata.get(SHAPES, "{}")).items():
             del shapes[name + BITMASK], shapes[name + VALUES]
-            shapes[name] = tuple(shape)
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError, IndexError) as error:
+            shapes[name] = _counts(shape)
+        end = max((_counts(entry["data_offsets"])[1] for entry in header.values()), default=0)
+    except UNREADABLE as error:
         raise PruningError(damaged(path, error)) from None
     if size != 8 + length + end:
         raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {8 + length + end:,}"))
@@ -128,7 +163,14 @@ def safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(path.stat().st_size, LARGEST_HEADER):
             raise ValueError("its header is cut short")
-        return json.loads(file.read(length)), length
+        return parse_json(file.read(length)), length
+
+
+def _counts(values: Any) -> tuple[int, ...]:
+    """Whole numbers of 0 or more; ValueError for anything else."""
+    if not isinstance(values, list) or any(type(value) is not int or value < 0 for value in values):
+        raise ValueError(f"{str(values)[:60]} in place of sizes")
+    return tuple(values)
 
 
 def _weight_files(folder: Path, names: list[str], single: str, pattern: re.Pattern[str]) -> tuple[Path, ...]:
@@ -139,8 +181,8 @@ def _weight_files(folder: Path, names: list[str], single: str, pattern: re.Patte
     if index not in names:
         return ()
     try:
-        listed = sorted(set(json.loads((folder / index).read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        listed = sorted(set(read_json(folder / index)["weight_map"].values()))
+    except UNREADABLE as error:
         raise PruningError(damaged(folder / index, error)) from None
     missing = [name for name in listed if name not in names or not pattern.fullmatch(name)]
     if missing:

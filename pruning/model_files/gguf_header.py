@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pruning.errors import PruningError
-from pruning.model_files.checkpoint import LARGEST_HEADER, damaged
+from pruning.model_files.checkpoint import LARGEST_HEADER, UNREADABLE, damaged
 
 # By the number of a metadata value's type its `struct` format; strings and arrays are apart.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -44,6 +44,8 @@ class Gguf:
 
 def gguf_header(path: Path) -> Gguf:
     """Read the header of a GGUF file. Raises PruningError when it is not one, is damaged or cut short."""
+    if path.exists() and not path.is_file():
+        raise PruningError(f"{path} is no GGUF file, and no file at all. Give a GGUF file.")
     import gguf  # costs a third of a second, for numpy and its tables of tensor types
 
     sizes = {int(kind): pair for kind, pair in gguf.GGML_QUANT_SIZES.items()}
@@ -63,9 +65,11 @@ def gguf_header(path: Path) -> Gguf:
                 block, block_bytes = sizes[kind]
                 end = max(end, offset + math.prod(shape) // block * block_bytes)
             alignment = int(metadata.get("general.alignment", 32))
+            if alignment < 1:
+                raise ValueError(f"it is aligned to {alignment} bytes")
             start = -(-file.tell() // alignment) * alignment
         size = path.stat().st_size
-    except (OSError, ValueError, struct.error, KeyError, TypeError, ZeroDivisionError, MemoryError) as error:
+    except (*UNREADABLE, MemoryError, RecursionError) as error:
         raise PruningError(damaged(path, error)) from None
     if size < start + end:
         raise PruningError(damaged(path, f"{size:,} bytes where its header asks for {start + end:,}"))

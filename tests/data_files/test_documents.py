@@ -182,6 +182,7 @@ def test_more_than_is_needed_is_not_read(tmp_path: Path, monkeypatch: pytest.Mon
         ("a.jsonl", b'{"text": "Hi"}', "1 nearly empty"),
         ("a.csv", b"", "cannot be read as a table"),
         ("a.csv", b'text\n"never closed', "cannot be read as a table"),
+        ("a.csv", b"," * 50_000 + b"\n" + b"," * 50_000, "50,001 columns, and at most 1,000"),
         ("a.parquet", b"no parquet", "cannot be read as parquet"),
     ],
 )
@@ -190,6 +191,19 @@ def test_bad_files_are_explained(tmp_path: Path, name: str, content: bytes, word
     path.write_bytes(content)
     with pytest.raises(PruningError, match=words):
         read(path)
+
+
+def test_half_a_character_becomes_a_question_mark(tmp_path: Path) -> None:
+    """JSON can name what no text can hold; whole ones, which take two, stay."""
+    path = tmp_path / "a.jsonl"
+    rows = [
+        '{"text": "a half \\ud83e of a crab, somewhere"}',
+        '{"text": "and all of it: \\ud83e\\udd80, here"}',
+    ]
+    path.write_text("\n".join(rows))
+    found = read(path)
+    texts = [document.text for document in (*found.calibration, *found.evaluation)]
+    assert texts == ["a half ? of a crab, somewhere", "and all of it: \U0001f980, here"]
 
 
 @pytest.mark.parametrize(

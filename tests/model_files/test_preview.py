@@ -1,7 +1,9 @@
 """A preview counts without reading weights, and without torch."""
 
 import json
+import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from pruning.errors import PruningError
 from pruning.model_files import preview as module
 from pruning.model_files.checkpoint import demo_folder
+from pruning.model_files.gguf_header import gguf_header
 from pruning.model_files.preview import DEMO_DISK_BYTES, DEMO_FETCH, DEMO_PARAMETERS, preview
 from tests.support.fake_hub import fake_hub, run_with_hub
 from tests.support.tiny import FAMILIES, tiny_folder, tiny_gguf, tiny_model
@@ -84,6 +87,70 @@ def test_damaged_files_are_named(llama_folder: Path, tmp_path: Path) -> None:
         preview(str(weights))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"model_type": ["llama"]}',
+        '{"model_type": "llama", "architectures": [7]}',
+        '{"model_type": "llama", "architectures": 7}',
+    ],
+)
+def test_a_configuration_may_say_anything(llama_folder: Path, tmp_path: Path, text: str) -> None:
+    folder = Path(shutil.copytree(llama_folder, tmp_path / "model"))
+    (folder / "config.json").write_text(text)
+    with pytest.raises(PruningError, match=r"config\.json (cannot be read|does not hold)"):
+        preview(str(folder))
+
+
+HEADERS = (
+    b"[]",
+    b"[" * 100_000,
+    b'{"__metadata__": 7}',
+    b'{"a": {"dtype": "F32", "shape": ["a"], "data_offsets": [0, 4]}}',
+    b'{"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}',
+    b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, "4"]}}',
+    b'{"__metadata__": {"packed_shapes": "[1]"}}',
+)
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_a_header_of_safetensors_may_say_anything(llama_folder: Path, tmp_path: Path, header: bytes) -> None:
+    folder = Path(shutil.copytree(llama_folder, tmp_path / "model"))
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(PruningError, match=r"model\.safetensors is damaged or cut short"):
+        preview(str(folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices have no place in folders there")
+def test_a_folder_with_a_pipe_in_it_is_not_waited_for(llama_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(llama_folder, tmp_path / "model"))
+    (folder / "tokenizer.json").unlink()
+    os.mkfifo(folder / "tokenizer.json")
+    with pytest.raises(PruningError, match=r"tokenizer\.json is no ordinary file"):
+        preview(str(folder))
+    with pytest.raises(PruningError, match=r"tokenizer\.json is no GGUF file"):
+        gguf_header(folder / "tokenizer.json")
+
+
+KEYS = {
+    "aligned to 0": ("general.alignment", 4, struct.pack("<I", 0)),
+    "aligned to minus one": ("general.alignment", 5, struct.pack("<i", -1)),
+    "aligned to infinity": ("general.alignment", 6, struct.pack("<f", float("inf"))),
+    "lists in lists": ("x", 9, struct.pack("<IQ", 9, 1) * 100_000),
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_header_of_gguf_may_say_anything(tmp_path: Path, key: str) -> None:
+    name, kind, value = KEYS[key]
+    entry = struct.pack("<Q", len(name)) + name.encode() + struct.pack("<I", kind) + value
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(struct.pack("<4sIQQ", b"GGUF", 3, 0, 1) + entry + bytes(64))
+    with pytest.raises(PruningError, match=r"bad\.gguf is damaged or cut short"):
+        gguf_header(path)
+
+
 def test_a_gguf_file_is_counted_from_its_header(tmp_path: Path) -> None:
     file = tiny_gguf(tmp_path / "tiny.gguf")
     seen = preview(str(file))
@@ -117,6 +184,7 @@ def test_the_demo_is_as_big_as_was_said(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_hub_model_is_previewed_from_what_the_hub_says(llama_folder: Path, tmp_path: Path) -> None:
     code = """
 from pruning.errors import PruningError
+from pruning.model_files.gguf_header import gguf_header
 from pruning.model_files.preview import preview
 try:
     seen = preview("owner/tiny")
@@ -141,6 +209,7 @@ def test_nothing_of_torch_is_imported(llama_folder: Path, tmp_path: Path) -> Non
     code = f"""
 import sys
 from pruning.model_files import hub
+from pruning.model_files.gguf_header import gguf_header
 from pruning.model_files.preview import preview
 preview({str(llama_folder)!r}), preview({str(file)!r}), preview("demo")
 print(sorted({{"torch", "transformers", "datasets"}} & set(sys.modules)))

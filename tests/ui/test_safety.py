@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,35 @@ def test_a_page_of_another_site_is_refused_even_under_a_name_that_leads_here(por
     assert handshake(port, rebound, f"http://{rebound}") == "403"
     assert handshake(port, rebound, f"http://127.0.0.1:{port}") == "403"
     assert handshake(port, f"127.0.0.1:{port}", "http://rebound.example") == "403"
+
+
+def test_a_page_of_another_port_of_this_machine_is_refused(port: int) -> None:
+    """Whatever else is served here, such as somebody's notebook, is another site."""
+    assert handshake(port, f"127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}") == "403"
+    assert handshake(port, f"127.0.0.1:{port}", f"http://localhost:{port}") == "403"
+
+
+@pytest.mark.parametrize("path", ["/", "/media/0123456789abcdef.yaml", "/_stcore/metrics"])
+def test_nothing_is_served_under_another_host_s_name(port: int, path: str) -> None:
+    for host, served in (
+        (f"localhost:{port}", True),
+        (f"rebound.example:{port}", False),
+        ("x@127.0.0.1", False),
+    ):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                status = answer.status
+        except urllib.error.HTTPError as error:
+            status = error.code
+        assert (status != 403) is served, host
+
+
+def test_nobody_but_a_browser_is_let_drive_the_pages(port: int) -> None:
+    """Streamlit can be driven by programs over plain HTTP; that stays off."""
+    assert CONFIG["server"]["enableAgentApi"] is False
+    with pytest.raises(urllib.error.HTTPError, match=r"4\d\d"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/agent/interact", b"{}", timeout=10)
 
 
 def test_it_listens_on_this_machine_s_own_address_alone(port: int) -> None:

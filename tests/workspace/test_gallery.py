@@ -53,7 +53,7 @@ def test_it_is_small_and_whole(shipped: Gallery) -> None:
     assert [row["name"] for row in shipped["impact"]] == [row.name for row in TECHNIQUES if not row.training]
     assert not any(row.get("refused") for row in shipped["impact"])
     assert {plan["name"] for plan in shipped["plans"]} == {
-        *("half_best", "two_of_four", "neurons", "heads", "layers", "mixed")
+        *("two_of_four", "neurons", "heads", "layers", "mixed")
     }
     assert all(plan["answers"] for plan in shipped["plans"])
     assert {len(plan["answers"]) for plan in shipped["plans"]} == {len(shipped["plans"][0]["answers"])}
@@ -77,8 +77,6 @@ def test_figures_are_in_their_ranges(shipped: Gallery) -> None:
 
 def test_plans_are_what_their_titles_say(shipped: Gallery) -> None:
     plans = {plan["name"]: plan["figures"] for plan in shipped["plans"]}
-    assert plans["half_best"]["sparsity"] == pytest.approx(0.5, abs=0.005)
-    assert plans["half_best"]["criterion"] == "corrected"
     assert plans["two_of_four"]["pattern"] == "2:4"
     assert plans["two_of_four"]["sparsity"] == pytest.approx(0.5, abs=0.005)
     assert plans["neurons"]["settings"] == ["neurons=0.2"]
@@ -86,7 +84,7 @@ def test_plans_are_what_their_titles_say(shipped: Gallery) -> None:
     assert plans["layers"]["structure"] == "layers"
     assert plans["mixed"]["file_bytes"] <= 0.8 * shipped["times"]["baseline"]["bytes"]
     best = next(row for row in shipped["impact"] if row["name"] == "best_50")
-    assert best["kl"] == plans["half_best"]["kl"], "the same recipe is measured once"
+    assert best["kl"] < min(row["kl"] for row in shipped["impact"] if row["name"] == "magnitude_50")
 
 
 def test_the_recovery_has_a_curve_and_won_something_back(shipped: Gallery) -> None:

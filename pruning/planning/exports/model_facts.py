@@ -1,11 +1,11 @@
 """What the writers must know of a model: its family, and how many units it has. No weights are read."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pruning.errors import PruningError
+from pruning.files import parse_json
 from pruning.model_files.gguf_header import OWN_CONFIG, Gguf
 from pruning.planning.cost.parts import HEADS, KV_GROUPS, LAYERS, NEURONS, UnitTotals
 from pruning.planning.exports.families import FAMILIES, Family, family_key
@@ -17,6 +17,8 @@ _OWN = {
     HEADS: ("num_attention_heads",),
     KV_GROUPS: ("num_key_value_heads",),
 }
+# More than any model has: what is beyond is a mistake, and a list of so many layers would fill the memory.
+_MOST, _MOST_LAYERS = 10**9, 10_000
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ def of_config(config: Mapping[str, Any]) -> ModelFacts:
     facts = _facts(key, hidden, layers, {NEURONS: neurons, HEADS: heads, KV_GROUPS: groups})
     size = _number(config, "head_dim", default=hidden // heads)
     for layer, own in (config.get("per_layer_config") or {}).items():
+        if not str(layer).isdecimal() or int(layer) >= layers:
+            raise PruningError(f"The model's configuration has no layer {layer}. Fetch the model again.")
         for kind, names in _OWN.items():
             units: Any = facts.units[kind]
             units[int(layer)] = _number(own, *names, default=units[int(layer)])
@@ -132,7 +136,12 @@ def of_gguf(header: Gguf) -> ModelFacts:
         For an architecture that is not in `FAMILIES`, and for numbers that are missing.
     """
     if OWN_CONFIG in header.metadata:
-        return of_config(json.loads(header.metadata[OWN_CONFIG]))
+        try:
+            return of_config(parse_json(header.metadata[OWN_CONFIG]))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise PruningError(
+                f"The configuration in the file cannot be read ({error}). Write or fetch it again."
+            ) from None
     architecture = str(header.metadata.get("general.architecture", ""))
     key = family_key(architecture)
     if key not in FAMILIES:
@@ -160,14 +169,21 @@ def unknown(family: str) -> PruningError:
 
 
 def _facts(key: str, hidden: int, layers: int, units: Mapping[str, int]) -> ModelFacts:
+    if layers > _MOST_LAYERS:
+        raise PruningError(f"The model's configuration says {layers:,} layers. Fetch the model again.")
     by_layer = {kind: dict.fromkeys(range(layers), count) for kind, count in units.items()}
     return ModelFacts(key, hidden, layers, by_layer, FAMILIES[key].gated)
 
 
 def _number(values: Mapping[str, Any], *names: str, default: int | None = None) -> int:
     for name in names:
-        if isinstance(values.get(name), int):
-            return int(values[name])
+        value = values.get(name)
+        if type(value) is int:
+            if not 1 <= value <= _MOST:
+                raise PruningError(
+                    f"The model's configuration says that its {name} is {value}. Fetch the model again."
+                )
+            return value
     if default is None:
         raise PruningError(f"The model's configuration does not say its {names[0]}. Fetch the model again.")
     return default

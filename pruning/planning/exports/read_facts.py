@@ -1,8 +1,7 @@
 """What the writers must know of a model before it is loaded, from its files. No weights are read."""
 
-import json
-
 from pruning.errors import PruningError
+from pruning.files import read_json
 from pruning.model_files.checkpoint import demo_folder, local_path
 from pruning.model_files.gguf_header import gguf_header
 from pruning.planning.exports.model_facts import ModelFacts, of_config, of_gguf
@@ -26,7 +25,7 @@ def facts_of(reference: str) -> ModelFacts:
     else:
         config = path / "config.json"
     try:
-        return of_config(json.loads(config.read_text(encoding="utf-8")))
+        return of_config(read_json(config))
     except FileNotFoundError:
         hint = "Fetch it with `prunescope demo`." if reference == "demo" else "Check the path."
         raise PruningError(f"There is no {config}, so nothing is known of the model. {hint}") from None

@@ -1,6 +1,6 @@
 """The sensitivity map as data: costs of every group and level, as a JSON file."""
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pruning.errors import PruningError
-from pruning.files import write_json
+from pruning.files import read_json, write_json
 from pruning.planning.forecast.mixed import Mix, mix_of
 from pruning.planning.recipe.plan import Group, Plan
 
@@ -20,6 +20,8 @@ BOUND, BOUND_FROM = 2.5, 0.5
 # exp(LEVEL_SLOPE · (level - ½)). Chosen on 31 measured plans of the demo model (0.4 to 0.8 do alike).
 LEVEL_SLOPE = 0.6
 _LEAST = 1e-12
+# What is known of the dense model in every map.
+DENSE = ("perplexity", "accuracy", "bytes", "parameters", "weight_bytes")
 
 
 def combined(
@@ -227,7 +229,7 @@ class SensitivityMap:
                     for kind, totals in value.get("unit_totals", {}).items()
                 },
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise PruningError(
                 f"This is not a sensitivity map ({error!r}). Make one with `prunescope map`."
             ) from None
@@ -238,13 +240,40 @@ class SensitivityMap:
 
     @classmethod
     def load(cls, path: str | Path) -> "SensitivityMap":
-        """Read a map file. Raises PruningError when it is missing or no map."""
+        """Read a map file. Raises PruningError when it is missing, no map, or does not fit together."""
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
+            value = read_json(path)
         except (OSError, ValueError) as error:
             raise PruningError(
                 f"The map {path} cannot be read: {error}. Make one with `prunescope map`."
             ) from None
         if not isinstance(value, dict):
             raise PruningError(f"{path} is not a sensitivity map. Make one with `prunescope map`.")
-        return cls.from_dict(value)
+        smap = cls.from_dict(value)
+        problem = _problem(smap)
+        if problem:
+            raise PruningError(f"The map {path} is damaged: {problem}. Make one with `prunescope map`.")
+        return smap
+
+
+def _problem(smap: SensitivityMap) -> str | None:
+    """What does not fit together in a map; its file may come from anybody."""
+    names = (smap.model, smap.fingerprint, smap.checkpoint, smap.criterion, smap.data, smap.data_fingerprint)
+    if not all(isinstance(name, str) and name for name in (*names, smap.structure)):
+        return "its names have to be text"
+    numbers: list[Any] = [smap.seconds, smap.dense_forwards, *smap.levels]
+    numbers += [smap.dense.get(name) for name in DENSE] if isinstance(smap.dense, Mapping) else [None]
+    if not all(type(number) in (int, float) and math.isfinite(number) and number >= 0 for number in numbers):
+        return "its figures have to be finite, and 0 or more"
+    levels, shape = list(smap.levels), (len(smap.groups), len(smap.levels))
+    if not levels or levels != sorted({*levels}) or not 0 < levels[0] <= levels[-1] <= 1:
+        return "its levels have to rise, from above 0 to at most 1"
+    if not shape[0] or len({*smap.groups}) < shape[0] or any(layer < 0 for layer, _ in smap.groups):
+        return "it needs a group, and each once"
+    if smap.kronecker.shape != shape or smap.token.shape != shape or smap.parameters.shape != shape[:1]:
+        return "it needs a cost for each group and level, and as many counts of parameters as groups"
+    if not (
+        np.isfinite(smap.kronecker).all() and np.isfinite(smap.token).all() and (smap.parameters > 0).all()
+    ):
+        return "its costs have to be finite, and parameters above 0"
+    return None

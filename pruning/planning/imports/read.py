@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 from pruning.errors import PruningError
+from pruning.files import MOST_YAML_BYTES, parse_yaml, read_text
 from pruning.planning.imports.imported import Imported, Module
 from pruning.planning.imports.layers import is_list, is_mergekit, read_list, read_mergekit
 from pruning.planning.imports.llm_compressor import is_llm_compressor, read_llm_compressor
 
-MOST_BYTES = 1_000_000
 KNOWN = (
     "a recipe of llm-compressor, a passthrough file of mergekit, or a list of the layers that go, "
     "such as 21-24,27"
@@ -51,9 +51,7 @@ def read_plan(source: str, modules: Sequence[Module]) -> Imported:
 
 def _text(path: Path, source: str) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise PruningError(f"{source} is larger than 1 MB, which no recipe is. Give {KNOWN}.")
-        return path.read_text(encoding="utf-8")
+        return read_text(path, MOST_YAML_BYTES)
     except UnicodeDecodeError:
         raise PruningError(f"{source} is not a text file. Give {KNOWN}.") from None
     except (OSError, ValueError) as error:
@@ -66,7 +64,7 @@ def _parsed(text: str, source: str) -> Any:
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise PruningError(f"{source} has aliases (*name) in it. Write out what they stand for.")
-        return yaml.safe_load(text)
+        return parse_yaml(text)[0]
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PruningError(f"{source} is not readable YAML: {reason}.") from None

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from pydantic_core import ErrorDetails
 
 from pruning.errors import PruningError
+from pruning.files import MOST_YAML_BYTES, parse_yaml, read_text
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, for_plan, names, planned_options
 from pruning.planning.recipe.plan import (
@@ -107,24 +108,24 @@ class Recipe(BaseModel):
         Raises PruningError for a file that cannot be read and for everything `loads` refuses.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_text(path, MOST_YAML_BYTES)
         except UnicodeDecodeError as error:
             raise PruningError(f"{path} is not a text file. A recipe is a YAML file.") from error
-        except OSError as error:
-            raise PruningError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise PruningError(f"The recipe {path} cannot be read: {reason}.") from error
         return cls.loads(text, criteria, where=str(path))
 
     @classmethod
     def loads(cls, text: str, criteria: Sequence[str] | None = None, where: str = "This recipe") -> Self:
         """The recipe in YAML text. Raises one PruningError that lists everything wrong with it."""
         try:
-            doubles = tuple(_doubles(yaml.compose(text, Loader=yaml.SafeLoader)))
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise PruningError(f"{where} is not readable YAML: {_yaml_problem(error)}.") from error
+            value, node = parse_yaml(text)
+        except ValueError as error:
+            raise PruningError(f"{where} is not readable YAML: {error}.") from error
         if not isinstance(value, dict):
             raise PruningError(f"{where} is not a recipe: it should start with `version: {VERSION}`.")
-        return cls.from_dict(value, criteria, where, doubles)
+        return cls.from_dict(value, criteria, where, tuple(_doubles(node)))
 
     @classmethod
     def from_dict(
@@ -290,10 +291,3 @@ def _doubles(node: yaml.Node | None, path: str = "") -> Iterator[str]:
                 yield f"{name}: is written twice"
             names.add(name)
             yield from _doubles(value, f"{name}.")
-
-
-def _yaml_problem(error: Exception) -> str:
-    """What a YAML reader complained of, and where."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}, {error.problem}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

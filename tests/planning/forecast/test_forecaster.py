@@ -1,6 +1,7 @@
 """The forecast: right arithmetic, an honest band, learning from measurements, and no torch."""
 
 import itertools
+import json
 import math
 import subprocess
 import sys
@@ -251,6 +252,32 @@ def test_maps_survive_a_file_and_bad_files_are_explained(tmp_path: Path) -> None
             SensitivityMap.load(path)
     with pytest.raises(PruningError, match="no group up in layer 99"):
         Forecaster.prior(table).forecast({(99, "up"): 0.5})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"levels": [0.5, 0.1]},
+        {"levels": [0.1, float("nan")]},
+        {"levels": [[0.1], [0.5]]},
+        {"data": -1},
+        {"model_fingerprint": float("inf")},
+        {"dense": {}},
+        {"dense": []},
+        {"groups": []},
+        {"kronecker": [[1.0]]},
+        {"token": float("inf")},
+        {"parameters": [float("inf")]},
+        {"unit_totals": [1]},
+        {"seconds": "long"},
+    ],
+    ids=str,
+)
+def test_a_map_that_does_not_fit_together_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps(make_table().to_dict() | wrong))
+    with pytest.raises(PruningError, match=r"(is damaged|not a sensitivity map).*prunescope map"):
+        SensitivityMap.load(path)
 
 
 def test_forecasting_imports_no_torch() -> None:

@@ -95,5 +95,5 @@ def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     with pytest.raises(PruningError, match="not a text file"):
         read_plan(str(tmp_path / "binary"), MODULES)
     (tmp_path / "large").write_text("x" * 1_000_001)
-    with pytest.raises(PruningError, match="larger than 1 MB"):
+    with pytest.raises(PruningError, match="at most 1,000,000 are read"):
         read_plan(str(tmp_path / "large"), MODULES)

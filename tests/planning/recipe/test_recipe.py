@@ -118,6 +118,9 @@ def test_a_key_written_twice_is_an_error():
         Recipe.loads(GOOD.replace("qkv: 0.1", "up: 0.1"))
 
 
+LAUGHS = "a0: &a0 {x: 1}\n" + "\n".join(f"a{n}: &a{n} {{p: *a{n - 1}, q: *a{n - 1}}}" for n in range(1, 40))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -127,6 +130,9 @@ def test_a_key_written_twice_is_an_error():
         ("a: &a {b: *a}", "not readable YAML"),
         ("!!python/object/apply:os.getcwd []", "not readable YAML"),
         ("created: 2026-13-01", "not readable YAML"),
+        ("notes: !!int ''", "not readable YAML"),
+        ("notes: !!bool x", "not readable YAML"),
+        (LAUGHS, "stand for too much"),
     ],
 )
 def test_what_is_no_recipe_is_refused(text, words):

@@ -4,7 +4,6 @@ llama.cpp's architectures with widths by layer are read by nothing else, and wha
 lost in the keys that llama.cpp reads: the file carries the configuration and the tokenizer's files as well.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from pruning.engine.models.gguf.tensors import stored_tensors
 from pruning.engine.models.gguf.values import WrittenTensors
 from pruning.engine.models.per_layer import per_layer_class
 from pruning.errors import PruningError
+from pruning.files import parse_json
 from pruning.model_files.gguf_header import OWN_CONFIG, Gguf
 
 FILES, TOKENIZER_JSON = "prunescope.tokenizer", "tokenizer.huggingface.json"
@@ -28,7 +28,7 @@ def own_model(source: Path, header: Gguf) -> Any:
 
     Raises PruningError for a file whose tensors are not what its configuration says.
     """
-    said: dict[str, Any] = json.loads(header.metadata[OWN_CONFIG])
+    said: dict[str, Any] = parse_json(header.metadata[OWN_CONFIG])
     said.pop("auto_map", None)
     config = AutoConfig.for_model(**said)
     family = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
@@ -51,8 +51,14 @@ def own_model(source: Path, header: Gguf) -> Any:
 
 def write_own_tokenizer(header: Gguf, folder: Path) -> None:
     """Write the files of the tokenizer, and the generation configuration, that the file carries."""
-    files = {"tokenizer.json": header.metadata[TOKENIZER_JSON], **json.loads(header.metadata[FILES])}
-    for name, text in files.items():
-        # Others may have made the file: nothing leaves the folder, and the configuration stays.
-        if Path(name).name == name and name.endswith(_ENDINGS) and name != "config.json":
-            (folder / name).write_text(text, encoding="utf-8")
+    try:
+        files: dict[str, Any] = {"tokenizer.json": header.metadata[TOKENIZER_JSON]}
+        files.update(parse_json(header.metadata[FILES]))
+        for name, text in files.items():
+            # Others may have made the file: nothing leaves the folder, and the configuration stays.
+            if Path(name).name == name and name.endswith(_ENDINGS) and name != "config.json":
+                (folder / name).write_text(text, encoding="utf-8")
+    except (KeyError, TypeError, ValueError) as error:
+        raise PruningError(
+            f"The tokenizer's files in the GGUF file cannot be read ({error}). Fetch it again."
+        ) from None

@@ -15,6 +15,7 @@ from pruning.engine.export.gguf.write import GgufFormat
 from pruning.engine.models.gguf.own import FILES, TOKENIZER_JSON, write_own_tokenizer
 from pruning.engine.models.load import load
 from pruning.engine.structured.surgery import smaller
+from pruning.errors import PruningError
 from pruning.model_files.gguf_header import OWN_CONFIG, Gguf
 from pruning.model_files.preview import preview
 from pruning.planning.exports.read_facts import facts_of
@@ -99,3 +100,21 @@ def test_files_of_others_write_nothing_outside_and_no_configuration(tmp_path: Pa
         "chat_template.jinja",
         "tokenizer.json",
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {FILES: "{}"},
+        {TOKENIZER_JSON: "{}", FILES: "["},
+        {TOKENIZER_JSON: "{}", FILES: "[" * 100_000},
+        {TOKENIZER_JSON: "{}", FILES: '{"a.json": 7}'},
+        {TOKENIZER_JSON: 7, FILES: "{}"},
+        {TOKENIZER_JSON: "{}", FILES: '{"a\\u0000.json": "{}"}'},
+    ],
+    ids=range(7),
+)
+def test_what_a_file_says_of_its_tokenizer_may_be_anything(tmp_path: Path, said: dict[str, object]) -> None:
+    with pytest.raises(PruningError, match="tokenizer's files in the GGUF file cannot be read"):
+        write_own_tokenizer(Gguf(said, {}), tmp_path)
