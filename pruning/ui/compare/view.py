@@ -15,8 +15,7 @@ def view() -> None:
     busy = jobs.panel(("generate", "map"))
     model = page_frame.require_model()
     if not _own(model, busy):
-        with elsewhere.shown("What pruned models answer"):
-            answers.of_gallery(gallery.answers())
+        elsewhere.card("What pruned models answer", lambda: answers.of_gallery(gallery.answers()))
 
 
 def _own(model: queries.Info | None, busy: bool) -> bool:

@@ -31,8 +31,7 @@ def view() -> None:
     if model:
         page(model, busy)
     if model is None or not (busy or rows(model)):
-        with elsewhere.shown("What the guide claims, and what was measured"):
-            _claims(gallery.impact())
+        elsewhere.card("What the guide claims, and what was measured", lambda: _claims(gallery.impact()))
 
 
 def _claims(measured: Rows) -> None:

@@ -28,10 +28,12 @@ def view() -> None:
     if model:
         page(model, busy)
     if model is None or not method_results.results(model):
-        with elsewhere.shown("Some plans, measured"):
-            plans = gallery.plans()
-            _chart(plans, None)
-            _rows(plans)
+        elsewhere.card("Some plans, measured", lambda: _drawn(gallery.plans()))
+
+
+def _drawn(plans: Sequence[Result]) -> None:
+    _chart(plans, None)
+    _rows(plans)
 
 
 def page(model: queries.Info, busy: bool) -> None:

@@ -28,8 +28,7 @@ def view() -> None:
     if model:
         page(model, busy)
     if model is None or not (busy or recoveries.recoveries(model)):
-        with elsewhere.shown("What training can win back"):
-            result.shown_alone(gallery.recovery())
+        elsewhere.card("What training can win back", lambda: result.shown_alone(gallery.recovery()))
 
 
 def page(model: queries.Info, busy: bool) -> None:

@@ -39,8 +39,7 @@ def page(busy: bool) -> None:
             "start",
             "Start with the demo model",
         )
-        with elsewhere.shown("Plans of the demo"):
-            table.of_gallery(gallery.plans())
+        elsewhere.card("Plans of the demo", lambda: table.of_gallery(gallery.plans()))
         return
     shown = _filter(runs)
     way = st.segmented_control(

@@ -46,9 +46,11 @@ def view() -> None:
     if model:
         page(model, busy)
     if model is None or queries.latency(model) is None:
-        with elsewhere.shown("Times of the demo"):
-            timings = gallery.timings()
-            _measured(timings.table, timings.sparse)
+        elsewhere.card("Times of the demo", lambda: _timings(gallery.timings()))
+
+
+def _timings(found: gallery.Timings) -> None:
+    _measured(found.table, found.sparse)
 
 
 def page(model: queries.Info, busy: bool) -> None:

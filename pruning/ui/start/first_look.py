@@ -14,19 +14,49 @@ from pruning.ui.text import format, labels
 
 SMALLER = 0.2
 TASKS = ("first_look",)
+# In the session: the press came before the model was open.
+WANTED = "first_look_wanted"
 
 
 def section(busy: bool) -> None:
     """The press where the session's model has a map, and what it showed the last time."""
     model = queries.info()
+    if model is None and queries.done_with_defaults("demo")["map"]:
+        _of_demo()
+        return
     smap = queries.mixed_map(model) if model else None
     if model is None or smap is None or not smap.unit_totals:
         return
+    if st.session_state.pop(WANTED, False):
+        with page_frame.user_errors():
+            requests.submit(_request(next(iter(labels.READY_PROMPTS.values()))))
+        st.rerun()
     st.header(f"A first look: {format.percent(SMALLER)} smaller", anchor=False)
     prompt = _ask(busy)
     found = _newest(model, prompt)
     if found is not None:
         _show(model, found)
+
+
+def _of_demo() -> None:
+    """The same press before any model is open: it opens the demo."""
+
+    def take() -> None:
+        session.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
+        st.session_state[WANTED] = True
+
+    st.button(
+        f"Make the demo {format.percent(SMALLER)} smaller",
+        icon=":material/content_cut:",
+        key="first_look_demo",
+        on_click=take,
+        help="Finds the plan that is forecast to hurt least, measures it, and lets both models answer.",
+    )
+
+
+def _request(prompt: str) -> dict[str, Any]:
+    data = session.current().data
+    return requests.request("first_look", smaller=SMALLER, prompt=prompt, data=data)
 
 
 def _ask(busy: bool) -> str:
@@ -41,10 +71,9 @@ def _ask(busy: bool) -> str:
         key="first_prompt",
         **session.PERSIST,
     ).strip()
-    request = requests.request("first_look", smaller=SMALLER, prompt=prompt, data=session.current().data)
     page_frame.submit_button(
         f"Make it {format.percent(SMALLER)} smaller",
-        request if prompt else None,
+        _request(prompt) if prompt else None,
         type="primary",
         icon=":material/content_cut:",
         key="first_look",

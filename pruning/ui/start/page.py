@@ -110,7 +110,7 @@ def _offer(work: list[Job]) -> None:
         st.write("SmolLM2, a small chat model with 135 million parameters. Its map is ready.")
         st.button(
             "Open the demo's map",
-            type="primary",
+            type="secondary" if queries.info() else "primary",
             icon=":material/grid_on:",
             key="demo_open",
             on_click=_open,

@@ -3,6 +3,7 @@
 import pytest
 
 from pruning.benchmarks.synthetic import put_latency
+from pruning.errors import PruningError
 from pruning.ui.data import gallery
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -35,3 +36,15 @@ def test_ones_own_results_take_its_place(open_page: Open, store: Store, view: st
     app = open_page(view, model="demo", plan="up=0.4", pin="Light:all=0.2")
     assert "measured elsewhere" not in text_of(app)
     assert "elsewhere" not in text_of(app).lower() or view == "speed"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_file_that_is_missing_is_said_and_breaks_nothing(
+    open_page: Open, store: Store, view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise PruningError("The gallery is missing. Install Prunescope again.")
+
+    monkeypatch.setattr(gallery, "_gallery", missing)
+    app = open_page(view)
+    assert "The gallery is missing" in app.error[0].value

@@ -16,7 +16,18 @@ from tests.ui.conftest import Open, go, header_of, text_of
 
 def test_every_view_is_in_one_place_and_every_old_address_leads_to_one() -> None:
     assert len(VIEWS) == sum(len(place.views) for place in PLACES.values())
-    before = {"start", "explore", "optimize", "methods", "recover", "impact", "speed", "present", "runs"}
+    before = {
+        "start",
+        "model",
+        "explore",
+        "optimize",
+        "methods",
+        "recover",
+        "impact",
+        "speed",
+        "present",
+        "runs",
+    }
     assert set(OLD_ADDRESSES) == before, "the others have the addresses of their places"
     assert {place_of(view) for view in before} == {"model", "prune", "compare", "export"}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -13,11 +12,13 @@ from pruning.ui.shared import page as page_frame
 BADGE = ":gray-badge[:material/public: measured elsewhere]"
 
 
-@contextmanager
-def shown(title: str) -> Iterator[None]:
-    """A card that says whose figures it holds; they are never mixed with the user's own."""
+def card(title: str, draw: Callable[[], None]) -> None:
+    """A card that says whose figures it holds; they are never mixed with the user's own.
+
+    `draw` reads them and draws; where the file of them is missing or damaged the card says so.
+    """
     with st.container(border=True, key="elsewhere"), page_frame.user_errors():
         where = gallery.where()
         st.markdown(f"**{title}** {BADGE}")
         st.caption(f"Of the demo model, {where}. Your own results take its place.")
-        yield
+        draw()

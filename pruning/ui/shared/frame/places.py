@@ -161,6 +161,7 @@ def name_of(view: str) -> str:
     return f"{PLACES[place_of(view)].title}, {VIEWS[view].tab}"
 
 
-# Views that never were pages of their own; all others have an address of before, which leads to their tab.
-_NEW = ("criteria", "capabilities")
-OLD_ADDRESSES = tuple(name for name in VIEWS if name not in PLACES and name not in _NEW)
+# Views that never were pages of their own, or have the address of their place. All others have an address of
+# before, which leads to their tab; so has Model, because the place that opens first has no address but "/".
+_WITHOUT = ("criteria", "capabilities", "sensitivity", "compare", "export")
+OLD_ADDRESSES = tuple(name for name in VIEWS if name not in _WITHOUT)

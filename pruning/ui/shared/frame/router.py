@@ -90,13 +90,10 @@ def _place(name: str, done: bool) -> StreamlitPage:
     """One entry of the navigation; the icon of a step of the road becomes a tick when it is done."""
     place = PLACES[name]
     icon = "check_circle" if done else place.icon
-    return st.Page(
-        place.script,
-        title=place.title,
-        icon=f":material/{icon}:",
-        url_path=name,
-        default=name == next(iter(PLACES)),
-    )
+    first = name == next(iter(PLACES))
+    # The first has "/" for its address: its own name is left to the address that the page had before.
+    path = "home" if first else name
+    return st.Page(place.script, title=place.title, icon=f":material/{icon}:", url_path=path, default=first)
 
 
 def _old_address(view: str) -> StreamlitPage:
@@ -106,4 +103,6 @@ def _old_address(view: str) -> StreamlitPage:
 
 def _lead_on(view: str) -> None:
     parameters = {name: st.query_params.get_all(name) for name in st.query_params}
-    st.switch_page(script_of(view), query_params={**parameters, TAB: view})
+    asked = st.query_params.get(TAB)
+    tab = asked if asked in PLACES[place_of(view)].views else view
+    st.switch_page(script_of(view), query_params={**parameters, TAB: str(tab)})
