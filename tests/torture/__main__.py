@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,8 @@ def main() -> int:
         "--keep", action="store_true", help="keep the scratch folder, with what was lost in it"
     )
     asked = parser.parse_args()
+    # Who is asked to end still takes away disks and folders.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Two cores and many processes: more threads would only get in each other's way.
     os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
     scratch = Path(tempfile.mkdtemp(prefix="prunescope-torture-"))
