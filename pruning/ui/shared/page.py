@@ -15,6 +15,8 @@ from pruning.ui.shared.frame.places import TAB, script_of
 from pruning.ui.text import format, labels
 
 COPY_COMMAND = "Copy command"
+# In the session, until it is shown: the view that a callback asked for.
+NEXT_VIEW = "next_view"
 # Seconds; who waits for less need not be told.
 WORTH_SAYING = 5.0
 
@@ -33,6 +35,11 @@ def link(view: str, label: str) -> None:
 def go(view: str) -> NoReturn:
     """Show another view."""
     st.switch_page(script_of(view), query_params={TAB: view})
+
+
+def go_next(view: str) -> None:
+    """From a callback: show another view in the run that follows, whichever part of the page that runs."""
+    st.session_state[NEXT_VIEW] = view
 
 
 def glossary(entries: Mapping[str, str]) -> None:

@@ -75,9 +75,9 @@ def demo() -> None:
     @st.fragment(run_every=jobs.RUNNING if before else jobs.IDLE)
     def watch() -> None:
         page_frame.callback_error()
-        # The press is kept by its callback: the run that it begins is lost where the card is just redrawn.
-        if st.session_state.pop("demo_opening", False):
-            page_frame.go("sensitivity")
+        # The run that the press begins is lost where the card is just redrawn.
+        if page_frame.NEXT_VIEW in st.session_state:
+            st.rerun()
         _stop_what_cannot_work()
         work = _at_work()
         if [job.id for job in work] != before:
@@ -136,7 +136,7 @@ def _offer(work: list[Job]) -> None:
 
 def _open() -> None:
     session.choose_model(**_demo_choice())
-    st.session_state["demo_opening"] = True
+    page_frame.go_next("sensitivity")
 
 
 def _demo_choice() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pruning.ui.data.requests import BACKGROUND
 from pruning.workspace.runs import runs
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.support.tiny import tiny_folder
 from tests.ui.conftest import Open
 
 
@@ -58,6 +59,21 @@ def test_a_model_that_cannot_be_loaded_is_not_measured(
     synthetic.put_model(store)
     app.run()
     assert [request["task"] for request in asked] == ["inspect"]
+
+
+def test_a_model_of_ones_own_is_measured_after_its_loading_too(
+    open_page: Open, store: Store, asked: list[dict], tmp_path: Path
+) -> None:
+    """Its button asks for the job after the callback has run."""
+    tiny_folder(tmp_path / "mine")
+    app = open_page("model", model=str(tmp_path / "mine"))
+    load = next(b for b in app.button if b.label.startswith("Load ") and "demo" not in b.label)
+    load.click().run()
+    assert not app.exception
+    synthetic.put_model(store, str(tmp_path / "mine"))
+    finish(store)
+    app.run()
+    assert [request["task"] for request in asked] == ["inspect", "baseline", "latency"]
 
 
 def test_a_link_to_a_model_starts_nothing(open_page: Open, store: Store, asked: list[dict]) -> None:

@@ -52,6 +52,11 @@ def show(place: str) -> None:
         route()
         st.stop()
     view = _open_view(place)
+    wanted = st.session_state.get(page_frame.NEXT_VIEW)
+    if wanted == view:
+        del st.session_state[page_frame.NEXT_VIEW]
+    elif wanted:
+        page_frame.go(wanted)
     if header.full_screen(view):
         _draw(view)
         return
