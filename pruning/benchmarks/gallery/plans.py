@@ -4,21 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pruning.engine.evaluation.size import dense_bytes
 from pruning.errors import PruningError
-from pruning.planning.recipe.mask_options import MIXED, MaskOptions
-from pruning.planning.recipe.plan import LAYERS, format_level
+from pruning.planning.recipe.plan import format_level
 from pruning.planning.recipe.spec import PruningSpec
-from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
 from pruning.tasks.generate import generate
 from pruning.tasks.measure import figures_of
-from pruning.tasks.optimize import solve
 from pruning.wording import percent
 
-HALF, NEURONS, HEADS, DROPPED, FILE = 0.5, 0.2, 2 / 9, 4 / 30, 0.8
+HALF, NEURONS, HEADS = 0.5, 0.2, 2 / 9
 # Prompts that the dashboard has ready, those first that it begins with, and as long an answer as there.
 PROMPTS = (
     "Explain in two sentences why the sky is blue.",
@@ -55,30 +51,11 @@ def _heads(session: Session) -> Planned:
     return Planned(f"{gone} of {total} heads, refitted", spec)
 
 
-def _layers(session: Session) -> Planned:
-    total = len(session.plan_groups(LAYERS))
-    gone = max(1, round(DROPPED * total))
-    spec = best_spec(session, MaskOptions(structure=LAYERS), gone / total)
-    return Planned(f"{gone} of {total} layers, the best we know", spec, True)
-
-
-def _mixed(session: Session) -> Planned:
-    """What the solver finds for a smaller file, with whatever units go."""
-    most = int(FILE * dense_bytes(session.model, session.loaded.weight_bytes))
-    answer = solve(session, [f"file_bytes={most}"], structure=MIXED)
-    return Planned(
-        f"{percent(FILE)} of the file, units mixed", spec_of(session, answer["settings"], "fisher", {})
-    )
-
-
-# In the order in which they are measured and shown. The first follows on the guide's table, whose last row is
-# the same recipe, so that its weight update need not be worked out twice.
+# In the order in which they are measured and shown. The best half of the weights is in the guide's table.
 PLANS: dict[str, Callable[[Session], Planned]] = {
     "two_of_four": _two_of_four,
     "neurons": _neurons,
     "heads": _heads,
-    "layers": _layers,
-    "mixed": _mixed,
 }
 
 

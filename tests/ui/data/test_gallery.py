@@ -69,12 +69,12 @@ def test_the_table_beside_the_guide_is_drawn() -> None:
 
 def test_plans_are_drawn_and_listed_as_ones_own() -> None:
     plans = gallery.plans()
-    assert len({plan.id for plan in plans}) == len(plans) == 5
-    assert [plan.best for plan in plans] == [False, False, False, True, False]
-    assert [plan.structure for plan in plans[:4]] == ["n:m", "neurons", "heads", "layers"]
+    assert len({plan.id for plan in plans}) == len(plans) == 3
+    assert [plan.best for plan in plans] == [False, False, False]
+    assert [plan.structure for plan in plans] == ["n:m", "neurons", "heads"]
     assert method_chart.figure(plans, plans[0].id).data
     frame = method_results.frame(plans)
-    assert len(frame) == 5
+    assert len(frame) == 3
     assert all(method_results.file_bytes(plan) > 0 for plan in plans)
     assert {"settings", "criterion"} <= set(plans[0].arguments())
 
