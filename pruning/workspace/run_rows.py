@@ -42,7 +42,7 @@ TOGETHER = {
     "answer": Together("answer", "answers", ("prompt", "max_new_tokens")),
     "impact": Together("impact", "rows", ("name", "steps")),
 }
-# Kinds that are no run: notes, readings of texts, looks at models, times of stages, points of benches, and
+# Kinds that are no run: notes, readings of texts, looks at models, times of stages, parts of benches, and
 # what other tasks are made from. A course is the run of its recovery.
 NO_RUNS = (
     "note",
@@ -57,6 +57,7 @@ NO_RUNS = (
     "dense_answers",
     "recovery_course",
     "bench_mixed",
+    "bench_gallery",
 )
 # A job is listed where it ended so; what others made is listed itself.
 ENDED_BADLY = ("failed", "cancelled")

@@ -207,7 +207,7 @@ def _chosen_by(criterion: str) -> str:
     names = {criterion: labels.CRITERION.get(criterion, criterion)}
     names[MOVEMENT] = "Movement: how training moves a weight towards zero"
     return st.selectbox(
-        "Criterion",
+        "Criterion while training",
         list(names),
         format_func=names.__getitem__,
         key=f"recover_criterion_{criterion}",

@@ -26,7 +26,7 @@ def test_without_anything_to_compare_the_page_says_where_to_pin(open_page: Open,
     assert "No map yet" in text_of(open_page("compare", model="demo"))
     synthetic.put_all(store)
     app = open_page("compare", model="demo")
-    assert "Set a plan on Explore and pin it there" in text_of(app)
+    assert "Set a plan under Prune and pin it there" in text_of(app)
     assert any("Go to Prune" in str(link.value) for link in app.page_link)
 
 

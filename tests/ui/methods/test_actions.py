@@ -27,7 +27,7 @@ def test_a_plain_plan_opens_on_explore(filled: AppTest) -> None:
 def test_what_explore_cannot_hold_says_so(filled: AppTest) -> None:
     choose(filled, "20 % of neurons")
     assert filled.button(key="method_open").disabled
-    assert "Explore knows levels of single weights" in text_of(filled)
+    assert "A plan by hand has levels alone" in text_of(filled)
     choose(filled, "50 % of weights, Wanda, trained")
     assert filled.button(key="method_open").disabled
 

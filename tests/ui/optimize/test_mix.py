@@ -79,7 +79,8 @@ def test_at_most_so_many_layers_go(page: AppTest, smap: SensitivityMap) -> None:
 
 
 def test_each_kind_alone_stands_beside_the_mix(page: AppTest) -> None:
-    board = json.loads(page.get("bidi_component")[0].proto.json)["board"]
+    sent = [json.loads(part.proto.json) for part in page.get("bidi_component")]
+    board = next(data["board"] for data in sent if "board" in data)
     assert {rival["key"] for rival in board["rivals"]} >= {"unstructured", "neurons", "layers"}
     best = {point["share"]: point["kl"] for point in board["front"]}
     for rival in board["rivals"]:

@@ -113,13 +113,13 @@ def test_movement_is_offered_only_with_a_schedule(page: AppTest, asked: list[dic
     def boxes() -> list[str]:
         return [box.label for box in page.selectbox]
 
-    assert "Criterion" not in boxes()
+    assert "Criterion while training" not in boxes()
     page.button_group(key="recover_schedule").set_value("linear").run()
     page.selectbox(key="recover_criterion_fisher").set_value("movement").run()
     assert not page.exception
     assert train(page, asked)["criterion"] == "movement"
     page.number_input(key="recover_lora").set_value(4).run()
-    assert "Criterion" not in boxes()
+    assert "Criterion while training" not in boxes()
 
 
 def test_low_rank_updates_without_their_package_are_refused(

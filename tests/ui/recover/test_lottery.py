@@ -31,7 +31,7 @@ def test_a_ticket_of_no_plan_is_refused(open_page: Open, store: Store) -> None:
     synthetic.put_model(store)
     app = open_page("recover", model="demo")
     app.selectbox(key="ticket_of").set_value("Your plan").run()
-    assert any("Nothing is set on Explore" in error.value for error in app.error)
+    assert any("Your plan is empty yet" in error.value for error in app.error)
     assert app.button(key="ticket_start").disabled
 
 
