@@ -15,7 +15,7 @@ def test_the_next_step_is_the_main_action_once_the_model_is_measured(open_page: 
     assert [b.label for b in app.button if b.proto.type == "primary"] == ["Measure the baseline"]
     synthetic.put_baseline(store)
     app.run()
-    assert [b.label for b in app.button if b.proto.type == "primary"] == ["Sensitivity"]
+    assert [b.label for b in app.button if b.proto.type == "primary"] == ["Next: Sensitivity"]
     app.button(key="next_step").click().run()
     assert not app.exception
     assert app.query_params["tab"] == "sensitivity"

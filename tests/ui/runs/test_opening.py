@@ -274,7 +274,7 @@ def test_a_plan_of_units_is_shown_and_the_sessions_own_is_kept(open_page: Open, 
     opened(app, run)
     assert app.query_params["tab"] == "methods"
     assert app.selectbox(key="methods_chosen").value == run.id, "and not the newest"
-    assert "no plan for it: yours is kept" in text_of(app)
+    assert "so this is none: yours is kept" in text_of(app)
     assert app.query_params["plan"] == "up=0.1"
 
 
