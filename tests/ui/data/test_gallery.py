@@ -1,6 +1,5 @@
 """What pages read of the gallery goes into the same drawing functions as a user's own results."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +19,6 @@ from pruning.ui.text import speed as speed_words
 from pruning.workspace import gallery as stored
 from pruning.workspace.store import Store
 from tests.support import synthetic
-
-pytestmark = pytest.mark.skipif(
-    not (Path(__file__).parents[3] / "assets" / stored.FILE).exists(),
-    reason="nothing was measured for it yet",
-)
 
 
 @pytest.fixture
