@@ -13,7 +13,7 @@ from tests.torture.commands import complaint, ended, halves, here, started
 from tests.torture.forked import MEGABYTES, SECONDS, WAIT_SECONDS, Ended, forked
 from tests.torture.inputs import addresses, data, models, plans
 from tests.torture.inputs.mutate import Bad, Basis, Words
-from tests.torture.places import script
+from tests.torture.places import script, view
 from tests.torture.table import Row, Run
 
 Make = Callable[[Random, Path, Basis], Bad]
@@ -153,6 +153,7 @@ def _opened(home: Path, where: str, given: dict[str, list[str]]) -> str:
         app.query_params[name] = values
     app.run()
     if where:
+        app.query_params["tab"] = view(where)
         app.switch_page(script(where)).run()
     assert not app.exception, f"an exception on the page: {app.exception[0].message[:200]}"
     return "done"

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from pruning.benchmarks.dashboard import AWAIT_SETTLED, DESK, process_figures
 
 from pruning.benchmarks.browser import FLAGS, QUIET, Server, chromium, server
+from pruning.benchmarks.interface.dashboard import AWAIT_SETTLED, DESK
+from pruning.benchmarks.interface.pages import process_figures
 from pruning.workspace.store import Store
 from tests.support import synthetic
 from tests.torture.places import DESK as DESK_PLACE

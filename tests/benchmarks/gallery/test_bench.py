@@ -37,7 +37,6 @@ def test_the_gallery_is_measured_once_and_written_whole(
     assert [plan["name"] for plan in value["plans"]] == list(plans.PLANS)
     assert all(len(plan["answers"]) == len(plans.PROMPTS) for plan in value["plans"])
     assert value["plans"][0]["figures"]["sparsity"] == pytest.approx(0.5, abs=0.02)
-    assert value["plans"][5]["figures"]["file_bytes"] <= 0.8 * value["times"]["baseline"]["bytes"]
     assert value["recovery"]["steps"] == 2
     assert "/" not in value["recovery"]["out"]
     assert 0 <= value["times"]["busy"] <= 1
