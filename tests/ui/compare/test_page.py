@@ -6,8 +6,9 @@ import pytest
 
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
-from pruning.ui.compare import answers, damage_chart, token_html
+from pruning.ui.compare import answers, damage_chart
 from pruning.ui.data import queries
+from pruning.ui.shared import token_html
 from pruning.ui.text import format, labels
 from pruning.workspace import task_registry
 from pruning.workspace.store import Store
