@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pruning.ui.shared import page as page_frame
-from pruning.ui.shared.frame.places import OLD_ADDRESSES, PLACES, place_of
+from pruning.ui.shared.frame.places import PLACES, place_of
 from pruning.workspace.store import Store
 from tests.e2e.browser import Server, fader, nudge, server, settle, wait_for_plan
 from tests.support import synthetic
@@ -22,14 +22,13 @@ OPACITY = "cell => getComputedStyle(cell).opacity"
 # The first address that a server is asked for is routed by the page itself, by `page.begin`. Every page calls
 # it alike, so that some pages do here.
 FIRST = ("/", "/explore", "/runs")
-# Each with the view that it opens; those below the first line are of before, when views were pages.
+# Each with the view that it opens: places, and of the addresses of before, which all lead on alike, some.
 PAGES = {
     "/": "model",
     "/sensitivity": "sensitivity",
     "/prune": "explore",
-    "/compare": "compare",
     "/export": "export",
-    **{f"/{view}": view for view in OLD_ADDRESSES},
+    **{f"/{view}": view for view in ("model", "explore", "optimize", "runs", "present")},
 }
 
 
