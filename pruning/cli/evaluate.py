@@ -191,7 +191,7 @@ def _answer_lines(row: dict[str, Any]) -> list[str]:
 @model_argument
 @click.option("--smaller", default=0.2, show_default=True, help="By which share the file gets smaller.")
 @click.option("--prompt", help="What both models answer.")
-@click.option("--max-new-tokens", default=60, show_default=True, help="The longest that an answer gets.")
+@click.option("--max-new-tokens", default=40, show_default=True, help="The longest that an answer gets.")
 @data_option
 @model_options
 @errors_as_sentences

@@ -236,12 +236,11 @@ def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
 
 
 def _first_look(asked: Asked) -> Course:
-    answers = 2 * int(asked.arguments.get("max_new_tokens") or 60)
-    # A quarter of the text that a measurement fits to.
+    answers = 2 * int(asked.arguments.get("max_new_tokens") or 40)
     walk = (*asked.inputs("fisher"), Stage("choose"), Stage("refit"))
     found = _map_if_missing(asked, "fisher") or TEXT
     said = Stage("answer", answers / 2)
-    return Course((*found, *asked.dense_answers(), said, *walk, *MEASURED, said))
+    return Course((*found, said, *walk, Stage("evaluate"), said))
 
 
 def _export(asked: Asked) -> Course:

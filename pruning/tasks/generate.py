@@ -28,7 +28,7 @@ class _Request:
 
 
 @dataclass(frozen=True)
-class _Dense:
+class DenseAnswer:
     """The dense model on one prompt: tokens of the prompt, of the answer, and states [tokens, hidden]."""
 
     prompt: list[int]
@@ -65,28 +65,17 @@ def generate(
     return {"answers": [session.store.get("answer", request.key) for request in requests]}
 
 
-def dense_answer(loaded: Loaded, prompt: str, new_tokens: int) -> "_Dense":
-    """What the dense model says to a prompt, for `pruned_answer`."""
-    return _dense(loaded, prompt, new_tokens, lambda _: None)
-
-
-def pruned_answer(loaded: Loaded, spec: PruningSpec, dense: "_Dense", prompt: str, new_tokens: int) -> Key:
-    """A row as `generate` returns it, of the model as it is now; `spec` must be applied."""
-    key = {"prompt": prompt, "max_new_tokens": new_tokens, **spec.key()}
-    return _pruned(loaded, head_of(loaded.model), key, dense, lambda _: None)
-
-
 def _ask(session: Session, missing: list[_Request]) -> None:
     """Answer and store what is missing: first the dense model, then plan after plan."""
     head = head_of(session.model)
     prompts = list(dict.fromkeys(request.key["prompt"] for request in missing))
     specs = list(dict.fromkeys(request.spec for request in missing))
     new_tokens = missing[0].key["max_new_tokens"]
-    dense: dict[str, _Dense] = {}
+    dense: dict[str, DenseAnswer] = {}
     answering = session.stage("answer", "The unpruned model answers")
     for prompt in prompts:
-        heard = _listener(answering, len(dense), len(prompts), new_tokens, "The unpruned model answers")
-        dense[prompt] = _dense(session.loaded, prompt, new_tokens, heard)
+        heard = listener(answering, len(dense), len(prompts), new_tokens, "The unpruned model answers")
+        dense[prompt] = dense_answer(session.loaded, prompt, new_tokens, heard)
     for number, spec in enumerate(specs):
         part = session.reporting(within(session.progress, number, len(specs)))
         note = f"{', '.join(spec.settings) or 'Nothing removed'} answers"
@@ -94,22 +83,23 @@ def _ask(session: Session, missing: list[_Request]) -> None:
         with applied(part, spec):
             answering = part.stage("answer", note)
             for done, key in enumerate(keys):
-                heard = _listener(answering, done, len(keys), new_tokens, note)
-                row = _pruned(session.loaded, head, key, dense[key["prompt"]], heard)
+                heard = listener(answering, done, len(keys), new_tokens, note)
+                row = pruned_answer(session.loaded, head, key, dense[key["prompt"]], heard)
                 session.store.put("answer", key, row)
                 answering(done + 1, len(keys), note, {"answer": row})
 
 
-def _dense(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> _Dense:
+def dense_answer(loaded: Loaded, prompt: str, new_tokens: int, heard: Callable[[int], None]) -> DenseAnswer:
+    """What the dense model says to a prompt; `heard` hears how many tokens there are."""
     model, tokenizer = loaded.model, loaded.tokenizer
     ids = generation.prompt_tokens(tokenizer, prompt)
     generation.check_length(model, ids, new_tokens)
     said = generation.generate_greedy(model, ids, new_tokens, generation.end_tokens(model, tokenizer), heard)
-    return _Dense(ids, said, generation.generation_states(model, ids, said))
+    return DenseAnswer(ids, said, generation.generation_states(model, ids, said))
 
 
-def _pruned(
-    loaded: Loaded, head: Head, key: Key, dense: _Dense, heard: Callable[[int], None]
+def pruned_answer(
+    loaded: Loaded, head: Head, key: Key, dense: DenseAnswer, heard: Callable[[int], None]
 ) -> dict[str, Any]:
     """The row of one prompt and plan; the plan must be applied."""
     model, tokenizer = loaded.model, loaded.tokenizer
@@ -135,6 +125,6 @@ def _pruned(
     }
 
 
-def _listener(progress: Progress, done: int, total: int, new_tokens: int, note: str) -> Callable[[int], None]:
+def listener(progress: Progress, done: int, total: int, new_tokens: int, note: str) -> Callable[[int], None]:
     """Reports each token of the answer that comes after `done` others."""
     return lambda tokens: progress(done + tokens / new_tokens, total, note)

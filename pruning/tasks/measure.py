@@ -67,8 +67,18 @@ def measure_now(
     reference: Reference,
     recovery: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure and store what the model is while `applied_spec` holds the change on it; see `figures_now`."""
-    value = figures_now(session, spec, change, reference)
+    """Measure and store what the model is while `applied_spec` holds the change on it.
+
+    `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
+    it (`session.reference_with_answers`) the pruned one is asked the same.
+    """
+    value = text_figures(session, spec, change, reference)
+    session.stage("questions", "Answering the questions")
+    hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
+    probes = shares_right(load_probes(), hits)
+    value |= {"probe_accuracy": probes.pop("all"), "probes": probes}
+    if reference.answers is not None:
+        value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
     if recovery is not None:
         value["recovery"] = dict(recovery)
         value["best_step"] = trained_steps(session, spec, recovery)
@@ -76,20 +86,13 @@ def measure_now(
     return value
 
 
-def figures_now(
+def text_figures(
     session: Session, spec: PruningSpec, change: WeightChange, reference: Reference
 ) -> dict[str, Any]:
-    """Measure what the model is while `applied_spec` holds the change on it; nothing is stored.
-
-    `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
-    it (`session.reference_with_answers`) the pruned one is asked the same.
-    """
+    """What `measure` finds out on the text while the change is on the model; nothing is stored."""
     session.stage("evaluate", "Running the pruned model")
     pruned = run(session.model, reference.windows.evaluation)
     quality = compare(reference.head, reference.hidden, pruned, reference.windows.evaluation)
-    session.stage("questions", "Answering the questions")
-    hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
-    probes = shares_right(load_probes(), hits)
     value = {
         "kl": quality.kl,
         "perplexity": quality.perplexity,
@@ -100,15 +103,11 @@ def figures_now(
         "tokens": quality.tokens,
         **sizes(session, spec, change),
         "sparsity": share_removed(session, change),
-        "probe_accuracy": probes.pop("all"),
-        "probes": probes,
         "settings": list(spec.settings),
         "criterion": spec.criterion,
         **spec.options.changed(),
         "data_fingerprint": reference.windows.fingerprint,
     }
-    if reference.answers is not None:
-        value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
     if spec.options.whole:
         value["not_smaller"] = why_not_smaller(session, spec)
     return value

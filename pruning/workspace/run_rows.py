@@ -8,7 +8,7 @@ from typing import Any
 from pruning.planning.recipe.mask_options import DEFAULT, names
 from pruning.workspace.keys import canonical
 from pruning.workspace.results import computed
-from pruning.workspace.store import Job, Store
+from pruning.workspace.store import BACKGROUND, Job, Store
 
 # Kinds of rows that are a run each.
 RESULTS = (
@@ -24,6 +24,7 @@ RESULTS = (
     "latency",
     "ladder",
     "lottery",
+    "first_look",
 )
 
 
@@ -48,7 +49,6 @@ NO_RUNS = (
     "note",
     "text",
     "text_preview",
-    "first_look",
     "inspect",
     "stage_seconds",
     "written",
@@ -114,7 +114,7 @@ def listed(store: Store) -> list[Run]:
     for kind, together in TOGETHER.items():
         runs += [_joined(rows, together, named) for rows in _groups(store.find(kind), together)]
     # What gave way to other work began again by itself.
-    ended = (job for job in store.jobs(ENDED_BADLY, limit=200) if not job.request.get("background"))
+    ended = (job for job in store.jobs(ENDED_BADLY, limit=200) if not job.request.get(BACKGROUND))
     return [*runs, *map(_job, ended)]
 
 

@@ -20,6 +20,8 @@ from pruning.workspace.keys import canonical, digest, plain_name
 
 INTERRUPTED = "interrupted: the dashboard was stopped"
 WAITING = ("queued", "running")
+# Of a job's request: nobody asked for it.
+BACKGROUND = "background"
 
 _JOB_FIELDS = ("state", "done", "total", "note", "started", "finished", "seconds_left", "result", "error")
 

@@ -170,6 +170,14 @@ def test_the_frame_is_right_for_a_narrow_window(page: Page, dashboard: Server) -
     settle(page)
     wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
     assert wide <= 1280, "nothing sticks out of a window of 1280 × 720"
+    page.get_by_text("The plan as text").scroll_into_view_if_needed()
+    expect(page.get_by_role("heading", level=1)).not_to_be_in_viewport()
+    expect(page.get_by_role("group", name="Model and plan")).to_be_in_viewport()
+    # In the narrowest window it would hide half of the page, and nothing is wider than that.
+    page.set_viewport_size({"width": 390, "height": 844})
+    settle(page)
+    wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
+    assert wide <= 390
 
 
 def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, home: Path) -> None:
@@ -186,9 +194,12 @@ def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, home: Path) 
         page.reload()
         settle(page)
         expect(page.get_by_text(re.compile("44 %.*Layer 13"))).to_be_visible()
+        expect(page).to_have_title(re.compile("^44 % "))
     finally:
         store.update_job(job, state="done", done=100, finished=time.time(), result={})
     expect(page.get_by_text("Measuring single groups")).to_have_count(0)
+    expect(page).to_have_title(re.compile("Prunescope$"))
+    expect(page).not_to_have_title(re.compile("%"))
 
 
 def test_two_sessions_keep_their_own_plans(browser: Browser, page: Page, dashboard: Server) -> None:

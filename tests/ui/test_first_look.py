@@ -1,13 +1,11 @@
 """The first look on Start: one press, its figures with where they come from, and what to go on with."""
 
-from typing import Any
-
 import pytest
 
 from pruning.benchmarks import synthetic as made_up
-from pruning.ui.start.first_look import SMALLER
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.support.first_looks import put_look
 from tests.ui.conftest import Open, metric, text_of
 
 
@@ -17,51 +15,6 @@ def mapped(store: Store) -> Store:
     made_up.put_model(store)
     made_up.put_map(store, units=True)
     return store
-
-
-def look(prompt: str) -> dict[str, Any]:
-    tokens = ["The", " sky", " is", " blue"]
-    answer = {
-        "prompt": prompt,
-        "settings": ["neurons=0.25"],
-        "criterion": "fisher",
-        "max_new_tokens": 60,
-        "dense": "The sky is blue",
-        "pruned": "The sky is",
-        "dense_tokens": tokens,
-        "pruned_tokens": tokens[:3],
-        "dense_ended": True,
-        "pruned_ended": True,
-        "first_difference": 3,
-        "kl": [0.1, 0.2, 0.3, 0.4],
-    }
-    return {
-        "kl": 0.4,
-        "perplexity": 61.0,
-        "dense_perplexity": 45.0,
-        "agreement": 0.62,
-        "accuracy": 0.3,
-        "probe_accuracy": 0.7,
-        "bytes": 430_000_000,
-        "file_bytes": 430_000_000,
-        "dense_bytes": 538_000_000,
-        "fitting_tokens": 4096,
-        "settings": ["neurons=0.25"],
-        "criterion": "fisher",
-        "data_fingerprint": made_up.DATA_FINGERPRINT,
-        "smaller": SMALLER,
-        "answer": answer,
-    }
-
-
-def put_look(store: Store, prompt: str = "Why?") -> None:
-    key = {
-        "fingerprint": made_up.FINGERPRINT,
-        "data": "demo",
-        "data_fingerprint": made_up.DATA_FINGERPRINT,
-        "prompt": prompt,
-    }
-    store.put("first_look", key, look(prompt))
 
 
 def test_one_press_asks_for_it(open_page: Open, mapped: Store, asked: list[dict]) -> None:
@@ -96,7 +49,7 @@ def test_its_figures_say_where_they_come_from(open_page: Open, mapped: Store) ->
     assert metric(app, "Perplexity") == "45.0 → 61.0"
     said = text_of(app)
     assert said.count(":green-badge[measured]") >= 3
-    assert "fitted to 4,096 tokens" in said
+    assert "fitted to 2,048 tokens" in said
     drawn = "".join(html.proto.body for html in app.get("html"))
     assert "Unpruned" in drawn
 

@@ -277,6 +277,7 @@ def test_a_running_job_shows_progress_and_time_left(open_page: Open, store: Stor
     assert app.progress[0].value == 44
     assert "Layer 13" in app.progress[0].text
     assert "about 31 s left" in app.progress[0].text
+    assert '"share": "44 %"' in app.get("bidi_component")[0].proto.json.replace('":"', '": "')
     assert app.button(key="draw_map").disabled
     assert "Also under way: drawing the sensitivity map" in text_of(open_page("model", model="demo"))
 

@@ -138,7 +138,7 @@ def _path(part: Locator, across: bool) -> Iterator[tuple[float, float]]:
     """Places inside the part for ever: up and down, and also from side to side when `across`."""
     box = part.bounding_box()
     if box is None:
-        raise PruningError("The desk is not where the bench looks for it. Does Explore show it?")
+        raise PruningError("The desk is not where the bench looks for it. Does Prune show it?")
     for step in itertools.count():
         wave = 0.5 - 0.4 * np.cos(step / 17)
         side = 0.5 - 0.45 * np.cos(step / 61) if across else 0.5

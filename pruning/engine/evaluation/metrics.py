@@ -76,7 +76,10 @@ def compare(
         for old, new, target in zip(
             before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True
         ):
-            totals += _chunk_totals(head(old), (other_head or head)(new), target)
+            logits = head(old)
+            # Where the dense model is held against itself, its logits are worked out once.
+            same = pruned is dense and other_head is None
+            totals += _chunk_totals(logits, logits if same else (other_head or head)(new), target)
     means = (totals / len(targets)).tolist()
     return Quality(max(0.0, means[0]), means[1], means[2], means[3], len(targets))
 
@@ -84,7 +87,8 @@ def compare(
 def _chunk_totals(old: torch.Tensor, new: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Sums of KL, cross-entropy, hits and agreements over a chunk of logits [m, vocabulary]."""
     best_old, best_new = old.argmax(-1), new.argmax(-1)
-    p, q = torch.log_softmax(old.float(), -1), torch.log_softmax(new.float(), -1)
+    p = torch.log_softmax(old.float(), -1)
+    q = p if new is old else torch.log_softmax(new.float(), -1)
     # Where a broken model's logits are no numbers it says nothing about the next token: all are as likely.
     q = torch.where(q.isnan(), -math.log(q.shape[-1]), q)
     kl = token_kl(p, q)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pruning.jobs import runner
 from pruning.ui.data import costs, queries, requests, session
-from pruning.workspace.store import WAITING
+from pruning.workspace.store import BACKGROUND, WAITING
 
 # In the session: the model that was asked for last, until it is there.
 LOADING = "loading"
@@ -42,7 +42,7 @@ def follow() -> None:
     waiting = [job.request["task"] for job in requests.waiting_jobs() if requests.about_model(job)]
     for request in _missing(model):
         if request["task"] not in waiting:
-            runner().submit({**request, requests.BACKGROUND: True})
+            runner().submit({**request, BACKGROUND: True})
 
 
 def _missing(model: queries.Info) -> list[dict[str, Any]]:

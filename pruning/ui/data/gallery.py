@@ -16,12 +16,11 @@ from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.recipe.guide_claims import TECHNIQUES
 from pruning.planning.recipe.mask_options import MaskOptions, names
 from pruning.planning.recipe.training import Training
-from pruning.ui.data import queries
 from pruning.ui.data.recoveries import Recovered
 from pruning.ui.data.results import Result
 from pruning.ui.text import methods as method_words
 from pruning.ui.text import recovery as recover_words
-from pruning.workspace import gallery, results
+from pruning.workspace import gallery
 from pruning.workspace.result_types.gallery import Gallery, GalleryMade, GalleryPlan
 
 # Ids of rows of the gallery begin so; those of the workspace are hex digits.
@@ -57,26 +56,16 @@ def _gallery() -> Gallery:
 
 
 def where() -> str:
-    """Whose figures these are: "measured elsewhere: 2026-11-30, commit 1a2b3c4, AMD EPYC, 2 cores".
+    """When, by which version and where it was measured: "2026-11-30, commit 1a2b3c4, AMD EPYC, 2 cores".
 
     Raises PruningError, as every function here, where the file is missing or damaged.
     """
     made = _gallery()["made"]
-    return f"measured elsewhere: {made['day']}, {_version(made)}, {made['machine']}"
+    return f"{made['day']}, {_version(made)}, {made['machine']}"
 
 
 def _version(made: GalleryMade) -> str:
     return made["commit"] if made["commit"].startswith("version") else f"commit {made['commit']}"
-
-
-def about(model: queries.Info) -> bool:
-    """Whether the gallery is of just this model, weight by weight and in its number format."""
-    return _gallery()["model"]["computed"] == results.computed(model.facts)
-
-
-def dense() -> dict[str, Any]:
-    """The unpruned model's figures, as the task `baseline` returns them."""
-    return dict(_gallery()["times"]["baseline"])
 
 
 def impact() -> dict[str, dict[str, Any]]:

@@ -269,6 +269,12 @@ def guide_comparison(model: Info) -> list[results.Row]:
     return results.impact(store(), subject(model), device(model))
 
 
+def demo_map_has_units() -> bool:
+    """Whether the demo's map is there, with the defaults for all else, and prices whole units."""
+    row = results.ready_map(store(), "demo")
+    return row is not None and bool(row["value"].get("unit_totals"))
+
+
 def done_with_defaults(reference: str) -> dict[str, bool]:
     """Which of the tasks inspect, map and baseline are done for a model with the defaults for all else."""
     facts = results.inspected(store(), reference)

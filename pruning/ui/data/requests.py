@@ -11,10 +11,7 @@ from pruning.errors import PruningError
 from pruning.jobs import runner
 from pruning.ui.data import session
 from pruning.ui.data.queries import store
-from pruning.workspace.store import WAITING, Job
-
-# Of a request: nobody asked for it.
-BACKGROUND = "background"
+from pruning.workspace.store import BACKGROUND, WAITING, Job
 
 
 def request(task: str, **arguments: Any) -> dict[str, Any]:

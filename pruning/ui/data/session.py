@@ -170,6 +170,13 @@ def choose_model(**fields: Any) -> None:
     change(locks=(), **fields)
 
 
+def choose_demo() -> None:
+    """Take the demo model with the defaults for all that maps depend on, whatever was chosen before."""
+    default = replace(Choice(), model="demo")
+    names = ("model", "dtype", "trust_remote_code", "allow_pickle", "data", "criterion")
+    choose_model(**{name: getattr(default, name) for name in names})
+
+
 def plan(groups: list[Group]) -> Plan:
     """The session's plan for these groups.
 

@@ -190,7 +190,7 @@ def _action(model: queries.Info, technique: Technique, row: dict[str, Any], busy
         return
     if not technique.whole:
         if st.button(
-            f"Explore {technique.title}", icon=":material/tune:", key=f"impact_open_{technique.name}"
+            f"Take up {technique.title}", icon=":material/tune:", key=f"impact_open_{technique.name}"
         ):
             session.change(criterion=row["criterion"])
             session.set_settings(row["settings"])

@@ -36,6 +36,7 @@ PAGE_OF = {
     "early_exit": "methods",
     "impact": "impact",
     "latency": "speed",
+    "first_look": "start",
 }
 # The tab of its page that shows a kind of run, by the key of the tabs.
 TABS = {

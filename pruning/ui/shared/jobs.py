@@ -21,7 +21,7 @@ from pruning.ui.shared.frame.places import name_of
 from pruning.ui.text import format
 from pruning.wording import counted
 from pruning.workspace import task_registry
-from pruning.workspace.store import Job
+from pruning.workspace.store import BACKGROUND, Job
 
 # Seconds between two looks: at running jobs, at none, at what a job has found so far, at its curves.
 RUNNING, IDLE, PARTIAL, CURVES = 1.0, 5.0, 2.0, 3.0
@@ -35,9 +35,7 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
     """
     drawn = [job.id for job in requests.waiting_jobs()]
     # What began by itself gives way to what is asked for.
-    busy = any(
-        _mine(job, tasks) and not job.request.get(requests.BACKGROUND) for job in requests.waiting_jobs()
-    )
+    busy = any(_mine(job, tasks) and not job.request.get(BACKGROUND) for job in requests.waiting_jobs())
 
     @st.fragment(run_every=RUNNING if drawn else IDLE)
     def watch() -> None:

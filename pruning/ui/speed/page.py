@@ -50,6 +50,10 @@ def view() -> None:
 
 
 def _timings(found: gallery.Timings) -> None:
+    st.caption(
+        f"Other programs took {format.percent(found.busy)} of the processors' time meanwhile: milliseconds "
+        "are too long by some of that, while ratios, of models that took turns, hardly change."
+    )
     _measured(found.table, found.sparse)
 
 

@@ -21,13 +21,11 @@ WANTED = "first_look_wanted"
 def section(busy: bool) -> None:
     """The press where the session's model has a map, and what it showed the last time."""
     model = queries.info()
-    if model is None and queries.done_with_defaults("demo")["map"]:
-        _of_demo()
-        return
+    wanted = st.session_state.pop(WANTED, False)
     smap = queries.mixed_map(model) if model else None
     if model is None or smap is None or not smap.unit_totals:
         return
-    if st.session_state.pop(WANTED, False):
+    if wanted:
         with page_frame.user_errors():
             requests.submit(_request(next(iter(labels.READY_PROMPTS.values()))))
         st.rerun()
@@ -35,18 +33,20 @@ def section(busy: bool) -> None:
     prompt = _ask(busy)
     found = _newest(model, prompt)
     if found is not None:
-        _show(model, found)
+        _show(found)
 
 
-def _of_demo() -> None:
+def of_demo() -> None:
     """The same press before any model is open: it opens the demo."""
 
     def take() -> None:
-        session.choose_model(model="demo", trust_remote_code=False, allow_pickle=False)
+        session.choose_demo()
         st.session_state[WANTED] = True
+        page_frame.go_next("start")
 
     st.button(
         f"Make the demo {format.percent(SMALLER)} smaller",
+        type="primary",
         icon=":material/content_cut:",
         key="first_look_demo",
         on_click=take,
@@ -88,9 +88,9 @@ def _newest(model: queries.Info, prompt: str) -> dict[str, Any] | None:
     return next((look for look in looks if look["answer"]["prompt"] == prompt), next(iter(looks), None))
 
 
-def _show(model: queries.Info, look: dict[str, Any]) -> None:
+def _show(look: dict[str, Any]) -> None:
     before, after = look["dense_bytes"], look["file_bytes"]
-    dense, gone = queries.baseline(model) or {}, format.percent(1 - after / before)
+    gone = format.percent(1 - after / before)
     cells = [
         (
             "File",
@@ -106,10 +106,10 @@ def _show(model: queries.Info, look: dict[str, Any]) -> None:
         ),
         ("Same next word", format.percent(look["agreement"]), "measured", "top-1 agreement"),
         (
-            "Questions right",
-            _change(dense.get("probe_accuracy"), look["probe_accuracy"]),
+            "Right next word",
+            f"{format.percent(look['dense_accuracy'])} → {format.percent(look['accuracy'])}",
             "measured",
-            "multiple choice",
+            "top-1 accuracy",
         ),
     ]
     for column, (label, value, source, note) in zip(st.columns(len(cells)), cells, strict=True):
@@ -120,8 +120,8 @@ def _show(model: queries.Info, look: dict[str, Any]) -> None:
         st.markdown(f"**{format.plain(look['answer']['prompt'])}**")
         st.html(token_html.answer(look["answer"], "Pruned"))
     st.caption(
-        f"What stays was fitted to {look['fitting_tokens']:,} tokens. Measured under Prune it is fitted to "
-        "more, and as a rule a little better."
+        f"To be quick it was fitted to {look['fitting_tokens']:,} tokens and measured on {look['tokens']:,}, "
+        "without questions. Measured under Prune it is fitted to more, and as a rule better."
     )
     with page_frame.action_row():
         if st.button("Take this plan to Prune", icon=":material/tune:", key="first_take"):
@@ -130,9 +130,3 @@ def _show(model: queries.Info, look: dict[str, Any]) -> None:
         if st.button("Write it to disk", icon=":material/save:", key="first_write"):
             session.set_settings(look["settings"])
             page_frame.go("export")
-
-
-def _change(before: float | None, after: float) -> str:
-    return (
-        f"{format.percent(before)} → {format.percent(after)}" if before is not None else format.percent(after)
-    )

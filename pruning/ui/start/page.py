@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import streamlit as st
 
 from pruning.jobs import runner
 from pruning.model_files.checkpoint import demo_folder
 from pruning.model_files.preview import DEMO_FETCH
-from pruning.ui.data import queries, requests, session
+from pruning.ui.data import background, queries, requests, session
 from pruning.ui.shared import jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.frame import preload
@@ -108,13 +105,17 @@ def _offer(work: list[Job]) -> None:
     st.subheader("Try it on the demo model", anchor=False)
     if queries.done_with_defaults("demo")["map"]:
         st.write("SmolLM2, a small chat model with 135 million parameters. Its map is ready.")
-        st.button(
-            "Open the demo's map",
-            type="secondary" if queries.info() else "primary",
-            icon=":material/grid_on:",
-            key="demo_open",
-            on_click=_open,
-        )
+        offered = queries.info() is None and queries.demo_map_has_units()
+        with page_frame.action_row():
+            if offered:
+                first_look.of_demo()
+            st.button(
+                "Open the demo's map",
+                type="secondary" if offered or queries.info() else "primary",
+                icon=":material/grid_on:",
+                key="demo_open",
+                on_click=_open,
+            )
         return
     fetched = "" if demo_folder().is_dir() else f" {DEMO_FETCH}"
     st.write(
@@ -135,20 +136,13 @@ def _offer(work: list[Job]) -> None:
 
 
 def _open() -> None:
-    session.choose_model(**_demo_choice())
+    session.choose_demo()
     page_frame.go_next("sensitivity")
-
-
-def _demo_choice() -> dict[str, Any]:
-    """What the demo's map is about: the defaults, whatever the session had chosen before."""
-    default = replace(session.Choice(), model="demo")
-    names = ("model", "dtype", "trust_remote_code", "allow_pickle", "data", "criterion")
-    return {name: getattr(default, name) for name in names}
 
 
 def _start() -> None:
     """Queue what is missing of the chain, in order."""
-    session.choose_model(**_demo_choice())
+    session.choose_demo()
     done = queries.done_with_defaults("demo")
     missing = [task for task in CHAIN if not done[task]]
     arguments = {
@@ -156,6 +150,7 @@ def _start() -> None:
         "map": {"criterion": "fisher", "data": "demo"},
         "baseline": {"data": "demo"},
     }
+    background.after_loading()
     st.session_state["demo_chain"] = [
         requests.submit(requests.request(task, **arguments[task])) for task in missing
     ]

@@ -191,5 +191,6 @@ FIGURES: Mapping[str, Callable[[Value], str]] = {
     "latency": _latency,
     "baseline": _baseline,
     "export": _export,
+    "first_look": _measure,
     "job": _failed,
 }

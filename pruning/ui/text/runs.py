@@ -28,6 +28,7 @@ KIND = {
     "latency": "Times",
     "baseline": "Baseline",
     "export": "Export",
+    "first_look": "First look",
     "job": "Failed or cancelled",
 }
 ICON = {
@@ -46,6 +47,7 @@ ICON = {
     "latency": "timer",
     "baseline": "speed",
     "export": "save",
+    "first_look": "visibility",
     "job": "error",
 }
 # Kinds that no criterion made; and those that are about no text.

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pruning.workspace.result_types.results import Answer, MeasureResult
+from pruning.workspace.result_types.results import Answer, TextResult
 
 
-class FirstLookResult(MeasureResult):
-    """A measurement on little text, with one answer of each model."""
+class FirstLookResult(TextResult):
+    """What a plan fitted to little text costs, with one answer of each model."""
 
     smaller: Annotated[float, "by which share the file was to be smaller"]
     dense_bytes: Annotated[int, "bytes of the unpruned model's file"]

@@ -130,8 +130,8 @@ class SweepResult(TypedDict):
     out: Annotated[str | None, "the file that was written, or null"]
 
 
-class MeasureResult(MaskOptionValues):
-    """What a recipe costs, measured."""
+class TextResult(MaskOptionValues):
+    """What a plan costs on the evaluation text, measured."""
 
     kl: Kl
     perplexity: Perplexity
@@ -143,15 +143,20 @@ class MeasureResult(MaskOptionValues):
     bytes: CompactBytes
     file_bytes: FileBytes
     sparsity: Sparsity
-    probe_accuracy: ProbeAccuracy
-    probes: Probes
-    behaviour: NotRequired[Annotated[Behaviour, "its answers beside the dense model's"]]
     settings: Settings
     criterion: Criterion
     data_fingerprint: DataFingerprint
     not_smaller: NotRequired[
         Annotated[str | None, "of whole units: why no smaller model can be written, or null"]
     ]
+
+
+class MeasureResult(TextResult):
+    """What a recipe costs, measured."""
+
+    probe_accuracy: ProbeAccuracy
+    probes: Probes
+    behaviour: NotRequired[Annotated[Behaviour, "its answers beside the dense model's"]]
     recovery: NotRequired[Recovery]
     best_step: NotRequired[Annotated[int | None, "the step of training whose weights were measured"]]
 

@@ -7,9 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from pruning.benchmarks.synthetic import put_latency
 from pruning.jobs import runner
-from pruning.ui.data.requests import BACKGROUND
 from pruning.workspace.runs import runs
-from pruning.workspace.store import Store
+from pruning.workspace.store import BACKGROUND, Store
 from tests.support import synthetic
 from tests.support.tiny import tiny_folder
 from tests.ui.conftest import Open

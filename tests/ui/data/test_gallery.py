@@ -6,7 +6,7 @@ import pytest
 
 from pruning.planning.cost.latency_table import MODES
 from pruning.planning.recipe.guide_claims import TECHNIQUES, verdict
-from pruning.ui.data import gallery, queries, recoveries
+from pruning.ui.data import gallery, recoveries
 from pruning.ui.data import results as method_results
 from pruning.ui.impact import chart as impact_chart
 from pruning.ui.methods import chart as method_chart
@@ -28,25 +28,16 @@ def elsewhere(store: Store) -> Store:
     return store
 
 
-def info(fingerprint: str) -> queries.Info:
-    return queries.Info({"fingerprint": fingerprint, "groups": [], "layers": 30}, {}, {})
-
-
 def test_it_says_in_a_sentence_whose_figures_they_are() -> None:
     made = stored.read()["made"]
     said = gallery.where()
-    assert said == f"measured elsewhere: {made['day']}, commit {made['commit']}, {made['machine']}"
+    assert said == f"{made['day']}, commit {made['commit']}, {made['machine']}"
 
 
 def test_a_version_is_named_where_there_was_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     value: Any = {**stored.read(), "made": {"day": "2026-11-30", "commit": "version 1.0", "machine": "a CPU"}}
     monkeypatch.setattr(gallery, "_gallery", lambda: value)
-    assert gallery.where() == "measured elsewhere: 2026-11-30, version 1.0, a CPU"
-
-
-def test_it_knows_whether_it_is_of_the_model_that_is_open() -> None:
-    assert gallery.about(info(stored.read()["model"]["computed"]))
-    assert not gallery.about(info(synthetic.FINGERPRINT))
+    assert gallery.where() == "2026-11-30, version 1.0, a CPU"
 
 
 def test_the_table_beside_the_guide_is_drawn() -> None:
@@ -102,7 +93,6 @@ def test_times_are_drawn_as_ones_own() -> None:
     for mode in MODES:
         assert speed_charts.speedups(timings.table, mode).data
     assert len(speed_words.sparse_table(timings.sparse))
-    assert gallery.dense()["perplexity"] > 1
 
 
 def test_ones_own_results_are_not_mixed_with_it(elsewhere: Store) -> None:

@@ -20,6 +20,7 @@ from pruning.workspace.run_rows import NO_RUNS, RESULTS, TOGETHER
 from pruning.workspace.runs import Run
 from pruning.workspace.store import Store
 from tests.support import synthetic
+from tests.support.first_looks import put_look
 from tests.support.impact_rows import put_impact, put_refused
 from tests.support.latency_rows import put_latency
 from tests.ui.conftest import Open, go, text_of
@@ -130,6 +131,7 @@ CASES = {
         "export",
         ("5.00 kB on disk · Model folder", "MLP down 30 %"),
     ),
+    "first_look": Case(put_look, "start", ("perplexity 61.0", "KL 0.4", "same next word 62 %")),
     "job": Case(put_failed, "sensitivity", ("The disk is full.",)),
 }
 

@@ -20,5 +20,5 @@ def card(title: str, draw: Callable[[], None]) -> None:
     with st.container(border=True, key="elsewhere"), page_frame.user_errors():
         where = gallery.where()
         st.markdown(f"**{title}** {BADGE}")
-        st.caption(f"Of the demo model, {where}. Your own results take its place.")
+        st.caption(f"Of the demo model: {where}. Your own take their place.")
         draw()
