@@ -179,7 +179,9 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
 @prints(ForecastBench)
 @bench.command("forecast")
 @click.argument("model", default="demo")
-@click.option("--mixed", is_flag=True, help="Recipes that prune units and weights together, in place of the others.")
+@click.option(
+    "--mixed", is_flag=True, help="Recipes that prune units and weights together, in place of the others."
+)
 @data_option
 @model_options
 @markdown_option

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pruning.ui.data import received
 from pruning.ui.model import text_preview
 from pruning.workspace import results
 from pruning.workspace.store import Store
@@ -80,3 +81,31 @@ def test_what_was_pruned_before_is_said_and_nothing_of_a_dense_model(store: Stor
     (info,) = open_page("model", model="demo").info
     assert "It has been pruned before" in info.value
     assert "50 % of the weights in up are zero" in info.value
+
+
+def test_dropped_files_become_the_text_and_stay_in_the_workspace(
+    store: Store, asked: list[dict], open_page: Open
+) -> None:
+    synthetic.put_model(store)
+    app = open_page("model", model="demo")
+    files = [("../my chat,1.jsonl", b'{"text": "a"}\n', ""), ("wiki.txt", b"words", "")]
+    app.file_uploader(key=text_preview.FILES).set_value(files).run()
+    assert not app.exception
+    (request,) = [one for one in asked if one["task"] == "text"]
+    paths = [Path(part) for part in request["arguments"]["data"].split(",")]
+    assert [path.name for path in paths] == ["my_chat_1.jsonl", "wiki.txt"]
+    assert [path.read_bytes() for path in paths] == [b'{"text": "a"}\n', b"words"]
+    assert all(path.is_relative_to(store.root / received.FOLDER) for path in paths)
+    assert app.query_params["data"] == request["arguments"]["data"]
+    next(one for one in app.button if one.label == "Back to the demo's text").click().run()
+    assert "data" not in app.query_params
+
+
+def test_a_received_file_never_takes_anothers_place(store: Store) -> None:
+    first, second = received.keep("a.txt", b"one"), received.keep("a.txt", b"two")
+    assert (first.read_bytes(), second.read_bytes()) == (b"one", b"two")
+    assert received.keep("a.txt", b"one") == first
+    names = ["..", "CON", "/etc/passwd", "x" * 300 + ".txt", "…"]
+    kept = [received.keep(name, name.encode()) for name in names]
+    assert all(path.is_relative_to(store.root) for path in kept)
+    assert [path.name for path in kept[2:]] == ["etc_passwd", "x" * 56 + ".txt", "file"]

@@ -44,9 +44,14 @@ def read_plan(source: str, modules: Sequence[Module]) -> Imported:
         return read_mergekit(value, source, layers)
     if is_list(value):
         return read_list(value, source, layers)
-    if isinstance(value, dict) and {"version", "model", "sparsity"} <= set(value):
+    if is_recipe(value):
         raise PruningError(f"{source} is a recipe of Prunescope already. Use it as it is.")
     raise PruningError(f"{source} is nothing that can be imported. Give {KNOWN}.")
+
+
+def is_recipe(value: Any) -> bool:
+    """Whether what a file says is a recipe of Prunescope."""
+    return isinstance(value, dict) and {"version", "model", "sparsity"} <= set(value)
 
 
 def _text(path: Path, source: str) -> str:

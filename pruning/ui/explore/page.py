@@ -16,7 +16,7 @@ from pruning.planning.forecast.capability_accuracy import AccuracyCurve
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.ui.data import costs, queries, requests, session
-from pruning.ui.explore import calibration, capabilities, improve, presets
+from pruning.ui.explore import calibration, capabilities, improve, presets, recipe_file
 from pruning.ui.explore.mixer import component
 from pruning.ui.explore.mixer.payload import Marks, table_data
 from pruning.ui.shared import jobs, missing_map
@@ -39,8 +39,11 @@ def view() -> None:
     """The desk of the session's model, on the map of its criterion or, until there is one, of another."""
     model = queries.info()
     smap = queries.mixed_map(model) if model else None
-    busy = jobs.panel((*calibration.TASKS, "map", "latency"), calibration.newly(model, smap))
+    tasks = (*calibration.TASKS, "map", "latency", recipe_file.TASK)
+    busy = jobs.panel(tasks, calibration.newly(model, smap))
     model = page_frame.require_model()
+    with page_frame.user_errors():
+        recipe_file.take_imported()
     # A new criterion empties nothing: until its map is there, that of another stays in view.
     shown = smap or (queries.other_map(model) if model else None)
     if model and missing_map.require_map(shown, "The forecasts on this page come from", busy):
@@ -87,7 +90,10 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
                     calibration.meter(forecaster, current)
         with right:
             pin_button(current)
-            presets.popover(model, smap, current.plan)
+            with st.container(horizontal=True):
+                presets.popover(model, smap, current.plan)
+                recipe_file.popover()
+            recipe_file.section(model, busy)
             if not other:
                 improve.section(model, forecaster, current)
             _plan_text(model, smap, current.text)

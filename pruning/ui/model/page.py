@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
 from pruning.ui.data import background, queries, requests, session
-from pruning.ui.model import text_preview
+from pruning.ui.model import difference, text_preview
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -26,12 +26,13 @@ DEVICES = {"auto": "Best available", "cpu": "CPU", "cuda": "CUDA GPU", "mps": "A
 def view() -> None:
     """Choosing and loading, the baseline, the text, and what the model is made of."""
     model = queries.info()
-    busy = jobs.panel(("inspect", "text", "baseline", "latency"))
+    busy = jobs.panel(("inspect", "text", "baseline", "latency", difference.TASK))
     chooser(model, busy)
     if model:
         baseline(model, busy)
         text_preview.text(model, busy)
         made_of(model)
+        difference.section(busy)
 
 
 def chooser(model: queries.Info | None, busy: bool) -> None:

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pruning.data_files.account import left_out
-from pruning.ui.data import queries, requests, session
+from pruning.data_files.source import DEMO, PACKED, ROWS, RUNNING
+from pruning.ui.data import queries, received, requests, session
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format
 from pruning.wording import counted
+
+FILES = "text_files"
 
 
 def text(model: queries.Info, busy: bool) -> None:
@@ -33,6 +37,42 @@ def text(model: queries.Info, busy: bool) -> None:
             icon=":material/visibility:",
             disabled=busy,
         )
+        _own(data)
+
+
+def _own(data: str) -> None:
+    """Where one's own text is dropped, and the way back to the demo's."""
+    st.file_uploader(
+        "Use text of your own",
+        [*RUNNING, *ROWS, PACKED],
+        accept_multiple_files=True,
+        key=FILES,
+        on_change=_take_files,
+        help="Plain text, JSONL, JSON, CSV or parquet, packed with gzip or not; of several files all count "
+        "the same. They are kept in the workspace. What is larger is named by its path, under Choose another "
+        "model, Options.",
+    )
+    if data != DEMO:
+        st.button(
+            "Back to the demo's text",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=lambda: session.change(data=DEMO),
+        )
+
+
+def _take_files() -> None:
+    files: list[UploadedFile] = st.session_state[FILES]
+    if files:
+        page_frame.on_click(lambda: _use(files))
+
+
+def _use(files: list[UploadedFile]) -> None:
+    """Make the dropped files the session's text, and have it looked at."""
+    paths = dict.fromkeys(str(received.keep(file.name, file.getvalue())) for file in files)
+    data = ",".join(paths)
+    session.change(data=data)
+    requests.submit(requests.request("text", data=data))
 
 
 def _short(data: str) -> str:
