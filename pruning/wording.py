@@ -51,6 +51,12 @@ def percent(value: float, digits: int = 0) -> str:
     return f"{fixed(value * 100, digits)} %"
 
 
+def less(after: float, before: float) -> str:
+    """By what share one size is smaller than another: "25 %"."""
+    share = 1 - after / before
+    return "under 1 %" if 0 < share < 0.005 else percent(share)
+
+
 def large(value: float) -> str:
     """A number from a million on, in words as far as they are common: 1,234,000 → "1.2 million"."""
     for limit, unit in ((1e9, "billion"), (1e6, "million")):

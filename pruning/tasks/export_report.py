@@ -19,6 +19,7 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.planning.report import page
 from pruning.planning.report.content import Report
+from pruning.planning.report.words import Speed
 from pruning.tasks.context.session import Session
 from pruning.tasks.generate import generate
 from pruning.tasks.measure import figures_of
@@ -77,8 +78,8 @@ def _forecast(session: Session, spec: PruningSpec) -> Forecast | None:
     return None
 
 
-def _speedup(session: Session, spec: PruningSpec) -> tuple[dict[str, float], bool] | None:
-    """By mode how many times as fast, and whether it was timed here; None where the parts are not known."""
+def _speedup(session: Session, spec: PruningSpec) -> Speed | None:
+    """How many times as fast; None where the parts are not known."""
     loaded = session.loaded
     facts = results.inspected(session.store, loaded.reference, loaded.dtype)
     if facts is None:
@@ -87,7 +88,8 @@ def _speedup(session: Session, spec: PruningSpec) -> tuple[dict[str, float], boo
     table = LatencyTable.from_dict(times) if times else None
     with suppress(PruningError):
         cost = plan_cost(parts_of(facts), session.plan(spec.settings), table, round_to=spec.options.round_to)
-        return {"prefill": cost.prefill_speedup, "decode": cost.decode_speedup}, cost.timed
+        band = table.band("decode") if table and cost.timed else 0.0
+        return Speed(cost.decode_speedup, cost.prefill_speedup, cost.timed, band)
     return None
 
 

@@ -132,6 +132,10 @@ def test_shown_alone_the_presentation_fills_the_window(page: Page, dashboard: Se
     expect(page.get_by_role("link", name="Prune", exact=True)).to_be_hidden()
     expect(page.get_by_role("heading", level=1)).to_have_text("A pruned demo model")
     expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    settle(page)
+    sure = page.locator(".present section", has_text="How sure we are").bounding_box()
+    assert sure is not None
+    assert sure["y"] + sure["height"] <= 720, "all that matters stands on one screen"
     page.reload()
     settle(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("A pruned demo model")

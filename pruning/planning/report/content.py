@@ -6,19 +6,24 @@ from typing import Any
 
 from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.planning.forecast.predict import Forecast
-from pruning.planning.forecast.verdict import BROKEN, NOTICEABLE, SAFE, measured_verdict
+from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.report.charts import Band
-from pruning.planning.report.presentation import Figure, Judged
-from pruning.wording import counted, kl, percent, perplexity, size
-
-SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
-SAYS = {
-    SAFE: "Its answers read like those of the model before.",
-    NOTICEABLE: "Its answers are noticeably worse than before.",
-    BROKEN: "Its answers are broken: some run in circles or make no sense.",
-}
+from pruning.planning.report.screen import Screen
+from pruning.planning.report.sums import Assumptions, cheaper
+from pruning.planning.report.words import (
+    Speed,
+    done,
+    faster,
+    judged,
+    questions,
+    questions_before,
+    same_word,
+    smaller,
+    spoken,
+)
+from pruning.wording import kl, percent, perplexity, size
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Report:
     forecast
         What the map forecasts of the plan without training; None without a map.
     speedup
-        Times as fast as the unpruned model by mode, with whether it was timed here; None where unknown.
+        Times as fast as the unpruned model; None where unknown.
     answers
         Rows of the task `generate`.
     """
@@ -50,7 +55,7 @@ class Report:
     pruned: Mapping[str, Any]
     recovered: Mapping[str, Any] | None = None
     forecast: Forecast | None = None
-    speedup: tuple[Mapping[str, float], bool] | None = None
+    speedup: Speed | None = None
     answers: Sequence[Mapping[str, Any]] = ()
 
     @property
@@ -64,44 +69,27 @@ class Report:
         return self.recipe.name or f"{self.recipe.model.reference}, pruned"
 
 
-def headline(report: Report) -> tuple[Figure, Figure, Figure]:
-    """Size, speed and likeness for everybody."""
-    figures, after = report.final, file_bytes(report.final)
-    if after < report.dense_bytes:
-        smaller = Figure(
-            percent(1 - after / report.dense_bytes),
-            f"smaller: {size(after)} instead of {size(report.dense_bytes)}",
-            "measured",
-            "Counted in the pruned model.",
-        )
-    else:
-        packed = compact_bytes(figures)
-        says = f"as before; {size(packed)} as a compact file" if packed else "as before"
-        smaller = Figure(size(after), says, "measured", "Counted: zeros take as much room as other numbers.")
-    same = Figure(
-        f"{round(100 * figures['agreement'])} in 100",
-        "times it gives the same next word as before",
-        "measured",
-        f"Tried on real text at {counted(figures['tokens'], 'place')}.",
-    )
-    return smaller, _speed(report, after < report.dense_bytes), same
-
-
-def _speed(report: Report, cut: bool) -> Figure:
-    if not cut or report.speedup is None:
-        why = "Zeros save no time: today's programs take as long over a zero as over any other number."
-        return Figure("1.0×", "as fast as before", "forecast", why)
-    speed, timed = report.speedup
-    basis = "From times measured on this machine." if timed else "An estimate from bytes and operations."
-    return Figure(f"{speed['decode']:.2f}×", "as fast as before when it writes", "forecast", basis)
-
-
-def judged(report: Report) -> Judged:
-    """How its answers are, in a sentence."""
-    verdict = measured_verdict(report.final)
-    reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
-    return Judged(
-        SIGN[verdict.worst], SAYS[verdict.worst], f"{reasons[:1].upper()}{reasons[1:]}.", "measured"
+def screen(report: Report) -> Screen:
+    """What stands on the first screen, for everybody: of the weights after training, where there was any."""
+    figures, before = report.final, float(report.dense_bytes)
+    after, packed = float(file_bytes(figures)), compact_bytes(figures)
+    cut = after < before
+    money = cheaper(before, after, Assumptions())
+    return Screen(
+        title=report.title,
+        done=done(report.recipe.model.reference, report.plan, figures["sparsity"], cut),
+        saves=(
+            smaller(before, after, float(packed or after), "measured"),
+            faster(report.speedup, cut),
+            *([money] if money else []),
+        ),
+        costs=(
+            judged(measured_verdict(figures)),
+            same_word(figures, None if report.recovered else report.forecast),
+            questions(figures.get("probe_accuracy"), questions_before(figures)),
+        ),
+        # Answers are of the weights without training.
+        spoken=None if report.recovered or not report.answers else spoken(report.answers[0]),
     )
 
 

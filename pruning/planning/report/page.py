@@ -4,10 +4,10 @@ from html import escape
 
 from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.planning.report.charts import band_chart, bar_chart, plan_chart
-from pruning.planning.report.content import Report, bands, figures_table, headline, judged
-from pruning.planning.report.presentation import STYLE, figure_card, judged_line, mark
+from pruning.planning.report.content import Report, bands, figures_table, screen
+from pruning.planning.report.screen import STYLE, first_screen, heading, mark
 from pruning.planning.report.shell import shell
-from pruning.wording import percent, size
+from pruning.wording import size
 
 FILE = "report.html"
 _STYLE = """<style>
@@ -24,21 +24,13 @@ _STYLE = """<style>
 
 def document(report: Report) -> str:
     """The whole file: one screen for everybody, then all figures."""
-    cards = "".join(map(figure_card, headline(report)))
-    share = percent(report.pruned["sparsity"])
     body = (
-        f'{STYLE}{_STYLE}<div class="present"><h1 class="title">{escape(report.title)}</h1>'
-        f"<p>Of the language model {escape(report.recipe.model.reference)}, the {share} of its inner numbers "
-        "that matter least were taken out or set to zero. Here is what that did.</p>"
-        f'<div class="three">{cards}</div>{judged_line(judged(report))}{_sizes(report)}'
-        f'<div class="engineer">{_figures(report)}{_plan(report)}{_answers(report)}{_repeat(report)}</div>'
-        "</div>"
+        f'{STYLE}{_STYLE}<div class="present">{first_screen(screen(report), rank=1)}<div class="below">'
+        f"{_sizes(report)}</div>"
+        f'<div class="engineer below">{_figures(report)}{_plan(report)}{_answers(report)}{_repeat(report)}'
+        "</div></div>"
     )
     return shell(report.title, body)
-
-
-def _heading(text: str) -> str:
-    return f'<h2 class="part">{escape(text)}</h2>'
 
 
 def _sizes(report: Report) -> str:
@@ -48,7 +40,8 @@ def _sizes(report: Report) -> str:
     if packed:
         sizes["compact file"] = packed
     longest = max(sizes.values())
-    return bar_chart({name: (value / longest, size(value)) for name, value in sizes.items()})
+    bars = {name: (value / longest, size(value)) for name, value in sizes.items()}
+    return heading("What it takes", 2) + bar_chart(bars)
 
 
 def _figures(report: Report) -> str:
@@ -58,14 +51,14 @@ def _figures(report: Report) -> str:
         for tag, row in [("th", head), *(("td", row) for row in rows)]
     )
     text = f"on the text {escape(report.recipe.data.name)}, {report.pruned['tokens']:,} tokens"
-    parts = [_heading("Figures"), f"<p>{mark('measured')} {text}.</p><table>{table}</table>"]
+    parts = [heading("Figures", 2), f"<p>{mark('measured')} {text}.</p><table>{table}</table>"]
     seen = bands(report)
     if seen:
         legend = (
             f"<p>{mark('forecast')} a ring with its band, which is meant to hold eight of ten measurements; "
             f"{mark('measured')} a diamond.</p>"
         )
-        parts += [_heading("Forecast and measured, without training"), legend, band_chart(seen)]
+        parts += [heading("Forecast and measured, without training", 2), legend, band_chart(seen)]
     else:
         parts.append("<p>There was no sensitivity map of this model and text, so nothing was forecast.</p>")
     return "".join(parts)
@@ -75,7 +68,7 @@ def _plan(report: Report) -> str:
     settings = ", ".join(report.recipe.settings()) or "nothing"
     how = f"Chosen by {report.recipe.criterion}, {report.recipe.structure}: {settings}."
     drawn = plan_chart(report.plan, report.layers)
-    return f"{_heading('What is pruned, layer by layer')}<p>{escape(how)}</p>{drawn}"
+    return f"{heading('What is pruned, layer by layer', 2)}<p>{escape(how)}</p>{drawn}"
 
 
 def _answers(report: Report) -> str:
@@ -86,7 +79,7 @@ def _answers(report: Report) -> str:
         f'<div class="two">{_said("dense", row["dense"])}{_said("pruned", row["pruned"])}</div>'
         for row in report.answers
     )
-    return f"{_heading('Answers, word by word the most likely, without training')}{rows}"
+    return f"{heading('Answers, word by word the most likely, without training', 2)}{rows}"
 
 
 def _said(who: str, words: str) -> str:
@@ -100,6 +93,6 @@ def _repeat(report: Report) -> str:
         steps.insert(0, f"prunescope recover {model} recipe.yaml --out recovered.yaml")
     commands = "\n".join(steps)
     return (
-        f"{_heading('How to repeat it')}<p>Save the recipe as recipe.yaml (it stands beside this file) "
+        f"{heading('How to repeat it', 2)}<p>Save the recipe as recipe.yaml (it stands beside this file) "
         f"and run:</p><pre>{escape(commands)}</pre><pre>{escape(recipe.dumps())}</pre>"
     )

@@ -11,49 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pruning.planning.report.screen import STYLE, Screen, first_screen, heading, mark
 from pruning.planning.report.shell import shell
+from pruning.planning.report.sums import Meaning
 from pruning.wording import counted, whole_percent
 
 KEPT, PRUNED = "#0072B2", 0.3
 CELL, HIGH, GAP = 12, 20, 3
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A big number: what it says, and how it is known ("measured" or "forecast") in plain words."""
-
-    value: str
-    says: str
-    source: str
-    basis: str
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How good its answers are: a sign and a sentence for everybody, the reasons, and how they are known."""
-
-    sign: str
-    says: str
-    reasons: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a figure comes to in money or devices, and the sum behind it in one line."""
-
-    result: str
-    sum: str
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """One question with the answer before and after. Up to `shared` characters the two are the same."""
-
-    prompt: str
-    before: str
-    after: str
-    shared: int
 
 
 @dataclass(frozen=True)
@@ -76,39 +40,18 @@ class Bar:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything the presentation says."""
+    """Everything the presentation says; `source` is how the sizes are known."""
 
-    title: str
-    model: str
-    figures: tuple[Figure, ...]
-    judged: Judged
+    screen: Screen
     bars: tuple[Bar, ...]
     source: str
     parts: tuple[Part, ...]
     meanings: tuple[Meaning, ...]
     assumptions: tuple[str, ...]
-    spoken: Spoken | None
     record: str
 
 
-STYLE = """<style>
-.present {max-width: 60rem; margin: 0 auto; line-height: 1.55; font-size: 1.05rem}
-.present h1, .present h2, .present h3 {line-height: 1.2; margin: 0; padding: 0}
-.present .title {font-size: 2.1rem; font-weight: 650; margin: 0.5rem 0 0.4rem}
-.present .part {font-size: 1.2rem; font-weight: 600; margin: 2.2rem 0 0.6rem}
-.present p {margin: 0 0 0.5rem; overflow-wrap: anywhere}
-.present .small {font-size: 0.9rem}
-.present .three {display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; margin-top: 1.4rem}
-.present .card {border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 10px; padding: 1rem 1.2rem}
-.present .value {font-size: 2.6rem; font-weight: 650; line-height: 1.15; margin: 0; white-space: nowrap}
-.present .says {font-size: 1.05rem; margin: 0 0 0.7rem}
-.present .mark {display: inline-block; font-size: 0.8rem; font-weight: 600; border-radius: 99px;
-  padding: 0 0.6em; border: 1px solid currentColor; margin-right: 0.3em}
-.present .judged {margin: 1rem 0 0}
-.present .two {display: grid; grid-template-columns: 1fr 1fr; gap: 1rem}
-.present .said {white-space: pre-wrap}
-.present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
-  text-underline-offset: 3px}
+_STYLE = """<style>
 .present .bar {display: grid; grid-template-columns: 8.5rem 1fr 11rem; gap: 0.8rem; align-items: center;
   margin-bottom: 0.5rem}
 .present img {display: block; width: 100%}
@@ -119,54 +62,22 @@ STYLE = """<style>
 .present ul {margin: 0.2rem 0 0.6rem; padding-left: 1.2rem}
 .present details {margin-top: 2rem; font-size: 0.9rem}
 .present summary {cursor: pointer}
-@media (max-width: 760px) {.present .three, .present .two {grid-template-columns: 1fr}
-  .present .bar {grid-template-columns: 4rem 1fr 6rem}}
-@media print {.present .card, .present section {break-inside: avoid}}
+@media (max-width: 760px) {.present .bar {grid-template-columns: 4rem 1fr 6rem}}
 </style>"""
 
 
 def document(facts: Facts) -> str:
     """The whole file to send."""
-    return shell(facts.title, body(facts, rank=1))
+    return shell(facts.screen.title, body(facts, rank=1))
 
 
 def body(facts: Facts, rank: int = 2) -> str:
     """The presentation; its title is a heading of `rank`, its parts are one below."""
-    figures = "".join(figure_card(figure) for figure in facts.figures)
     return (
-        f'{STYLE}<div class="present"><h{rank} class="title">{escape(facts.title)}</h{rank}>'
-        f"<p>A language model is a very long list of numbers. In {escape(facts.model)}, those that matter "
-        "least are set to zero. Here is what that does.</p>"
-        f'<div class="three">{figures}</div>{judged_line(facts.judged)}'
-        f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}{_spoken(facts.spoken, rank + 1)}"
-        f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div>"
+        f'{STYLE}{_STYLE}<div class="present">{first_screen(facts.screen, rank)}<div class="below">'
+        f"{_picture(facts, rank + 1)}{_meaning(facts, rank + 1)}"
+        f"<details><summary>For specialists</summary><p>{escape(facts.record)}</p></details></div></div>"
     )
-
-
-def mark(source: str) -> str:
-    """Told apart by word and sign, not by colour alone."""
-    return f'<span class="mark">{"●" if source == "measured" else "◌"} {escape(source)}</span>'
-
-
-def figure_card(figure: Figure) -> str:
-    """A big number in a card."""
-    return (
-        f'<div class="card"><p class="value">{escape(figure.value)}</p>'
-        f'<p class="says">{escape(figure.says)}</p>'
-        f'<p class="small">{mark(figure.source)} {escape(figure.basis)}</p></div>'
-    )
-
-
-def judged_line(judged: Judged) -> str:
-    """How good its answers are, in a line."""
-    return (
-        f'<p class="judged"><b>{judged.sign} {escape(judged.says)}</b><br>'
-        f'<span class="small">{mark(judged.source)} {escape(judged.reasons)}</span></p>'
-    )
-
-
-def _heading(text: str, rank: int) -> str:
-    return f'<h{rank} class="part">{escape(text)}</h{rank}>'
 
 
 # ---- the picture ------------------------------------------------------------------------------------
@@ -189,10 +100,10 @@ def _picture(facts: Facts, rank: int) -> str:
         for each in facts.bars
     )
     return (
-        f"<section>{_heading('What is removed', rank)}"
+        f"<section>{heading('What is removed', rank)}"
         f"{bars}"
         f'<p class="small">The model has {counted(layers, "layer")}, one after the other. Each column is a '
-        f"layer, each box a part of it. The faded share of a box is set to zero.</p>{drawn}"
+        f"layer, each box a part of it. The faded share of a box is cut out or set to zero.</p>{drawn}"
         '<div class="ends"><span>first layer</span><span>last layer</span></div></section>'
     )
 
@@ -206,7 +117,7 @@ def _alt(parts: Sequence[Part]) -> str:
     levels = [level for part in parts for level in part.levels]
     low, high = whole_percent(min(levels)), whole_percent(max(levels))
     share = f"{low} %" if low == high else f"{low} to {high} %"
-    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is set to zero."
+    return f"{counted(len(levels), 'box', 'boxes')}; in each, {share} is cut out or set to zero."
 
 
 def grid(parts: Sequence[Part]) -> str:
@@ -251,32 +162,7 @@ def _meaning(facts: Facts, rank: int) -> str:
     items = "".join(f"<li>{escape(text)}</li>" for text in facts.assumptions)
     assumed = f'Everything else is assumed:</p><ul class="small">{items}</ul>' if items else "</p>"
     return (
-        f'<section>{_heading("What that could mean", rank)}<div class="two">{cards}</div>'
+        f'<section>{heading("What that could mean", rank)}<div class="two">{cards}</div>'
         f'<p class="small" style="margin-top: 0.8rem">{mark(facts.source)} The size is {facts.source}. '
         f"{assumed}</section>"
     )
-
-
-def _spoken(spoken: Spoken | None, rank: int) -> str:
-    if spoken is None:
-        return ""
-    same = spoken.before == spoken.after
-    note = (
-        "Both answers are the same, word for word."
-        if same
-        else "Both answers are real. From where they part, they are underlined."
-    )
-    cards = "".join(
-        f'<div class="card"><p><b>{name}</b></p><p class="said">{_parted(text, spoken.shared)}</p></div>'
-        for name, text in (("Before", spoken.before), ("After", spoken.after))
-    )
-    return (
-        f"<section>{_heading('An answer, before and after', rank)}"
-        f'<p>Asked: “{escape(spoken.prompt)}”</p><div class="two">{cards}</div>'
-        f'<p class="small" style="margin-top: 0.8rem">{mark("measured")} {note}</p></section>'
-    )
-
-
-def _parted(text: str, shared: int) -> str:
-    rest = text[shared:]
-    return escape(text[:shared]) + (f"<mark>{escape(rest)}</mark>" if rest else "")

@@ -10,6 +10,7 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.files import parse_yaml
 from pruning.planning.imports.read import is_recipe
+from pruning.planning.recipe.plan import format_settings
 from pruning.planning.recipe.recipe import Recipe
 from pruning.ui.data import queries, received, requests, session
 from pruning.ui.shared import page as page_frame
@@ -114,7 +115,8 @@ def section(model: queries.Info, busy: bool) -> None:
                 key="recipe_close",
                 on_click=lambda: st.session_state.pop(NEWEST, None),
             )
-        st.markdown(method_words.method(recipe.criterion, recipe.settings(), options.changed()))
+        settings = format_settings(recipe.to_plan(model.groups), model.groups)
+        st.markdown(method_words.method(recipe.criterion, settings, options.changed()))
         for remark in (*found.notes, *_remarks(model, recipe)):
             st.caption(f":material/info: {format.plain(remark)}")
         if beyond:

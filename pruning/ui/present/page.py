@@ -9,11 +9,14 @@ from typing import Any
 
 import streamlit as st
 
+from pruning.errors import PruningError
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import Plan
 from pruning.planning.report import presentation as html
-from pruning.ui.data import queries, requests, session
-from pruning.ui.present.facts import Assumptions, Results, default_title, facts
+from pruning.planning.report.sums import Assumptions
+from pruning.planning.report.words import Speed
+from pruning.ui.data import costs, queries, requests, session
+from pruning.ui.present.facts import Results, default_title, facts
 from pruning.ui.shared import jobs, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.frame.header import ALONE, FULL, full_screen
@@ -113,7 +116,9 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
     measurements = queries.measurements(model, smap)
     current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
     answers = _answers(smap, plan, busy)
-    results = Results(current.forecast, current.measured, _chosen(answers))
+    dense = queries.baseline(model) or {}
+    answer, right = _chosen(answers), dense.get("probe_accuracy")
+    results = Results(current.forecast, current.measured, answer, _speed(model, plan), right)
     content = facts(session.current().model, smap, plan, results, chosen)
     if full:
         st.html(BARE)
@@ -140,7 +145,7 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         st.download_button(
             "Download as one file",
             html.document(content),
-            f"{_file_name(content.title)}.html",
+            f"{_file_name(content.screen.title)}.html",
             "text/html",
             icon=":material/download:",
             on_click="ignore",
@@ -153,6 +158,18 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
         st.html(html.body(content))
     after_recovery(smap, plan)
     _controls(current, chosen, answers, busy)
+
+
+def _speed(model: queries.Info, plan: Plan) -> Speed | None:
+    """How fast the plan is, for what the session's times are of; None for a model without counted parts."""
+    try:
+        known = costs.cost_model(model)
+        cost = known.of(plan)
+    except PruningError:
+        return None
+    timed = known.latency is not None and cost.timed
+    band = known.latency.band("decode") if known.latency is not None and timed else 0.0
+    return Speed(cost.decode_speedup, cost.prefill_speedup, timed, band)
 
 
 def _file_name(title: str) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.ui.text import format
+from pruning.wording import less
+
+__all__ = ["COMPACT", "FORM", "beside", "exported", "less", "written"]
 
 COMPACT = "as a compact file"
 # The forms of an export, as `--to` has them.
@@ -27,12 +30,6 @@ def beside(compact: int | None, ordinary: int) -> str:
     if compact is None or compact >= ordinary:
         return ""
     return f"{COMPACT} {format.size(compact)}, {less(compact, ordinary)} less"
-
-
-def less(after: float, before: float) -> str:
-    """By what share one size is smaller than another: "25 %"."""
-    share = 1 - after / before
-    return "under 1 %" if 0 < share < 0.005 else format.percent(share)
 
 
 def written(figures: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ from pruning.benchmarks.synthetic import sensitivity_map, with_units
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import parse_settings
 from pruning.planning.recipe.recipe import Recipe
-from pruning.planning.report.content import Report, figures_table, headline
+from pruning.planning.report.content import Report, figures_table, screen
 from pruning.planning.report.page import document
+from pruning.planning.report.words import Speed
 from pruning.tasks.export_report import links
 
 RECIPE = Recipe.from_dict(
@@ -40,7 +41,17 @@ def report(**changed: Any) -> Report:
     smap = with_units(sensitivity_map())
     plan = parse_settings(["up=0.5"], smap.groups)
     seen = Forecaster.prior(smap).forecast(plan)
-    answers = [{"prompt": "Why?", "dense": "Because <b>.", "pruned": "Be be be"}]
+    answers = [
+        {
+            "prompt": "Why?",
+            "dense": "Because <b>.",
+            "pruned": "Be be be",
+            "dense_tokens": ["Because", " <b>", "."],
+            "first_difference": 0,
+            "dense_ended": True,
+            "pruned_ended": False,
+        }
+    ]
     whole = Report(RECIPE, plan, 30, 538_000_000, PRUNED, forecast=seen, answers=answers)
     return replace(whole, **changed)
 
@@ -71,10 +82,19 @@ def test_dense_pruned_and_recovered_stand_side_by_side() -> None:
 
 
 def test_zeros_are_no_speed_and_cut_units_are() -> None:
-    size, speed, same = headline(report())
-    assert (size.value, speed.value, same.value) == ("538 MB", "1.0×", "71 in 100")
+    shown = screen(report())
+    size, speed, money = shown.saves
+    assert (size.value, speed.value, money.value) == ("538 MB", "1.0×", "0.00 €")
     assert "as a compact file" in size.says
     cut = {**PRUNED, "structure": "neurons", "not_smaller": None, "bytes": 400_000_000}
-    size, speed, _ = headline(report(pruned=cut, speedup=({"prefill": 1.3, "decode": 1.25}, False)))
-    assert (size.value, speed.value) == ("26 %", "1.25×")
-    assert "estimate" in speed.basis
+    size, speed, money = screen(report(pruned=cut, speedup=Speed(1.25, 1.3, timed=False))).saves
+    assert (size.value, speed.value, speed.source, money.value) == ("26 %", "1.25×", "estimate", "6.90 €")
+
+
+def test_costs_are_of_the_weights_that_one_would_use() -> None:
+    judged, same, right = screen(report()).costs
+    assert (same.value, right.value) == ("71 in 100", "55 in 100")
+    assert judged.value == "✕ broken"
+    trained = screen(report(recovered={**PRUNED, "agreement": 0.9, "probe_accuracy": 0.6}))
+    assert [figure.value for figure in trained.costs[1:]] == ["90 in 100", "60 in 100"]
+    assert trained.spoken is None, "answers were given without training"

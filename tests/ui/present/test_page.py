@@ -11,10 +11,13 @@ import pytest
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.plan import Plan, parse_settings
 from pruning.planning.report import presentation as present_page
+from pruning.planning.report import words
 from pruning.planning.report.shell import POLICY
+from pruning.planning.report.sums import Assumptions
+from pruning.planning.report.words import Speed
 from pruning.ui.present import facts as present_facts
 from pruning.ui.present import page as present_view
-from pruning.ui.present.facts import Assumptions, Results
+from pruning.ui.present.facts import Results
 from pruning.ui.text import format
 from pruning.workspace.store import Store
 from tests.support import synthetic
@@ -34,7 +37,8 @@ def shown(app) -> str:
 def made(truth: dict | None = None, supposed: Assumptions | None = None, **more) -> present_page.Facts:
     table = synthetic.sensitivity_map()
     plan: Plan = parse_settings(["gate=0.4", "up=0.5"], table.groups)
-    results = Results(Forecaster.prior(table).forecast(plan), truth, more.get("answer"))
+    speed, right = more.get("speed"), more.get("questions")
+    results = Results(Forecaster.prior(table).forecast(plan), truth, more.get("answer"), speed, right)
     return present_facts.facts(more.get("model", "demo"), table, plan, results, supposed or Assumptions())
 
 
@@ -79,21 +83,23 @@ def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, s
     saved = round(100 * (1 - figures["bytes"] / figures["file_bytes"]))
     assert f"{format.size(figures['bytes'])} as a compact file, {saved} % less" in page
     assert f"{round(100 * figures['agreement'])} in 100" in page
-    assert page.count("● measured") == 6
-    assert page.count("◌ forecast") == 2, "speed was not measured, nor were answers"
+    assert page.count("● measured") == 8, "what the mark means is said as well"
+    assert page.count("◌ forecast") == 3, "speed was not measured, nor were answers"
     synthetic.put_measure(
         store, synthetic.sensitivity_map(), ["gate=0.4", "up=0.5"], answers=synthetic.behaviour(repeating=6)
     )
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert "✕ Its answers are broken: some run in circles or make no sense." in page
-    assert "● measured 6 of 14 answers fall into repetition; 9 of 14 begin unlike" in " ".join(page.split())
+    words_only = " ".join(page.split())
+    assert "✕ broken Its answers are broken: some run in circles or make no sense." in words_only
+    assert "● measured 6 of 14 answers fall into repetition; 9 of 14 begin unlike" in words_only
 
 
 def test_an_unmeasured_plan_is_marked_as_forecast_with_its_range(open_page: Open, store: Store) -> None:
     synthetic.put_all(store)
     page = shown(open_page("present", model="demo", plan="down=0.3"))
     assert page.count("● measured") == 1, "the size before"
-    assert re.search(r"Between \d+ in 100 and \d+ in 100, eight times out of ten", page)
+    assert re.search(r"Between \d+ in 100 and \d+ in 100\.", page)
+    assert "the truth lies in the range given, eight times in ten" in page
 
 
 def test_assumptions_change_the_sums_stay_and_are_in_the_address(open_page: Open, store: Store) -> None:
@@ -221,7 +227,8 @@ def test_an_address_is_read_back() -> None:
 
 
 def test_measured_figures_win_and_are_told_as_such() -> None:
-    size, speed, same = made(TRUTH).figures
+    screen = made(TRUTH).screen
+    (size, speed, _), (_, same, _) = screen.saves, screen.costs
     assert (size.value, size.source) == ("538 MB", "measured")
     assert size.says == "for the model folder, as before; 377 MB as a compact file, 30 % less"
     assert (same.value, same.source) == ("93 in 100", "measured")
@@ -232,22 +239,53 @@ def test_measured_figures_win_and_are_told_as_such() -> None:
 def test_forecast_figures_carry_the_forecasts_range() -> None:
     table = synthetic.sensitivity_map()
     seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
-    size, _, same = made().figures
+    screen = made().screen
+    size, same = screen.saves[0], screen.costs[1]
     assert size.value == format.size(table.dense["bytes"])
     assert f"{format.percent(1 - seen.bytes / table.dense['bytes'])} less" in size.says
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
         assert f"{round(100 * bound)} in 100" in same.basis
-    assert {size.source, same.source} == {"forecast"}
+    assert (size.source, same.source) == ("exact", "forecast")
 
 
 def test_answers_are_judged_in_a_sentence() -> None:
     safe = synthetic.behaviour(repeating=0, early=2, questions_lost=1)
-    judged = made({**TRUTH, "behaviour": safe}).judged
-    assert (judged.sign, judged.source) == ("✓", "measured")
+    judged = made({**TRUTH, "behaviour": safe}).screen.costs[0]
+    assert (judged.value, judged.source) == ("✓ safe", "measured")
     assert judged.says == "Its answers read like those of the model before."
-    assert "KL" not in judged.reasons
-    assert made(TRUTH).judged.source == made().judged.source == "forecast", "its answers were not tried"
+    assert "KL" not in judged.basis
+    for facts in (made(TRUTH), made()):
+        assert facts.screen.costs[0].source == "forecast", "its answers were not tried"
+
+
+def test_questions_are_beside_those_of_before() -> None:
+    tried = {**TRUTH, "probe_accuracy": 0.52, "behaviour": synthetic.behaviour()}
+    right = made(tried, questions=0.9).screen.costs[2]
+    assert (right.value, right.says) == ("52 in 100", "questions answered right; before 73 in 100")
+    assert made({**TRUTH, "probe_accuracy": 0.52}, questions=0.6).screen.costs[2].says.endswith("60 in 100")
+    unknown = made(questions=0.6).screen.costs[2]
+    assert (unknown.value, unknown.source) == ("–", "not tried")
+    assert unknown.says.endswith("before 60 in 100")
+
+
+def test_what_is_cut_out_is_faster_and_zeros_are_not() -> None:
+    timed, guessed = Speed(1.25, 1.4, timed=True, band=0.03), Speed(1.2, 1.3, timed=False)
+    faster = made(CUT, speed=timed).screen.saves[1]
+    assert (faster.value, faster.source) == ("1.25×", "forecast")
+    assert "1.40× when it reads" in faster.says
+    assert "give or take 3 %" in faster.basis
+    assert made(CUT, speed=guessed).screen.saves[1].source == "estimate"
+    assert made(CUT).screen.saves[1].source == "not tried"
+    assert made(TRUTH, speed=timed).screen.saves[1].value == "1.0×"
+
+
+def test_what_was_done_is_said_as_it_was() -> None:
+    weights, units = {(0, "up"): 0.5}, {(0, "neurons"): 0.2}
+    assert "15 % that matter least were set to zero" in words.done("it", weights, 0.15, cut=False)
+    assert "were cut out." in words.done("it", units, 0.15, cut=True)
+    assert "were set to zero." in words.done("it", units, 0.15, cut=False)
+    assert "were cut out or set to zero." in words.done("it", weights | units, 0.15, cut=True)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +293,7 @@ def test_answers_are_judged_in_a_sentence() -> None:
     [(1.0, "100 in 100"), (0.9996, "over 99 in 100"), (0.934, "93 in 100"), (0.001, "under 1 in 100")],
 )
 def test_times_in_a_hundred(share: float, text: str) -> None:
-    assert made({**TRUTH, "agreement": share}).figures[2].value == text
+    assert made({**TRUTH, "agreement": share}).screen.costs[1].value == text
 
 
 def test_the_sums_add_up() -> None:
@@ -289,10 +327,8 @@ def test_zeros_save_no_memory_and_no_money() -> None:
 
 def test_what_is_cut_out_is_smaller_in_every_form() -> None:
     facts = made(CUT)
-    assert (facts.figures[0].value, facts.figures[0].says) == (
-        "30 %",
-        "smaller than before, on disk and in memory",
-    )
+    size = facts.screen.saves[0]
+    assert (size.value, size.says) == ("30 %", "smaller, on disk and in memory: 377 MB, was 538 MB")
     assert [each.label for each in facts.bars] == ["Before", "After"]
 
 
@@ -309,11 +345,11 @@ def test_every_assumption_that_is_used_is_listed() -> None:
 
 
 def test_answers_part_where_a_word_begins() -> None:
-    spoken = present_facts.spoken(ANSWER)
+    spoken = words.spoken(ANSWER)
     assert spoken.before[: spoken.shared] == "Air scatters"
     assert spoken.after == "Air scatters bluish light …", "an answer that was cut is shown as such"
     middle = {**ANSWER, "dense_tokens": ["Air", " scat", "ters"], "first_difference": 2}
-    assert present_facts.spoken(middle).shared == len("Air ")
+    assert words.spoken(middle).shared == len("Air ")
     same = {**ANSWER, "pruned": ANSWER["dense"], "pruned_ended": True, "first_difference": None}
     assert "the same, word for word" in present_page.body(made(answer=same))
     assert "<mark>" not in present_page.body(made(answer=same))
