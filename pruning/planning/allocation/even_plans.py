@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from pruning.errors import PruningError
-from pruning.planning.cost.parts import HEADS, KV_GROUPS, LAYERS, NEURONS, Parts
-from pruning.planning.cost.plan_cost import plan_cost
+from pruning.planning.cost.parts import HEADS, KV_GROUPS, LAYERS, NEURONS, Parts, without
 from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.recipe.mix import settable
 from pruning.planning.recipe.plan import Plan
@@ -23,10 +22,10 @@ def even_front(forecaster: Forecaster, parts: Parts) -> list[Plan]:
     tried = []
     for plan in _even_plans(forecaster, parts):
         try:
-            size = plan_cost(parts, plan).file_bytes
+            left = without(parts, plan)
         except PruningError:
             continue
-        tried.append((size, forecaster.forecast(plan).kl, plan))
+        tried.append((left.weight_bytes * left.parameters, forecaster.forecast(plan).kl, plan))
     front: list[Plan] = []
     least = float("inf")
     for _, kl, plan in sorted(tried, key=lambda one: one[:2]):

@@ -9,11 +9,14 @@ References
 A. M. Geoffrion, "Lagrangean relaxation for integer programming", Mathematical Programming Study 2 (1974).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from pruning.planning.bisection import bisection
-
 TIGHT = 1e-9
+# Of the search for one multiplier: the highest, how many lines it looks at, when two values are the same, and
+# how far above their crossing it ends.
+MOST_MULTIPLIER, MOST_LINES, EQUAL, HAIR = 1e9, 60, 1e-15, 1e-12
 NEWTON_STEPS = 12
 SMOOTHINGS = (0.3, 0.03, 0.003, 3e-4, 3e-5, 3e-6)
 
@@ -47,22 +50,60 @@ def best_multipliers(costs: np.ndarray, saved: np.ndarray, needed: np.ndarray) -
     return best
 
 
+def lowest_multiplier(
+    best: Callable[[float], tuple[float, float]], most: tuple[float, float], needed: float
+) -> float:
+    """The lowest multiplier at which what does best saves what is needed.
+
+    The bound is concave in the multiplier and made of straight lines, one for each (cost, saved). Where those
+    of the best that saves too little and of the best that saves enough cross, either nothing is better, and
+    that is it, or what is better there takes the place of one of them.
+
+    Parameters
+    ----------
+    best
+        (cost, saved) of what has the least cost - multiplier * saved; of equal ones the one that saves most.
+    most
+        The same of what saves most.
+    needed
+        What has to be saved.
+
+    Returns
+    -------
+    float
+        The multiplier, a hair above where both are equal; `MOST_MULTIPLIER` where not even `most` is enough.
+    """
+    low, high = best(0.0), most
+    if low[1] >= needed:
+        return 0.0
+    if high[1] < needed:
+        return MOST_MULTIPLIER
+    multiplier = 0.0
+    for _ in range(MOST_LINES):
+        multiplier = (high[0] - low[0]) / (high[1] - low[1])
+        found = best(multiplier)
+        line = low[0] - multiplier * low[1]
+        near = EQUAL * (abs(low[0]) + abs(multiplier * low[1]))
+        if found[0] - multiplier * found[1] >= line - near:
+            break
+        low, high = (low, found) if found[1] >= needed else (found, high)
+    return multiplier * (1 + HAIR)
+
+
 def _one_multiplier(costs: np.ndarray, saved: np.ndarray, needed: float) -> float:
     """The lowest multiplier at which what each group does best by itself meets one budget."""
-    rows = np.arange(len(costs))
 
-    def enough(multiplier: float) -> bool:
+    def best(multiplier: float) -> tuple[float, float]:
         # Of equal ones the one that saves most: at the right multiplier it is the step that tips the balance.
         worth = costs - multiplier * saved
-        near = worth <= worth.min(axis=1, keepdims=True) + 1e-13
-        return float(np.where(near, saved, -np.inf)[rows].max(axis=1).sum()) >= needed - TIGHT
+        least = worth.min(axis=1, keepdims=True)
+        most = float(np.where(worth <= least + 1e-13, saved, -np.inf).max(axis=1).sum())
+        return float(least.sum()) + multiplier * most, most
 
-    if enough(0.0):
-        return 0.0
-    low, high = 0.0, 1.0
-    while not enough(high) and high < 1e9:
-        low, high = high, high * 4
-    return bisection(enough, low, high)[1]
+    possible = np.where(np.isfinite(costs), saved, -np.inf)
+    most = possible.max(axis=1, keepdims=True)
+    dearest = np.where(possible >= most, costs, np.inf).min(axis=1)
+    return lowest_multiplier(best, (float(dearest.sum()), float(most.sum())), needed - TIGHT)
 
 
 def _smoothed_multipliers(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pruning.planning.cost.parts import Parts, without
 from pruning.planning.cost.storage import bitmask_bytes, csr_bytes, dense_bytes
 from pruning.planning.recipe.plan import Plan
@@ -37,20 +39,25 @@ def sizes(parts: Parts, plan: Plan, round_to: int | None = None) -> list[Size]:
     group whose sparse form would be larger is stored densely, and embeddings, head, norms and biases are
     always.
     """
-    left = without(parts, plan, round_to)
+    return sizes_left(without(parts, plan, round_to), plan)
+
+
+def sizes_left(left: Parts, plan: Plan) -> list[Size]:
+    """The same of what stays once units are cut out (see `pruning.planning.cost.parts.without`)."""
     wide, narrow = left.weight_bytes, 1
-    kept = {g: rows * columns * (1 - plan.get(g, 0.0)) for g, (rows, columns) in left.shapes.items()}
-    counts = {g: rows * columns for g, (rows, columns) in left.shapes.items()}
-    scales = wide * sum(rows for rows, _ in left.shapes.values())
+    rows, columns = np.array(list(left.shapes.values()), dtype=float).reshape(-1, 2).T
+    counts = rows * columns
+    kept = counts * (1 - np.array([plan.get(group, 0.0) for group in left.shapes]))
+    scales = wide * rows.sum()
     forms = {
-        "ordinary": sum(dense_bytes(count, wide) for count in counts.values()),
-        "bitmask": sum(bitmask_bytes(count, kept[g], wide) for g, count in counts.items()),
-        "csr": sum(csr_bytes(shape, kept[g], wide) for g, shape in left.shapes.items()),
-        "int8": scales + sum(dense_bytes(count, narrow) for count in counts.values()),
-        "int8 bitmask": scales + sum(bitmask_bytes(count, kept[g], narrow) for g, count in counts.items()),
+        "ordinary": dense_bytes(counts, wide).sum(),
+        "bitmask": bitmask_bytes(counts, kept, wide).sum(),
+        "csr": csr_bytes((rows, columns), kept, wide).sum(),
+        "int8": scales + dense_bytes(counts, narrow).sum(),
+        "int8 bitmask": scales + bitmask_bytes(counts, kept, narrow).sum(),
     }
     stay = [wide * count for count in (left.embedding, left.own_head, left.rest)]
-    return [Size(form, round(groups), *stay) for form, groups in forms.items()]
+    return [Size(form, round(float(groups)), *stay) for form, groups in forms.items()]
 
 
 def smallest(sizes: Sequence[Size]) -> Size:

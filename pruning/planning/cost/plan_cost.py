@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pruning.planning.cost.latency_table import MODES, LatencyTable, speedup
-from pruning.planning.cost.model_size import running_bytes, sizes
+from pruning.planning.cost.model_size import running_bytes, sizes_left
 from pruning.planning.cost.parts import Parts, without
 from pruning.planning.cost.roofline import estimated_speedup
 from pruning.planning.recipe.mix import in_whole_units
@@ -67,7 +67,7 @@ def plan_cost(
     """
     whole = in_whole_units(plan, parts.units, round_to)
     left = without(parts, whole)
-    forms = {size.form: size.total for size in sizes(parts, whole)}
+    forms = {size.form: size.total for size in sizes_left(left, whole)}
     timed = latency is not None and latency.covers(whole)
     if latency is not None and timed:
         speed = {mode: speedup(latency, whole, mode) for mode in MODES}

@@ -1,6 +1,6 @@
 """Bytes of one weight matrix in each form it can be stored in. Numbers or arrays of numbers alike."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,11 +21,11 @@ def bitmask_bytes(weights: Count, kept: Count, width: int) -> Count:
     return np.minimum(weights * width, kept * width + weights / 8)
 
 
-def csr_bytes(shape: tuple[int, int], kept: float, width: int) -> float:
+def csr_bytes(shape: tuple[Count, Count], kept: Count, width: int) -> Count:
     """Compressed sparse rows: each kept weight with its column, and each row with where it begins.
 
     A column takes 2 bytes, or 4 where there are more than 65,536. Dense where that is smaller.
     """
     rows, columns = shape
-    index = 2 if columns <= NARROW_COLUMNS else 4
-    return min(rows * columns * width, kept * (width + index) + POINTER_BYTES * (rows + 1))
+    index: Any = np.where(columns <= NARROW_COLUMNS, 2, 4)
+    return np.minimum(rows * columns * width, kept * (width + index) + POINTER_BYTES * (rows + 1))

@@ -77,13 +77,17 @@ def chosen(model: queries.Info, smap: SensitivityMap) -> Structure:
     return Structure(name or every[0], machine)
 
 
-def choices_of(forecaster: Forecaster, structure: Structure, bounds: Bounds | None = None) -> MixedChoices:
+def choices_of(forecaster: Forecaster, structure: Structure, bounds: Bounds) -> MixedChoices:
     """What the solver chooses from where units may go."""
-    if structure.machine is None:
+    return _choices(_stamp(forecaster, structure, bounds), forecaster, structure, bounds)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _choices(stamp: str, _forecaster: Forecaster, _structure: Structure, _bounds: Bounds) -> MixedChoices:
+    if _structure.machine is None:
         raise TypeError("single weights have choices of their own")
-    return mixed_choices(
-        forecaster, structure.machine, bounds, structure.kinds, weights=structure.name == MIXED
-    )
+    weights = _structure.name == MIXED
+    return mixed_choices(_forecaster, _structure.machine, _bounds, _structure.kinds, weights=weights)
 
 
 def solve(

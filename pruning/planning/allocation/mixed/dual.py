@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pruning.planning.bisection import bisection
+from pruning.planning.allocation.lagrangian import MOST_MULTIPLIER, lowest_multiplier
 
 NEWTON_STEPS = 10
 SMOOTHINGS = (0.3, 0.03, 0.003, 3e-4, 3e-5)
-MOST_MULTIPLIER = 1e9
+HAIRS = (1.0, 1 + 1e-9, 1 + 1e-6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +38,6 @@ class Dual:
     members: np.ndarray
     needed: np.ndarray
 
-    def columns(self, multipliers: np.ndarray) -> np.ndarray:
-        """The best level of every group [groups]."""
-        return (self.level_costs - np.tensordot(multipliers, self.level_saved, 1)).argmin(axis=1)
-
     def worth(self, multipliers: np.ndarray) -> np.ndarray:
         """What every option of a layer comes to, its groups at their best levels [layers, options]."""
         best = (self.level_costs - np.tensordot(multipliers, self.level_saved, 1)).min(axis=1)
@@ -52,15 +48,18 @@ class Dual:
         """No plan that meets the budgets has less."""
         return float(self.worth(multipliers).min(axis=1).sum() + multipliers @ self.needed)
 
-    def saves(self, multipliers: np.ndarray) -> np.ndarray:
-        """What is saved of every budget [k] where each layer does its best."""
-        options, columns = self.worth(multipliers).argmin(axis=1), self.columns(multipliers)
-        rows, groups = np.arange(len(options)), np.arange(len(columns))
-        layer = self.members.argmax(axis=0)
-        kept = self.kept[groups, options[layer]]
-        return np.asarray(
-            self.saved[:, rows, options].sum(axis=1) + self.level_saved[:, groups, columns] @ kept
-        )
+    def best(self, multipliers: np.ndarray) -> tuple[float, np.ndarray]:
+        """What each layer's best comes to without its savings, and what that saves of every budget [k]."""
+        values = self.level_costs - np.tensordot(multipliers, self.level_saved, 1)
+        columns = values.argmin(axis=1)
+        rows, groups = np.arange(len(self.costs)), np.arange(len(columns))
+        beside = self.members @ (self.kept * values[groups, columns][:, None])
+        worth = self.costs - np.tensordot(multipliers, self.saved, 1) + beside
+        options = worth.argmin(axis=1)
+        kept = self.kept[groups, options[self.members.argmax(axis=0)]]
+        cost = self.costs[rows, options].sum() + self.level_costs[groups, columns] @ kept
+        saved = self.saved[:, rows, options].sum(axis=1) + self.level_saved[:, groups, columns] @ kept
+        return float(cost), np.asarray(saved)
 
     def multipliers(self) -> tuple[np.ndarray, float]:
         """The multipliers [k] that make the bound highest, as near as they are found, and that bound."""
@@ -84,17 +83,16 @@ class Dual:
 
     def _alone(self, budget: int) -> float:
         """The lowest multiplier at which one budget is met, the others left out."""
-        unit = np.eye(len(self.needed))[budget]
+        unit, needed = np.eye(len(self.needed))[budget], float(self.needed[budget])
 
-        def enough(multiplier: float) -> bool:
-            return bool(self.saves(multiplier * unit)[budget] >= self.needed[budget])
+        def best(multiplier: float) -> tuple[float, float]:
+            cost, saved = self.best(multiplier * unit)
+            return cost, float(saved[budget])
 
-        if enough(0.0):
-            return 0.0
-        low, high = 0.0, 1.0
-        while not enough(high) and high < MOST_MULTIPLIER:
-            low, high = high, high * 4
-        return bisection(enough, low, high, rounds=40)[1]
+        # What saves most is as good as best at a very high price.
+        found = lowest_multiplier(best, best(MOST_MULTIPLIER), needed)
+        # Of equal ones not the one that saves most is taken: a little above it is.
+        return next((found * hair for hair in HAIRS if best(found * hair)[1] >= needed), found)
 
     def _smoothed(self, start: np.ndarray, softness: float) -> np.ndarray:
         """Newton's method, multipliers ≥ 0, on the bound with every minimum softened by `softness`."""

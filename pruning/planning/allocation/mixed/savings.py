@@ -55,14 +55,15 @@ def priced_options(
     singles = {(group, level) for own in options for option in own for group, level in option.items()}
     prices = _prices(forecaster, singles)
     timed = machine.timed(sorted({kind for (_, kind), _ in singles}))
-    costs, saved, known = [], [], _Known()
+    costs, saved, known, alike = [], [], _Known(), _Known()
     for layer, own in zip(layers, options, strict=True):
         costs.append(np.array([sum(prices[item] for item in option.items()) for option in own]))
         alone = _Alone(machine, layer, timed, known)
-        single: dict[Group, dict[float, np.ndarray]] = {}
-        for group, level in {item for option in own for item in option.items()}:
-            single.setdefault(group, {})[level] = alone.saved(group[1], level)
-        saved.append(_saved_by(own, single, alone.saved(LAYERS, 1.0)))
+        # Layers that are alike save alike.
+        key = (alone.like, *(tuple((kind, level) for (_, kind), level in option.items()) for option in own))
+        if key not in alike:
+            alike[key] = _saved_by(own, alone)
+        saved.append(alike[key])
     return costs, saved
 
 
@@ -92,11 +93,11 @@ class _Alone:
         self._machine, self._layer, self._timed, self._known = machine, layer, timed, known
         self._parts = replace(parts, shapes=shapes, biases=biases, norms=norms)
         inside = [sorted((kind, value) for (_, kind), value in own.items()) for own in (shapes, biases)]
-        self._like = (str(inside), str(counts), norms.get(layer, 0))
+        self.like = (str(inside), str(counts), norms.get(layer, 0))
 
     def saved(self, kind: str, level: float) -> np.ndarray:
         """[quantities], in the order of `QUANTITIES`."""
-        key = (*self._like, kind, level)
+        key = (*self.like, kind, level)
         if key not in self._known:
             self._known[key] = self._worked_out(kind, level)
         return self._known[key]
@@ -122,18 +123,16 @@ class _Alone:
         return np.array([weights, size, size, memory, *times], dtype=float)
 
 
-def _saved_by(
-    options: Sequence[Plan], single: Mapping[Group, Mapping[float, np.ndarray]], gone: np.ndarray
-) -> np.ndarray:
-    """What every option saves [options, quantities], from what one kind at one level saves by itself.
+def _saved_by(options: Sequence[Plan], alone: _Alone) -> np.ndarray:
+    """What every option of a layer saves [options, quantities], from what one kind at one level saves alone.
 
-    What attention and MLP save adds up, at most to `gone`, what the layer saves by going altogether.
+    What attention and MLP save adds up, at most to what the layer saves by going altogether.
     """
-    rows = []
+    rows, gone = [], alone.saved(LAYERS, 1.0)
     for option in options:
         if any(kind == LAYERS for _, kind in option):
             rows.append(gone)
             continue
-        parts = [single[group][level] for group, level in option.items()]
+        parts = [alone.saved(kind, level) for (_, kind), level in option.items()]
         rows.append(np.minimum(np.sum(parts, axis=0) if parts else np.zeros_like(gone), gone))
     return np.stack(rows)
