@@ -21,10 +21,8 @@ WHOLE = (
     "floor_median_ms",
     "floor_p95_ms",
     "release_median_ms",
-    "switch_max_ms",
-    "switch_median_ms",
-    "first_visit_max_ms",
 )
+VISITS = ("first_page_ms", "first_visit_max_ms", "switch_median_ms", "switch_max_ms")
 FEW = 12
 # Each test opens a browser of its own: Playwright allows one at a time, and the bench opens one itself.
 needs_chromium = pytest.mark.skipif(
@@ -36,12 +34,12 @@ needs_chromium = pytest.mark.skipif(
 @needs_chromium
 def test_the_bench_measures_and_the_server_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     # A shallower model and fewer windows than the bench has: what is printed is the same.
-    monkeypatch.setattr(bench_pages, "LAYERS", 6)
+    monkeypatch.setattr(bench_ui, "PAGES", dict.fromkeys(bench_ui.PAGES, 6))
     monkeypatch.setattr(bench_pages, "SESSIONS", 2)
     found = bench_ui.bench_ui(silent, events=FEW, releases=2, rounds=1)
     for name in (
         *WHOLE,
-        "first_page_ms",
+        *(f"{name}_{shape}" for name in VISITS for shape in bench_ui.PAGES),
         *(f"{name}_{shape}" for name in SHAPED for shape in bench_ui.SHAPES),
         *(f"unit_{name}_ms_{shape}" for name in ("median", "p95") for shape in bench_ui.WITH_UNITS.values()),
     ):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # A small model's shape, and that of one of 70 billion parameters: layers by kinds of weights. Figures of
 # units are named by all kinds.
 SHAPES = {"30x5": 30, "80x5": 80}
+# As many layers as the demo has, and as a model of 70 billion parameters.
+PAGES = {"30x9": 30, "80x9": 80}
 WITH_UNITS = {"30x5": "30x9", "80x5": "80x9"}
 EVENTS, RELEASES, ROUNDS = 300, 20, 3
 MOST_MOVES = 20  # for each event that is wanted: the browser merges moves that come within one frame
@@ -75,7 +77,7 @@ def bench_ui(
     `rounds`.
     """
     found: dict[str, Any] = {}
-    steps = 2 + len(SHAPES)
+    steps = 1 + len(SHAPES) + len(PAGES)
     with tempfile.TemporaryDirectory() as scratch, launched() as browser:
         progress(0, steps, "An empty page")
         found.update(_named("floor", _floor(browser, events)))
@@ -83,8 +85,11 @@ def bench_ui(
             progress(step, steps, f"The desk, {shape}")
             with made_up(Path(scratch) / shape, layers) as address, opened(browser, address) as page:
                 found.update(_desk(page, shape, events, releases))
-        progress(steps - 1, steps, "Pages")
-        found.update(pages.bench_pages(browser, Path(scratch) / "pages", rounds))
+        for step, (shape, layers) in enumerate(PAGES.items(), 1 + len(SHAPES)):
+            progress(step, steps, f"Pages, {shape}")
+            seen = pages.bench_pages(browser, Path(scratch) / f"pages{shape}", layers, rounds)
+            whole = {name: seen.pop(name) for name in ("rss_mb", "torch_loaded")}
+            found.update({f"{name}_{shape}": value for name, value in seen.items()} | whole)
         progress(steps, steps, "Done")
     found["release_median_ms"] = max(found[f"release_median_ms_{shape}"] for shape in SHAPES)
     return found

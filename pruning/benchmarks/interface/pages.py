@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 SESSIONS = 8
-# A model of 70 billion parameters has as many layers.
-LAYERS = 80
 LINKS, TABS = '[data-testid="stTopNavLink"]', ".st-key-tabs [role=radio]"
 # The class of what is drawn of a view, with its name.
 SHOWN = """() => [...document.querySelectorAll('[class*="st-key-view_"]')]
@@ -37,10 +35,10 @@ SWITCH = """([target, quiet]) => new Promise((resolve) => {
 })""".replace("SHOWN", SHOWN)
 
 
-def bench_pages(browser: Browser, folder: Path, rounds: int) -> dict[str, Any]:
-    """A fresh server's first page, every view at its first visit and in so many later `rounds`, and what the
-    process holds with eight sessions; milliseconds and MB."""
-    with made_up(folder, LAYERS) as found, ExitStack() as windows:
+def bench_pages(browser: Browser, folder: Path, layers: int, rounds: int) -> dict[str, Any]:
+    """A fresh server's first page, every view of a model of so many layers at its first visit and in so many
+    later `rounds`, and what the process holds with eight sessions; milliseconds and MB."""
+    with made_up(folder, layers) as found, ExitStack() as windows:
         page = windows.enter_context(opened(browser, found))
         start = time.perf_counter()
         page.goto("/?model=demo")
