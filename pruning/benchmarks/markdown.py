@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pruning import __version__
 from pruning.benchmarks.exports import exports_tables
+from pruning.benchmarks.interface.tables import TABLES as OF_THE_DASHBOARD
 from pruning.benchmarks.latency import WANTED_IN_LLAMA_CPP, latency_tables
 from pruning.benchmarks.mixed.table import mixed_tables
 from pruning.benchmarks.tables import TABLES as SHORTER
@@ -21,6 +22,7 @@ from pruning.errors import PruningError
 from pruning.files import write_text
 
 TABLES: dict[str, Callable[[Result], list[str]]] = {
+    **OF_THE_DASHBOARD,
     **SHORTER,
     "mixed": mixed_tables,
     "latency": latency_tables,

@@ -199,3 +199,17 @@ class DashboardBench(TypedDict):
     switch_slowest_80x9: Annotated[str, "the view that was slowest"]
     rss_mb: Annotated[float, "memory of the dashboard's process with 8 sessions on 80 layers, MB"]
     torch_loaded: Annotated[bool | None, "whether it has loaded torch, null where that cannot be seen"]
+
+
+class JourneyBench(TypedDict):
+    """A newcomer's way with the demo model in a real browser; seconds of clicking and waiting."""
+
+    ready_s: Annotated[float, "from an empty workspace to the map, and the baseline"]
+    first_look_s: Annotated[float, "a plan for a file 20 % smaller, measured, with two answers side by side"]
+    measure_s: Annotated[float, "the same plan taken to Prune, fitted to more text and measured in full"]
+    compare_s: Annotated[float, "pinned, and two prompts answered before and after"]
+    write_gguf_s: Annotated[float, "written as GGUF, loaded again and checked"]
+    write_folder_s: Annotated[float, "written as a model folder, loaded again and checked"]
+    report_s: Annotated[float, "the report for everybody, downloaded"]
+    from_map_s: Annotated[float, "all of it but the first"]
+    whole_s: Annotated[float, "all of it"]

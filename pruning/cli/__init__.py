@@ -8,7 +8,7 @@ import copy
 import click
 
 from pruning import __version__
-from pruning.cli.bench import bench
+from pruning.cli.benches import bench
 from pruning.cli.dashboard import app
 from pruning.cli.evaluate import early_exit, first_look, forecast, generate, measure, quantize
 from pruning.cli.export import check, export, import_, push, recipe, unpack

@@ -11,7 +11,7 @@ from pruning.benchmarks import markdown, tables
 from pruning.benchmarks.interface import dashboard
 from pruning.benchmarks.markdown import Origin, publish, section, with_section
 from pruning.cli import main
-from pruning.cli.bench import bench
+from pruning.cli.benches import bench
 from pruning.errors import PruningError
 
 ORIGIN = Origin("2026-11-26", "commit 08b77ed", "demo, abc", "cpu")

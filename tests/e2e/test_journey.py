@@ -1,12 +1,18 @@
 """The main job in a real browser with the real engine, on a tiny model: load, map, slide, measure, export."""
 
 import re
+import shutil
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import Server, drag, fader, nudge, settle, wait_for_plan
+from pruning.benchmarks.interface import journey
+from pruning.benchmarks.interface.opening import opened
+from pruning.benchmarks.result_types import JourneyBench
+from pruning.model_files.checkpoint import demo_folder
+from tests.e2e.browser import Server, drag, fader, nudge, server, settle, wait_for_plan
 
 pytestmark = pytest.mark.browser
 JOB = 120_000
@@ -73,3 +79,21 @@ def test_load_map_slide_measure_export_reload(
     maps = Path(f"/proc/{dashboard.pid}/maps")
     if maps.exists():
         assert "libtorch" not in maps.read_text(), "the weights are the engine's, in a process of its own"
+
+
+def test_a_newcomers_way_from_start_to_written_models_and_a_report(
+    browser: Browser, llama_folder: Path, tmp_path: Path
+) -> None:
+    """The clicks that `prunescope bench journey` times with the demo, which a tiny model stands in for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_HOME", str(tmp_path / "home"))
+        shutil.copytree(llama_folder, demo_folder())
+        (demo_folder() / "prunescope.json").write_text('{"origin": "hub"}', encoding="utf-8")
+    with server(tmp_path / "home", tmp_path / "log") as found, opened(browser, found) as page:
+        seen: list[str] = []
+        journey.get_ready(page)
+        taken = journey.journey(page, seen.append)
+        assert [f"{name}_s" for name in seen] == list(taken)
+        assert set(taken) | {"ready_s", "from_map_s", "whole_s"} == set(get_type_hints(JourneyBench))
+        written = {path.suffix for path in (tmp_path / "home" / "exports").glob("*/*")}
+        assert {".gguf", ".safetensors"} <= written
