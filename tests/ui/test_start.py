@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -168,3 +169,17 @@ def test_the_words_are_within_reach_on_every_page(open_page: Open, store: Store)
     synthetic.put_all(store)
     for page in VIEWS:
         assert f"**Perplexity**  \n{labels.PERPLEXITY}" in text_of(open_page(page, model="demo")), page
+
+
+def test_a_model_of_ones_own_is_looked_at_before_it_is_loaded(
+    open_page: Open, asked: list[dict], llama_folder: Path
+) -> None:
+    app = open_page("start")
+    app.text_input(key="start_own").set_value(f" {llama_folder} ").run()
+    assert not app.exception
+    assert app.query_params["model"] == str(llama_folder)
+    assert "Before loading" in [header.value for header in app.subheader]
+    assert [button.label for button in app.button if button.label.startswith("Load ")][
+        -1
+    ] != "Load the demo model"
+    assert asked == []

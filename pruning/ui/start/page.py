@@ -51,6 +51,7 @@ def view() -> None:
     busy = jobs.panel(first_look.TASKS)
     pitch()
     demo()
+    own()
     go_on()
     first_look.section(busy)
     road()
@@ -188,6 +189,24 @@ def _steps(work: list[Job]) -> None:
             st.markdown(f":gray[:material/radio_button_unchecked: {label}]")
     if work:
         jobs.progress(running or work[0], requests.waiting_jobs())
+
+
+def own() -> None:
+    """A model of one's own, which is looked at before anything of it is loaded."""
+    st.text_input(
+        "Or try a model of your own",
+        key="start_own",
+        placeholder="hub id, such as HuggingFaceTB/SmolLM2-360M, folder or GGUF file",
+        help="Next comes what it needs; nothing is loaded or fetched before you say so.",
+        on_change=_take_own,
+    )
+
+
+def _take_own() -> None:
+    reference = st.session_state["start_own"].strip()
+    if reference:
+        session.choose_model(model=reference, trust_remote_code=False, allow_pickle=False)
+        page_frame.go_next("model")
 
 
 def go_on() -> None:
