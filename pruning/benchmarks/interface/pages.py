@@ -36,12 +36,12 @@ SWITCH = """([target, quiet]) => new Promise((resolve) => {
 
 
 def bench_pages(browser: Browser, folder: Path, layers: int, rounds: int) -> dict[str, Any]:
-    """A fresh server's first page, every view of a model of so many layers at its first visit and in so many
+    """A fresh server's first page (Start), every view of a model of so many layers at its first visit and in so many
     later `rounds`, and what the process holds with eight sessions; milliseconds and MB."""
     with made_up(folder, layers) as found, ExitStack() as windows:
         page = windows.enter_context(opened(browser, found))
         start = time.perf_counter()
-        page.goto("/?model=demo")
+        page.goto("/?model=demo&tab=start")
         settle(page, TIMEOUT)
         first_page = 1000 * (time.perf_counter() - start)
         first, *later = (_every_view(page) for _ in range(rounds + 1))
