@@ -24,6 +24,15 @@ JOB = 900_000  # milliseconds; no step takes as long on a machine that has nothi
 INSIDE = re.compile("(inside|outside) the band")
 ANSWERED = re.compile("(unpruned|same) answer")
 Seen = Callable[[str], object]
+# What a picture of each step shows, in its middle.
+LOOKED_AT = {
+    "first_look": ".answers",
+    "measure": "[data-desk]",
+    "compare": ".answers",
+    "write_gguf": ".st-key-export_form",
+    "write_folder": "text=Written models",
+    "report": "[data-testid=stMain] h1",
+}
 
 
 def bench_journey(progress: Progress, pictures: Path | None = None) -> dict[str, Any]:
@@ -126,5 +135,6 @@ def _report(page: Page) -> None:
 def _picture(page: Page, folder: Path | None, name: str) -> None:
     if folder is not None:
         settle(page)
+        page.locator(LOOKED_AT[name]).first.evaluate("part => part.scrollIntoView({block: 'center'})")
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / f"journey-{name.replace('_', '-')}.png", animations="disabled")

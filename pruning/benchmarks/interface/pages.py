@@ -36,8 +36,8 @@ SWITCH = """([target, quiet]) => new Promise((resolve) => {
 
 
 def bench_pages(browser: Browser, folder: Path, layers: int, rounds: int) -> dict[str, Any]:
-    """A fresh server's first page (Start), every view of a model of so many layers at its first visit and in so many
-    later `rounds`, and what the process holds with eight sessions; milliseconds and MB."""
+    """A fresh server's first page (Start), every view of a model of so many layers at its first visit and in
+    so many later `rounds`, and what the process holds with eight sessions; milliseconds and MB."""
     with made_up(folder, layers) as found, ExitStack() as windows:
         page = windows.enter_context(opened(browser, found))
         start = time.perf_counter()
