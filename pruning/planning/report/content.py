@@ -16,6 +16,7 @@ from pruning.planning.report.words import (
     Speed,
     done,
     faster,
+    in_short,
     judged,
     questions,
     questions_before,
@@ -78,6 +79,7 @@ def screen(report: Report) -> Screen:
     return Screen(
         title=report.title,
         done=done(report.recipe.model.reference, report.plan, figures["sparsity"], cut),
+        short=in_short(measured_verdict(figures)),
         saves=(
             smaller(before, after, float(packed or after), "measured"),
             faster(report.speedup, cut),

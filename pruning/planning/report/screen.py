@@ -10,11 +10,11 @@ from html import escape
 
 # How a figure is known, in the order in which readers are told.
 SURE = {
-    "measured": "tried with the pruned model itself, on real text and questions",
+    "measured": "tried with the model itself, on real text and questions",
     "exact": "counted, not guessed",
-    "forecast": "worked out from measurements; the truth lies in the range given, eight times in ten",
+    "forecast": "worked out: eight times in ten the true value lies in the range shown",
     "estimate": "from bytes and operations alone: a guide, no promise",
-    "assumed": "follows from figures that only you can know",
+    "assumed": "a sum with figures that only you can know",
     "not tried": "nobody knows before it is tried",
 }
 CERTAIN = ("measured", "exact")
@@ -42,10 +42,11 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Screen:
-    """What stands on the first screen: a title, what was done in a sentence, figures, and an answer."""
+    """What stands on the first screen: a title, what was done and what to do with it, figures, an answer."""
 
     title: str
     done: str
+    short: str
     saves: tuple[Figure, ...]
     costs: tuple[Figure, ...]
     spoken: Spoken | None = None
@@ -69,8 +70,9 @@ STYLE = """<style>
 .present .said {white-space: pre-wrap; font-size: 0.95rem; margin: 0}
 .present .said mark {color: inherit; background: none; text-decoration: underline 2px #D55E00;
   text-underline-offset: 3px}
+.present .sure {display: grid; grid-template-columns: 1fr 1fr; gap: 0.15rem 0.7rem}
 .present .asked {margin-bottom: 0.3rem}
-@media (max-width: 760px) {.present .three, .present .two {grid-template-columns: 1fr}}
+@media (max-width: 760px) {.present .three, .present .two, .present .sure {grid-template-columns: 1fr}}
 @media print {.present .card, .present section {break-inside: avoid}}
 </style>"""
 
@@ -79,7 +81,8 @@ def first_screen(screen: Screen, rank: int) -> str:
     """The screen; its title is a heading of `rank`, its parts are one below."""
     figures = (*screen.saves, *screen.costs)
     return (
-        f'<h{rank} class="title">{escape(screen.title)}</h{rank}><p>{escape(screen.done)}</p>'
+        f'<h{rank} class="title">{escape(screen.title)}</h{rank}><p>{escape(screen.done)}'
+        f" <b>{escape(screen.short)}</b></p>"
         f"{_cards('What it saves', screen.saves, rank + 1)}{_cards('What it costs', screen.costs, rank + 1)}"
         f"{_spoken(screen.spoken, rank + 1)}{_sure(figures, screen.spoken, rank + 1)}"
     )
@@ -109,11 +112,13 @@ def _spoken(spoken: Spoken | None, rank: int) -> str:
     if spoken is None:
         return ""
     same = spoken.before == spoken.after
-    note = "Both are the same, word for word." if same else "From where they part, they are underlined."
+    note = "Both are the same, word for word." if same else "Underlined: other words from here on."
     cards = "".join(
-        f'<div class="card"><p class="small"><b>{name}</b></p>'
-        f'<p class="said">{_parted(text, spoken.shared)}</p></div>'
-        for name, text in (("Before", spoken.before), ("After", spoken.after))
+        f'<div class="card"><p class="small"><b>{name}</b></p><p class="said">{text}</p></div>'
+        for name, text in (
+            ("Before", escape(spoken.before)),
+            ("After", _parted(spoken.after, spoken.shared)),
+        )
     )
     return (
         f"<section>{heading('An answer, before and after', rank)}"
@@ -130,5 +135,9 @@ def _parted(text: str, shared: int) -> str:
 def _sure(figures: tuple[Figure, ...], spoken: Spoken | None, rank: int) -> str:
     """What the marks on this screen mean."""
     sources = {figure.source for figure in figures} | ({"measured"} if spoken else set())
-    said = " ".join(f"{mark(source)} {escape(text)}." for source, text in SURE.items() if source in sources)
-    return f'<section>{heading("How sure we are", rank)}<p class="small">{said}</p></section>'
+    said = "".join(
+        f'<p class="small">{mark(source)} {escape(text)}</p>'
+        for source, text in SURE.items()
+        if source in sources
+    )
+    return f'<section>{heading("How sure we are", rank)}<div class="sure">{said}</div></section>'

@@ -53,8 +53,13 @@ def cheaper(before: float, after: float, assumptions: Assumptions) -> Figure | N
     if assumptions.priced:
         copies = counted(assumptions.copies, "copy", "copies")
         price = _price(assumptions.price, assumptions.currency)
-        total = _price(_month(max(0.0, before - after), assumptions), assumptions.currency)
-        return Figure(total, "less a month for memory", "assumed", f"{copies}, {price} a GB and month.")
+        dense, now = (_month(copy, assumptions) for copy in (before, after))
+        was, costs = (_price(month, assumptions.currency) for month in (dense, now))
+        basis = f"{copies} side by side, {price} for a GB a month."
+        if now >= dense:
+            return Figure("No money saved", f"on memory: {was} a month, as before", "assumed", basis)
+        total = _price(dense - now, assumptions.currency)
+        return Figure(f"{total} less", f"a month for memory: {costs}, was {was}", "assumed", basis)
     if assumptions.memory > 0:
         old, new = (_fitting(one, assumptions.memory) for one in (before, after))
         says = f"fit{'s' if new == 1 else ''} into {assumptions.memory:g} GB, before {old}"
@@ -80,7 +85,7 @@ def _compact(after: float, compact: float) -> Meaning:
     return Meaning(
         f"{size(after - compact)} less to keep and to send as a compact file",
         f"{size(after)} - {size(compact)} a copy. It is unpacked before it runs, and then "
-        "takes as much disk and memory as before.",
+        f"takes {size(after)} of disk and memory.",
     )
 
 

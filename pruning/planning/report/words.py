@@ -13,12 +13,19 @@ from pruning.planning.recipe.plan import Plan
 from pruning.planning.report.screen import Figure, Spoken
 from pruning.wording import counted, less, percent, size, whole_percent
 
-SIGN = {SAFE: "✓", NOTICEABLE: "!", BROKEN: "✕"}
+IN_A_WORD = {SAFE: "✓ as good", NOTICEABLE: "! clearly worse", BROKEN: "✕ broken"}
 SAYS = {
     SAFE: "Its answers read like those of the model before.",
     NOTICEABLE: "Its answers are noticeably worse than before.",
     BROKEN: "Its answers are broken: some run in circles or make no sense.",
 }
+MILDER = "A milder plan may do, or training what is left (Fine-tune)."
+SHORT = {
+    SAFE: "it can stand in for the model before.",
+    NOTICEABLE: f"use it only where worse answers do no harm. {MILDER}",
+    BROKEN: f"not fit for use as it is. {MILDER}",
+}
+UNTRIED = "Press “Measure this plan” under Prune to know."
 
 
 @dataclass(frozen=True)
@@ -38,61 +45,74 @@ def done(model: str, plan: Plan, share: float, cut: bool) -> str:
         *(["cut out"] if cut and unit_part(plan) else []),
         *(["set to zero"] if not cut or weight_part(plan) else []),
     ]
-    were = "was" if whole_percent(share) == 1 else "were"
     return (
-        f"A language model is a very long list of numbers. Of {model}, the {percent(share)} that matter "
-        f"least {were} {' or '.join(ways)}. Here is what that does."
+        "A language model is a very long list of numbers, and pruning takes away those that matter least. "
+        f"Of {model}, {percent(share)} were {' or '.join(ways)}."
     )
+
+
+def in_short(verdict: Verdict) -> str:
+    """What to do with it, in a sentence."""
+    if verdict.best != verdict.worst:
+        return f"In short: try its answers before you decide. {UNTRIED}"
+    tried = verdict.source == MEASURED
+    return f"In short: {SHORT[verdict.worst]}" if tried else f"In short, probably: {SHORT[verdict.worst]}"
 
 
 def smaller(before: float, after: float, compact: float, source: str) -> Figure:
     """What the written model takes: the ordinary folder, then a compact file where that is smaller."""
     basis = f"Counted {'in the pruned model' if source == 'measured' else 'from the plan'}."
     if after < before:
-        says = f"smaller, on disk and in memory: {size(after)}, was {size(before)}"
-        return Figure(less(after, before), says, source, basis)
-    says = "for the model folder, as before"
+        says = f"on disk and in memory: {size(after)}, was {size(before)}"
+        return Figure(f"{less(after, before)} smaller", says, source, basis)
+    says = f"{size(after)} for the model folder, as before"
     if compact < after:
         says += f"; {size(compact)} as a compact file, {less(compact, after)} less"
-    return Figure(size(after), says, source, basis)
+    return Figure("No smaller", says, source, basis)
 
 
 def faster(speed: Speed | None, cut: bool) -> Figure:
-    """Times as fast; where nothing was cut out, just as fast as before."""
+    """How much faster; where nothing was cut out, just as fast as before."""
     if not cut:
-        why = "Zeros save no time: today's programs take as long over a zero as over any other number."
-        return Figure("1.0×", "as fast as before", "forecast", why)
+        why = "Today's programs take as long over a zero as over any other number."
+        return Figure("No faster", "zeros save no time (1.0×)", "forecast", why)
     if speed is None:
-        return Figure("–", "its speed is not known yet", "not tried", "Time the model under Model.")
-    about = f", give or take {percent(speed.band)}" if speed.band else ""
-    basis = f"From times on this machine{about}." if speed.timed else "By its maker's figures or operations."
-    says = f"as fast as before when it writes, {speed.prefill:.2f}× when it reads"
-    return Figure(f"{speed.decode:.2f}×", says, "forecast" if speed.timed else "estimate", basis)
+        return Figure("Not tested", "its speed is not known yet", "not tried", "Time it under Model.")
+    says = f"when it writes an answer; {_faster(speed.prefill)} when it reads the question"
+    if not speed.timed:
+        return Figure(_faster(speed.decode), says, "estimate", "Not timed: from bytes and operations.")
+    low, high = (_faster(speed.decode / (1 + way * speed.band)) for way in (1, -1))
+    return Figure(_faster(speed.decode), says, "forecast", f"From times here. Between {low} and {high}.")
+
+
+def _faster(times: float) -> str:
+    """Times as fast in words: 1.25 → "25 % faster"."""
+    return f"{percent(abs(times - 1))} {'faster' if times >= 1 else 'slower'}"
 
 
 def judged(verdict: Verdict) -> Figure:
     """How good its answers are: a sign, a sentence, the reasons."""
-    says = SAYS[verdict.worst]
-    if verdict.best != verdict.worst:
-        says = "How its answers read must be tried."
-    value = f"{SIGN[verdict.worst]} {verdict.level}"
     if verdict.source != MEASURED:
         basis = "Worked out from how far its predictions drift; its answers were not tried."
-        return Figure(value, says, "forecast", basis)
+        if verdict.best != verdict.worst:
+            return Figure("? not known", "How its answers read must be tried.", "forecast", basis)
+        says = SAYS[verdict.worst]
+        return Figure(IN_A_WORD[verdict.worst], f"Probably i{says[1:]}", "forecast", basis)
     # KL is for specialists.
     reasons = "; ".join(reason for reason in verdict.reasons if not reason.startswith("KL"))
-    return Figure(value, says, "measured", f"{reasons[:1].upper()}{reasons[1:]}.")
+    basis = f"{reasons[:1].upper()}{reasons[1:]}."
+    return Figure(IN_A_WORD[verdict.worst], SAYS[verdict.worst], "measured", basis)
 
 
 def same_word(truth: Mapping[str, Any] | None, forecast: Forecast | None) -> Figure:
     """How often it gives the same next word as before: measured where it was, else forecast."""
-    says = "times it gives the same next word as before"
+    says = "next words are the same as before"
     if truth is not None:
         tokens = f" at {counted(truth['tokens'], 'place')}" if truth.get("tokens") else ""
         before = f"; the forecast was {in_100(forecast.agreement)}" if forecast else ""
         return Figure(in_100(truth["agreement"]), says, "measured", f"Tried on real text{tokens}{before}.")
     if forecast is None:
-        return Figure("–", says, "not tried", "Measure the plan to know.")
+        return Figure("Not tested", says, "not tried", UNTRIED)
     low, high = in_100(forecast.agreement_low), in_100(forecast.agreement_high)
     return Figure(in_100(forecast.agreement), says, "forecast", f"Between {low} and {high}.")
 
@@ -101,9 +121,9 @@ def questions(now: float | None, before: float | None) -> Figure:
     """Questions with a known answer that it gets right, as shares 0..1 now and before."""
     was = f"; before {in_100(before)}" if before is not None else ""
     if now is None:
-        says = f"questions answered right are not known yet{was}"
-        return Figure("–", says, "not tried", "Measure the plan to know.")
-    says = f"questions answered right{was}"
+        says = f"questions it answers right{was}"
+        return Figure("Not tested", says, "not tried", UNTRIED)
+    says = f"questions are answered right{was}"
     return Figure(in_100(now), says, "measured", "Facts, sums, grammar, reading and the like.")
 
 

@@ -117,10 +117,14 @@ def section(model: queries.Info, busy: bool) -> None:
             )
         settings = format_settings(recipe.to_plan(model.groups), model.groups)
         st.markdown(method_words.method(recipe.criterion, settings, options.changed()))
-        for remark in (*found.notes, *_remarks(model, recipe)):
-            st.caption(f":material/info: {format.plain(remark)}")
+        for note in found.notes:
+            st.caption(f":material/info: {format.plain(note)}")
+        for remark in _remarks(model, recipe):
+            st.markdown(f":orange[:material/warning:] {format.plain(remark)}")
         if beyond:
-            st.markdown("Sliders hold levels alone, so this is measured as the file says.")
+            st.markdown(
+                "Sliders cannot show this recipe, and stay as they are. It is measured just as the file says."
+            )
             page_frame.submit_button(
                 "Measure this recipe",
                 requests.request(
@@ -134,7 +138,7 @@ def section(model: queries.Info, busy: bool) -> None:
                 key="recipe_measure",
                 disabled=busy,
             )
-            page_frame.link("methods", "What was measured, and writing it")
+            page_frame.link("methods", "Its results, and how to write it to disk")
         else:
             st.caption("Its plan is on the sliders. Undo takes it back.")
 

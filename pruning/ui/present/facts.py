@@ -81,16 +81,18 @@ def _screen(
     (before, after, compact), name = sizes, short_name(model)
     money = cheaper(before, after, assumptions)
     behaved = words.questions_before(truth) if truth else None
+    verdict = measured_verdict(truth) if truth else forecast_verdict(forecast)
     return Screen(
         title=assumptions.title.strip() or default_title(model),
         done=words.done(f"the {name}" if model == "demo" else name, plan, forecast.sparsity, after < before),
+        short=words.in_short(verdict),
         saves=(
             words.smaller(before, after, compact, "measured" if truth else "exact"),
             words.faster(results.speed, after < before),
             *([money] if money else []),
         ),
         costs=(
-            words.judged(measured_verdict(truth) if truth else forecast_verdict(forecast)),
+            words.judged(verdict),
             words.same_word(truth, forecast),
             words.questions(
                 truth.get("probe_accuracy") if truth else None,

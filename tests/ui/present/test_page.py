@@ -79,7 +79,8 @@ def test_a_measured_plan_is_presented_with_the_stores_figures(open_page: Open, s
     synthetic.put_all(store)
     figures = store.find("measure", settings=["gate=0.4", "up=0.5"])[0]["value"]
     page = shown(open_page("present", model="demo", plan="gate=0.4,up=0.5"))
-    assert f"{format.size(figures['file_bytes'])} for the model folder, as before" in re.sub(r" +", " ", page)
+    said_once = re.sub(r"\s+", " ", page)
+    assert f"No smaller {format.size(figures['file_bytes'])} for the model folder, as before" in said_once
     saved = round(100 * (1 - figures["bytes"] / figures["file_bytes"]))
     assert f"{format.size(figures['bytes'])} as a compact file, {saved} % less" in page
     assert f"{round(100 * figures['agreement'])} in 100" in page
@@ -99,7 +100,7 @@ def test_an_unmeasured_plan_is_marked_as_forecast_with_its_range(open_page: Open
     page = shown(open_page("present", model="demo", plan="down=0.3"))
     assert page.count("● measured") == 1, "the size before"
     assert re.search(r"Between \d+ in 100 and \d+ in 100\.", page)
-    assert "the truth lies in the range given, eight times in ten" in page
+    assert "eight times in ten the true value lies in the range shown" in page
 
 
 def test_assumptions_change_the_sums_stay_and_are_in_the_address(open_page: Open, store: Store) -> None:
@@ -229,11 +230,11 @@ def test_an_address_is_read_back() -> None:
 def test_measured_figures_win_and_are_told_as_such() -> None:
     screen = made(TRUTH).screen
     (size, speed, _), (_, same, _) = screen.saves, screen.costs
-    assert (size.value, size.source) == ("538 MB", "measured")
-    assert size.says == "for the model folder, as before; 377 MB as a compact file, 30 % less"
+    assert (size.value, size.source) == ("No smaller", "measured")
+    assert size.says == "538 MB for the model folder, as before; 377 MB as a compact file, 30 % less"
     assert (same.value, same.source) == ("93 in 100", "measured")
     assert "4,096 places" in same.basis
-    assert speed.value == "1.0×"
+    assert speed.value == "No faster"
 
 
 def test_forecast_figures_carry_the_forecasts_range() -> None:
@@ -241,7 +242,7 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
     seen = Forecaster.prior(table).forecast(parse_settings(["gate=0.4", "up=0.5"], table.groups))
     screen = made().screen
     size, same = screen.saves[0], screen.costs[1]
-    assert size.value == format.size(table.dense["bytes"])
+    assert size.says.startswith(format.size(table.dense["bytes"]))
     assert f"{format.percent(1 - seen.bytes / table.dense['bytes'])} less" in size.says
     assert same.value == f"{round(100 * seen.agreement)} in 100"
     for bound in (seen.agreement_low, seen.agreement_high):
@@ -252,7 +253,7 @@ def test_forecast_figures_carry_the_forecasts_range() -> None:
 def test_answers_are_judged_in_a_sentence() -> None:
     safe = synthetic.behaviour(repeating=0, early=2, questions_lost=1)
     judged = made({**TRUTH, "behaviour": safe}).screen.costs[0]
-    assert (judged.value, judged.source) == ("✓ safe", "measured")
+    assert (judged.value, judged.source) == ("✓ as good", "measured")
     assert judged.says == "Its answers read like those of the model before."
     assert "KL" not in judged.basis
     for facts in (made(TRUTH), made()):
@@ -262,27 +263,36 @@ def test_answers_are_judged_in_a_sentence() -> None:
 def test_questions_are_beside_those_of_before() -> None:
     tried = {**TRUTH, "probe_accuracy": 0.52, "behaviour": synthetic.behaviour()}
     right = made(tried, questions=0.9).screen.costs[2]
-    assert (right.value, right.says) == ("52 in 100", "questions answered right; before 73 in 100")
+    assert (right.value, right.says) == ("52 in 100", "questions are answered right; before 73 in 100")
     assert made({**TRUTH, "probe_accuracy": 0.52}, questions=0.6).screen.costs[2].says.endswith("60 in 100")
     unknown = made(questions=0.6).screen.costs[2]
-    assert (unknown.value, unknown.source) == ("–", "not tried")
+    assert (unknown.value, unknown.source) == ("Not tested", "not tried")
     assert unknown.says.endswith("before 60 in 100")
 
 
 def test_what_is_cut_out_is_faster_and_zeros_are_not() -> None:
     timed, guessed = Speed(1.25, 1.4, timed=True, band=0.03), Speed(1.2, 1.3, timed=False)
     faster = made(CUT, speed=timed).screen.saves[1]
-    assert (faster.value, faster.source) == ("1.25×", "forecast")
-    assert "1.40× when it reads" in faster.says
-    assert "give or take 3 %" in faster.basis
+    assert (faster.value, faster.source) == ("25 % faster", "forecast")
+    assert "40 % faster when it reads" in faster.says
+    assert "Between 21 % faster and 29 % faster" in faster.basis
     assert made(CUT, speed=guessed).screen.saves[1].source == "estimate"
     assert made(CUT).screen.saves[1].source == "not tried"
-    assert made(TRUTH, speed=timed).screen.saves[1].value == "1.0×"
+    assert made(TRUTH, speed=timed).screen.saves[1].value == "No faster"
+    assert made(CUT, speed=Speed(0.98, 1.0, timed=False)).screen.saves[1].value == "2 % slower"
+
+
+def test_what_to_do_with_it_is_said_in_short() -> None:
+    good, bad = synthetic.behaviour(repeating=0, early=2, questions_lost=1), synthetic.behaviour(repeating=6)
+    short = made({**TRUTH, "behaviour": good}).screen.short
+    assert short == "In short: it can stand in for the model before."
+    assert made({**TRUTH, "behaviour": bad}).screen.short.startswith("In short: not fit for use as it is.")
+    assert made({**TRUTH, "kl": 3.0}).screen.short.startswith("In short, probably: not fit")
 
 
 def test_what_was_done_is_said_as_it_was() -> None:
     weights, units = {(0, "up"): 0.5}, {(0, "neurons"): 0.2}
-    assert "15 % that matter least were set to zero" in words.done("it", weights, 0.15, cut=False)
+    assert "15 % were set to zero" in words.done("it", weights, 0.15, cut=False)
     assert "were cut out." in words.done("it", units, 0.15, cut=True)
     assert "were set to zero." in words.done("it", units, 0.15, cut=False)
     assert "were cut out or set to zero." in words.done("it", weights | units, 0.15, cut=True)
@@ -328,7 +338,7 @@ def test_zeros_save_no_memory_and_no_money() -> None:
 def test_what_is_cut_out_is_smaller_in_every_form() -> None:
     facts = made(CUT)
     size = facts.screen.saves[0]
-    assert (size.value, size.says) == ("30 %", "smaller, on disk and in memory: 377 MB, was 538 MB")
+    assert (size.value, size.says) == ("30 % smaller", "on disk and in memory: 377 MB, was 538 MB")
     assert [each.label for each in facts.bars] == ["Before", "After"]
 
 
