@@ -106,7 +106,9 @@ def figures_table(report: Report) -> list[list[str]]:
     rows.append(["same next word as dense", "100 %", *(percent(c["agreement"], 1) for c in columns)])
     accuracy = percent(pruned["dense_accuracy"], 1)
     rows.append(["right next word", accuracy, *(percent(c["accuracy"], 1) for c in columns)])
-    rows.append(["questions right", "–", *(percent(c["probe_accuracy"], 1) for c in columns)])
+    right = questions_before(pruned)
+    before = "–" if right is None else percent(right, 1)
+    rows.append(["questions right", before, *(percent(c["probe_accuracy"], 1) for c in columns)])
     rows.append(["model folder", size(report.dense_bytes), *(size(file_bytes(c)) for c in columns)])
     packed = [compact_bytes(c) for c in columns]
     if any(packed):

@@ -79,6 +79,9 @@ def test_dense_pruned_and_recovered_stand_side_by_side() -> None:
     assert rows[1][1:] == ["0", "0.21", "0.05"]
     assert rows[2][1:] == ["33.8", "41.7", "35.0"]
     assert len(figures_table(report())[0]) == 3
+    assert rows[5][1:] == ["–", "55.0 %", "55.0 %"]
+    asked = {**PRUNED, "behaviour": {"questions": 200, "questions_right": 150}}
+    assert figures_table(report(pruned=asked))[5][1:] == ["75.0 %", "55.0 %"]
 
 
 def test_zeros_are_no_speed_and_cut_units_are() -> None:
