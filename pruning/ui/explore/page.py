@@ -90,13 +90,12 @@ def page(model: queries.Info, smap: SensitivityMap, busy: bool) -> None:
                     calibration.meter(forecaster, current)
         with right:
             pin_button(current)
-            with st.container(horizontal=True):
-                presets.popover(model, smap, current.plan)
-                recipe_file.popover()
-            recipe_file.section(model, busy)
+            presets.popover(model, smap, current.plan)
             if not other:
                 improve.section(model, forecaster, current)
             _plan_text(model, smap, current.text)
+            recipe_file.chooser()
+            recipe_file.section(model, busy)
             if curves is None:
                 capabilities.ask(busy)
             elif current.plan and not other:

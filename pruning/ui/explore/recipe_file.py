@@ -18,7 +18,7 @@ from pruning.ui.text import format, labels
 from pruning.ui.text import methods as method_words
 from pruning.workspace import results
 
-FILE, NEWEST, TAKEN = "recipe_file", "recipe_newest", "recipe_import_taken"
+FILE, NEWEST, TAKEN, ASKED = "recipe_file", "recipe_newest", "recipe_import_taken", "recipe_asked"
 TASK = "import"
 
 
@@ -32,9 +32,9 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def popover() -> None:
-    """Where a file is dropped."""
-    with st.popover("Open a recipe", icon=":material/upload_file:", key="recipe_open"):
+def chooser() -> None:
+    """Where a file is dropped. Folded and not in a popover, which forgets a file if it is closed too soon."""
+    with st.expander("Open a recipe", icon=":material/upload_file:", key="recipe_open"):
         st.markdown(
             "A recipe of Prunescope or of llm-compressor, a passthrough file of mergekit, or a text with the "
             "numbers of the layers that go."
@@ -46,6 +46,9 @@ def popover() -> None:
             on_change=_take_file,
             label_visibility="collapsed",
         )
+    # The whole page follows the job from here on, however soon it ends.
+    if st.session_state.pop(ASKED, False):
+        st.rerun()
 
 
 def _take_file() -> None:
@@ -67,6 +70,7 @@ def _read(name: str, content: bytes) -> None:
         _open(Found(name, Recipe.loads(text, where=name), "a recipe of Prunescope"))
     else:
         requests.submit(requests.request(TASK, source=str(received.keep(name, content))))
+        st.session_state[ASKED] = True
 
 
 def take_imported() -> None:
