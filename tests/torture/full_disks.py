@@ -89,7 +89,7 @@ def _filled(
         lost = _goes_on(work, basis, home, out if ended.said != "0" else disk / f"{out.name}-again", expected)
     # The next case has the whole disk again.
     for left_over in disk.iterdir():
-        shutil.rmtree(left_over)
+        shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
     return lost, ended.seconds, ended.megabytes
 
 

@@ -54,10 +54,10 @@ def panel(tasks: tuple[str, ...], extra: Callable[[Job], None] | None = None) ->
         if others:
             _elsewhere(others)
 
-    if drawn:
-        with st.bottom:
-            watch()
-    else:
+    # Its place on the page is kept while it stands at the bottom: everything below would change places with
+    # what was there, and for a moment stand there twice.
+    place = st.container()
+    with st.bottom if drawn else place:
         watch()
     if not busy:
         ended(tasks)
