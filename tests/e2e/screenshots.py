@@ -13,11 +13,24 @@ from urllib.parse import parse_qsl, urlencode
 
 from playwright.sync_api import Page, expect
 
+from pruning.ui.shared.frame.places import TAB
 from tests.e2e.browser import ROOT, fit, launched, server, settle, wait_for_plan
 
 JOB = 900_000  # milliseconds; minutes on a quiet machine, more on a busy one
 PLAN = "attn_out=0.25,gate=0.35,up=0.4,down=0.2,down@28-29=0.1"
 OTHER_PLAN = "all=0.4"
+VIEWS = (
+    "start",
+    "model",
+    "sensitivity",
+    "explore",
+    "optimize",
+    "export",
+    "methods",
+    "compare",
+    "present",
+    "runs",
+)
 # What the desk shows: units and weights together.
 MIXED_PLAN = "kv_groups=0.333333,neurons=0.2,down=0.3,layers@17=1"
 
@@ -70,30 +83,18 @@ def measure_plan(page: Page, plan: str) -> None:
     expect(page.get_by_text(re.compile("(inside|outside) the band"))).to_be_visible(timeout=JOB)
 
 
-def mixed(query: str) -> str:
-    """The same state of the pages with a plan of units and weights."""
-    return urlencode({**dict(parse_qsl(query)), "plan": MIXED_PLAN})
-
-
 def take(page: Page, address: str, folder: Path) -> None:
     """Take every page, light and dark, from the state that `walk` left."""
-    query = page.url.partition("?")[2]
+    # What began by itself after loading would stand at the bottom of every picture.
+    expect(page.get_by_text("Also under way")).to_have_count(0, timeout=JOB)
+    asked = dict(parse_qsl(page.url.partition("?")[2]))
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        for name, path in (
-            ("start", "/"),
-            ("model", "/model"),
-            ("sensitivity", "/sensitivity"),
-            ("explore", "/explore"),
-            ("optimize", "/optimize"),
-            ("export", "/export"),
-            ("methods", "/methods"),
-            ("compare", "/compare"),
-            ("present", "/present"),
-            ("runs", "/runs"),
-        ):
+        for name in VIEWS:
             page.set_viewport_size({"width": 1280, "height": 720})
-            page.goto(f"{address}{path}?{mixed(query) if name == 'explore' else query}")
+            wanted = asked | {TAB: name} | ({"plan": MIXED_PLAN} if name == "explore" else {})
+            path = "" if name == "start" else name
+            page.goto(f"{address}/{path}?{urlencode(wanted)}")
             settle(page)
             fit(page)
             page.screenshot(path=folder / f"{name}-{scheme}.png", animations="disabled")
