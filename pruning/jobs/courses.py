@@ -237,10 +237,11 @@ def _row(asked: Asked, technique: Technique, steps: int) -> Stages:
 
 def _first_look(asked: Asked) -> Course:
     answers = 2 * int(asked.arguments.get("max_new_tokens") or 40)
-    walk = (*asked.inputs("fisher"), Stage("choose"), Stage("refit"))
-    found = _map_if_missing(asked, "fisher") or TEXT
+    # An eighth of the text that a measurement fits to, and half of what it is made on.
+    walk = (*asked.inputs("fisher"), Stage("choose"), Stage("refit", 1 / 8))
+    found = _map_if_missing(asked, "fisher") or (Stage("text"), Stage("dense", 1 / 2))
     said = Stage("answer", answers / 2)
-    return Course((*found, said, *walk, Stage("evaluate"), said))
+    return Course((*found, said, *walk, Stage("evaluate", 1 / 2), said))
 
 
 def _export(asked: Asked) -> Course:

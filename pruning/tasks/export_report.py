@@ -88,8 +88,7 @@ def _speedup(session: Session, spec: PruningSpec) -> Speed | None:
     table = LatencyTable.from_dict(times) if times else None
     with suppress(PruningError):
         cost = plan_cost(parts_of(facts), session.plan(spec.settings), table, round_to=spec.options.round_to)
-        band = table.band("decode") if table and cost.timed else 0.0
-        return Speed(cost.decode_speedup, cost.prefill_speedup, cost.timed, band)
+        return Speed.of(cost, table, "PyTorch here")
     return None
 
 

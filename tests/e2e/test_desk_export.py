@@ -73,3 +73,15 @@ def test_heads_go_by_hand_and_the_smaller_model_loads_anywhere(
         cwd=home,
     )
     assert json.loads(done.stdout) == [2, 16]
+
+
+def test_a_list_of_layers_is_dropped_on_the_desk(page: Page, llama_folder: Path, tmp_path: Path) -> None:
+    """Read by the engine at once, and seen although its job ends before anybody looks."""
+    page.goto(f"/explore?model={llama_folder}")
+    settle(page)
+    page.get_by_text("Open a recipe", exact=True).click()
+    for name, layers in (("first.txt", "1"), ("second.txt", "0")):
+        (tmp_path / name).write_text(layers)
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+        expect(page.locator(".st-key-recipe_opened")).to_contain_text(name, timeout=JOB)
+        expect(page.locator("[data-desk]")).to_have_attribute("data-settled", f"layers@{layers}=1")

@@ -25,7 +25,7 @@ def even_front(forecaster: Forecaster, parts: Parts) -> list[Plan]:
             left = without(parts, plan)
         except PruningError:
             continue
-        tried.append((left.weight_bytes * left.parameters, forecaster.forecast(plan).kl, plan))
+        tried.append((left.file_bytes, forecaster.forecast(plan).kl, plan))
     front: list[Plan] = []
     least = float("inf")
     for _, kl, plan in sorted(tried, key=lambda one: one[:2]):

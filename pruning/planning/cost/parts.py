@@ -55,6 +55,11 @@ class Parts:
         """All weights, prunable or not."""
         return self.prunable + self.embedding + self.own_head + self.rest
 
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of all weights in an ordinary file."""
+        return self.weight_bytes * self.parameters
+
     def key_value_rows(self, layer: int) -> int:
         """Keys and values that the layer computes of one token: rows of qkv beside the queries'.
 

@@ -6,24 +6,12 @@ from typing import Any
 
 from pruning.planning.cost.written import compact_bytes, file_bytes
 from pruning.planning.forecast.predict import Forecast
-from pruning.planning.forecast.verdict import measured_verdict
 from pruning.planning.recipe.plan import Plan
 from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.report.charts import Band
+from pruning.planning.report.headline import Known, headline
 from pruning.planning.report.screen import Screen
-from pruning.planning.report.sums import Assumptions, cheaper
-from pruning.planning.report.words import (
-    Speed,
-    done,
-    faster,
-    in_short,
-    judged,
-    questions,
-    questions_before,
-    same_word,
-    smaller,
-    spoken,
-)
+from pruning.planning.report.words import Speed, questions_before
 from pruning.wording import kl, percent, perplexity, size
 
 
@@ -71,28 +59,22 @@ class Report:
 
 
 def screen(report: Report) -> Screen:
-    """What stands on the first screen, for everybody: of the weights after training, where there was any."""
-    figures, before = report.final, float(report.dense_bytes)
-    after, packed = float(file_bytes(figures)), compact_bytes(figures)
-    cut = after < before
-    money = cheaper(before, after, Assumptions())
-    return Screen(
-        title=report.title,
-        done=done(report.recipe.model.reference, report.plan, figures["sparsity"], cut),
-        short=in_short(measured_verdict(figures)),
-        saves=(
-            smaller(before, after, float(packed or after), "measured"),
-            faster(report.speedup, cut),
-            *([money] if money else []),
-        ),
-        costs=(
-            judged(measured_verdict(figures)),
-            same_word(figures, None if report.recovered else report.forecast),
-            questions(figures.get("probe_accuracy"), questions_before(figures)),
-        ),
-        # Answers are of the weights without training.
-        spoken=None if report.recovered or not report.answers else spoken(report.answers[0]),
+    """What stands on the first screen: of the weights after training, where there was any."""
+    figures, after = report.final, float(file_bytes(report.final))
+    # Forecasts and answers are of the weights without training.
+    trained = report.recovered is not None
+    known = Known(
+        report.recipe.model.reference,
+        report.plan,
+        float(report.dense_bytes),
+        after,
+        float(compact_bytes(figures) or after),
+        measured=figures,
+        forecast=None if trained else report.forecast,
+        speed=report.speedup,
+        answer=None if trained or not report.answers else report.answers[0],
     )
+    return headline(report.title, known)
 
 
 def figures_table(report: Report) -> list[list[str]]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pruning.planning.cost.latency_table import LatencyTable
+from pruning.planning.cost.plan_cost import PlanCost
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.verdict import BROKEN, MEASURED, NOTICEABLE, SAFE, Verdict
 from pruning.planning.recipe.mix import unit_part, weight_part
@@ -13,7 +15,7 @@ from pruning.planning.recipe.plan import Plan
 from pruning.planning.report.screen import Figure, Spoken
 from pruning.wording import counted, less, percent, size, whole_percent
 
-IN_A_WORD = {SAFE: "✓ as good", NOTICEABLE: "! clearly worse", BROKEN: "✕ broken"}
+IN_A_WORD = {SAFE: "✓ as good", NOTICEABLE: "! noticeably worse", BROKEN: "✕ broken"}
 SAYS = {
     SAFE: "Its answers read like those of the model before.",
     NOTICEABLE: "Its answers are noticeably worse than before.",
@@ -25,18 +27,33 @@ SHORT = {
     NOTICEABLE: f"use it only where worse answers do no harm. {MILDER}",
     BROKEN: f"not fit for use as it is. {MILDER}",
 }
-UNTRIED = "Press “Measure this plan” under Prune to know."
+UNTRIED = "Measuring the plan, under Prune, tells."
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Times as fast as the unpruned model, writing and reading; whether that rests on what was `timed` here,
-    and then the share by which it may be off."""
+    """Times as fast as the unpruned model, writing and reading, and `where`: "PyTorch here", or a device's
+    name; whether that rests on what was `timed`, and then the share by which it may be off."""
 
     decode: float
     prefill: float
+    where: str
     timed: bool
     band: float = 0.0
+
+    @classmethod
+    def of(cls, cost: PlanCost, latency: LatencyTable | None, where: str) -> Speed:
+        """A plan's speed, from what was timed, if anything was."""
+        timed = latency is not None and cost.timed
+        band = latency.band("decode") if latency is not None and timed else 0.0
+        return cls(cost.decode_speedup, cost.prefill_speedup, where, timed, band)
+
+
+def short_name(reference: str) -> str:
+    """A model's name without its folder or owner."""
+    if reference == "demo":
+        return "the demo model"
+    return reference.rstrip("/\\").replace("\\", "/").split("/")[-1]
 
 
 def done(model: str, plan: Plan, share: float, cut: bool) -> str:
@@ -80,9 +97,9 @@ def faster(speed: Speed | None, cut: bool) -> Figure:
         return Figure("Not tested", "its speed is not known yet", "not tried", "Time it under Model.")
     says = f"when it writes an answer; {_faster(speed.prefill)} when it reads the question"
     if not speed.timed:
-        return Figure(_faster(speed.decode), says, "estimate", "Not timed: from bytes and operations.")
+        return Figure(_faster(speed.decode), says, "estimate", f"Not timed; {speed.where}.")
     low, high = (_faster(speed.decode / (1 + way * speed.band)) for way in (1, -1))
-    return Figure(_faster(speed.decode), says, "forecast", f"From times here. Between {low} and {high}.")
+    return Figure(_faster(speed.decode), says, "forecast", f"{speed.where}: between {low} and {high}.")
 
 
 def _faster(times: float) -> str:

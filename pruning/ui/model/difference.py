@@ -35,7 +35,7 @@ def section(busy: bool) -> None:
             "Compare", _request(other), icon=":material/difference:", disabled=busy, key="diff_start"
         )
         if found:
-            _figures(found)
+            _figures(found, job.request["arguments"]["data"] if job else "")
             for line in found["findings"] or ["Nothing shows that anything was pruned."]:
                 st.markdown(f"- {format.plain(line)}")
             _drawn(found)
@@ -49,8 +49,9 @@ def _request(other: str) -> dict[str, Any] | None:
     return requests.request(TASK, other=other, data=choice.data, **trust)
 
 
-def _figures(found: Mapping[str, Any]) -> None:
-    st.markdown(f"**{format.plain(format.short(found['other']))}**, on the text that is measured on")
+def _figures(found: Mapping[str, Any], data: str) -> None:
+    other, text = (format.plain(format.short(name)) for name in (found["other"], data))
+    st.markdown(f"**{other}**, compared on the text {text}")
     before = f"this model {format.perplexity(found['dense_perplexity'])}"
     cells = (
         ("KL", f"{format.kl(found['kl'])} nats", "per token", labels.KL),

@@ -102,7 +102,7 @@ def saving(machine: Machine, plan: Plan, why_not: str | None) -> None:
     `why_not`: why no folder holds what is left, smaller; None where one does.
     """
     cost, parts = machine.cost(plan), machine.parts
-    dense = parts.weight_bytes * parts.parameters
+    dense = parts.file_bytes
     badge = labels.FORECAST if cost.timed else ":gray-badge[estimate]"
     less = format.percent(1 - cost.file_bytes / dense)
     folder = f"Model folder **{format.size(cost.file_bytes)}** ({less} less)"

@@ -42,7 +42,7 @@ def number(key: str, label: str, step: float, help: str) -> None:
 def fields(machine: Machine) -> None:
     """The fields; a speed says whether it rests on times measured here."""
     parts = machine.parts
-    size = format.size(parts.weight_bytes * parts.parameters)
+    size = format.size(parts.file_bytes)
     number(
         FILE,
         "Model folder at most (MB)",

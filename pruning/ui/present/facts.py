@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pruning.planning.cost.written import file_bytes
 from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
-from pruning.planning.forecast.verdict import forecast_verdict, measured_verdict
 from pruning.planning.recipe.mix import kept_shares
 from pruning.planning.recipe.plan import KINDS, Plan, format_settings
-from pruning.planning.report import words
+from pruning.planning.report.headline import Known, headline
 from pruning.planning.report.presentation import Bar, Facts, Part
-from pruning.planning.report.screen import Screen
-from pruning.planning.report.sums import Assumptions, assumed, cheaper, meanings
+from pruning.planning.report.sums import Assumptions, assumed, meanings
+from pruning.planning.report.words import short_name
 from pruning.ui.text import format
 
 READS = ("qkv", "attn_out")
 
 
-@dataclass(frozen=True)
-class Results:
-    """What there is about a plan: its forecast; its figures as the task `measure` gives them, and an answer
-    with and without it as the task `generate` gives it, where there are any; its speed, where it is known;
-    and the share of questions (0..1) that the unpruned model gets right."""
-
-    forecast: Forecast
-    measured: dict[str, Any] | None = None
-    answer: dict[str, Any] | None = None
-    speed: words.Speed | None = None
-    questions: float | None = None
-
-
-def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assumptions: Assumptions) -> Facts:
+def facts(title: str, smap: SensitivityMap, known: Known, assumptions: Assumptions) -> Facts:
     """What can be said of a plan: from its measurement where there is one, else from its forecast.
 
     Parameters
     ----------
-    model
-        Reference of the model; of a folder only the name is told, since the file may go to strangers.
+    title
+        What the presentation is called.
     smap
         The map that the forecast comes from; its dense figures are those before pruning.
-    plan
-        Sparsity of each group, 0..1.
-    results
-        Figures of the plan, in bytes, shares 0..1 and perplexity.
+    known
+        What there is about the plan; its forecast among it.
     assumptions
         What only the user can know; 0 leaves one out.
 
@@ -54,63 +37,43 @@ def facts(model: str, smap: SensitivityMap, plan: Plan, results: Results, assump
     Facts
         Texts for readers, each figure marked as measured or forecast.
     """
-    forecast, truth = results.forecast, results.measured
-    before, after = float(smap.dense["bytes"]), float(file_bytes(truth) if truth else forecast.file_bytes)
-    compact = float(truth["bytes"] if truth else forecast.bytes)
-    source, name = "measured" if truth else "exact", short_name(model)
+    before, after, compact = known.before, known.after, known.compact
+    source = "measured" if known.measured else "exact"
     bars = [Bar("Before", format.size(before), 1.0, "measured")]
     bars.append(Bar("After", format.size(after), after / before, source))
     if compact < after:
         bars.append(Bar("As a compact file", format.size(compact), compact / before, source))
     return Facts(
-        screen=_screen(model, plan, results, assumptions, (before, after, compact)),
+        screen=headline(title, known, assumptions),
         bars=tuple(bars),
         source=source,
-        parts=_parts(smap, plan),
+        parts=_parts(smap, known.plan),
         meanings=meanings(before, after, compact, assumptions),
         assumptions=assumed(assumptions),
-        record=_record(name, smap, plan, forecast, truth),
+        record=_record(smap, known),
     )
 
 
-def _screen(
-    model: str, plan: Plan, results: Results, assumptions: Assumptions, sizes: tuple[float, float, float]
-) -> Screen:
-    """What stands on the first screen; `sizes` are bytes before, after, and of the compact file."""
-    forecast, truth = results.forecast, results.measured
-    (before, after, compact), name = sizes, short_name(model)
-    money = cheaper(before, after, assumptions)
-    behaved = words.questions_before(truth) if truth else None
-    verdict = measured_verdict(truth) if truth else forecast_verdict(forecast)
-    return Screen(
-        title=assumptions.title.strip() or default_title(model),
-        done=words.done(f"the {name}" if model == "demo" else name, plan, forecast.sparsity, after < before),
-        short=words.in_short(verdict),
-        saves=(
-            words.smaller(before, after, compact, "measured" if truth else "exact"),
-            words.faster(results.speed, after < before),
-            *([money] if money else []),
-        ),
-        costs=(
-            words.judged(verdict),
-            words.same_word(truth, forecast),
-            words.questions(
-                truth.get("probe_accuracy") if truth else None,
-                results.questions if behaved is None else behaved,
-            ),
-        ),
-        spoken=words.spoken(results.answer) if results.answer else None,
+def known_of(model: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, **more: Any) -> Known:
+    """What is known of a plan, with the sizes that follow from its measurement or else its forecast.
+
+    `more` are fields of `Known`.
+    """
+    truth = more.get("measured")
+    return Known(
+        model,
+        plan,
+        float(smap.dense["bytes"]),
+        float(file_bytes(truth) if truth else forecast.file_bytes),
+        float(truth["bytes"] if truth else forecast.bytes),
+        forecast=forecast,
+        **more,
     )
-
-
-def short_name(reference: str) -> str:
-    """A model's name without its folder or owner."""
-    return "demo model" if reference == "demo" else reference.rstrip("/\\").replace("\\", "/").split("/")[-1]
 
 
 def default_title(model: str) -> str:
     """What the presentation is called until it is given a title."""
-    return f"A pruned {short_name(model)}"
+    return f"A pruned {short_name(model).removeprefix('the ')}"
 
 
 def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
@@ -127,17 +90,19 @@ def _parts(smap: SensitivityMap, plan: Plan) -> tuple[Part, ...]:
     )
 
 
-def _record(
-    name: str, smap: SensitivityMap, plan: Plan, forecast: Forecast, truth: dict[str, Any] | None
-) -> str:
+def _record(smap: SensitivityMap, known: Known) -> str:
+    """The plan and its figures for specialists."""
+    forecast, truth = known.forecast, known.measured
+    if forecast is None:
+        raise TypeError("a presentation is of a plan with a forecast")
     dense = format.perplexity(smap.dense["perplexity"])
     expected = format.perplexity(forecast.perplexity)
     low, high = format.perplexity(forecast.perplexity_low), format.perplexity(forecast.perplexity_high)
     figure = format.perplexity(truth["perplexity"]) if truth else f"{expected} ({low} – {high})"
     kind = f"measured; the forecast was {expected}" if truth else "forecast"
-    settings = ", ".join(format_settings(plan, smap.groups))
+    settings = ", ".join(format_settings(known.plan, smap.groups))
     return (
-        f"Model {name}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen by "
-        f"{smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are pruned. "
+        f"Model {short_name(known.model)}, fingerprint {smap.fingerprint}. Plan {settings}, weights chosen "
+        f"by {smap.criterion}. {format.percent(forecast.sparsity)} of the prunable weights are pruned. "
         f"Perplexity {dense} before (measured), {figure} after ({kind}). Made with Prunescope."
     )

@@ -16,8 +16,8 @@ from pruning.planning.report import presentation as html
 from pruning.planning.report.sums import Assumptions
 from pruning.planning.report.words import Speed
 from pruning.ui.data import costs, queries, requests, session
-from pruning.ui.present.facts import Results, default_title, facts
-from pruning.ui.shared import jobs, missing_map
+from pruning.ui.present.facts import default_title, facts, known_of
+from pruning.ui.shared import engines, jobs, missing_map
 from pruning.ui.shared import page as page_frame
 from pruning.ui.shared.frame.header import ALONE, FULL, full_screen
 from pruning.ui.shared.plan import CurrentPlan, after_recovery, current_plan, session_plan
@@ -117,9 +117,18 @@ def page(model: queries.Info, smap: SensitivityMap, plan: Plan, full: bool, busy
     current = current_plan(plan, model, queries.forecaster(smap, measurements), measurements)
     answers = _answers(smap, plan, busy)
     dense = queries.baseline(model) or {}
-    answer, right = _chosen(answers), dense.get("probe_accuracy")
-    results = Results(current.forecast, current.measured, answer, _speed(model, plan), right)
-    content = facts(session.current().model, smap, plan, results, chosen)
+    reference = session.current().model
+    known = known_of(
+        reference,
+        smap,
+        plan,
+        current.forecast,
+        measured=current.measured,
+        questions=dense.get("probe_accuracy"),
+        speed=_speed(model, plan),
+        answer=_chosen(answers),
+    )
+    content = facts(chosen.title.strip() or default_title(reference), smap, known, chosen)
     if full:
         st.html(BARE)
         st.html(html.body(content, rank=1))
@@ -167,9 +176,8 @@ def _speed(model: queries.Info, plan: Plan) -> Speed | None:
         cost = known.of(plan)
     except PruningError:
         return None
-    timed = known.latency is not None and cost.timed
-    band = known.latency.band("decode") if known.latency is not None and timed else 0.0
-    return Speed(cost.decode_speedup, cost.prefill_speedup, timed, band)
+    device = queries.target_device()
+    return Speed.of(cost, known.latency, device.name if device else engines.NAMES[queries.engine()])
 
 
 def _file_name(title: str) -> str:

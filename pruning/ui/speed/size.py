@@ -80,7 +80,7 @@ def memory(parts: Parts, plan: Plan) -> str:
 
 def embeddings(parts: Parts, best: Size) -> str:
     """What does not shrink, in a sentence or two."""
-    table, whole = best.embedding, parts.weight_bytes * parts.parameters
+    table, whole = best.embedding, parts.file_bytes
     said = (
         f"**Embeddings do not shrink.** They hold a row of numbers for every word: "
         f"{format.count(parts.embedding)} parameters, {format.size(table)}, "

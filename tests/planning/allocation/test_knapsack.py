@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pruning.benchmarks.synthetic import sensitivity_map
+from pruning.planning.allocation import lagrangian
 from pruning.planning.allocation.choices import map_choices
 from pruning.planning.allocation.knapsack import Budget, cheapest_choice
 from pruning.planning.forecast.forecaster import Forecaster
@@ -117,3 +118,27 @@ def test_two_budgets_that_both_bind_meet_the_librarys_bound() -> None:
     assert found is not None
     assert found.bound <= best * (1 + 1e-6)
     assert found.cost <= bound * (1 + 1e-3)
+
+
+def test_the_lowest_multiplier_is_where_enough_is_saved_and_not_before() -> None:
+    """Held against what just that much less of it saves, with levels that are not allowed among others."""
+    random = np.random.default_rng(5)
+    for case in range(60):
+        costs, saved = random.random((12, 6)).cumsum(axis=1), random.random((12, 6)).cumsum(axis=1)
+        costs[:, 0], saved[:, 0] = 0.0, 0.0
+        if case % 2:
+            costs[random.random(costs.shape) < 0.2] = np.inf
+            costs[:, 0] = 0.0
+
+        def most(multiplier: float, costs: np.ndarray = costs, saved: np.ndarray = saved) -> float:
+            worth = costs - multiplier * saved
+            near = worth <= worth.min(axis=1, keepdims=True) + 1e-13
+            return float(np.where(near, saved, -np.inf).max(axis=1).sum())
+
+        reachable = float(np.where(np.isfinite(costs), saved, -np.inf).max(axis=1).sum())
+        needed = float(random.uniform(0.05, 0.999)) * reachable
+        found = lagrangian._one_multiplier(costs, saved, needed)
+        assert most(found) >= needed - 1e-6
+        assert most(found * (1 - 1e-6)) < needed
+    assert lagrangian._one_multiplier(costs, saved, 0.0) == 0.0
+    assert lagrangian._one_multiplier(costs, saved, 2 * reachable) == lagrangian.MOST_MULTIPLIER

@@ -90,7 +90,9 @@ def test_zeros_are_no_speed_and_cut_units_are() -> None:
     assert (size.value, speed.value, money.value) == ("No smaller", "No faster", "No money saved")
     assert "as a compact file" in size.says
     cut = {**PRUNED, "structure": "neurons", "not_smaller": None, "bytes": 400_000_000}
-    size, speed, money = screen(report(pruned=cut, speedup=Speed(1.25, 1.3, timed=False))).saves
+    size, speed, money = screen(
+        report(pruned=cut, speedup=Speed(1.25, 1.3, "PyTorch here", timed=False))
+    ).saves
     assert (size.value, money.value) == ("26 % smaller", "6.90 € less")
     assert (speed.value, speed.source) == ("25 % faster", "estimate")
 
@@ -102,3 +104,10 @@ def test_costs_are_of_the_weights_that_one_would_use() -> None:
     trained = screen(report(recovered={**PRUNED, "agreement": 0.9, "probe_accuracy": 0.6}))
     assert [figure.value for figure in trained.costs[1:]] == ["90 in 100", "60 in 100"]
     assert trained.spoken is None, "answers were given without training"
+
+
+def test_a_folders_path_is_not_told_on_the_first_screen() -> None:
+    recipe = Recipe.from_dict(
+        RECIPE.to_dict() | {"model": {"reference": "/home/somebody/secret/my-model", "fingerprint": "f"}}
+    )
+    assert "Of my-model, 10 % were set to zero." in screen(report(recipe=recipe)).done

@@ -136,7 +136,7 @@ def _goes(option: Plan) -> float:
 
 def _dense(machine: Machine) -> dict[str, float]:
     """The dense model's total of every quantity."""
-    size = float(machine.parts.weight_bytes * machine.parts.parameters)
+    size = float(machine.parts.file_bytes)
     return {
         PARAMETERS: float(machine.parts.parameters),
         BYTES: size,
