@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pruning.engine.architecture.groups import GroupInfo, weight_view
+from pruning.engine.architecture.groups import GroupInfo, weight_shape
 from pruning.engine.architecture.units import Heads
 from pruning.engine.evaluation.size import cut_sizes, dense_bytes, sparse_bytes
 from pruning.engine.evaluation.timing import measured_speedup
@@ -204,6 +204,6 @@ def _drawn(session: Session, technique: Technique, steps: int) -> dict[str, Any]
 
 def _any(session: Session, group: GroupInfo, share: float) -> torch.Tensor:
     """A mask [out, in] with the share pruned, whichever weights: the size does not depend on that."""
-    rows = sum(weight_view(session.model, part).shape[0] for part in group.parts)
+    rows = sum(weight_shape(session.model, part)[0] for part in group.parts)
     pruned = torch.arange(group.parameters) < round(share * group.parameters)
     return pruned.reshape(rows, -1)

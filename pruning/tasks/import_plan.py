@@ -1,8 +1,9 @@
 """The task that turns another tool's file into a recipe."""
 
+from math import prod
 from typing import Any
 
-from pruning.engine.architecture.groups import weight_view
+from pruning.engine.architecture.groups import weight_shape
 from pruning.planning.imports.imported import Module
 from pruning.planning.imports.read import read_plan
 from pruning.tasks.context.session import Session
@@ -31,7 +32,7 @@ def import_plan(
         As `recipe` does, with the `form` of the file and `notes` on what is not the same here.
     """
     modules = [
-        Module(part.module, group.key, weight_view(session.model, part).numel())
+        Module(part.module, group.key, prod(weight_shape(session.model, part)))
         for group in session.groups
         for part in group.parts
     ]

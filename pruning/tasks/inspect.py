@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, decoder_layers, weight_view
+from pruning.engine.architecture.groups import GroupInfo, decoder_layers, weight_shape, weight_view
 from pruning.engine.calibration.data import load_probes
 from pruning.engine.evaluation.metrics import probe_accuracy
 from pruning.engine.evaluation.size import dense_bytes
@@ -58,14 +58,14 @@ def inspect_model(session: Session) -> dict[str, Any]:
 
 def _shape(model: nn.Module, group: GroupInfo) -> list[int]:
     """Rows and columns of a group's weights, one part below the other."""
-    shapes = [weight_view(model, part).shape for part in group.parts]
+    shapes = [weight_shape(model, part) for part in group.parts]
     return [sum(rows for rows, _ in shapes), shapes[0][1]]
 
 
 def _biases(model: nn.Module, group: GroupInfo) -> int:
     """How many biases go with the rows of a group."""
     with_bias = [part for part in group.parts if model.get_submodule(part.module).bias is not None]
-    return sum(weight_view(model, part).shape[0] for part in with_bias)
+    return sum(weight_shape(model, part)[0] for part in with_bias)
 
 
 def _pruned_before(model: nn.Module, groups: Sequence[GroupInfo]) -> list[str]:

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from pruning.engine.architecture.paging import paged_of
 from pruning.engine.architecture.tracing import Call, forward_replaced, is_linear, run_few_tokens, watched
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import KINDS, Group
@@ -78,7 +80,7 @@ def find_groups(model: nn.Module) -> list[GroupInfo]:
 
 
 def _group(model: nn.Module, layer: int, kind: str, parts: tuple[Part, ...]) -> GroupInfo:
-    return GroupInfo(layer, kind, parts, sum(weight_view(model, part).numel() for part in parts))
+    return GroupInfo(layer, kind, parts, sum(prod(weight_shape(model, part)) for part in parts))
 
 
 def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
@@ -87,9 +89,22 @@ def group_weight(model: nn.Module, group: GroupInfo) -> torch.Tensor:
 
 
 def weight_view(model: nn.Module, part: Part) -> torch.Tensor:
-    """The weight of `part` as [out, in], sharing memory with the model: in-place writes change the model."""
+    """The weight of `part` as [out, in], sharing memory with the model: in-place writes change the model.
+
+    Where layers stay in files they do so until the next layer is brought.
+    """
+    paged = paged_of(model)
+    if paged is not None:
+        paged.bring_module(part.module)
     weight: torch.Tensor = model.get_submodule(part.module).weight.detach()  # type: ignore[operator]
     return view_of(model, part, weight)
+
+
+def weight_shape(model: nn.Module, part: Part) -> tuple[int, int]:
+    """Rows and columns of the weight of `part`, [out, in]; no values are looked at."""
+    weight: torch.Tensor = model.get_submodule(part.module).weight.detach()  # type: ignore[operator]
+    rows, columns = view_of(model, part, weight).shape
+    return rows, columns
 
 
 def view_of(model: nn.Module, part: Part, values: torch.Tensor) -> torch.Tensor:

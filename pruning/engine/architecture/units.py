@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
+from pruning.engine.architecture.forward import device_of
+from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_shape
 from pruning.engine.architecture.tracing import TRACE_TOKENS, forward_replaced, run_few_tokens, watched
 from pruning.errors import PruningError
 
@@ -109,7 +111,7 @@ def find_neurons(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Neu
     for (layer, kind), down in parts.items():
         if kind == "down":
             rows = tuple(parts[layer, name] for name in ("gate", "up") if (layer, name) in parts)
-            neurons[layer] = Neurons(rows, down, weight_view(model, down).shape[1])
+            neurons[layer] = Neurons(rows, down, weight_shape(model, down)[1])
     return neurons
 
 
@@ -135,7 +137,7 @@ def find_heads(model: nn.Module, groups: Sequence[GroupInfo]) -> dict[int, Heads
             out = _parts(groups, index, "attn_out")[0]
             count = configs[index].num_attention_heads
             reached = _reach(model, qkv, out.module, count, partial(layer, *args, **kwargs))
-            heads[index] = _heads(name, reached, out, weight_view(model, out).shape[1] // count)
+            heads[index] = _heads(name, reached, out, weight_shape(model, out)[1] // count)
     return heads
 
 
@@ -155,10 +157,10 @@ def _reach(
     gradients tell what a head's block of attn_out's inputs depends on at the last token.
     """
     generator = torch.Generator().manual_seed(0)
-    example = next(model.parameters())
+    dtype = model.get_submodule(out).weight.dtype
     noise = {
         name: torch.randn(1, TRACE_TOKENS, _width(model, name), generator=generator)
-        .to(example)
+        .to(device_of(model), dtype)
         .requires_grad_(True)
         for name in qkv
     }
@@ -184,7 +186,7 @@ def _reach(
 
 
 def _width(model: nn.Module, name: str) -> int:
-    return weight_view(model, Part(name)).shape[0]
+    return weight_shape(model, Part(name))[0]
 
 
 def _runs(names: Sequence[str], masks: Sequence[torch.Tensor]) -> tuple[Part, ...]:
@@ -265,15 +267,15 @@ def unit_weights(model: nn.Module, units: Units, kind: str) -> dict[int, int]:
     """
     if kind == "neurons":
         return {
-            layer: sum(weight_view(model, part).shape[1] for part in neurons.rows)
-            + weight_view(model, neurons.down).shape[0]
+            layer: sum(weight_shape(model, part)[1] for part in neurons.rows)
+            + weight_shape(model, neurons.down)[0]
             for layer, neurons in units.neurons.items()
         }
     weights = {}
     for layer, heads in units.heads.items():
-        queries = sum(weight_view(model, part).numel() for part in heads.queries[0])
-        weights[layer] = queries + weight_view(model, heads.out).shape[0] * heads.size
-        shared = sum(weight_view(model, part).numel() for part in heads.keys_values[0])
+        queries = sum(prod(weight_shape(model, part)) for part in heads.queries[0])
+        weights[layer] = queries + weight_shape(model, heads.out)[0] * heads.size
+        shared = sum(prod(weight_shape(model, part)) for part in heads.keys_values[0])
         if kind == "kv_groups":
             weights[layer] = weights[layer] * len(heads.members(0)) + shared
         elif heads.groups == heads.count:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.core_model_loading import revert_weight_conversion
 from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_rows
 from pruning.engine.export.safetensors_file import Entry, as_bytes
+from pruning.engine.models.file_names import file_names as names_in_files
 from pruning.engine.structured.surgery import bare, form_of, smaller
 from pruning.errors import PruningError
 from pruning.model_files.number_formats import Formats
@@ -92,7 +92,7 @@ class Weights:
                 in_files.append(name)
         # transformers knows the names of checkpoints by its own classes, and not of a class that is bundled.
         bundled = skeleton.config.get_text_config().is_heterogeneous
-        file_names = {name: name for name in in_files} if bundled else _file_names(skeleton, in_files)
+        file_names = {name: name for name in in_files} if bundled else names_in_files(skeleton, in_files)
         return cls(pruned, skeleton, sources, file_names, rows, columns)
 
     @property
@@ -240,19 +240,3 @@ def earlier_names(pruned: Pruned) -> Callable[[str], str]:
         return f"{path}{kept[int(number)]}.{rest}"
 
     return earlier
-
-
-def _file_names(skeleton: Any, names: Sequence[str]) -> dict[str, str]:
-    """What the family's checkpoints call the tensors; their names in the model where those do not come one
-    from one."""
-    tensors = {name: torch.empty(0, device="meta") for name in names}
-    try:
-        found = {
-            id(tensor): name for name, tensor in revert_weight_conversion(skeleton, dict(tensors)).items()
-        }
-    except Exception:  # conversions of several tensors at once, each fails in its own way
-        found = {}
-    renamed = {name: found.get(id(tensor)) for name, tensor in tensors.items()}
-    if None in renamed.values() or len(found) != len(names):
-        return {name: name for name in names}
-    return {name: str(new) for name, new in renamed.items()}

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part, view_of, weight_view
+from pruning.engine.architecture.paging import Undo, paged_of
 from pruning.engine.architecture.units import Removal
 from pruning.engine.masking.memory import release_memory
 from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.plan import Group
 
-# Views into a model's weights, and the values that were there or what reads them.
-Saved = list[tuple[torch.Tensor, torch.Tensor | Callable[[], torch.Tensor]]]
+# What takes each write back.
+Saved = list[Undo]
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,7 @@ def applied_change(
                     dense = torch.cat([weight_view(model, part) for part in group.parts])
                     saved += put_weight(model, group, dense.masked_fill(change.removed[group.key], 0), stored)
             for name in change.biases:
-                bias: torch.Tensor = model.get_submodule(name).bias.detach()  # type: ignore[operator]
-                saved.append((bias, bias.clone()))
-                bias.zero_()
+                saved.append(_silenced(model, name))
         if stored is not None:
             release_memory()
         yield
@@ -72,15 +72,43 @@ def applied_change(
 
 
 def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor, stored: Read | None = None) -> Saved:
-    """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to restore it."""
-    saved, start = [], 0
+    """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to restore it.
+
+    Of a model whose layers stay in files the new weight goes to a file as well: nothing of it stays in memory.
+    """
+    saved, start, paged = Saved(), 0, paged_of(model)
     with torch.no_grad():
         for part in group.parts:
             view = weight_view(model, part)
-            saved.append((view, _stored_values(model, part, view, stored) or view.clone()))
-            view.copy_(weight[start : start + view.shape[0]])
+            values = weight[start : start + view.shape[0]]
             start += view.shape[0]
+            if paged is not None:
+                view.copy_(values)
+                saved.append(paged.keep(f"{part.module}.weight"))
+                continue
+            before = _stored_values(model, part, view, stored) or partial(_itself, view.clone())
+            saved.append(partial(_restore, view, before))
+            view.copy_(values)
     return saved
+
+
+def _restore(view: torch.Tensor, values: Callable[[], torch.Tensor]) -> None:
+    view.copy_(values())
+
+
+def _itself(values: torch.Tensor) -> torch.Tensor:
+    return values
+
+
+def _silenced(model: nn.Module, module: str) -> Undo:
+    """Make a module's bias zero, *in place*; returns what takes it back."""
+    paged = paged_of(model)
+    if paged is not None:
+        paged.bring_module(module)
+    bias: torch.Tensor = model.get_submodule(module).bias.detach()  # type: ignore[operator]
+    before = bias.clone()
+    bias.zero_()
+    return partial(_restore, bias, partial(_itself, before)) if paged is None else paged.keep(f"{module}.bias")
 
 
 def _stored_values(
@@ -105,8 +133,8 @@ def _stored_values(
 
 
 def put_back(saved: Saved) -> None:
-    """Restore values in the views they were taken from, *in place*; the last taken first, since a view may
-    have been given more than one new value."""
+    """Restore what was written, *in place*; the last first, since a weight may have been given more than one
+    new value."""
     with torch.no_grad():
-        for view, values in reversed(saved):
-            view.copy_(values if isinstance(values, torch.Tensor) else values())
+        for undo in reversed(saved):
+            undo()

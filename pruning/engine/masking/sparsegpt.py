@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from pruning.engine.architecture.groups import GroupInfo, group_weight, weight_view
+from pruning.engine.architecture.groups import GroupInfo, group_weight, weight_shape
 from pruning.engine.architecture.sequential import SequentialPass
 from pruning.engine.linalg.least_squares import mean_product
 from pruning.engine.linalg.obs import BLOCK, Choose, obs_prune
@@ -100,7 +100,7 @@ def check(options: MaskOptions) -> None:
 
 def part_rows(model: nn.Module, group: GroupInfo) -> list[int]:
     """How many rows of the group's weight come from each of its parts; queries, keys and values are three."""
-    return [len(weight_view(model, part)) for part in group.parts]
+    return [weight_shape(model, part)[0] for part in group.parts]
 
 
 def choice(level: float, options: MaskOptions, rows: list[int]) -> tuple[Choose, int]:

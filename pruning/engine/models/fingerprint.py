@@ -9,8 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from pruning.engine.architecture.paging import paged_of, tensors_of
+
 # What says where a model came from or how it is run, not which model it is.
 _VOLATILE = {"transformers_version", "dtype", "torch_dtype", "use_cache", "attn_implementation"}
+
+# Values that are read at once, and tensors that are read side by side.
+PIECE, THREADS = 1 << 22, 4
 
 _Read = Callable[[torch.Tensor], torch.Tensor]
 
@@ -28,7 +33,8 @@ def fingerprint(model: nn.Module) -> str:
 def computed_fingerprint(model: nn.Module) -> str:
     """The same, and of the number format too: what is computed with the model in one format is not what is
     computed in another. In float32 it is `fingerprint`."""
-    return _digest(model, lambda tensor: tensor)
+    paged = paged_of(model)
+    return _digest(model, lambda tensor: tensor if paged is None else paged.as_computed(tensor))
 
 
 def _digest(model: nn.Module, read: _Read) -> str:
@@ -40,17 +46,18 @@ def _digest(model: nn.Module, read: _Read) -> str:
         if key not in _VOLATILE and not key.startswith("_")
     }
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    tensors: dict[int, tuple[str, torch.Tensor]] = {}
-    for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
-        tensors.setdefault(id(tensor), (name, tensor.detach()))
-    with ThreadPoolExecutor() as pool:
-        for part in pool.map(lambda named: _tensor_digest(named[0], read(named[1])), tensors.values()):
+    tensors = tensors_of(model)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for part in pool.map(lambda name: _tensor_digest(name, tensors[name](), read), tensors):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _tensor_digest(name: str, tensor: torch.Tensor) -> bytes:
-    digest = hashlib.blake2b(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-    values = tensor.cpu().contiguous().reshape(-1).view(torch.uint8)
-    digest.update(values.numpy().data)
+def _tensor_digest(name: str, tensor: torch.Tensor, read: _Read) -> bytes:
+    """Of the values as they are read; a piece at a time, so that there is no second copy of them."""
+    flat = tensor.cpu().contiguous().reshape(-1)
+    dtype = read(flat[:0]).dtype
+    digest = hashlib.blake2b(f"{name} {dtype} {tuple(tensor.shape)}".encode())
+    for piece in flat.split(PIECE):
+        digest.update(read(piece).contiguous().view(torch.uint8).numpy().data)
     return digest.digest()

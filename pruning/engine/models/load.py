@@ -14,6 +14,7 @@ from pruning.engine.models.compact import load_compact, own_class
 from pruning.engine.models.demo import demo_model
 from pruning.engine.models.fingerprint import computed_fingerprint, fingerprint
 from pruning.engine.models.gguf_convert import converted
+from pruning.engine.models.paged import load_paged
 from pruning.errors import PruningError
 from pruning.model_files import hub
 from pruning.model_files.checkpoint import (
@@ -49,6 +50,8 @@ class Loaded:
         Its prunable groups.
     path
         Its local folder.
+    streamed
+        Whether its layers stay in files and come one at a time; see `pruning.engine.architecture.paging`.
     """
 
     model: Any
@@ -61,6 +64,7 @@ class Loaded:
     formats: Formats
     groups: list[GroupInfo]
     path: str | None
+    streamed: bool = False
 
     @property
     def weight_bytes(self) -> int:
@@ -74,6 +78,7 @@ def load(
     device: str = "auto",
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    stream: bool = False,
     progress: Progress = silent,
 ) -> Loaded:
     """Load a causal language model.
@@ -90,6 +95,8 @@ def load(
         Run Python code that comes with the model.
     allow_pickle
         Read pickled weights, which can run code.
+    stream
+        Leave the layers in their files, and have one at a time in memory.
 
     Raises
     ------
@@ -104,17 +111,16 @@ def load(
     _check(checkpoint, trust_remote_code, allow_pickle)
     heard = stage(progress, "load", "Loading the weights")
     tokenizer = _tokenizer(checkpoint, trust_remote_code)
-    model = _model(checkpoint, dtype, trust_remote_code).to(place)
-    model.eval().requires_grad_(False)
+    model = _dense(checkpoint, dtype, place, trust_remote_code, stream)
     heard(1, 3, "Finding the groups")
     groups = find_groups(model)
     heard(2, 3, "Fingerprinting the weights")
     formats = weight_formats(checkpoint)
     said = formats.fit(dtype) and not (checkpoint.pickled and dtype != "float32")
-    exact = model if said else _model(checkpoint, "float32", trust_remote_code)
+    exact = model if said else _dense(checkpoint, "float32", "cpu", trust_remote_code, stream)
     names = fingerprint(exact), computed_fingerprint(model)
     heard(3, 3, "Loaded")
-    return Loaded(model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder))
+    return Loaded(model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder), stream)
 
 
 def exact_model(loaded: Loaded) -> Any:
@@ -122,7 +128,8 @@ def exact_model(loaded: Loaded) -> Any:
     its folder is not known."""
     if loaded.path is None or loaded.formats.fit(loaded.dtype):
         return None
-    return _model(read_folder(Path(loaded.path)), "float32", loaded.model.is_remote_code())
+    checkpoint, code = read_folder(Path(loaded.path)), loaded.model.is_remote_code()
+    return _dense(checkpoint, "float32", "cpu", code, loaded.streamed)
 
 
 def choose_device(device: str = "auto") -> str:
@@ -221,6 +228,13 @@ def _tokenizer(checkpoint: Checkpoint, trust_remote_code: bool) -> Any:
         raise PruningError(
             f"The tokenizer in {checkpoint.folder} cannot be loaded: {_first_line(error)}. Fetch it again."
         ) from None
+
+
+def _dense(checkpoint: Checkpoint, dtype: str, device: str, code: bool, stream: bool) -> Any:
+    """The model in eval mode and without gradients, in memory or with its layers in files."""
+    if stream:
+        return load_paged(checkpoint, getattr(torch, dtype), torch.device(device), code)
+    return _model(checkpoint, dtype, code).to(device).eval().requires_grad_(False)
 
 
 def _model(checkpoint: Checkpoint, dtype: str, trust_remote_code: bool) -> Any:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.equivalence import same_values
-from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_view
+from pruning.engine.architecture.forward import device_of
+from pruning.engine.architecture.groups import GroupInfo, Part, decoder_layers, weight_shape
 from pruning.engine.architecture.sequential import SequentialPass
 from pruning.engine.architecture.tracing import TRACE_TOKENS
 from pruning.engine.architecture.units import (
@@ -137,7 +138,7 @@ def _part_mask(
 ) -> torch.Tensor:
     """What is pruned of a part of a group, bool [out, in]; `rows` and `columns` are by module."""
     module = Part(part.module)
-    mask = torch.full(weight_view(model, module).shape, whole, device=weight_view(model, module).device)
+    mask = torch.full(weight_shape(model, module), whole, device=device_of(model))
     mask[list(rows.get(part.module, ()))] = True
     mask[:, list(columns.get(part.module, ()))] = True
     return mask if part.rows is None else mask[slice(*part.rows)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from pruning.engine.architecture.groups import Part, decoder_layers, weight_view
+from pruning.engine.architecture.groups import Part, decoder_layers, weight_shape
 from pruning.engine.models.gguf.families import Family, family_of
 from pruning.errors import PruningError
 
@@ -58,7 +58,7 @@ def layout_of(model: nn.Module) -> Layout:
 
 
 def _columns(layer: nn.Module, name: str) -> int:
-    return int(weight_view(layer, Part(name)).shape[1])
+    return weight_shape(layer, Part(name))[1]
 
 
 def _by_layer(model: Any, family: Family, unlike: str) -> str:
