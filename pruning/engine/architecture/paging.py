@@ -165,6 +165,12 @@ def paged_of(model: nn.Module) -> PagedLayers | None:
     return _PAGED.get(model)
 
 
+def scratch_of(model: nn.Module) -> Path | None:
+    """Where what a walk through the model's layers leaves may be written; None where memory is enough."""
+    paged = paged_of(model)
+    return None if paged is None else paged.scratch
+
+
 def page(
     model: nn.Module,
     layers: Sequence[tuple[str, nn.Module]],

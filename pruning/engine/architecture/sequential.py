@@ -1,17 +1,20 @@
 """The sequential (layer-by-layer) pass: calibration text on its way through a model whose layers change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-from pruning.engine.architecture.forward import batches, hidden_states
+from pruning.engine.architecture.forward import BATCH_TOKENS, batches, hidden_states
 from pruning.engine.architecture.groups import decoder_layers
+from pruning.engine.architecture.paging import scratch_of
+from pruning.engine.architecture.spilled import Batches
 
-States = list[torch.Tensor]
+States = Sequence[torch.Tensor]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -24,11 +27,11 @@ class Recorded:
     inputs
         What each module was given, [tokens, in] a batch.
     outputs
-        What it put out, [tokens, out] a batch.
+        What those put out whose outputs were asked for, [tokens, out] a batch.
     """
 
-    inputs: dict[str, States] = field(default_factory=dict)
-    outputs: dict[str, States] = field(default_factory=dict)
+    inputs: dict[str, Batches] = field(default_factory=dict)
+    outputs: dict[str, Batches] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,26 @@ class SequentialPass:
         [windows, length, hidden] a batch, as they enter the first layer.
     arguments
         What each layer is called with besides its states, by (layer, windows in the batch).
+    scratch
+        Where states are written that are too many for memory; None keeps all in memory.
     """
 
     layers: tuple[nn.Module, ...]
     states: States
     arguments: Mapping[tuple[int, int], Arguments]
+    scratch: Path | None = None
 
     @classmethod
-    def start(cls, model: nn.Module, windows: torch.Tensor) -> Self:
-        """Token `windows` [n, length] up to the first decoder layer; the model is not changed."""
+    def start(cls, model: nn.Module, windows: torch.Tensor, tokens: int = BATCH_TOKENS) -> Self:
+        """Token `windows` [n, length], about so many `tokens` a batch, up to the first decoder layer; the model
+        is not changed."""
         layers = tuple(module for _, module in decoder_layers(model))
-        states: States = []
+        scratch = scratch_of(model)
+        states = Batches(scratch)
         arguments: dict[tuple[int, int], Arguments] = {}
-        for ids in batches(windows):
+        for ids in batches(windows, tokens):
             _run_up_to_layers(model, layers, ids, states, arguments)
-        return cls(layers, states, arguments)
+        return cls(layers, states, arguments, scratch)
 
     def step(self, layer: int, states: Sequence[torch.Tensor]) -> States:
         """`states` [windows, length, hidden], a batch each, after decoder layer number `layer`."""
@@ -72,6 +80,7 @@ class SequentialPass:
         states: Sequence[torch.Tensor],
         watch: Mapping[str, nn.Module],
         until: str | None = None,
+        outputs: Collection[str] = (),
     ) -> tuple[States, Recorded]:
         """As `step`, and what linear modules of the layer were given and put out on the way.
 
@@ -85,19 +94,25 @@ class SequentialPass:
             The linear modules to record, by a name of the caller's choice.
         until
             The name of the one after which the step stops, so that there are no states after.
+        outputs
+            The names of those whose outputs are recorded too.
         """
-        recorded = Recorded({name: [] for name in watch}, {name: [] for name in watch})
+        recorded = Recorded(
+            {name: Batches(self.scratch) for name in watch},
+            {name: Batches(self.scratch) for name in outputs},
+        )
         with ExitStack() as stack, torch.no_grad():
             for name, module in watch.items():
 
                 def note(_: nn.Module, args: tuple, result: torch.Tensor, name: str = name) -> None:
                     recorded.inputs[name].append(args[0].flatten(0, -2))
-                    recorded.outputs[name].append(result.flatten(0, -2))
+                    if name in outputs:
+                        recorded.outputs[name].append(result.flatten(0, -2))
                     if name == until:
                         raise _Enough
 
                 stack.callback(module.register_forward_hook(note).remove)
-            after = []
+            after = Batches(self.scratch)
             for batch in states:
                 args, kwargs = self.arguments[layer, len(batch)]
                 with suppress(_Enough):
@@ -113,7 +128,7 @@ def _run_up_to_layers(
     model: nn.Module,
     layers: Sequence[nn.Module],
     ids: torch.Tensor,
-    states: States,
+    states: Batches,
     arguments: dict[tuple[int, int], Arguments],
 ) -> None:
     """Add one batch's states and, for a new number of windows, what all layers are called with besides."""

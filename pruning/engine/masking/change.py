@@ -108,7 +108,9 @@ def _silenced(model: nn.Module, module: str) -> Undo:
     bias: torch.Tensor = model.get_submodule(module).bias.detach()  # type: ignore[operator]
     before = bias.clone()
     bias.zero_()
-    return partial(_restore, bias, partial(_itself, before)) if paged is None else paged.keep(f"{module}.bias")
+    return (
+        partial(_restore, bias, partial(_itself, before)) if paged is None else paged.keep(f"{module}.bias")
+    )
 
 
 def _stored_values(

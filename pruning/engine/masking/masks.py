@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, group_weight
+from pruning.engine.architecture.paging import scratch_of
+from pruning.engine.architecture.spilled import group_tensors
 from pruning.engine.calibration.fisher import Statistics
 from pruning.engine.criteria import Criterion
 from pruning.engine.criteria.inputs import CriterionInputs, GroupInputs
@@ -61,7 +63,7 @@ def plan_masks(
     plan: Plan,
     inputs: CriterionInputs,
     options: MaskOptions = DEFAULT,
-) -> dict[Group, torch.Tensor]:
+) -> Mapping[Group, torch.Tensor]:
     """What the plan prunes of each group, bool [out, in], True = zero.
 
     Parameters
@@ -94,9 +96,9 @@ def plan_masks(
     if options.pattern is None and options.scope in POOLED:
         return masks(dict(scores), levels, options, criterion.norm)
     # Of all groups at once the scores would take as much memory as the weights.
-    pruned: dict[Group, torch.Tensor] = {}
+    pruned = group_tensors(scratch_of(model))
     for key, values in scores:
-        pruned |= masks({key: values}, levels, options, criterion.norm)
+        pruned[key] = masks({key: values}, levels, options, criterion.norm)[key]
     return pruned
 
 

@@ -6,14 +6,16 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, group_weight, weight_shape
+from pruning.engine.architecture.paging import scratch_of
 from pruning.engine.architecture.sequential import SequentialPass
+from pruning.engine.architecture.spilled import group_tensors
 from pruning.engine.linalg.least_squares import mean_product
 from pruning.engine.linalg.obs import BLOCK, Choose, obs_prune
 from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
 from pruning.engine.masking.masks import pattern_mask, removed, zeros_of
 from pruning.errors import PruningError
 from pruning.planning.recipe.mask_options import POOLED, MaskOptions, effective, kept_of, scoped
-from pruning.planning.recipe.plan import Group, Plan
+from pruning.planning.recipe.plan import Plan
 from pruning.progress import Progress, silent
 
 
@@ -57,8 +59,7 @@ def sparsegpt(
     """
     levels = effective(plan, [group.key for group in groups], scoped(options, "group"))
     last = max((layer for layer, _ in levels), default=-1)
-    pruned: dict[Group, torch.Tensor] = {}
-    weights: dict[Group, torch.Tensor] = {}
+    pruned, weights = (group_tensors(scratch_of(model)) for _ in range(2))
     saved: Saved = []
     windows_pass = SequentialPass.start(model, windows)
     states = windows_pass.states

@@ -9,7 +9,9 @@ from torch import nn
 
 from pruning.engine.architecture.equivalence import same_values
 from pruning.engine.architecture.groups import GroupInfo, group_weight
+from pruning.engine.architecture.paging import scratch_of
 from pruning.engine.architecture.sequential import Recorded, SequentialPass, States
+from pruning.engine.architecture.spilled import group_tensors
 from pruning.engine.linalg.least_squares import corrected_target, mean_product, moments
 from pruning.engine.linalg.obs import obs_prune
 from pruning.engine.masking.change import Saved, WeightChange, put_back, put_weight
@@ -70,7 +72,7 @@ class DenseLayer:
         in_layer = [group for group in groups if group.layer == index]
         linear = {group.kind: model.get_submodule(group.parts[0].module) for group in in_layer}
         watch = {kind: linear[kind] for kind in {*RESIDUAL_KINDS, *kinds}}
-        after, recorded = windows_pass.record(index, states, watch)
+        after, recorded = windows_pass.record(index, states, watch, outputs=RESIDUAL_KINDS)
         weights = {group.kind: group_weight(model, group) for group in in_layer if group.kind in kinds}
         only_adds = _only_adds(states, after, recorded)
         return cls(index, linear, weights, states, after, recorded, only_adds)
@@ -119,8 +121,7 @@ def prune_sequentially(
     tokens [n, length]. The model's weights change *in place* on the way and are restored at the end.
     """
     last = max((layer for layer, _ in targets), default=-1)
-    masks: dict[Group, torch.Tensor] = {}
-    weights: dict[Group, torch.Tensor] = {}
+    masks, weights = (group_tensors(scratch_of(model)) for _ in range(2))
     saved: Saved = []
     windows_pass = SequentialPass.start(model, windows)
     dense = pruned = windows_pass.states
@@ -156,9 +157,9 @@ def _reconstruct_stage(
     `states` enter the layer in the pruned model.
     """
     kind = stage[0].kind
-    names = {kind} | ({"attn_out"} if kind == "down" else set())
-    watch = {name: layer.linear[name] for name in names}
-    recorded = windows_pass.record(layer.index, states, watch, until=kind)[1]
+    added = {"attn_out"} if kind == "down" else set()
+    watch = {name: layer.linear[name] for name in {kind} | added}
+    recorded = windows_pass.record(layer.index, states, watch, until=kind, outputs=added)[1]
     inputs, shifts = moments(layer.recorded.inputs[kind], recorded.inputs[kind])
     results = []
     for group in stage:

@@ -58,7 +58,9 @@ class _WidenedLinear(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         (weight,) = ctx.saved_tensors
         (gradient,) = gradients
-        total = torch.zeros(*gradient.shape[:-1], weight.shape[1], dtype=gradient.dtype, device=gradient.device)
+        total = torch.zeros(
+            *gradient.shape[:-1], weight.shape[1], dtype=gradient.dtype, device=gradient.device
+        )
         for part, rows in zip(gradient.split(ROWS, dim=-1), weight.split(ROWS), strict=True):
             total += part @ rows.to(gradient.dtype)
         return total, None

@@ -1,13 +1,15 @@
 """One walk through the layers: units go, what stays is refitted, then its weights are pruned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import torch
 
 from pruning.engine.architecture.equivalence import same_values
 from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.architecture.sequential import Recorded, SequentialPass, States
+from pruning.engine.architecture.spilled import Batches, group_tensors
 from pruning.engine.architecture.units import COLUMN_KIND, Removal
 from pruning.engine.linalg.block_obs import Blocks, removal_order
 from pruning.engine.linalg.least_squares import (
@@ -119,11 +121,11 @@ class _Walk:
     plan: LayerwisePlan
     windows_pass: SequentialPass
     states: States
-    dense: States = field(default_factory=list)
+    dense: States = ()
     saved: Saved = field(default_factory=list)
     pruned: dict[Group, tuple[int, ...]] = field(default_factory=dict)
-    masks: dict[Group, torch.Tensor] = field(default_factory=dict)
-    weights: dict[Group, torch.Tensor] = field(default_factory=dict)
+    masks: MutableMapping[Group, torch.Tensor] = field(init=False)
+    weights: MutableMapping[Group, torch.Tensor] = field(init=False)
     # What modules of the layer were given, by kind, as long as it holds for the columns that stay.
     recorded: dict[str, Recorded] = field(default_factory=dict)
     covariances: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self.dense = self.states
+        self.masks, self.weights = (group_tensors(self.windows_pass.scratch) for _ in range(2))
 
     @property
     def aims_at_dense(self) -> bool:
@@ -163,9 +166,11 @@ class _Walk:
         if recorded is None:
             return self.windows_pass.step(index, self.states)
         down = self.scorer.model.get_submodule(in_layer["down"].parts[0].module)
+        after = Batches(self.windows_pass.scratch)
         with torch.no_grad():
             added = zip(self.states, recorded.outputs["attn_out"], recorded.inputs["down"], strict=True)
-            after = [states + (attention + down(given)).view_as(states) for states, attention, given in added]
+            for states, attention, given in added:
+                after.append(states + (attention + down(given)).view_as(states))
         family = type(self.windows_pass.layers[index])
         if family not in self.only_adds:
             real = self.windows_pass.step(index, self.states[:1])
@@ -174,23 +179,20 @@ class _Walk:
 
     def _dense_layer(self, index: int) -> DenseLayer:
         """What the layer does in the dense model, while its weights are dense."""
-        kinds = {kind for stage in STAGES for kind in stage}
-        layer = DenseLayer.of(
-            self.scorer.model, self.groups, self.windows_pass, index, self.dense, self._kinds(index) & kinds
-        )
+        kinds = {group.kind for group in self.groups if group.layer == index} & set(chain(*STAGES))
+        layer = DenseLayer.of(self.scorer.model, self.groups, self.windows_pass, index, self.dense, kinds)
         self.dense = layer.after
         return layer
-
-    def _kinds(self, index: int) -> set[str]:
-        return {group.kind for group in self.groups if group.layer == index}
 
     def _record(self, kind: str, index: int, in_layer: Mapping[str, GroupInfo]) -> Recorded:
         """What modules of the layer are given in the pruned model, up to that of `kind`."""
         if kind in self.recorded:
             return self.recorded[kind]
-        names = {kind} | ({"attn_out"} if kind == "down" else set())
-        modules = {name: self.scorer.model.get_submodule(in_layer[name].parts[0].module) for name in names}
-        self.recorded[kind] = self.windows_pass.record(index, self.states, modules, until=kind)[1]
+        added = {"attn_out"} if kind == "down" else set()
+        modules = {
+            name: self.scorer.model.get_submodule(in_layer[name].parts[0].module) for name in {kind} | added
+        }
+        self.recorded[kind] = self.windows_pass.record(index, self.states, modules, kind, added)[1]
         return self.recorded[kind]
 
     def _changed(self, kind: str) -> None:
@@ -270,9 +272,8 @@ class _Walk:
             self.scorer.model, self.groups, self.scorer.units, UnitRemoval(Removal(layers=self.plan.dropped))
         )
         whole = any((removal.neurons, removal.heads, removal.layers))
-        return WeightChange(
-            {**self.masks, **layers.removed}, self.weights, layers.biases, removal if whole else None
-        )
+        self.masks.update(layers.removed)
+        return WeightChange(self.masks, self.weights, layers.biases, removal if whole else None)
 
 
 def _refitted(

@@ -34,7 +34,7 @@ def test_layer_by_layer_is_the_whole_model(family: str) -> None:
 def test_what_linear_modules_are_given_and_put_out_is_recorded() -> None:
     model = tiny_model("llama")
     module, windows_pass, watch = _down(model)
-    after, recorded = windows_pass.record(0, windows_pass.states, watch)
+    after, recorded = windows_pass.record(0, windows_pass.states, watch, outputs=watch)
     [inputs], [outputs] = recorded.inputs["down"], recorded.outputs["down"]
     torch.testing.assert_close(outputs, inputs @ module.weight.T)
     assert len(inputs) == WINDOWS[:4].numel()
@@ -46,7 +46,7 @@ def test_a_step_stops_where_enough_is_recorded_and_takes_its_hooks_with_it() -> 
     _, windows_pass, watch = _down(model)
     whole = windows_pass.record(0, windows_pass.states, watch)[1]
     after, recorded = windows_pass.record(0, windows_pass.states, watch, until="down")
-    assert after == []
+    assert not len(after)
     assert torch.equal(recorded.inputs["down"][0], whole.inputs["down"][0])
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
