@@ -148,5 +148,17 @@ def skipping_layers(model: nn.Module, layers: Iterable[int]) -> Iterator[None]:
             module.__dict__.pop("forward", None)
 
 
+@contextmanager
+def ending_with(model: nn.Module, states: torch.Tensor) -> Iterator[None]:
+    """While open, `states` [n, length, hidden] come out of the last decoder layer, whatever the model reads.
+
+    No layer runs. Closing restores them.
+    """
+    modules = decoder_layers(model)
+    with skipping_layers(model, range(len(modules))):
+        modules[-1][1].forward = lambda *_, **__: states
+        yield
+
+
 def _pass_over(hidden_states: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
     return hidden_states

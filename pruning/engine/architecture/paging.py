@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -245,22 +246,23 @@ def _save(values: torch.Tensor, path: Path) -> None:
         ) from None
 
 
+def tensor_of(model: nn.Module, name: str) -> torch.Tensor:
+    """A parameter or buffer by its qualified name; of a paged layer its values are read, and not kept."""
+    paged = paged_of(model)
+    stored = None if paged is None else paged.tensor(name)
+    if stored is not None:
+        return stored
+    module, _, own = name.rpartition(".")
+    tensor: torch.Tensor = getattr(model.get_submodule(module), own)
+    return tensor.detach()
+
+
 def tensors_of(model: nn.Module) -> Mapping[str, Callable[[], torch.Tensor]]:
     """By name, sorted, what gives each tensor of the model's state; tied ones once, under the first name.
 
     Of a paged model values are read when they are asked for, and are not kept.
     """
-    paged = paged_of(model)
-    found: dict[int, str] = {}
-    readers: dict[str, Callable[[], torch.Tensor]] = {}
+    first: dict[int, str] = {}
     for name, tensor in sorted(model.state_dict(keep_vars=True).items()):
-        if id(tensor) in found:
-            continue
-        found[id(tensor)] = name
-
-        def read(name: str = name, tensor: torch.Tensor = tensor) -> torch.Tensor:
-            stored = None if paged is None else paged.tensor(name)
-            return tensor.detach() if stored is None else stored
-
-        readers[name] = read
-    return readers
+        first.setdefault(id(tensor), name)
+    return {name: partial(tensor_of, model, name) for name in first.values()}

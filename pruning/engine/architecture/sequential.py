@@ -1,6 +1,6 @@
 """The sequential (layer-by-layer) pass: calibration text on its way through a model whose layers change."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from pruning.engine.architecture.forward import BATCH_TOKENS, batches, hidden_states
+from pruning.engine.architecture.forward import batches, hidden_states
 from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.paging import scratch_of
 from pruning.engine.architecture.spilled import Batches
@@ -59,14 +59,18 @@ class SequentialPass:
     scratch: Path | None = None
 
     @classmethod
-    def start(cls, model: nn.Module, windows: torch.Tensor, tokens: int = BATCH_TOKENS) -> Self:
-        """Token `windows` [n, length], about so many `tokens` a batch, up to the first decoder layer; the model
-        is not changed."""
+    def start(cls, model: nn.Module, windows: torch.Tensor) -> Self:
+        """Token `windows` [n, length] up to the first decoder layer; the model is not changed."""
+        return cls.of_batches(model, batches(windows))
+
+    @classmethod
+    def of_batches(cls, model: nn.Module, windows: Iterable[torch.Tensor]) -> Self:
+        """The same of windows that are in batches already, each [n, length]."""
         layers = tuple(module for _, module in decoder_layers(model))
         scratch = scratch_of(model)
         states = Batches(scratch)
         arguments: dict[tuple[int, int], Arguments] = {}
-        for ids in batches(windows, tokens):
+        for ids in windows:
             _run_up_to_layers(model, layers, ids, states, arguments)
         return cls(layers, states, arguments, scratch)
 

@@ -11,6 +11,8 @@ from transformers.dynamic_module_utils import custom_object_save
 
 from pruning.engine.architecture.equivalence import TOLERANCES, relative_error, same_values
 from pruning.engine.architecture.forward import device_of
+from pruning.engine.architecture.groups import decoder_layers
+from pruning.engine.architecture.paging import paged_of
 from pruning.engine.export.fresh_process import load_alone
 from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.per_layer import MODULE, modelling_file
@@ -78,7 +80,7 @@ def write_model(
         text = text_of(pruned, sample)
         dtype = pruned.formats.usual if not pruned.formats.others else "float32"
         code = weights.by_layer or pruned.model.is_remote_code()
-        said, logits = load_alone(folder, sample.ids, dtype, text, code)
+        said, logits = load_alone(folder, sample.ids, dtype, text, code, on_disk(weights))
         check(expected, said["digests"], logits, sample.dense)
         if said["missing"] or not said["short"] <= TOLERANCES[torch.float32]:
             raise PruningError(
@@ -87,6 +89,13 @@ def write_model(
             )
         check_tokens(pruned, sample, lambda _: said["tokens"])
     return sum(path.stat().st_size for path in out.glob("*.safetensors"))
+
+
+def on_disk(weights: Weights) -> list[str]:
+    """The written model's decoder layers, where the one in memory has not all of them in memory either."""
+    if paged_of(weights.pruned.model) is None:
+        return []
+    return [name for name, _ in decoder_layers(weights.skeleton)]
 
 
 def write_files(

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,9 @@ def fresh_process(script: str = loaded_alone.__file__) -> Iterator[FreshProcess]
             process.end()
 
 
-def load_alone(folder: Path, ids: torch.Tensor, dtype: str, text: str, code: bool) -> Answer:
+def load_alone(
+    folder: Path, ids: torch.Tensor, dtype: str, text: str, code: bool, on_disk: Sequence[str] = ()
+) -> Answer:
     """What a process of its own makes of a folder: its answer, and logits [n, length, vocabulary].
 
     Parameters
@@ -93,6 +95,8 @@ def load_alone(folder: Path, ids: torch.Tensor, dtype: str, text: str, code: boo
         What its tokenizer reads.
     code
         Whether the folder's own code is run.
+    on_disk
+        Modules whose weights it reads from the files whenever they run; it holds all others.
 
     Raises
     ------
@@ -103,5 +107,5 @@ def load_alone(folder: Path, ids: torch.Tensor, dtype: str, text: str, code: boo
         sample = Path(scratch) / "sample.safetensors"
         save_file({"ids": ids.cpu().contiguous()}, sample)
         request = {"folder": str(folder), "sample": str(sample), "dtype": dtype, "text": text}
-        said = process.answer({**request, "trust_remote_code": code})
+        said = process.answer({**request, "trust_remote_code": code, "on_disk": list(on_disk)})
         return said, load_file(sample)["logits"]

@@ -7,11 +7,13 @@ nothing of this package.
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from accelerate.utils import align_module_device
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 # So many tokens are written by the model, with its cache.
 NEW_TOKENS = 6
@@ -32,7 +34,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     ----------
     request
         `folder`; `sample`, a safetensors file with token windows `ids` [n, length], to which `logits`
-        [n, length, vocabulary] are added; `dtype` to load in; `trust_remote_code`; `text` for the tokenizer.
+        [n, length, vocabulary] are added; `dtype` to load in; `trust_remote_code`; `text` for the tokenizer;
+        `on_disk`, modules whose weights are read from the files whenever they run.
 
     Returns
     -------
@@ -42,16 +45,17 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         deviations of the logits there.
     """
     folder, code = request["folder"], bool(request["trust_remote_code"])
+    placed: dict[str, Any] = {"dtype": getattr(torch, request["dtype"])}
+    if request["on_disk"]:
+        # Widened as they are read: what the files hold is all that is there.
+        placed = {"dtype": torch.float32, "device_map": _places(request)}
     model, report = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=getattr(torch, request["dtype"]),
-        trust_remote_code=code,
-        local_files_only=True,
-        output_loading_info=True,
+        folder, trust_remote_code=code, local_files_only=True, output_loading_info=True, **placed
     )
     model.eval()
-    digests = {name: digest(tensor) for name, tensor in model.state_dict().items()}
-    model.float()  # so that rounding does not hide what is wrong
+    digests = {name: digest(tensor) for name, tensor in _values(model)}
+    if not request["on_disk"]:
+        model.float()  # so that rounding does not hide what is wrong
     sample = load_file(request["sample"])
     with torch.no_grad():
         logits = model(input_ids=sample["ids"], use_cache=False).logits
@@ -64,6 +68,34 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "tokens": dict(tokenizer(request["text"])),
         "short": short,
     }
+
+
+def _places(request: dict[str, Any]) -> dict[str, str]:
+    """By module where it is: on disk, or in memory."""
+    config = AutoConfig.from_pretrained(
+        request["folder"], trust_remote_code=bool(request["trust_remote_code"]), local_files_only=True
+    )
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(
+            config, trust_remote_code=bool(request["trust_remote_code"])
+        )
+    places = {name: "disk" for name in request["on_disk"]}
+    for name, module in bare.named_modules():
+        inside = any(name == path or name.startswith(f"{path}.") for path in places if places[path] == "disk")
+        if not inside and not list(module.children()):
+            places[name] = "cpu"
+    return places
+
+
+def _values(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of the model's state by name, each in memory for as long as it is looked at."""
+    kept = model.state_dict()
+    for path, module in model.named_modules(remove_duplicate=False):
+        with align_module_device(module):
+            for own, tensor in (*module._parameters.items(), *module._buffers.items()):
+                name = f"{path}.{own}".lstrip(".")
+                if tensor is not None and name in kept:
+                    yield name, tensor
 
 
 def _falls_short(model: Any, ids: torch.Tensor) -> float:

@@ -11,6 +11,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import decoder_layers
+from pruning.engine.architecture.paging import tensor_of
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_rows
 from pruning.engine.export.safetensors_file import Entry, as_bytes
 from pruning.engine.models.file_names import file_names as names_in_files
@@ -111,7 +112,7 @@ class Weights:
     def dtype_of(self, name: str) -> torch.dtype:
         """The number format that a tensor is written in."""
         source = self.sources[name]
-        tensor = _tensor(self.pruned.model, source)
+        tensor = tensor_of(self.pruned.model, source)
         if not tensor.is_floating_point():
             return tensor.dtype
         dtype: torch.dtype = getattr(torch, self.pruned.formats.of(source))
@@ -120,8 +121,8 @@ class Weights:
     def pieces(self, name: str) -> Iterator[torch.Tensor]:
         """The values of a tensor as they are written, by rows; several megabytes at a time."""
         source, dtype = self.sources[name], self.dtype_of(name)
-        ours = _tensor(self.pruned.model, source)
-        exact = None if self.pruned.exact is None else _tensor(self.pruned.exact, source)
+        ours = tensor_of(self.pruned.model, source)
+        exact = None if self.pruned.exact is None else tensor_of(self.pruned.exact, source)
         if not ours.ndim:
             yield _written(ours, exact, dtype)
             return
@@ -161,10 +162,10 @@ def as_written(model: nn.Module, formats: Formats) -> Iterator[None]:
     """
     handles = []
     for path, module in model.named_modules():
-        for name, parameter in module.named_parameters(recurse=False):
+        for name, _ in module.named_parameters(recurse=False):
             dtype = getattr(torch, formats.of(f"{path}.{name}"))
-            if not _fits(parameter.detach(), dtype):
-                handles += _rounding(module, name, parameter, dtype)
+            if not _fits(tensor_of(model, f"{path}.{name}"), dtype):
+                handles += _rounding(module, name, dtype)
     try:
         yield
     finally:
@@ -184,14 +185,16 @@ def _by_layer(pruned: Pruned, described: bool) -> bool:
         return False
 
 
-def _rounding(module: nn.Module, name: str, parameter: nn.Parameter, dtype: torch.dtype) -> list[Any]:
-    values = parameter.data
+def _rounding(module: nn.Module, name: str, dtype: torch.dtype) -> list[Any]:
+    held: list[torch.Tensor] = []
 
     def before(*_: Any) -> None:
-        parameter.data = values.to(dtype).to(values.dtype)
+        parameter: nn.Parameter = getattr(module, name)
+        held.append(parameter.data)
+        parameter.data = parameter.data.to(dtype).to(parameter.dtype)
 
     def after(*_: Any) -> None:
-        parameter.data = values
+        getattr(module, name).data = held.pop()
 
     return [
         module.register_forward_pre_hook(before),
@@ -213,12 +216,6 @@ def _written(ours: torch.Tensor, exact: torch.Tensor | None, dtype: torch.dtype)
         return ours.to(dtype)
     exact = exact.to(ours.device)
     return torch.where(exact.to(ours.dtype) == ours, exact.to(dtype), ours.to(dtype))
-
-
-def _tensor(model: nn.Module, name: str) -> torch.Tensor:
-    module, _, kind = name.rpartition(".")
-    tensor: torch.Tensor = getattr(model.get_submodule(module), kind)
-    return tensor.detach()
 
 
 def _others(size: int, removed: Sequence[int]) -> torch.Tensor:
