@@ -6,80 +6,23 @@ input covariance A and the output-gradient second moment G, which takes x and g 
 sampled quadratic form ("token" for short), which evaluates the sum itself at some positions.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
 from pruning.engine.architecture.forward import Head, batches, device_of, head_of, hidden_states
 from pruning.engine.architecture.groups import GroupInfo
+from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
+from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
+from pruning.engine.linalg.symmetric import whole
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
 
-SAMPLED_POSITIONS = 1024
 SCORE_EVERY = 2
-CHUNK = 256
-BATCH_TOKENS = 512
+CHUNK = 128
+BATCH_TOKENS = 256
 SEED = 0
-
-
-@dataclass(frozen=True)
-class FisherFactors:
-    """What the calibration tokens say of one group with weight [out, in].
-
-    The windows are in two folds: one decides which weights are pruned, the other prices what was pruned, so
-    that a criterion is not priced with the noise it was chosen by. Positions are ordinary ones or outliers.
-
-    Attributes
-    ----------
-    score_inputs, score_outputs
-        Mean x_j² [in] and mean g_i² [out] over all positions of the scoring fold.
-    input_covariance
-        A = mean x xᵀ [in, in] (uncentred) over the ordinary positions of the pricing fold.
-    output_second_moment
-        diag G [out], G = (1/T) Σ_p g gᵀ over the same positions p and the fold's T scored tokens.
-    sample_inputs, sample_gradients, sample_weights
-        x [n, in], g [n, out] and weights [n] of single ordinary positions: Σ weight · f(x, g) estimates
-        (1/T) Σ_p f(x_p, g_p). For the sampled quadratic form.
-    outlier_inputs, outlier_gradients
-        x [m, in] and g [m, out] of every outlier position, an attention sink or a massive activation, where
-        x and g are far from independent. Each counts 1 / `scored`, in both estimators.
-    scored
-        T, a scalar.
-    """
-
-    score_inputs: torch.Tensor
-    score_outputs: torch.Tensor
-    input_covariance: torch.Tensor
-    output_second_moment: torch.Tensor
-    sample_inputs: torch.Tensor
-    sample_gradients: torch.Tensor
-    sample_weights: torch.Tensor
-    outlier_inputs: torch.Tensor
-    outlier_gradients: torch.Tensor
-    scored: torch.Tensor
-
-
-@dataclass(frozen=True)
-class StatisticsIdentity:
-    """Which weights and which tokens statistics are of; empty where nobody will ask."""
-
-    fingerprint: str = ""
-    data_fingerprint: str = ""
-
-
-UNNAMED = StatisticsIdentity()
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """The Fisher factors of every group of one model on one set of calibration tokens."""
-
-    identity: StatisticsIdentity
-    tokens: int
-    groups: dict[Group, FisherFactors]
 
 
 def collect(
@@ -94,7 +37,7 @@ def collect(
 
     Labels are sampled from the model itself, which makes G the true Fisher's factor and not the empirical
     one's. Even windows score, odd windows price. Weights get no gradients and are not changed. Memory: the
-    activations of one batch, A of every group, and `CHUNK` rows of logits.
+    activations of one batch, half of A of every group, and `CHUNK` rows of logits.
 
     Parameters
     ----------
@@ -127,8 +70,18 @@ def collect(
     sites = {(group.layer, group.kind): Site() for group in groups}
     scored = _run_folds(model, groups, sites, folds, progress)
     positions = [windows.numel() for windows, _ in folds]
-    factors = {key: _finish(site, positions, scored) for key, site in sites.items()}
-    return Statistics(identity, calibration.numel(), factors)
+    return Statistics(identity, calibration.numel(), CompactGroups(_compacted(sites, positions, scored)))
+
+
+def _compacted(
+    sites: dict[Group, Site], positions: list[int], scored: list[int]
+) -> dict[Group, CompactFactors]:
+    """The compact form of all groups, layer by layer; `sites` is emptied on the way."""
+    kept: dict[Group, CompactFactors] = {}
+    for layer in sorted({layer for layer, _ in sites}):
+        own = {key: sites.pop(key) for key in list(sites) if key[0] == layer}
+        kept |= compact_groups({key: _finish(site, positions, scored) for key, site in own.items()})
+    return kept
 
 
 def _run_folds(
@@ -141,17 +94,17 @@ def _run_folds(
     """Run both folds, windows [n, length] and where they count; returns the positions scored in each."""
     head = head_of(model)
     generator = torch.Generator().manual_seed(SEED)
-    picked = _sample_positions(folds[1][0], generator)
+    draws = 1 - torch.rand(folds[1][0].numel(), generator=generator)
     total, done = sum(windows.numel() for windows, _ in folds), 0
     scored = [0, 0]
-    batch = Batch(0, folds[0][0].shape[1], picked[:0])
+    batch = Batch(0, folds[0][0].shape[1], draws[:0])
     with gradients_from_embeddings(model), recording(model, groups, sites, batch):
         for fold, (windows, counted) in enumerate(folds):
             offset = 0
             pairs = zip(batches(windows, BATCH_TOKENS), batches(counted, BATCH_TOKENS), strict=True)
             for ids, where in pairs:
-                inside = (picked >= offset) & (picked < offset + ids.numel()) & (fold == 1)
-                batch.fold, batch.sampled = fold, (picked[inside] - offset).to(device_of(model))
+                batch.fold = fold
+                batch.draws = draws[offset : offset + ids.numel()].to(device_of(model))
                 scored[fold] += _backward(model, head, ids, where, generator)
                 offset += ids.numel()
                 done += ids.numel()
@@ -163,11 +116,6 @@ def _every_second(windows: torch.Tensor) -> torch.Tensor:
     scored = torch.zeros_like(windows, dtype=torch.bool)
     scored[:, SCORE_EVERY - 1 :: SCORE_EVERY] = True
     return scored
-
-
-def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Flat positions, ascending, whose (x, g) are kept for the sampled quadratic form."""
-    return torch.randperm(windows.numel(), generator=generator)[:SAMPLED_POSITIONS].sort().values
 
 
 def _backward(
@@ -182,58 +130,59 @@ def _backward(
         hidden = hidden_states(model, ids)
     where = where.to(hidden.device)
     flat = hidden.detach()[where]
-    gradients = []
-    for chunk in flat.split(CHUNK):
-        chunk = chunk.clone().requires_grad_(True)
-        with torch.enable_grad():
-            logs = torch.log_softmax(head(chunk).float(), dim=-1)
-            labels = _draw(logs.detach(), generator)
-            loss = -logs.gather(1, labels.unsqueeze(1)).sum()
-        gradients.append(torch.autograd.grad(loss, chunk)[0])
+    gradients = [_from_head(head, chunk, generator) for chunk in flat.split(CHUNK)]
     sent = torch.zeros_like(hidden)
     sent[where] = torch.cat(gradients)
     hidden.backward(sent)
     return len(flat)
 
 
-def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One label for each row of log-probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
-    uniform = torch.rand(len(logs), 1, generator=generator).to(logs.device)
-    cumulative = logs.exp().cumsum(-1)
-    return (
-        torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1).clamp_max(logs.shape[1] - 1)
-    )
+def _from_head(head: Head, states: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """∂/∂states of -Σ log q(ŷ), ŷ ~ q, for states [n, hidden]: softmax − ŷ sent back through the head."""
+    states = states.clone().requires_grad_(True)
+    with torch.enable_grad():
+        logits = head(states)
+    sent = torch.softmax(logits.detach().float(), -1)
+    labels = _draw(sent, generator)
+    sent[torch.arange(len(sent), device=sent.device), labels] -= 1
+    return torch.autograd.grad(logits, states, sent.to(logits.dtype))[0]
+
+
+def _draw(probabilities: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One label for each row of probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
+    uniform = torch.rand(len(probabilities), 1, generator=generator).to(probabilities.device)
+    cumulative = probabilities.cumsum(-1)
+    picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1)
+    return picked.clamp_max(probabilities.shape[1] - 1)
 
 
 def _finish(site: Site, positions: list[int], scored: list[int]) -> FisherFactors:
+    """A group's factors from its sums; positions and scored tokens are those of (scoring, pricing) fold."""
     source = site.same_inputs_as or site
-    parts = sorted(site.gradient_samples)
     if source.score_inputs is None or source.input_sum is None:
         raise PruningError(
             "A group's modules were never called on the calibration text; it cannot be priced."
         )
-    outliers, sampled = torch.cat(source.input_outliers), torch.cat(source.input_samples)
+    outliers = torch.cat(source.input_outliers)
     ordinary = positions[1] - len(outliers)
     if source.input_covariance is None:
-        source.input_covariance = source.input_sum / max(1, ordinary)
+        source.input_covariance = whole(source.input_sum, len(source.score_inputs)) / max(1, ordinary)
     score_squares, squares = (
-        torch.cat([site.squared_gradients[fold, part] for part in parts]) / scored[fold] for fold in (0, 1)
+        torch.cat([site.squared_gradients[fold, part] for part in range(site.parts)]) / scored[fold]
+        for fold in (0, 1)
     )
-    weight = ordinary / max(1, len(sampled)) / scored[1]
+    inputs, gradients, weights = site.sample.finished()
+    at_outliers = [torch.cat(site.gradient_outliers[part]) for part in range(site.parts)]
     return FisherFactors(
         score_inputs=source.score_inputs / positions[0],
         score_outputs=score_squares,
         input_covariance=source.input_covariance,
         output_second_moment=squares,
-        sample_inputs=sampled,
-        sample_gradients=_side_by_side(site.gradient_samples),
-        sample_weights=torch.full((len(sampled),), weight, device=outliers.device),
+        sample_inputs=inputs,
+        sample_gradients=gradients,
+        sample_weights=weights / scored[1],
         outlier_inputs=outliers,
-        outlier_gradients=_side_by_side(site.gradient_outliers),
+        outlier_gradients=torch.cat(at_outliers, dim=1),
         scored=torch.tensor(scored[1], device=outliers.device),
+        ordinary=torch.tensor(ordinary, device=outliers.device),
     )
-
-
-def _side_by_side(parts: dict[int, list[torch.Tensor]]) -> torch.Tensor:
-    """Gradients of a group's parts, batch after batch, as one [positions, out]."""
-    return torch.cat([torch.cat(parts[part]) for part in sorted(parts)], dim=1)

@@ -8,36 +8,47 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part
+from pruning.engine.calibration.priority_sample import PrioritySample
+from pruning.engine.linalg.symmetric import add_product, zero_half
 from pruning.planning.recipe.plan import Group
 
 MASSIVE = 25.0
 MOST_MASSIVE = 16
+SAMPLED_POSITIONS = 448
 
 
 @dataclass
 class Site:
-    """Running sums for one group; the output sums are kept by (fold, part) and sample lists by part."""
+    """Running sums for one group, and of the batch in flight what its gradients are waited for with.
 
+    `parts`: of so many modules' gradients its own are made. Output sums are kept by (fold, part), the input
+    sum as `pruning.engine.linalg.symmetric` halves it.
+    """
+
+    parts: int = 1
     same_inputs_as: "Site | None" = None
     score_inputs: torch.Tensor | None = None
     input_sum: torch.Tensor | None = None
     input_covariance: torch.Tensor | None = None
-    input_samples: list[torch.Tensor] = field(default_factory=list)
     input_outliers: list[torch.Tensor] = field(default_factory=list)
-    sampled: torch.Tensor | None = None
+    inputs: torch.Tensor | None = None
     outliers: torch.Tensor | None = None
     squared_gradients: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
-    gradient_samples: dict[int, list[torch.Tensor]] = field(default_factory=dict)
+    gradients: dict[int, torch.Tensor] = field(default_factory=dict)
     gradient_outliers: dict[int, list[torch.Tensor]] = field(default_factory=dict)
+    sample: PrioritySample = field(default_factory=lambda: PrioritySample(SAMPLED_POSITIONS))
 
 
 @dataclass
 class Batch:
-    """The batch in flight: its fold, the length of its windows and which positions are sampled."""
+    """The batch in flight: its fold, the length of its windows, and a draw from (0, 1] for each position.
+
+    The draws [positions] decide which positions are sampled; only the pricing fold's are used.
+    """
 
     fold: int
     length: int
-    sampled: torch.Tensor
+    draws: torch.Tensor
     last_input: torch.Tensor | None = None
     last_site: Site | None = None
 
@@ -61,7 +72,8 @@ def recording(
     users: dict[str, list[tuple[Site, int, Part]]] = {}
     for group in groups:
         for index, part in enumerate(group.parts):
-            users.setdefault(part.module, []).append((sites[group.layer, group.kind], index, part))
+            users.setdefault(part.module, []).append((sites[group.key], index, part))
+        sites[group.key].parts = len(group.parts)
     with ExitStack() as stack:
         for name, uses in users.items():
 
@@ -88,11 +100,12 @@ def _add_inputs(site: Site, given: torch.Tensor, batch: Batch) -> None:
         site.score_inputs = _plus(site.score_inputs, x.square().sum(0))
         return
     site.outliers = _outlier_positions(x, batch.length)
-    site.sampled = batch.sampled[~torch.isin(batch.sampled, site.outliers)]
     site.input_outliers.append(x[site.outliers].bfloat16())
-    site.input_samples.append(x[site.sampled].bfloat16())
     x = x.index_fill(0, site.outliers, 0.0)
-    site.input_sum = _plus(site.input_sum, x.T @ x)
+    if site.input_sum is None:
+        site.input_sum = zero_half(x.shape[1], x.device)
+    add_product(site.input_sum, x)
+    site.inputs = x.bfloat16()
 
 
 def _outlier_positions(x: torch.Tensor, length: int) -> torch.Tensor:
@@ -112,14 +125,25 @@ def _gradient_hook(site: Site, index: int, part: Part, batch: Batch) -> Callable
         g = gradient.detach().flatten(0, -2)
         g = (g if part.rows is None else g[:, slice(*part.rows)]).float()
         if batch.fold == 1:
-            source = site.same_inputs_as or site
-            site.gradient_outliers.setdefault(index, []).append(g[source.outliers].bfloat16())
-            site.gradient_samples.setdefault(index, []).append(g[source.sampled].bfloat16())
-            g = g.index_fill(0, source.outliers, 0.0)  # type: ignore[arg-type]
+            g = _sampled(site, index, g, batch)
         key = (batch.fold, index)
         site.squared_gradients[key] = _plus(site.squared_gradients.get(key), g.square().sum(0))
 
     return hook
+
+
+def _sampled(site: Site, index: int, g: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """g [positions, out] of a part without its outliers, which are kept apart; sampled with the last part."""
+    source = site.same_inputs_as or site
+    if source.outliers is None or source.inputs is None:
+        raise ValueError("Gradients came before the inputs that they belong to.")
+    site.gradient_outliers.setdefault(index, []).append(g[source.outliers].bfloat16())
+    site.gradients[index] = g = g.index_fill(0, source.outliers, 0.0)
+    if len(site.gradients) == site.parts:
+        gradients = torch.cat([site.gradients[part] for part in sorted(site.gradients)], dim=1)
+        site.sample.add(source.inputs, gradients, batch.draws)
+        site.gradients.clear()
+    return g
 
 
 def _plus(total: torch.Tensor | None, more: torch.Tensor) -> torch.Tensor:

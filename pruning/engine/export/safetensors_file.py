@@ -93,3 +93,42 @@ def _header(entries: Iterable[Entry], metadata: Mapping[str, str]) -> bytes:
     text = json.dumps(described, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
     return struct.pack("<Q", len(text)) + text
+
+
+class GrowingFile:
+    """A safetensors file to which tensors are added one after the other, so that all are never in memory.
+
+    The file's head, which says what follows, is written last, into room that is kept free for it.
+    """
+
+    def __init__(self, path: Path, head: int) -> None:
+        """`head`: the bytes kept free."""
+        self._file = path.open("wb")
+        self._head = head + -head % _ALIGNMENT
+        self._file.seek(8 + self._head)
+        self._entries: list[Entry] = []
+
+    def add(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Write tensors; those of wider numbers first, so that each begins where its numbers may."""
+        entries = [Entry(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()]
+        for entry in sorted(entries, key=lambda entry: -entry.dtype.itemsize):
+            self._write(entry, as_bytes(tensors[entry.name]))
+        beyond = -sum(entry.nbytes for entry in entries) % _ALIGNMENT
+        if beyond:
+            filling = Entry(f"filling.{len(self._entries)}", (beyond,), torch.uint8)
+            self._write(filling, memoryview(bytes(beyond)))
+
+    def finish(self, metadata: Mapping[str, str]) -> None:
+        """Write the head and close the file; all is on the disk when this returns."""
+        with self._file as file:
+            header = _header(self._entries, metadata)
+            if len(header) > 8 + self._head:
+                raise ValueError(f"The head takes {len(header)} bytes, not {self._head}")
+            file.seek(0)
+            file.write(struct.pack("<Q", self._head) + header[8:].ljust(self._head))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _write(self, entry: Entry, content: memoryview) -> None:
+        self._file.write(content)
+        self._entries.append(entry)

@@ -9,7 +9,7 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.architecture.paging import scratch_of
 from pruning.engine.architecture.spilled import group_tensors
-from pruning.engine.calibration.fisher import Statistics
+from pruning.engine.calibration.factors import Statistics
 from pruning.engine.criteria import Criterion
 from pruning.engine.criteria.inputs import CriterionInputs, GroupInputs
 from pruning.errors import PruningError

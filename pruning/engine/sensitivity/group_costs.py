@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, group_weight
-from pruning.engine.calibration.fisher import FisherFactors, Statistics
+from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.linalg.obs import obs_prune
 from pruning.engine.masking.masks import removed

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, group_weight
-from pruning.engine.calibration.fisher import FisherFactors, Statistics
+from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
 
 # What it costs, in nats per token before κ, when all that the outlier positions hold goes. Chosen on the 30

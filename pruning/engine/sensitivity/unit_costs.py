@@ -10,7 +10,7 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, decoder_layers, group_weight
 from pruning.engine.architecture.units import Heads, Units, find_heads, find_neurons, unit_weights
-from pruning.engine.calibration.fisher import FisherFactors, Statistics
+from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.linalg.block_obs import Blocks, damped_inverse, removal_steps
 from pruning.engine.linalg.column_refit import column_order, refit_costs
 from pruning.engine.linalg.least_squares import shrunk_covariance
@@ -136,9 +136,7 @@ def _with_outliers(factors: FisherFactors) -> tuple[torch.Tensor, int]:
 
     Outliers are in what a refit is fitted to: it keeps what they put out.
     """
-    apart = factors.outlier_inputs.float()
-    weights = factors.sample_weights
-    ordinary = float(weights.sum() * factors.scored) if len(weights) else 0.0
+    apart, ordinary = factors.outlier_inputs.float(), float(factors.ordinary)
     total = ordinary + len(apart)
     mean = (factors.input_covariance * ordinary + apart.T @ apart) / max(1.0, total)
     tokens = max(1, round(total))

@@ -10,7 +10,7 @@ from pruning.data_files.source import stamp_of
 from pruning.engine.architecture.forward import Head, head_of, run
 from pruning.engine.calibration import fisher, fisher_io, gradients
 from pruning.engine.calibration.data import Windows, load_windows
-from pruning.engine.calibration.fisher import Statistics
+from pruning.engine.calibration.factors import Statistics
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.evaluation.metrics import Quality, compare

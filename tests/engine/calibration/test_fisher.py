@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration import fisher, fisher_io
+from pruning.engine.calibration.compact_factors import CompactGroups
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.masks import group_weight
 from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
@@ -92,6 +93,9 @@ def test_cost_of_a_small_change_is_its_kl(family: str) -> None:
 
 def test_gate_and_up_share_one_matrix_also_on_disk(tmp_path: Path) -> None:
     stats = _collect(tiny_model("llama").eval().requires_grad_(False), _windows())
+    assert isinstance(stats.groups, CompactGroups)
+    kept = stats.groups.kept
+    assert kept[0, "gate"].input_codes is kept[0, "up"].input_codes
     assert stats.groups[0, "gate"].input_covariance is stats.groups[0, "up"].input_covariance
     path = tmp_path / "statistics.safetensors"
     fisher_io.save(stats, path)
@@ -101,31 +105,56 @@ def test_gate_and_up_share_one_matrix_also_on_disk(tmp_path: Path) -> None:
     for key, factors in stats.groups.items():
         for name, tensor in vars(factors).items():
             assert torch.equal(getattr(again.groups[key], name), tensor)
+    with safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+    assert {"0.gate.input_codes", "0.down.input_codes"} <= names
+    assert "0.up.input_codes" not in names
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_has_the_names_that_files_in_workspaces_have(tmp_path: Path) -> None:
+def test_a_file_of_before_the_compact_form_opens_and_is_written_in_it(tmp_path: Path) -> None:
     # Written out, not taken from the code: a file that was written once must open for ever.
-    names = [
-        *("score_inputs", "score_outputs", "inputs", "outputs", "sample_inputs", "sample_outputs"),
-        *("sample_weights", "apart_inputs", "apart_outputs", "scored"),
-    ]
-    tensors = {f"0.up.{name}": torch.full((2,), float(number)) for number, name in enumerate(names)}
-    index = {"0.up": {name: f"0.up.{name}" for name in names}}
+    values = {
+        "score_inputs": torch.full((2,), 1.0),
+        "score_outputs": torch.full((3,), 2.0),
+        "inputs": torch.tensor([[4.0, 1.0], [1.0, 2.0]]),
+        "outputs": torch.full((3,), 3.0),
+        "sample_inputs": torch.full((5, 2), 4.0, dtype=torch.bfloat16),
+        "sample_outputs": torch.full((5, 3), 5.0, dtype=torch.bfloat16),
+        "sample_weights": torch.full((5,), 0.25),
+        "apart_inputs": torch.full((1, 2), 6.0, dtype=torch.bfloat16),
+        "apart_outputs": torch.full((1, 3), 7.0, dtype=torch.bfloat16),
+        "scored": torch.tensor(40),
+    }
+    tensors = {f"0.up.{name}": value for name, value in values.items()}
+    index = {"0.up": {name: f"0.up.{name}" for name in values}}
     about = {"fingerprint": "model", "data_fingerprint": "data", "tokens": "64"}
     old, again = tmp_path / "old.safetensors", tmp_path / "again.safetensors"
     save_file(tensors, old, metadata={**about, "index": json.dumps(index)})
     stats = fisher_io.load(old)
     assert stats.identity == fisher.StatisticsIdentity("model", "data")
     factors = stats.groups[0, "up"]
-    values = [factors.input_covariance, factors.output_second_moment, factors.sample_gradients]
-    values += [factors.outlier_inputs, factors.outlier_gradients]
-    assert [float(value[0]) for value in values] == [2, 3, 5, 7, 8]
+    assert int(factors.ordinary) == 50
+    assert torch.equal(factors.outlier_gradients, values["apart_outputs"])
     fisher_io.save(stats, again)
-    with safe_open(again, framework="pt") as file:
-        assert set(file.keys()) == set(tensors)
-        assert json.loads(file.metadata()["index"]) == index
-        assert {name: file.metadata()[name] for name in about} == about
+    read = fisher_io.load(again).groups[0, "up"]
+    torch.testing.assert_close(read.input_covariance, values["inputs"], rtol=0, atol=1e-4)
+    torch.testing.assert_close(read.sample_gradients, values["sample_outputs"].float())
+    assert (int(read.scored), int(read.ordinary)) == (40, 50)
+
+
+def test_a_file_of_a_later_version_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.safetensors"
+    about = {
+        "fingerprint": "model",
+        "data_fingerprint": "data",
+        "tokens": "64",
+        "index": "{}",
+        "format": "99",
+    }
+    save_file({"nothing": torch.zeros(1)}, path, metadata=about)
+    with pytest.raises(PruningError, match="format 99"):
+        fisher_io.load(path)
 
 
 def test_damaged_file_is_explained(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def _statistics(out: int, inner: int) -> FisherFactors:
     generator = torch.Generator().manual_seed(1)
     a, g = torch.rand(inner, generator=generator), torch.rand(out, generator=generator)
     x, y = torch.zeros(1, inner), torch.zeros(1, out)
-    return FisherFactors(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1))
+    return FisherFactors(a, g, torch.diag(a), g, x, y, torch.ones(1), x, y, torch.tensor(1), torch.tensor(1))
 
 
 def _all_statistics(model: torch.nn.Module) -> Statistics:
