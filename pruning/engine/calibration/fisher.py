@@ -13,7 +13,7 @@ from torch import nn
 
 from pruning.engine.architecture.forward import Head, batches, device_of, head_of, hidden_states
 from pruning.engine.architecture.groups import GroupInfo
-from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
+from pruning.engine.calibration.fisher_sums import Batch, Site, Sums, gradients_from_embeddings, recording
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
@@ -118,45 +118,95 @@ def collect(
     arXiv 1503.05671. Kunstner et al. 2019, "Limitations of the Empirical Fisher Approximation",
     arXiv 1905.12558.
     """
+    return statistics_of(
+        read(model, groups, calibration, scored_at, progress=progress), calibration, identity
+    )
+
+
+def read(
+    model: nn.Module,
+    groups: list[GroupInfo],
+    calibration: torch.Tensor,
+    scored_at: torch.Tensor | None = None,
+    share: tuple[int, int] = (0, 1),
+    progress: Progress = silent,
+) -> Sums:
+    """The sums that statistics are made of, over one share of the batches; see `collect`.
+
+    `share` is (which, of how many): runs of batches, one after the other. What is drawn at random is drawn
+    for each window by itself, so that the sums over all shares are those of the whole, however many.
+    Raises PruningError as `collect` does.
+    """
+    folds = _folds(calibration, scored_at)
+    sums = Sums({(group.layer, group.kind): Site() for group in groups}, [0, 0])
+    picked = _sample_positions(folds[1][0], torch.Generator().manual_seed(SEED))
+    mine = _share(_all_batches(folds), share)
+    total, done = sum(part.ids.numel() for part in mine), 0
+    head, batch = head_of(model), Batch(0, calibration.shape[1], picked[:0])
+    with gradients_from_embeddings(model), recording(model, groups, sums.sites, batch):
+        for part in mine:
+            offset, end = (
+                part.first * calibration.shape[1],
+                part.first * calibration.shape[1] + part.ids.numel(),
+            )
+            inside = (picked >= offset) & (picked < end) & (part.fold == 1)
+            batch.fold, batch.sampled = part.fold, (picked[inside] - offset).to(device_of(model))
+            sums.scored[part.fold] += _backward(model, head, part)
+            done += part.ids.numel()
+            progress(done, total, "Reading the calibration text")
+    return sums
+
+
+def shares(calibration: torch.Tensor) -> int:
+    """Into how many shares `read` can take the calibration windows [n, length] apart."""
+    return len(_all_batches(_folds(calibration, None)))
+
+
+def statistics_of(
+    sums: Sums, calibration: torch.Tensor, identity: StatisticsIdentity = UNNAMED
+) -> Statistics:
+    """What the sums over all of the calibration windows [n, length] say of each group."""
+    positions = [calibration[fold::2].numel() for fold in (0, 1)]
+    factors = {key: _finish(site, positions, sums.scored) for key, site in sums.sites.items()}
+    return Statistics(identity, calibration.numel(), factors)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One batch: its fold, the number of its first window there, `ids` and `counted` [windows, length]."""
+
+    fold: int
+    first: int
+    ids: torch.Tensor
+    counted: torch.Tensor
+
+
+def _folds(
+    calibration: torch.Tensor, scored_at: torch.Tensor | None
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Even and odd windows, and where they count. Raises PruningError for too little text."""
     if len(calibration) < 2:
         raise PruningError("The calibration text fills only one window; two are needed. Give a longer text.")
     counted = _every_second(calibration) if scored_at is None else scored_at
     folds = [(calibration[fold::2], counted[fold::2]) for fold in (0, 1)]
     if not all(where.any() for _, where in folds):
         raise PruningError("Half of the windows have no position to score. Give more text to score.")
-    sites = {(group.layer, group.kind): Site() for group in groups}
-    scored = _run_folds(model, groups, sites, folds, progress)
-    positions = [windows.numel() for windows, _ in folds]
-    factors = {key: _finish(site, positions, scored) for key, site in sites.items()}
-    return Statistics(identity, calibration.numel(), factors)
+    return folds
 
 
-def _run_folds(
-    model: nn.Module,
-    groups: list[GroupInfo],
-    sites: dict[Group, Site],
-    folds: list[tuple[torch.Tensor, torch.Tensor]],
-    progress: Progress,
-) -> list[int]:
-    """Run both folds, windows [n, length] and where they count; returns the positions scored in each."""
-    head = head_of(model)
-    generator = torch.Generator().manual_seed(SEED)
-    picked = _sample_positions(folds[1][0], generator)
-    total, done = sum(windows.numel() for windows, _ in folds), 0
-    scored = [0, 0]
-    batch = Batch(0, folds[0][0].shape[1], picked[:0])
-    with gradients_from_embeddings(model), recording(model, groups, sites, batch):
-        for fold, (windows, counted) in enumerate(folds):
-            offset = 0
-            pairs = zip(batches(windows, BATCH_TOKENS), batches(counted, BATCH_TOKENS), strict=True)
-            for ids, where in pairs:
-                inside = (picked >= offset) & (picked < offset + ids.numel()) & (fold == 1)
-                batch.fold, batch.sampled = fold, (picked[inside] - offset).to(device_of(model))
-                scored[fold] += _backward(model, head, ids, where, generator)
-                offset += ids.numel()
-                done += ids.numel()
-                progress(done, total, "Reading the calibration text")
-    return scored
+def _all_batches(folds: list[tuple[torch.Tensor, torch.Tensor]]) -> list[_Part]:
+    parts = []
+    for fold, (windows, counted) in enumerate(folds):
+        first = 0
+        for ids, where in zip(batches(windows, BATCH_TOKENS), batches(counted, BATCH_TOKENS), strict=True):
+            parts.append(_Part(fold, first, ids, where))
+            first += len(ids)
+    return parts
+
+
+def _share(parts: list[_Part], share: tuple[int, int]) -> list[_Part]:
+    which, many = share
+    return parts[len(parts) * which // many : len(parts) * (which + 1) // many]
 
 
 def _every_second(windows: torch.Tensor) -> torch.Tensor:
@@ -170,24 +220,22 @@ def _sample_positions(windows: torch.Tensor, generator: torch.Generator) -> torc
     return torch.randperm(windows.numel(), generator=generator)[:SAMPLED_POSITIONS].sort().values
 
 
-def _backward(
-    model: nn.Module, head: Head, ids: torch.Tensor, where: torch.Tensor, generator: torch.Generator
-) -> int:
-    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over the positions of `ids` that are True in `where`.
+def _backward(model: nn.Module, head: Head, part: _Part) -> int:
+    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over the positions of the batch that count.
 
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
     Returns how many positions were scored.
     """
     with torch.enable_grad():
-        hidden = hidden_states(model, ids)
-    where = where.to(hidden.device)
+        hidden = hidden_states(model, part.ids)
+    where, uniform = part.counted.to(hidden.device), _uniform(part).to(hidden.device)
     flat = hidden.detach()[where]
     gradients = []
-    for chunk in flat.split(CHUNK):
+    for chunk, drawn in zip(flat.split(CHUNK), uniform.split(CHUNK), strict=True):
         chunk = chunk.clone().requires_grad_(True)
         with torch.enable_grad():
             logs = torch.log_softmax(head(chunk).float(), dim=-1)
-            labels = _draw(logs.detach(), generator)
+            labels = _draw(logs.detach(), drawn)
             loss = -logs.gather(1, labels.unsqueeze(1)).sum()
         gradients.append(torch.autograd.grad(loss, chunk)[0])
     sent = torch.zeros_like(hidden)
@@ -196,9 +244,18 @@ def _backward(
     return len(flat)
 
 
-def _draw(logs: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One label for each row of log-probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
-    uniform = torch.rand(len(logs), 1, generator=generator).to(logs.device)
+def _uniform(part: _Part) -> torch.Tensor:
+    """A number in 0..1 for each position that counts, [n, 1]: drawn on the CPU to be repeatable, and for each
+    window by itself, so that it does not matter what is read before or elsewhere."""
+    drawn = []
+    for row, counted in enumerate(part.counted):
+        generator = torch.Generator().manual_seed(SEED + 1 + 2 * (part.first + row) + part.fold)
+        drawn.append(torch.rand(int(counted.sum()), 1, generator=generator))
+    return torch.cat(drawn)
+
+
+def _draw(logs: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """One label for each row of log-probabilities [n, vocabulary], by a number in 0..1 for each [n, 1]."""
     cumulative = logs.exp().cumsum(-1)
     return (
         torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1).clamp_max(logs.shape[1] - 1)
