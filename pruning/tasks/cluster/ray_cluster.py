@@ -95,8 +95,8 @@ def _connect(ray: Any, address: str) -> Address:
 
 @contextmanager
 def _on_loopback(ray: Any) -> Iterator[None]:
-    """While open, what Ray starts listens to this machine alone: by its own switch for machines that are in no
-    cluster, without which it takes the address that others reach."""
+    """While open, what Ray starts listens to this machine alone: by its own switch for systems without
+    clusters, or it would take the address that others reach."""
     constants = ray._private.ray_constants
     switch, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
     in_environment = os.environ.get(switch)

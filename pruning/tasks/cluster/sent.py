@@ -12,7 +12,7 @@ from pruning.engine.calibration.fisher import Statistics
 from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.models.load import Loaded, load
 from pruning.errors import PruningError
-from pruning.model_files.checkpoint import local_path, read_folder
+from pruning.model_files.checkpoint import read_folder
 from pruning.planning.recipe.plan import Group
 from pruning.tasks.context.session import Made, SentText, Session
 from pruning.workspace.store import Store
@@ -52,9 +52,9 @@ def sent_work(
 ) -> SentWork:
     """What workers are sent to do pieces of a task for this session."""
     loaded, windows, made = session.loaded, session.windows, session.made
-    path = local_path(loaded.reference)
+    path = Path(loaded.reference).expanduser()
     model = SentModel(
-        loaded.reference if path is None else str(path.resolve()),
+        str(path.resolve()) if loaded.reference != "demo" and path.exists() else loaded.reference,
         loaded.dtype,
         loaded.model.is_remote_code(),
         loaded.path is not None and read_folder(Path(loaded.path)).pickled,

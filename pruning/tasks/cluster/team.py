@@ -68,18 +68,17 @@ class Team:
     room: Room = field(init=False)
     team: list[_Placed] = field(default_factory=list)
     tasks: int = 0
-    # When there was a worker last, and when the head last answered.
-    manned: float = field(default_factory=time.monotonic)
-    answered: float = field(default_factory=time.monotonic)
+    # When there was a worker last, when the head was last asked, and when it answered.
+    manned: float = 0.0
+    looked: float = 0.0
+    answered: float = 0.0
 
     @property
     def workers(self) -> int:
         return self.room.workers
 
     def place(self) -> None:
-        """Ask Ray for the workers; those of before are let go. Raises PruningError where there is no room."""
-        for worker in self.team:
-            self.ray.kill(worker.actor)
+        """Ask Ray for the workers. Raises PruningError where there is no room for any."""
         machines = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         room = self.room = room_for(machines, self.device, self.wanted)
         given = {"num_cpus": room.processors, "num_gpus": room.gpus}
@@ -95,10 +94,12 @@ class Team:
         common: Sequence[Any] = (),
         say: Callable[[str], None] = lambda note: None,
     ) -> Iterator[tuple[int, Any]]:
+        if not self.team:
+            self.place()
         self.tasks += 1
         work = [self.ray.put(sent_work(session, begin, common))]
         course = _Course(self.tasks, pieces, work, deque(range(len(pieces))))
-        self.manned = self.answered = time.monotonic()
+        self.manned = self.looked = self.answered = time.monotonic()
         for worker in self.team:
             self._ask_where(course, worker)
         finished = False
@@ -106,9 +107,15 @@ class Team:
             yield from self._shared_out(course, say)
             finished = True
         finally:
-            if not finished and answers(self.head):
-                # Whoever is at work would go on to the end of a piece that nobody waits for.
-                self.place()
+            if not finished:
+                self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let the workers go: each would go on to the end of a piece that nobody waits for."""
+        if answers(self.head):
+            for worker in self.team:
+                self.ray.kill(worker.actor)
+        self.team = []
 
     def _shared_out(self, course: _Course, say: Callable[[str], None]) -> Iterator[tuple[int, Any]]:
         done = 0
@@ -168,9 +175,10 @@ class Team:
     def _check(self) -> None:
         """Raise PruningError where the cluster's head is gone, or nobody gets a place any more."""
         now = time.monotonic()
-        if answers(self.head):
-            self.answered = now
-        elif now - self.answered > SILENT_SECONDS:
+        if now - self.looked > LOOK_SECONDS:
+            self.looked = now
+            self.answered = now if answers(self.head) else self.answered
+        if now - self.answered > SILENT_SECONDS:
             raise PruningError(
                 f"The head of the cluster at {self.head[0]}:{self.head[1]} does not answer any more. What "
                 "was finished before is kept: start the cluster again, then the same command."

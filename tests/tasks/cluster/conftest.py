@@ -1,4 +1,4 @@
-"""A Ray cluster of processes on this machine: a head without workers' room, and two machines of one processor."""
+"""A Ray cluster of processes on this machine: a head, and two machines of one processor."""
 
 import os
 import shutil
