@@ -106,7 +106,9 @@ def collect(
     arXiv 1503.05671. Kunstner et al. 2019, "Limitations of the Empirical Fisher Approximation",
     arXiv 1905.12558.
     """
-    return statistics_of(read(model, groups, calibration, scored_at, progress=progress), calibration, identity)
+    return statistics_of(
+        read(model, groups, calibration, scored_at, progress=progress), calibration, identity
+    )
 
 
 def read(
@@ -164,7 +166,9 @@ def readings(calibration: torch.Tensor, scored_at: torch.Tensor | None = None) -
     return found
 
 
-def statistics_of(sums: Sums, calibration: torch.Tensor, identity: StatisticsIdentity = UNNAMED) -> Statistics:
+def statistics_of(
+    sums: Sums, calibration: torch.Tensor, identity: StatisticsIdentity = UNNAMED
+) -> Statistics:
     """What the sums over all of the calibration windows [n, length] say of each group.
 
     They are emptied *in place* on the way, so that they and what becomes of them are never both in memory.

@@ -9,8 +9,15 @@ import torch
 from pruning.data_files.source import stamp_of
 from pruning.engine.architecture.forward import Head, head_of, run
 from pruning.engine.calibration import fisher_io, gradients
-from pruning.engine.calibration.data import Windows, load_windows
-from pruning.engine.calibration.factors import Statistics
+from pruning.engine.calibration.data import (
+    CALIBRATION_TOKENS,
+    EVALUATION_TOKENS,
+    WINDOW,
+    Windows,
+    load_windows,
+)
+from pruning.engine.calibration.factors import Statistics, StatisticsIdentity
+from pruning.engine.calibration.streamed import collect_to
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.evaluation.metrics import Quality, compare
@@ -74,7 +81,8 @@ class Session:
     """A loaded model with the text `data`, a workspace, and somebody to report progress to.
 
     `fitting_tokens`: how much of the text the weights that stay are fitted to. `each` does the pieces of a
-    task: one after the other, or on other machines too.
+    task: one after the other, or on other machines too. `tokens`: at most so many of the text are read to
+    calibrate, to evaluate and to fit; as many as each usually takes where it is None.
 
     Views made by `on` and `reporting` share what was made; for a file's text that ends when the file changes.
     """
@@ -86,6 +94,7 @@ class Session:
     made: Made = field(default_factory=Made, repr=False)
     fitting_tokens: int = FITTING_TOKENS
     each: Each = ONE_BY_ONE
+    tokens: int | None = None
 
     @classmethod
     def open(
@@ -182,7 +191,7 @@ class Session:
         stamp = stamp_of(self.data)
         if made.windows is None or made.windows.name != self.data or made.stamp != stamp:
             self.stage("text", "Reading the text")
-            made.windows, made.stamp = load_windows(self.loaded.tokenizer, self.data), stamp
+            made.windows, made.stamp = self._read(CALIBRATION_TOKENS, EVALUATION_TOKENS), stamp
             results.put_text(self.store, self.subject_of(made.windows), stamp)
         return made.windows
 
@@ -191,8 +200,12 @@ class Session:
         """More of the calibration text [n, length] than statistics need: what weights are fitted to."""
         if self.made.sent is not None:
             return self.made.sent.fitting
-        tokens = self.fitting_tokens
-        return load_windows(self.loaded.tokenizer, self.data, calibration_tokens=tokens).calibration
+        return self._read(self.fitting_tokens, EVALUATION_TOKENS).calibration
+
+    def _read(self, calibration: int, evaluation: int) -> Windows:
+        """Windows of the text, of both kinds at most so many tokens."""
+        most = (min(count, self.tokens or count) for count in (calibration, evaluation))
+        return load_windows(self.loaded.tokenizer, self.data, WINDOW, *most)
 
     @property
     def subject(self) -> results.Subject:
@@ -254,8 +267,13 @@ class Session:
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
             heard = self.stage("statistics", "Reading the calibration text")
-            made.statistics = collect_statistics(self.reporting(heard))
-            fisher_io.save(made.statistics, path)
+            if self.loaded.streamed:
+                identity = StatisticsIdentity(self.loaded.computed, windows.fingerprint)
+                collect_to(path, self.model, self.groups, windows.calibration, identity, heard)
+                made.statistics = fisher_io.load(path, self.loaded.device)
+            else:
+                made.statistics = collect_statistics(self.reporting(heard))
+                fisher_io.save(made.statistics, path)
         return made.statistics
 
     @property
