@@ -15,12 +15,13 @@ from pruning.engine.calibration.compact_factors import CompactFactors, CompactGr
 from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
 from pruning.engine.linalg.symmetric import whole
+from pruning.engine.masking.memory import release_memory
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 from pruning.progress import Progress, silent
 
 SCORE_EVERY = 2
-CHUNK = 128
+CHUNK = 64
 BATCH_TOKENS = 256
 SEED = 0
 
@@ -81,6 +82,8 @@ def _compacted(
     for layer in sorted({layer for layer, _ in sites}):
         own = {key: sites.pop(key) for key in list(sites) if key[0] == layer}
         kept |= compact_groups({key: _finish(site, positions, scored) for key, site in own.items()})
+        own.clear()
+        release_memory()
     return kept
 
 
@@ -105,6 +108,7 @@ def _run_folds(
             for ids, where in pairs:
                 batch.fold = fold
                 batch.draws = draws[offset : offset + ids.numel()].to(device_of(model))
+                release_memory()
                 scored[fold] += _backward(model, head, ids, where, generator)
                 offset += ids.numel()
                 done += ids.numel()

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
+from pruning.engine.linalg.byte_rows import rows_from_bytes, rows_in_bytes
+
+# Codes [n, width] and scales [n].
+ByteRows = tuple[torch.Tensor, torch.Tensor]
+
 
 @dataclass
 class PrioritySample:
@@ -21,28 +26,47 @@ class PrioritySample:
     Attributes
     ----------
     inputs, gradients
-        x [n, in] and g [n, out] of the kept positions, bfloat16.
+        x [slots, in] and g [slots, out] of the kept positions, in bytes with the rows' scales. There is one
+        slot more than `size`: the least priority is the threshold τ.
     sizes, priorities
-        [n]; one more than `size` is kept: the last priority is the threshold τ.
+        [slots]; the priority of an empty slot is below zero.
     """
 
     size: int
-    inputs: torch.Tensor | None = None
-    gradients: torch.Tensor | None = None
+    inputs: ByteRows | None = None
+    gradients: ByteRows | None = None
     sizes: torch.Tensor | None = None
     priorities: torch.Tensor | None = None
 
-    def add(self, inputs: torch.Tensor, gradients: torch.Tensor, draws: torch.Tensor) -> None:
-        """Take in positions x [m, in], g [m, out], with a draw from (0, 1] for each [m]."""
-        sizes = _squared_norms(inputs) * _squared_norms(gradients)
+    def add(
+        self, inputs: ByteRows, gradients: torch.Tensor, sizes: torch.Tensor, draws: torch.Tensor
+    ) -> None:
+        """Take in positions with x in bytes, g [m, out], their sizes [m], and draws from (0, 1] [m].
+
+        What is kept is overwritten in its place, so that memory does not fall to pieces.
+        """
+        slots, device = self.size + 1, sizes.device
+        if self.inputs is None:
+            self.inputs = _empty(slots, inputs[0].shape[1], device)
+            self.gradients = _empty(slots, gradients.shape[1], device)
+            self.sizes = torch.zeros(slots, device=device)
+            self.priorities = torch.full((slots,), -1.0, device=device)
+        here_inputs, here_gradients, here_sizes, here_priorities = self._filled()
         priorities = sizes / draws
-        if self.priorities is not None and self.sizes is not None:
-            sizes, priorities = torch.cat([self.sizes, sizes]), torch.cat([self.priorities, priorities])
-        kept = priorities.topk(min(self.size + 1, len(priorities))).indices.sort().values
-        before = 0 if self.priorities is None else len(self.priorities)
-        self.inputs = _picked(self.inputs, inputs, kept, before)
-        self.gradients = _picked(self.gradients, gradients, kept, before)
-        self.sizes, self.priorities = sizes[kept], priorities[kept]
+        best = torch.cat([here_priorities, priorities]).topk(slots).indices
+        stay = torch.zeros(slots, dtype=torch.bool, device=device)
+        stay[best[best < slots]] = True
+        new, free = best[best >= slots] - slots, (~stay).nonzero().squeeze(1)
+        codes, scales = rows_in_bytes(gradients[new])
+        for here, fresh in (
+            (here_inputs[0], inputs[0][new]),
+            (here_inputs[1], inputs[1][new]),
+            (here_gradients[0], codes),
+            (here_gradients[1], scales),
+            (here_sizes, sizes[new]),
+            (here_priorities, priorities[new]),
+        ):
+            here[free] = fresh
 
     def finished(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """x [n, in], g [n, out] and weights [n]: Σ weight · f(x, g) estimates Σ f over all positions.
@@ -51,24 +75,21 @@ class PrioritySample:
         where they were no more than `size`. Positions without input or gradient, which add nothing, are left
         out.
         """
+        inputs, gradients, sizes, priorities = self._filled()
+        least = priorities.argmin()
+        threshold = priorities[least].clamp_min(0)
+        kept = (priorities >= 0) & (sizes != 0)
+        kept[least] = kept[least] & (threshold <= 0)
+        x, g = (rows_from_bytes(codes[kept], scales[kept]) for codes, scales in (inputs, gradients))
+        return x, g, torch.maximum(sizes[kept], threshold) / sizes[kept]
+
+    def _filled(self) -> tuple[ByteRows, ByteRows, torch.Tensor, torch.Tensor]:
         inputs, gradients, sizes, priorities = self.inputs, self.gradients, self.sizes, self.priorities
         if inputs is None or gradients is None or sizes is None or priorities is None:
             raise ValueError("No positions were given.")
-        threshold = torch.zeros((), device=sizes.device)
-        kept = torch.arange(len(sizes), device=sizes.device)
-        if len(sizes) > self.size:
-            least = priorities.argmin()
-            threshold, kept = priorities[least], kept[kept != least]
-        kept = kept[sizes[kept] != 0]
-        weights = torch.maximum(sizes[kept], threshold) / sizes[kept]
-        return inputs[kept], gradients[kept], weights
+        return inputs, gradients, sizes, priorities
 
 
-def _squared_norms(rows: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).square()
-
-
-def _picked(before: torch.Tensor | None, more: torch.Tensor, kept: torch.Tensor, count: int) -> torch.Tensor:
-    """Rows `kept` of what was there, `count` rows, with `more` below; bfloat16."""
-    fresh = more[kept[kept >= count] - count].bfloat16()
-    return fresh if before is None else torch.cat([before[kept[kept < count]], fresh])
+def _empty(slots: int, width: int, device: torch.device) -> ByteRows:
+    codes = torch.zeros(slots, width, dtype=torch.int8, device=device)
+    return codes, torch.zeros(slots, device=device)
