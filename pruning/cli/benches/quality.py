@@ -30,7 +30,8 @@ def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
 
     result, loaded = run(model, how, benches.bench_map)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
-    finish(result, figures(result, numbers))
+    parts = figures(result["parts"], {name: f"  {name}" for name in result["parts"]})
+    finish(result, figures(result, numbers) + parts)
     publish(markdown, "map", result, loaded)
 
 

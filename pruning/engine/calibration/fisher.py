@@ -14,6 +14,7 @@ from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
+from pruning.engine.evaluation.processor_time import part
 from pruning.engine.linalg.symmetric import whole
 from pruning.engine.masking.memory import release_memory
 from pruning.errors import PruningError
@@ -81,7 +82,8 @@ def _compacted(
     kept: dict[Group, CompactFactors] = {}
     for layer in sorted({layer for layer, _ in sites}):
         own = {key: sites.pop(key) for key in list(sites) if key[0] == layer}
-        kept |= compact_groups({key: _finish(site, positions, scored) for key, site in own.items()})
+        with part("compaction"):
+            kept |= compact_groups({key: _finish(site, positions, scored) for key, site in own.items()})
         own.clear()
         release_memory()
     return kept
@@ -130,14 +132,16 @@ def _backward(
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
     Returns how many positions were scored.
     """
-    with torch.enable_grad():
+    with part("forward"), torch.enable_grad():
         hidden = hidden_states(model, ids)
     where = where.to(hidden.device)
     flat = hidden.detach()[where]
-    gradients = [_from_head(head, chunk, generator) for chunk in flat.split(CHUNK)]
+    with part("head"):
+        gradients = [_from_head(head, chunk, generator) for chunk in flat.split(CHUNK)]
     sent = torch.zeros_like(hidden)
     sent[where] = torch.cat(gradients)
-    hidden.backward(sent)
+    with part("backward"):
+        hidden.backward(sent)
     return len(flat)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part
 from pruning.engine.calibration.priority_sample import ByteRows, PrioritySample
+from pruning.engine.evaluation import processor_time
 from pruning.engine.linalg.byte_rows import rows_in_bytes
 from pruning.engine.linalg.symmetric import add_product, zero_half
 from pruning.planning.recipe.plan import Group
@@ -84,7 +85,8 @@ def recording(
             ) -> None:
                 for site, index, part in uses:
                     if index == 0:
-                        _add_inputs(site, args[0], batch)
+                        with processor_time.part("inputs"):
+                            _add_inputs(site, args[0], batch)
                     output.register_hook(_gradient_hook(site, index, part, batch))
 
             stack.callback(model.get_submodule(name).register_forward_hook(record).remove)
@@ -128,6 +130,10 @@ def _outlier_positions(x: torch.Tensor, length: int) -> torch.Tensor:
 
 def _gradient_hook(site: Site, index: int, part: Part, batch: Batch) -> Callable[[torch.Tensor], None]:
     def hook(gradient: torch.Tensor) -> None:
+        with processor_time.part("gradients"):
+            add(gradient)
+
+    def add(gradient: torch.Tensor) -> None:
         g = gradient.detach().flatten(0, -2)
         g = (g if part.rows is None else g[:, slice(*part.rows)]).float()
         if batch.fold == 1:

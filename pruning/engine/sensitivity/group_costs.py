@@ -12,6 +12,7 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo, group_weight
 from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.criteria import Criterion, CriterionInputs
+from pruning.engine.evaluation.processor_time import part
 from pruning.engine.linalg.low_rank import LowRank, low_rank
 from pruning.engine.linalg.obs import obs_prune
 from pruning.engine.masking.masks import removed
@@ -181,5 +182,6 @@ def _thresholds(scores: torch.Tensor, levels: Sequence[float], scope: str) -> li
     rows = scores if scope == "row" else scores.reshape(1, -1)
     counts = [max(1, round(level * rows.shape[1])) for level in levels]
     # NumPy sorts numbers with the processor's widest instructions: faster than to look for a few places.
-    ordered = np.sort(rows.cpu().numpy(), axis=1)
+    with part("sorting"):
+        ordered = np.sort(rows.cpu().numpy(), axis=1)
     return [torch.from_numpy(ordered[:, count - 1 : count].copy()).to(scores.device) for count in counts]
