@@ -15,7 +15,6 @@ from pruning.engine.calibration.data import load_windows
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.criteria import criterion as named_criterion
-from pruning.engine.evaluation.processor_time import part, timing_parts
 from pruning.engine.evaluation.timing import now
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
@@ -24,6 +23,7 @@ from pruning.engine.sensitivity.sweep import Point, sweep
 from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
+from pruning.processor_time import part, timing_parts
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import forward_seconds
 

@@ -14,11 +14,11 @@ from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
-from pruning.engine.evaluation.processor_time import part
+from pruning.engine.linalg.memory import release_memory
 from pruning.engine.linalg.symmetric import whole
-from pruning.engine.masking.memory import release_memory
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
+from pruning.processor_time import part
 from pruning.progress import Progress, silent
 
 SCORE_EVERY = 2

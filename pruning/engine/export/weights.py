@@ -12,8 +12,8 @@ from transformers.core_model_loading import revert_weight_conversion
 from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import decoder_layers
+from pruning.engine.architecture.safetensors_file import Entry, as_bytes
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_rows
-from pruning.engine.export.safetensors_file import Entry, as_bytes
 from pruning.engine.structured.surgery import bare, form_of, smaller
 from pruning.errors import PruningError
 from pruning.model_files.number_formats import Formats

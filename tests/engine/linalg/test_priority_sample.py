@@ -2,8 +2,8 @@
 
 import torch
 
-from pruning.engine.calibration.priority_sample import PrioritySample
 from pruning.engine.linalg.byte_rows import rows_in_bytes
+from pruning.engine.linalg.priority_sample import PrioritySample
 
 POSITIONS, WIDTH, OUT = 600, 6, 4
 
