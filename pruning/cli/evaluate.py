@@ -29,6 +29,7 @@ from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, kinds_of
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.result_types.first_look import FirstLookResult
+from pruning.workspace.result_types.measured_plans import MeasuredPlans
 from pruning.workspace.result_types.results import (
     EarlyExitResult,
     GenerateResult,
@@ -121,7 +122,7 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
     return effective(recipe.to_plan(groups), groups, options)
 
 
-@prints(MeasureResult)
+@prints(MeasureResult, several=MeasuredPlans)
 @click.command()
 @model_argument
 @click.argument("recipe_files", metavar="RECIPE...", nargs=-1, required=True)
