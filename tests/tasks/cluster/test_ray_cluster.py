@@ -139,28 +139,6 @@ def is_worker(process: psutil.Process) -> bool:
     ] in process.environ().get("RAY_TMPDIR", "")
 
 
-def test_a_cancelled_task_keeps_what_is_done_and_the_workers_take_the_next(
-    shared: Session, store: Store
-) -> None:
-    asked = {"criterion": "magnitude", "levels": LEVELS, "kinds": ["up"]}
-    with pytest.raises(Cancelled):
-        TASKS["sweep"](watch(shared, [], "Layer 1"), **asked)
-    kept = len(store.find("sweep_point"))
-    assert 0 < kept < 6
-    assert TASKS["sweep"](shared, **asked)["measured"] == 6 - kept
-
-
-def test_a_worker_with_another_model_is_a_sentence(shared: Session, tmp_path: Any) -> None:
-    folder = tiny_folder(tmp_path / "model")
-    mine = replace(shared, loaded=load(str(folder)))
-    tiny_folder(folder, seed=1)
-    with pytest.raises(PruningError, match=r"worker \d on 127.0.0.1: its .* is another model"):
-        TASKS["sweep"](mine, criterion="magnitude", levels=[0.5], kinds=["up"])
-    mine = replace(shared, loaded=replace(mine.loaded, reference="/nowhere/model", path=None))
-    with pytest.raises(PruningError, match=r"worker \d on 127.0.0.1: it cannot load"):
-        TASKS["sweep"](mine, criterion="magnitude", levels=[0.5], kinds=["up"])
-
-
 def test_a_job_of_the_dashboard_says_who_works_on_what(
     session: Session, each: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +171,25 @@ def test_nobody_waits_for_ever_for_a_place(
     crowded = replace(each, team=[])
     with pytest.raises(PruningError, match="No worker got a place on the cluster in 1 seconds"):
         TASKS["sweep"](replace(shared, each=crowded), criterion="magnitude", levels=[0.5], kinds=["up"])
+
+
+def test_a_worker_with_another_model_is_a_sentence(shared: Session, tmp_path: Any) -> None:
+    folder = tiny_folder(tmp_path / "model")
+    mine = replace(shared, loaded=load(str(folder)))
+    tiny_folder(folder, seed=1)
+    with pytest.raises(PruningError, match=r"worker \d on 127.0.0.1: its .* is another model"):
+        TASKS["sweep"](mine, criterion="magnitude", levels=[0.5], kinds=["up"])
+
+
+def test_a_cancelled_task_keeps_what_is_done_and_the_workers_take_the_next(
+    shared: Session, store: Store
+) -> None:
+    asked = {"criterion": "magnitude", "levels": LEVELS, "kinds": ["up"]}
+    with pytest.raises(Cancelled):
+        TASKS["sweep"](watch(shared, [], "Layer 1"), **asked)
+    kept = len(store.find("sweep_point"))
+    assert 0 < kept < 6
+    assert TASKS["sweep"](shared, **asked)["measured"] == 6 - kept
 
 
 def test_a_head_that_goes_away_is_said_and_what_is_done_is_kept(
