@@ -222,7 +222,7 @@ def test_nothing_of_a_pass_is_left_in_memory() -> None:
 def test_shares_of_the_text_add_up_to_the_whole(many: int) -> None:
     model = tiny_model("llama").requires_grad_(False)
     groups, windows = find_groups(model), _windows(11, 256)
-    assert fisher.shares(windows) == 6
+    assert fisher.shares(windows) == 11
     whole = _collect(model, windows)
     parts = [fisher.read(model, groups, windows, share=(which, many)) for which in range(many)]
     added = fisher.statistics_of(reduce(Sums.plus, parts), windows)
