@@ -66,7 +66,8 @@ def price_groups(
     covariance, approximation = None, None
     for row, group in enumerate(groups):
         weight, factors = group_weight(model, group), statistics.groups[group.key]
-        if factors.input_covariance is not covariance:  # gate and up have the same
+        # A weight update follows what A holds off its diagonal: what is dropped in short would tell.
+        if not scoring.criterion.updates and factors.input_covariance is not covariance:
             covariance, approximation = factors.input_covariance, low_rank(factors.input_covariance)
         changes = _changes(weight, group.key, factors, scoring, levels)
         kronecker[row], token[row] = price_changes(changes, factors, levels, approximation)
