@@ -18,6 +18,7 @@ from pruning.engine.criteria import Criterion
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import Quality
 from pruning.engine.evaluation.timing import now
+from pruning.engine.linalg.processor_time import part, timing_parts
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
@@ -25,7 +26,6 @@ from pruning.engine.sensitivity.sweep import Point, in_layer_order, measuring
 from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
-from pruning.processor_time import part, timing_parts
 from pruning.sharing import Piece
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import forward_seconds

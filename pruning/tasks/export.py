@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pruning.engine.architecture.forward import device_of
+from pruning.engine.architecture.stored_weights import stored_weights
 from pruning.engine.architecture.units import Removal
 from pruning.engine.criteria import CRITERIA, LEARNT
 from pruning.engine.evaluation.size import dense_bytes
@@ -17,7 +18,6 @@ from pruning.engine.export.model_card import Written, card
 from pruning.engine.export.weights import Pruned, Weights
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.models.load import exact_model
-from pruning.engine.models.stored_weights import stored_weights
 from pruning.engine.structured.surgery import check_same, smaller
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import DTYPE_BYTES
@@ -26,10 +26,11 @@ from pruning.planning.recipe.recipe import Recipe
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.gguf import export_gguf, gguf_numbers
+from pruning.tasks.context.made import Reference
 from pruning.tasks.context.onnx import FORM as ONNX
 from pruning.tasks.context.onnx import check_onnx, export_onnx
 from pruning.tasks.context.recovered import applied_spec
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import check_exportable, sizes, spec_units
 from pruning.tasks.export_text import TEXTS, export_text
 from pruning.tasks.measure import measure_now, stored_figures
@@ -76,9 +77,7 @@ def export_model(
     cut = spec.options.whole and not masked
     check_exportable(session, spec, to, masked, trained=request.recovery is not None)
     numbers = gguf_numbers(session, spec, to, quantize, cut)
-    check_onnx(to)
-    if to == ONNX:
-        session.check_whole("An ONNX graph")
+    check_onnx(session, to)
     if to in TEXTS:
         value = export_text(session, request, spec, folder, {"to": to, "masked": masked})
         return _kept(session, value)

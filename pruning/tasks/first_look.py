@@ -10,7 +10,8 @@ from pruning.planning.cost.parts import parts_of
 from pruning.planning.cost.plan_cost import plan_cost
 from pruning.planning.recipe.mask_options import MIXED
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.made import Reference
+from pruning.tasks.context.session import Session
 from pruning.tasks.generate import dense_answer, listener, pruned_answer
 from pruning.tasks.inspect import inspect_model
 from pruning.tasks.measure import text_figures

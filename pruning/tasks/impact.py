@@ -23,7 +23,8 @@ from pruning.planning.recipe.spec import PruningSpec
 from pruning.progress import within
 from pruning.tasks.best import best_spec
 from pruning.tasks.context.apply import applied, spec_of
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.made import Reference
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of, why_not_smaller
 from pruning.tasks.export import cut_copy
 from pruning.tasks.iterate import lottery_ticket

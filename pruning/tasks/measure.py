@@ -10,8 +10,9 @@ from pruning.engine.masking.change import WeightChange
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.answers import behaviour_now
 from pruning.tasks.context.apply import applied, share_removed, spec_of
+from pruning.tasks.context.made import Reference
 from pruning.tasks.context.recovered import applied_spec, trained_steps
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import sizes, why_not_smaller
 from pruning.workspace.results import stored
 

@@ -28,8 +28,9 @@ from pruning.planning.recipe.training import Training
 from pruning.progress import Progress
 from pruning.tasks.context.apply import change_of, share_removed, spec_of
 from pruning.tasks.context.generated_text import generated_windows
+from pruning.tasks.context.made import Reference
 from pruning.tasks.context.recovered import recovery_key
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import sizes
 from pruning.tasks.training_log import ReportedLog
 

@@ -15,8 +15,9 @@ from pruning.engine.recovery.trainer import plain
 from pruning.errors import PruningError
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.apply import spec_of
+from pruning.tasks.context.made import Reference
 from pruning.tasks.context.recovered import applied_spec
-from pruning.tasks.context.session import Reference, Session
+from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import sizes, why_not_smaller
 from pruning.tasks.export import cut_copy
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pruning.engine.models.stored_weights import Read
+from pruning.engine.architecture.stored_weights import Read
 from pruning.errors import PruningError
 
 Undo = Callable[[], None]

@@ -14,14 +14,21 @@ from torch import nn
 
 from pruning.engine.architecture.forward import Head, batches, device_of, head_of, hidden_states
 from pruning.engine.architecture.groups import GroupInfo
-from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
-from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
+from pruning.engine.calibration.factors import (
+    UNNAMED,
+    CompactFactors,
+    CompactGroups,
+    FisherFactors,
+    Statistics,
+    StatisticsIdentity,
+    compact_groups,
+)
 from pruning.engine.calibration.fisher_sums import Batch, Site, Sums, gradients_from_embeddings, recording
 from pruning.engine.linalg.memory import release_memory
+from pruning.engine.linalg.processor_time import part
 from pruning.engine.linalg.symmetric import whole
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
-from pruning.processor_time import part
 from pruning.progress import Progress, silent
 
 SCORE_EVERY = 2

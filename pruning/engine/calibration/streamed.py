@@ -12,8 +12,7 @@ from torch import nn
 from pruning.engine.architecture.backward_walk import BackwardWalk
 from pruning.engine.architecture.forward import Head, device_of, head_of
 from pruning.engine.architecture.groups import GroupInfo
-from pruning.engine.calibration.compact_factors import CompactGroups
-from pruning.engine.calibration.factors import Statistics, StatisticsIdentity
+from pruning.engine.calibration.factors import CompactGroups, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher import Reading, compact_sites, gradient_of, readings
 from pruning.engine.calibration.fisher_io import join, save
 from pruning.engine.calibration.fisher_sums import Batch, Site, recording

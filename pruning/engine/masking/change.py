@@ -10,9 +10,9 @@ from torch import nn
 
 from pruning.engine.architecture.groups import GroupInfo, Part, view_of, weight_view
 from pruning.engine.architecture.paging import Undo, paged_of
+from pruning.engine.architecture.stored_weights import Read
 from pruning.engine.architecture.units import Removal
 from pruning.engine.linalg.memory import release_memory
-from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.plan import Group
 
 # What takes each write back.

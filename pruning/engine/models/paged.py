@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.paging import page
+from pruning.engine.architecture.stored_weights import StoredWeights, stored_weights
 from pruning.engine.models.compact import own_class
 from pruning.engine.models.file_names import file_names
-from pruning.engine.models.stored_weights import StoredWeights, stored_weights
 from pruning.engine.models.wide_tables import compute_in
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import Checkpoint

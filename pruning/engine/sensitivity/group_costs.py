@@ -14,9 +14,9 @@ from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.linalg.low_rank import LowRank, low_rank
 from pruning.engine.linalg.obs import obs_prune
+from pruning.engine.linalg.processor_time import part
 from pruning.engine.masking.masks import removed
 from pruning.planning.recipe.plan import Group
-from pruning.processor_time import part
 from pruning.progress import Progress, silent
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -14,7 +14,8 @@ from pruning.engine.models.load import Loaded, load
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import read_folder
 from pruning.planning.recipe.plan import Group
-from pruning.tasks.context.session import Made, SentText, Session
+from pruning.tasks.context.made import Made, SentText
+from pruning.tasks.context.session import Session
 from pruning.workspace.store import Store
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pruning.engine.architecture.stored_weights import Read
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import plan_masks
 from pruning.engine.masking.sparsegpt import check, sparsegpt
 from pruning.engine.masking.sparsegpt_corrected import sparsegpt_corrected
-from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.mask_options import effective, planned_options, scoped
 from pruning.planning.recipe.spec import PruningSpec
 from pruning.tasks.context.session import Session

@@ -16,14 +16,16 @@ FORM = "onnx"
 INSTALL = "pip install 'prunescope[onnx]'"
 
 
-def check_onnx(to: str) -> None:
-    """Raise PruningError, saying what to install, where a graph is asked for and cannot be written or run."""
+def check_onnx(session: Session, to: str) -> None:
+    """Raise PruningError where a graph is asked for and cannot be written or run, with what to do."""
     lacking = missing() if to == FORM else []
     if lacking:
         raise PruningError(
             f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not installed here, and an ONNX "
             f"graph counts only once onnxruntime has run it. Install what it takes: {INSTALL}."
         )
+    if to == FORM:
+        session.check_whole("An ONNX graph")
 
 
 def export_onnx(

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pruning.engine.architecture.stored_weights import Read
 from pruning.engine.masking.change import WeightChange, applied_change
-from pruning.engine.models.stored_weights import Read
 from pruning.engine.recovery.checkpoints import about, load_change
 from pruning.errors import PruningError
 from pruning.planning.recipe.spec import PruningSpec

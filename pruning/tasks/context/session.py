@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pruning.data_files.source import stamp_of
-from pruning.engine.architecture.forward import Head, head_of, run
+from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.calibration import fisher_io, gradients
 from pruning.engine.calibration.data import (
     CALIBRATION_TOKENS,
@@ -19,9 +19,7 @@ from pruning.engine.calibration.data import (
 from pruning.engine.calibration.factors import Statistics, StatisticsIdentity
 from pruning.engine.calibration.streamed import collect_to
 from pruning.engine.criteria import Criterion, CriterionInputs
-from pruning.engine.evaluation.behaviour import DenseAnswers
-from pruning.engine.evaluation.metrics import Quality, compare
-from pruning.engine.masking.change import WeightChange
+from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
 from pruning.errors import PruningError
@@ -30,51 +28,12 @@ from pruning.progress import Progress, silent, stage
 from pruning.sharing import ONE_BY_ONE, Each
 from pruning.tasks.context.answers import dense_answers
 from pruning.tasks.context.collected import collect_gradients, collect_statistics
+from pruning.tasks.context.made import Made, Reference
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
 # A least-squares fit has as many unknowns in each row as inputs are kept; few tokens are learned by heart.
 FITTING_TOKENS = 16384
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The dense model on one text: `hidden` [n, length, hidden] on the evaluation windows, its quality.
-
-    `answers` are what it says to the prompts and questions, None where nobody needs them.
-    """
-
-    windows: Windows
-    head: Head
-    hidden: torch.Tensor
-    quality: Quality
-    answers: DenseAnswers | None = None
-
-
-@dataclass(frozen=True)
-class SentText:
-    """A text that another machine has read: its windows, and those that weights are fitted to [n, length]."""
-
-    windows: Windows
-    fitting: torch.Tensor
-
-
-@dataclass
-class Made:
-    """The latest of each part for one model; what another text needs takes the place of what was there.
-
-    `change`: the latest weight update, with all that decides it; whoever measures it often writes it next.
-    `sent`: of a worker's session the text, which is not looked for on its own machine.
-    """
-
-    sent: SentText | None = None
-    windows: Windows | None = None
-    stamp: tuple[int, ...] | None = None
-    reference: Reference | None = None
-    answers: DenseAnswers | None = None
-    statistics: Statistics | None = None
-    gradients: tuple[str, dict[Group, torch.Tensor]] | None = None
-    change: tuple[dict[str, Any], WeightChange] | None = None
 
 
 @dataclass(frozen=True, eq=False)

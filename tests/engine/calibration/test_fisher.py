@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration import fisher, fisher_io
-from pruning.engine.calibration.compact_factors import CompactGroups
+from pruning.engine.calibration.factors import CompactGroups
 from pruning.engine.calibration.fisher_sums import Site, Sums
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.masks import group_weight

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from pruning.engine.architecture.groups import group_weight
+from pruning.engine.architecture.stored_weights import stored_weights
 from pruning.engine.masking.change import WeightChange, applied_change, put_weight
 from pruning.engine.models.fingerprint import fingerprint
 from pruning.engine.models.load import load
-from pruning.engine.models.stored_weights import stored_weights
 from tests.support.tiny import tiny_folder
 
 

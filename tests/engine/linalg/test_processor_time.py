@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from pruning.processor_time import part, timing_parts
+from pruning.engine.linalg.processor_time import part, timing_parts
 
 
 def _work(seconds: float) -> None:

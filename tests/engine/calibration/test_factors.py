@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from pruning.engine.architecture.groups import find_groups, group_weight
-from pruning.engine.calibration.compact_factors import CompactGroups, compact, compact_groups
-from pruning.engine.calibration.factors import FisherFactors
+from pruning.engine.calibration.factors import CompactGroups, FisherFactors, compact, compact_groups
 from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import criterion
 from pruning.engine.masking.masks import criterion_inputs
