@@ -48,6 +48,15 @@ def test_streamlit_is_imported_by_the_ui_alone():
     assert all(name.startswith("pruning/ui/") for name in names)
 
 
+def test_one_file_imports_ray():
+    names = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "pruning").rglob("*.py")
+        if any(module.split(".")[0] == "ray" for module in imported(path))
+    ]
+    assert names == ["pruning/tasks/cluster/ray_cluster.py"]
+
+
 @pytest.mark.parametrize(
     "statement",
     [

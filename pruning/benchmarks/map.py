@@ -1,24 +1,26 @@
 """The bench of the map: how fast it is, and how well it orders groups."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from pruning.engine.architecture.forward import device_of
-from pruning.engine.calibration.fisher import collect
-from pruning.engine.criteria import Criterion, CriterionInputs
+from pruning.engine.calibration.fisher import StatisticsIdentity, collect
+from pruning.engine.criteria import Criterion
 from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.metrics import Quality
 from pruning.engine.evaluation.timing import now
 from pruning.engine.masking.change import WeightChange, applied_change
 from pruning.engine.masking.masks import criterion_inputs, plan_masks
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring, price_groups
-from pruning.engine.sensitivity.sweep import Point, sweep
+from pruning.engine.sensitivity.sweep import Point, in_layer_order, measuring
 from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
+from pruning.sharing import Piece
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import forward_seconds
 
@@ -36,14 +38,16 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     """Time a full map from nothing, weights and units, and compare its order with measured points.
 
     The forward pass over the same calibration tokens is timed before and after the map, in the same
-    process, and the mean is used. Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
+    process, and the mean is used; all of it on this machine alone, where a cluster shares the measuring.
+    Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
     """
     model, groups, progress = session.model, session.groups, session.progress
     calibration = session.reference.windows.calibration
     forward_seconds(session)
     before = forward_seconds(session)
     start, worked = now(device_of(session.model)), time.process_time()
-    statistics = collect(model, groups, calibration, progress=progress)
+    identity = StatisticsIdentity(session.loaded.computed, session.windows.fingerprint)
+    statistics = collect(model, groups, calibration, identity, progress)
     statistics_seconds = now(device_of(session.model)) - start
     method, inputs = named_criterion(criterion), criterion_inputs(statistics)
     kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
@@ -53,7 +57,9 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     seconds = end - start
     forward = (before + forward_seconds(session)) / 2
     rows = _drawn_rows(len(groups))
-    measured = _measured(session, rows, method, inputs)
+    # Those who measure choose weights by the same statistics.
+    session.made.statistics = statistics
+    measured = _measured(session, rows, method)
     return {
         "points": kronecker.size + units.kronecker.size,
         "criterion": criterion,
@@ -70,23 +76,35 @@ def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     }
 
 
-def _measured(
-    session: Session, rows: list[int], criterion: Criterion, inputs: CriterionInputs
-) -> dict[tuple[int, float], float]:
+def _measured(session: Session, rows: list[int], criterion: Criterion) -> dict[tuple[int, float], float]:
     """Measured KL by row of the map and level, each group pruned by itself."""
-    model, groups = session.model, session.groups
+    groups, progress = session.groups, session.progress
     points = [Point(groups[row].layer, groups[row].kind, level) for row in rows for level in SWEPT_LEVELS]
+    points = in_layer_order(points)
     row_of = {group: row for row, group in enumerate(session.plan_groups())}
+    pieces = [Piece(f"layer {point.layer} {point.kind}", point) for point in points]
+    kls: dict[tuple[int, float], float] = {}
+
+    def say(note: str) -> None:
+        progress(len(kls), len(points), note)
+
+    common = (criterion, {point.layer for point in points})
+    for number, quality in session.each(session, _measuring, pieces, common, say):
+        point = points[number]
+        kls[row_of[point.layer, point.kind], point.level] = quality.kl
+        progress(len(kls), len(points), "Measuring points")
+    return kls
+
+
+def _measuring(session: Session, criterion: Criterion, layers: Collection[int]) -> Callable[[Point], Quality]:
+    """What measures points in `layers`, one after the other."""
+    model, groups, inputs = session.model, session.groups, session.inputs_for(criterion)
 
     def pruned(point: Point) -> AbstractContextManager[None]:
         plan = {(point.layer, point.kind): point.level}
         return applied_change(model, groups, WeightChange(plan_masks(model, groups, criterion, plan, inputs)))
 
-    kls: dict[tuple[int, float], float] = {}
-    for point, quality in sweep(model, groups, pruned, session.windows.evaluation[::2], points):
-        kls[row_of[point.layer, point.kind], point.level] = quality.kl
-        session.progress(len(kls), len(points), "Measuring points")
-    return kls
+    return measuring(model, pruned, session.windows.evaluation[::2], layers)
 
 
 def _drawn_rows(groups: int) -> list[int]:

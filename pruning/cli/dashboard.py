@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pruning.cli.options import errors_as_sentences, prints
+from pruning.cli.options import RAY_HELP, errors_as_sentences, prints
 from pruning.cli.reference.result_types import AppResult
 from pruning.cli.run import finish
 from pruning.errors import PruningError
@@ -24,9 +24,12 @@ FIRST_PORT, TRIED_PORTS = 8501, 100
     type=click.IntRange(1, 65535),
     help=f"Port to serve on; otherwise {FIRST_PORT} or the next that is free.",
 )
+@click.option("--ray", metavar="auto|HOST:PORT", help=f"For jobs started on the pages: {RAY_HELP}")
 @errors_as_sentences
-def app(port: int | None) -> None:
+def app(port: int | None, ray: str | None) -> None:
     """Start the dashboard on this machine only, and print its address."""
+    if ray is not None:
+        os.environ["PRUNESCOPE_RAY"] = ray
     port = _free_port() if port is None else _checked(port)
     address = f"http://{ADDRESS}:{port}"
     command = [sys.executable, "-m", "pruning.ui.serve", "run", str(app_file())]

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pruning.cli.options import (
+    Ray,
     criterion_option,
     data_option,
     errors_as_sentences,
@@ -14,10 +15,11 @@ from pruning.cli.options import (
     model_argument,
     model_options,
     prints,
+    ray_options,
     settings_option,
 )
 from pruning.cli.reference.result_types import ForecastResult
-from pruning.cli.run import SIZES, figures, finish, run_recipe, run_task
+from pruning.cli.run import SIZES, figures, finish, run_recipe, run_recipes, run_task
 from pruning.errors import PruningError
 from pruning.planning.cost.latency_table import LatencyTable
 from pruning.planning.cost.parts import parts_of
@@ -122,13 +124,36 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
 @prints(MeasureResult)
 @click.command()
 @model_argument
-@click.argument("recipe_file", metavar="RECIPE")
+@click.argument("recipe_files", metavar="RECIPE...", nargs=-1, required=True)
 @click.option("--data", help="Text to score with instead of the recipe's.")
+@ray_options
 @model_options
 @errors_as_sentences
-def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any]) -> None:
-    """Prune as a recipe says, in memory, and measure what it costs."""
-    result = run_recipe("measure", model, recipe_file, data, how)
+def measure(
+    model: str, recipe_files: tuple[str, ...], data: str | None, how: dict[str, Any], ray: Ray | None
+) -> None:
+    """Prune as a recipe says, in memory, and measure what it costs.
+
+    With several recipes only those are measured that were not before, each is kept once it is done, and the
+    last line has `plans`, the figures of each, and how many were `measured` now.
+    """
+    if len(recipe_files) == 1 and ray is None:
+        result = run_recipe("measure", model, recipe_files[0], data, how)
+        finish(result, _measured_lines(result))
+        return
+    results = run_recipes(model, recipe_files, data, how, ray)
+    if len(recipe_files) == 1:
+        finish(results["plans"][0], _measured_lines(results["plans"][0]))
+        return
+    lines = [
+        line
+        for name, result in zip(recipe_files, results["plans"], strict=True)
+        for line in (name, *_measured_lines(result), "")
+    ]
+    finish(results, lines)
+
+
+def _measured_lines(result: dict[str, Any]) -> list[str]:
     labels = {
         "kl": "measured KL",
         "perplexity": "measured perplexity",
@@ -140,7 +165,7 @@ def measure(model: str, recipe_file: str, data: str | None, how: dict[str, Any])
     }
     verdict = measured_verdict(result)
     words = f"verdict: {verdict.level} ({verdict.source}). {verdict.sentence}"
-    finish(result, [*figures(result, labels), words])
+    return [*figures(result, labels), words]
 
 
 @prints(GenerateResult)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -17,6 +17,14 @@ from pruning.planning.recipe.schedules import SCHEDULES
 from pruning.planning.recipe.training import DECAYS, LOSSES, Training
 
 INTERRUPTED = 130
+
+
+class Ray(NamedTuple):
+    """The cluster that is to share the work, and how many workers there are to be."""
+
+    address: str
+    workers: int | None
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -80,6 +88,19 @@ _MODEL_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
     click.option("--trust-remote-code", is_flag=True, help="Let the model run Python code it ships."),
     click.option("--allow-pickle", is_flag=True, help="Load pickled weights, which can run code."),
+)
+RAY_HELP = (
+    "Share the work with a Ray cluster (the extra ray): HOST:PORT of its head, or auto, the cluster that "
+    "this machine has joined, or else workers on this machine alone."
+)
+_RAY_OPTIONS = (
+    click.option("--ray", "address", metavar="auto|HOST:PORT", help=RAY_HELP),
+    click.option(
+        "--ray-workers",
+        "workers",
+        type=click.IntRange(1),
+        help="How many workers; otherwise one for each GPU, or for every four processors.",
+    ),
 )
 _MASK_OPTIONS = (
     click.option(
@@ -174,6 +195,16 @@ def model_options(command: Command) -> Command:
         return command(how=how, **rest)
 
     return _with_options(gathered, _MODEL_OPTIONS)
+
+
+def ray_options(command: Command) -> Command:
+    """Who shares the work, gathered into one keyword `ray`: None for this process alone."""
+
+    @functools.wraps(command)
+    def gathered(address: str | None, workers: int | None, **rest: Any) -> Any:
+        return command(ray=None if address is None else Ray(address, workers), **rest)
+
+    return _with_options(gathered, _RAY_OPTIONS)
 
 
 def mask_options(command: Command) -> Command:

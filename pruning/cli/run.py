@@ -5,22 +5,25 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from pruning.cli.options import Ray
 from pruning.errors import PruningError
 from pruning.jobs.clock import JobClock
 from pruning.jobs.courses import course_of
 from pruning.jobs.history import History
 from pruning.jobs.stages import Course, Stage
 from pruning.progress import Place, Progress, StageProgress, stage
+from pruning.sharing import ONE_BY_ONE, Each
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
     from pruning.engine.models.load import Loaded
+    from pruning.planning.recipe.recipe import Recipe
 
 # Labels of sizes: first what an ordinary export writes.
 SIZES = {"file_bytes": "bytes of the model folder", "bytes": "bytes as a compact file"}
@@ -40,10 +43,28 @@ def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
     return models.load(model, **how, progress=progress)
 
 
-def run_task(task: str, model: str, how: Mapping[str, Any], /, **arguments: Any) -> dict[str, Any]:
-    """Load the model and run one of `pruning.tasks` on it, with the workspace and progress on stderr."""
-    with terminal_progress(request_of(task, model, how, **arguments)) as progress:
-        return run_on(load(model, how, progress), task, progress, **arguments)
+def run_task(
+    task: str, model: str, how: Mapping[str, Any], /, ray: Ray | None = None, **arguments: Any
+) -> dict[str, Any]:
+    """Load the model and run one of `pruning.tasks` on it, with the workspace and progress on stderr.
+
+    `ray`: the cluster that shares the work.
+    """
+    request = request_of(task, model, how, **arguments)
+    with terminal_progress(request) as progress, sharing(ray, how) as each:
+        return run_on(load(model, how, progress), task, progress, each=each, **arguments)
+
+
+@contextmanager
+def sharing(ray: Ray | None, how: Mapping[str, Any]) -> Iterator[Each]:
+    """Who does the pieces of a task while open: the workers of a cluster, where one is named."""
+    if ray is None:
+        yield ONE_BY_ONE
+        return
+    from pruning.tasks.cluster.ray_cluster import cluster
+
+    with cluster(ray.address, how["device"], ray.workers) as each:
+        yield each
 
 
 def request_of(task: str, model: str, how: Mapping[str, Any], /, **arguments: Any) -> dict[str, Any]:
@@ -67,26 +88,62 @@ def run_recipe(
     if recipe_file is None:
         return run_task(task, model, how, data=data or "demo", **arguments)
     recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
-    arguments |= {
-        "settings": recipe.settings(),
-        "criterion": recipe.criterion,
-        "data": data or recipe.data.name,
-        "recovery": recipe.recovery,
-        **recipe.options().changed(),
-    }
+    arguments |= {"data": data or recipe.data.name, **_asked(recipe)}
     with terminal_progress(request_of(task, model, how, **arguments)) as progress:
         loaded = load(model, how, progress)
         recipe.check_model(loaded.fingerprint, loaded.computed)
         return run_on(loaded, task, progress, **arguments)
 
 
+def run_recipes(
+    model: str, recipe_files: Sequence[str], data: str | None, how: Mapping[str, Any], ray: Ray | None
+) -> dict[str, Any]:
+    """Load the model and measure it pruned as each of several recipes says; see `measure_plans`."""
+    from pruning.engine.criteria import CRITERIA, LEARNT
+    from pruning.planning.recipe.recipe import Recipe
+    from pruning.tasks import Session
+    from pruning.tasks.measure_plans import measure_plans
+
+    recipes = [Recipe.load(name, [*CRITERIA, *LEARNT]) for name in recipe_files]
+    plans: list[Any] = [None] * len(recipes)
+    measured = 0
+    with terminal_progress() as progress, sharing(ray, how) as each:
+        loaded = load(model, how, progress)
+        for recipe in recipes:
+            recipe.check_model(loaded.fingerprint, loaded.computed)
+        for text in dict.fromkeys(data or recipe.data.name for recipe in recipes):
+            of_text = [n for n, recipe in enumerate(recipes) if (data or recipe.data.name) == text]
+            session = Session(loaded, Store(), text, progress, each=each)
+            found = measure_plans(session, [_asked(recipes[number]) for number in of_text])
+            measured += found["measured"]
+            for number, value in zip(of_text, found["plans"], strict=True):
+                plans[number] = value
+    return {"plans": plans, "measured": measured}
+
+
+def _asked(recipe: "Recipe") -> dict[str, Any]:
+    """What a recipe asks of a task."""
+    return {
+        "settings": recipe.settings(),
+        "criterion": recipe.criterion,
+        "recovery": recipe.recovery,
+        **recipe.options().changed(),
+    }
+
+
 def run_on(
-    loaded: "Loaded", task: str, progress: Progress, /, data: str = "demo", **arguments: Any
+    loaded: "Loaded",
+    task: str,
+    progress: Progress,
+    /,
+    data: str = "demo",
+    each: Each = ONE_BY_ONE,
+    **arguments: Any,
 ) -> dict[str, Any]:
     """Run one of `pruning.tasks` on a model that is loaded."""
     from pruning.tasks import TASKS, Session
 
-    result: dict[str, Any] = TASKS[task](Session(loaded, Store(), data, progress), **arguments)
+    result: dict[str, Any] = TASKS[task](Session(loaded, Store(), data, progress, each=each), **arguments)
     return result
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from pruning.cli.options import (
+    Ray,
     criterion_option,
     data_option,
     errors_as_sentences,
@@ -13,6 +14,7 @@ from pruning.cli.options import (
     model_argument,
     model_options,
     prints,
+    ray_options,
 )
 from pruning.cli.reference.result_types import CapabilitiesSummary, MapSummary
 from pruning.cli.run import figures, finish, run_task
@@ -30,11 +32,12 @@ from pruning.workspace.result_types.results import CalibrateResult, OutliersResu
 @levels_option
 @data_option
 @click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
+@ray_options
 @model_options
 @errors_as_sentences
-def map_(model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]) -> None:
+def map_(model: str, levels: str, how: dict[str, Any], ray: Ray | None, **request: Any) -> None:
     """Forecast the cost of pruning each layer and group at each level."""
-    result = run_task("map", model, how, criterion=criterion, levels=parse_levels(levels), data=data, out=out)
+    result = run_task("map", model, how, ray=ray, levels=parse_levels(levels), **request)
     result = {key: value for key, value in result.items() if key != "map"}
     labels = {
         "points": "points",
@@ -52,15 +55,12 @@ def map_(model: str, criterion: str, levels: str, data: str, out: str | None, ho
 @levels_option
 @data_option
 @click.option("--out", help="The JSON file to write; otherwise it goes into the workspace.")
+@ray_options
 @model_options
 @errors_as_sentences
-def capabilities(
-    model: str, criterion: str, levels: str, data: str, out: str | None, how: dict[str, Any]
-) -> None:
+def capabilities(model: str, levels: str, how: dict[str, Any], ray: Ray | None, **request: Any) -> None:
     """Forecast what each layer and group costs facts, grammar, common sense, arithmetic, reading and code."""
-    result = run_task(
-        "capabilities", model, how, criterion=criterion, levels=parse_levels(levels), data=data, out=out
-    )
+    result = run_task("capabilities", model, how, ray=ray, levels=parse_levels(levels), **request)
     capability_map = CapabilityMap.from_dict(result)
     lines = [
         f"{name.replace('_', ' '):<12}  leans more than the others on  "
@@ -86,9 +86,10 @@ def capabilities(
 @data_option
 @mask_options
 @click.option("--out", help="The JSON file to write the points to.")
+@ray_options
 @model_options
 @errors_as_sentences
-def sweep(model: str, how: dict[str, Any], options: MaskOptions, **request: Any) -> None:
+def sweep(model: str, how: dict[str, Any], options: MaskOptions, ray: Ray | None, **request: Any) -> None:
     """Measure each layer and group at each level, one by one; resumes where it stopped."""
     arguments = {
         **request,
@@ -96,7 +97,7 @@ def sweep(model: str, how: dict[str, Any], options: MaskOptions, **request: Any)
         "layers": None if request["layers"] is None else parse_layers(request["layers"], "--layers"),
         "kinds": None if request["kinds"] is None else _kinds(request["kinds"]),
     }
-    result = run_task("sweep", model, how, **arguments, **options.changed())
+    result = run_task("sweep", model, how, ray=ray, **arguments, **options.changed())
     lines = [
         f"layer {point['layer']:>3}  {point['kind']:<8}  level {point['level']:.3g}  KL {point['kl']:.5f}"
         for point in result["points"]
@@ -138,11 +139,12 @@ def outliers(model: str, data: str, how: dict[str, Any]) -> None:
     help="mixed, units and weights together; unstructured, or one kind of unit: neurons, heads, kv_groups.",
 )
 @data_option
+@ray_options
 @model_options
 @errors_as_sentences
-def calibrate(model: str, criterion: str, structure: str, data: str, how: dict[str, Any]) -> None:
+def calibrate(model: str, how: dict[str, Any], ray: Ray | None, **request: Any) -> None:
     """Measure up to nine plans from which the forecast learns most; goes on where it stopped."""
-    result = run_task("calibrate", model, how, criterion=criterion, structure=structure, data=data)
+    result = run_task("calibrate", model, how, ray=ray, **request)
     lines = [
         f"KL {kl:<8.4g}  {', '.join(settings)}"
         for settings, kl in zip(result["plans"], result["kls"], strict=True)

@@ -15,13 +15,17 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pruning.errors import Cancelled, PruningError
 from pruning.progress import Place, StageProgress, stage
 from pruning.workspace.store import Store
+from pruning.workspace.task_registry import BY_NAME
 
+# Names the Ray cluster that shares the work; `prunescope app --ray` sets it.
+RAY, CLUSTER = "PRUNESCOPE_RAY", "pruning.tasks.cluster.ray_cluster"
 # How long a task may go on after the dashboard is gone.
 ORPHAN_SECONDS = 5.0
 
@@ -68,10 +72,13 @@ class Pipe:
 
 
 class ModelHost:
-    """The session with the loaded model, kept from one request to the next; another model takes its place."""
+    """The session with the loaded model, kept from one request to the next; another model takes its place.
 
-    def __init__(self, tasks: str, models: str, root: Path) -> None:
-        self._tasks, self._models, self._root = tasks, models, root
+    `ray`: the Ray cluster that shares the work of tasks that can be shared; empty for none.
+    """
+
+    def __init__(self, tasks: str, models: str, root: Path, ray: str = "") -> None:
+        self._tasks, self._models, self._root, self._ray = tasks, models, root, ray
         self._name: str | None = None
         self._session: Any = None
 
@@ -86,10 +93,16 @@ class ModelHost:
             raise PruningError(f"There is no task {name!r}. Choose one of {', '.join(sorted(tasks))}.")
         data = arguments.pop("data", "demo")
         _check_arguments(f"The task {name}", task, (None,), arguments)
-        session = self._load(request.get("model") or {}, progress)
+        model = request.get("model") or {}
+        session = self._load(model, progress)
         progress(0, 1, "")
-        result: dict[str, Any] = task(session.on(data).reporting(progress), **arguments)
-        return result
+        session = session.on(data).reporting(progress)
+        if not (self._ray and name in BY_NAME and BY_NAME[name].shared):
+            return task(session, **arguments)  # type: ignore[no-any-return]
+        progress(0, 1, "Joining the cluster")
+        cluster = importlib.import_module(CLUSTER).cluster
+        with cluster(self._ray, str(model.get("device") or "auto")) as each:
+            return task(replace(session, each=each), **arguments)  # type: ignore[no-any-return]
 
     def drop(self) -> None:
         """Let go of the model and give its memory back."""
@@ -196,7 +209,10 @@ def main() -> None:
     parser.add_argument("--models", default="pruning.engine.models.load")
     options = parser.parse_args()
     incoming, outgoing = _take_over_pipes()
-    serve(Pipe(incoming, outgoing), ModelHost(options.tasks, options.models, options.root))
+    serve(
+        Pipe(incoming, outgoing),
+        ModelHost(options.tasks, options.models, options.root, os.environ.get(RAY, "")),
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import MIXED
 from pruning.planning.recipe.plan import Plan
-from pruning.progress import within
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.session import Session
-from pruning.tasks.measure import measure, place_of
+from pruning.tasks.measure import place_of
+from pruning.tasks.measure_plans import measure_each
 from pruning.tasks.optimize import UNITS, check_structure, unit_map_for
 from pruning.tasks.sensitivity import map_for
 from pruning.workspace import results
@@ -32,11 +32,9 @@ def calibrate(session: Session, criterion: str = "fisher", structure: str = MIXE
     plans = [session.settings(plan) for plan in calibration]
     values = [_stored(session, settings, criterion) for settings in plans]
     missing = [index for index, value in enumerate(values) if value is None]
-    for number, index in enumerate(missing):
-        part = within(session.progress, number, len(missing), f"Plan {number + 1} of {len(missing)}")
-        values[index] = measure(session.reporting(part), plans[index], criterion)
-        note = f"Measured {number + 1} of {len(missing)}"
-        session.progress(number + 1, len(missing), note, {"plan": values[index]})
+    specs = [spec_of(session, plans[index], criterion, {}) for index in missing]
+    for number, value in measure_each(session, specs):
+        values[missing[number]] = value
     measured = [value for value in values if value is not None]
     pairs = [(session.plan(value["settings"]), value["kl"]) for value in measured]
     fit = Forecaster.fitted(smap, pairs, measured).fit

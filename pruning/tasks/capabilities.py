@@ -1,16 +1,20 @@
 """The task that says which groups each capability leans on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pruning.engine.calibration.capability_text import capability_texts
+from pruning.engine.criteria import Criterion
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.sensitivity.capability_costs import capability_costs
 from pruning.engine.sensitivity.group_costs import LEVELS, Scoring
 from pruning.files import write_json
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.progress import stage, within
+from pruning.sharing import Piece
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import check_levels, priced_by
 
@@ -40,12 +44,40 @@ def capabilities(
     texts = capability_texts(session.loaded.tokenizer)
     missing = [name for name in texts if name not in value["capabilities"]]
     if missing:
-        scoring = Scoring(method, session.inputs_for(method))
-    for index, name in enumerate(missing):
-        part = within(session.progress, index, len(missing), name.replace("_", " "))
-        heard = stage(part, "capability", "Reading its text")
-        costs = capability_costs(session.model, session.groups, texts[name], scoring, columns, heard)
-        value["capabilities"][name] = costs.tolist()
+        session.inputs_for(method)
+        pieces = [
+            Piece(name.replace("_", " "), (index, len(missing), name)) for index, name in enumerate(missing)
+        ]
+        done = 0
+        results = session.each(
+            session,
+            _costing,
+            pieces,
+            (method, columns),
+            lambda note: session.progress(done, len(missing), note),
+        )
+        for number, costs in results:
+            done += 1
+            value["capabilities"][missing[number]] = costs.tolist()
+            session.store.put("capabilities", key, value)
+        value["capabilities"] = {name: value["capabilities"][name] for name in texts}
         session.store.put("capabilities", key, value)
     path = Path(out) if out else session.store.file("capabilities", key, ".json")
     return {**value, "out": str(write_json(path, value, "The costs"))}
+
+
+def _costing(
+    session: Session, method: Criterion, levels: Sequence[float]
+) -> Callable[[tuple[int, int, str]], np.ndarray]:
+    """What prices one capability: the so manieth of how many, and its name."""
+    texts = capability_texts(session.loaded.tokenizer)
+    scoring = Scoring(method, session.inputs_for(method))
+
+    def costs(capability: tuple[int, int, str]) -> np.ndarray:
+        index, many, name = capability
+        heard = stage(
+            within(session.progress, index, many, name.replace("_", " ")), "capability", "Reading its text"
+        )
+        return capability_costs(session.model, session.groups, texts[name], scoring, levels, heard)
+
+    return costs

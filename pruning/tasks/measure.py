@@ -72,6 +72,19 @@ def measure_now(
     `reference` is given, because it can be made with the dense model alone; with the dense model's answers in
     it (`session.reference_with_answers`) the pruned one is asked the same.
     """
+    value = figures_now(session, spec, change, reference, recovery)
+    session.store.put(*place_of(session, spec, recovery), value)
+    return value
+
+
+def figures_now(
+    session: Session,
+    spec: PruningSpec,
+    change: WeightChange,
+    reference: Reference,
+    recovery: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The same; nothing is stored."""
     value = text_figures(session, spec, change, reference)
     session.stage("questions", "Answering the questions")
     hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
@@ -82,7 +95,6 @@ def measure_now(
     if recovery is not None:
         value["recovery"] = dict(recovery)
         value["best_step"] = trained_steps(session, spec, recovery)
-    session.store.put(*place_of(session, spec, recovery), value)
     return value
 
 

@@ -1,12 +1,13 @@
 """The task that measures groups one at a time, where the map forecasts them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from pruning.engine.architecture.units import Units
 from pruning.engine.criteria import criterion as named_criterion
+from pruning.engine.evaluation.metrics import Quality
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.sensitivity import sweep as engine
 from pruning.engine.sensitivity.group_costs import LEVELS
@@ -16,6 +17,7 @@ from pruning.files import write_json
 from pruning.planning.recipe.mask_options import for_plan
 from pruning.planning.recipe.plan import ALL_KINDS, KINDS, LAYERS, UNIT_KINDS, format_level
 from pruning.planning.recipe.spec import PruningSpec
+from pruning.sharing import Piece
 from pruning.tasks.context.apply import applied, spec_of
 from pruning.tasks.context.session import Session
 from pruning.tasks.context.units import units_of
@@ -64,8 +66,12 @@ def sweep(
         name = "points_updated" if method.updates else "points"
         heard = session.stage(name, "Running the dense model", done / len(points))
         # What it takes to prune a point is a part of measuring it.
-        pruned, evaluation = _point_applied(session.reporting(heard), spec), session.windows.evaluation
-        for point, quality in engine.sweep(session.model, session.groups, pruned, evaluation, missing):
+        inside, ordered = session.reporting(heard), engine.in_layer_order(missing)
+        pieces = [Piece(f"layer {point.layer} {point.kind}", point) for point in ordered]
+        common = (spec, {point.layer for point in missing})
+        results = session.each(inside, measuring, pieces, common, lambda note: heard(done, len(points), note))
+        for number, quality in results:
+            point = ordered[number]
             value = {**_named(point), "kl": quality.kl, "perplexity": quality.perplexity}
             session.store.put("sweep_point", {**key, **_named(point)}, value)
             values[point], done = value, done + 1
@@ -76,6 +82,12 @@ def sweep(
         "measured": len(missing),
         "out": None if out is None else str(write_json(out, {"points": rows}, "The points")),
     }
+
+
+def measuring(session: Session, spec: PruningSpec, layers: Collection[int]) -> Callable[[Point], Quality]:
+    """What measures points in `layers`, one after the other."""
+    pruned = _point_applied(session, spec)
+    return engine.measuring(session.model, pruned, session.windows.evaluation, layers)
 
 
 def _point_applied(

@@ -29,6 +29,8 @@ class TaskRow:
         How long it may take to save what it has once it is cancelled.
     aliases
         Names it had before, in requests and as commands.
+    shared
+        It has pieces that a cluster can do.
     """
 
     name: str
@@ -38,6 +40,7 @@ class TaskRow:
     page: str
     seconds_to_stop: float = 0.0
     aliases: tuple[str, ...] = ()
+    shared: bool = False
 
 
 # Training finishes its step, which may take long, and writes down where it is.
@@ -49,14 +52,15 @@ ROWS = (
     TaskRow("baseline", "inspect:baseline", "baseline", "Measuring the baseline", "model"),
     TaskRow("latency", "latency:latency", "latency", "Timing the model on this machine", "speed"),
     TaskRow("outliers", "sensitivity:outliers", "outliers", "Counting outliers for OWL", "optimize"),
-    TaskRow("map", "sensitivity:make_map", "map", "Drawing the sensitivity map", "sensitivity"),
-    TaskRow("sweep", "sweep:sweep", "sweep", "Measuring single groups", "sensitivity"),
+    TaskRow("map", "sensitivity:make_map", "map", "Drawing the sensitivity map", "sensitivity", shared=True),
+    TaskRow("sweep", "sweep:sweep", "sweep", "Measuring single groups", "sensitivity", shared=True),
     TaskRow(
         "capabilities",
         "capabilities:capabilities",
         "capabilities",
         "Finding what each capability leans on",
         "capabilities",
+        shared=True,
     ),
     TaskRow("measure", "measure:measure", "measure", "Measuring this plan", "explore"),
     TaskRow(
@@ -66,6 +70,7 @@ ROWS = (
         "Calibrating the forecast",
         "explore",
         aliases=("teach",),
+        shared=True,
     ),
     TaskRow("best", "best:best", "measure", "Finding the best recipe, and measuring it", "methods"),
     TaskRow("solve", "optimize:solve", "solve", "Finding the plan of least damage", "optimize"),

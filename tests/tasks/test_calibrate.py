@@ -17,8 +17,8 @@ from pruning.planning.forecast.forecaster import Forecaster
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.plan import KINDS, format_settings, kinds_of, parse_settings
 from pruning.tasks import TASKS, Session
-from pruning.tasks import calibrate as calibrating
 from pruning.tasks import measure as quality
+from pruning.tasks import measure_plans as measuring
 from pruning.tasks.context import answers
 from pruning.workspace.store import Store
 from tests.support.texts import WORDS
@@ -70,7 +70,7 @@ def test_it_measures_each_plan_once_and_goes_on_where_it_stopped(
     def never(*told: object, **more: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(calibrating, "measure", never)
+    monkeypatch.setattr(measuring, "figures_now", never)
     assert TASKS["teach"](session, criterion="magnitude")["measured"] == 0
 
 

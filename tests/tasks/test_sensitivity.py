@@ -56,7 +56,7 @@ def test_map_is_stored_and_another_criterion_needs_no_data(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("the statistics were collected again")
 
-    monkeypatch.setattr("pruning.engine.calibration.fisher.collect", forbidden)
+    monkeypatch.setattr("pruning.engine.calibration.fisher.read", forbidden)
     other = TASKS["map"](session, criterion="magnitude", levels=LEVELS)
     assert Path(other["out"]).is_file()
     assert other["map"]["kronecker"] != made["map"]["kronecker"]

@@ -1,7 +1,7 @@
 """The bench of the forecast: recipes of many kinds, measured, beside what was forecast of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from pruning.benchmarks.forecast.recipes import SHAPES, SOLVED, UNITS_AND_WEIGHTS, drawn
 from pruning.benchmarks.map import spearman
+from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import Quality
 from pruning.planning.forecast.calibration_plans import calibration_plans
 from pruning.planning.forecast.forecaster import Forecaster
@@ -16,6 +17,8 @@ from pruning.planning.forecast.predict import Forecast
 from pruning.planning.forecast.sensitivity_map import SensitivityMap
 from pruning.planning.recipe.mask_options import DEFAULT, MIXED
 from pruning.planning.recipe.plan import Plan, format_settings
+from pruning.planning.recipe.spec import PruningSpec
+from pruning.sharing import Piece, in_order
 from pruning.tasks.context.apply import spec_of
 from pruning.tasks.context.session import Session
 from pruning.tasks.measure import quality_of
@@ -72,14 +75,21 @@ def bench_forecast(session: Session, cases: Sequence[Case] = CASES) -> dict[str,
     fitted = []
     for case in cases:
         smap = _map(session, case)
-        pairs = [(plan, measured(session, case, plan)) for plan in calibration_plans(smap)]
+        chosen = calibration_plans(smap)
+        pairs = list(zip(chosen, in_order(measured(session, case, chosen)), strict=True))
         forecaster = Forecaster.fitted(
             smap, [(plan, quality.kl) for plan, quality in pairs], [_figures(quality) for _, quality in pairs]
         )
         fitted.append(_fitted(smap, case, pairs))
-        for kind in case.kinds:
-            plan = drawn(smap, kind, rng)
-            row = _row(forecaster, plan, measured(session, case, plan), kind)
+        plans = [drawn(smap, kind, rng) for kind in case.kinds]
+        before = len(rows)
+
+        def say(note: str, before: int = before) -> None:
+            session.progress(before, total, note)
+
+        qualities = in_order(measured(session, case, plans, say))
+        for kind, plan, quality in zip(case.kinds, plans, qualities, strict=True):
+            row = _row(forecaster, plan, quality, kind)
             rows.append(row)
             note = f"{case.criterion}, {case.structure}, {kind}: KL {row['kl']:.3f}"
             session.progress(len(rows), total, note)
@@ -110,9 +120,18 @@ def _map(session: Session, case: Case) -> SensitivityMap:
     )
 
 
-def measured(session: Session, case: Case, plan: Plan) -> Quality:
-    """How far the pruned model is from the dense one on the evaluation text."""
-    return quality_of(session, spec_of(session, session.settings(plan), case.criterion, {}))
+def measured(
+    session: Session, case: Case, plans: Sequence[Plan], say: Callable[[str], None] = lambda note: None
+) -> Iterator[tuple[int, Quality]]:
+    """By number, how far the model pruned by each plan is from the dense one on the evaluation text."""
+    specs = [spec_of(session, session.settings(plan), case.criterion, {}) for plan in plans]
+    session.inputs_for(named_criterion(case.criterion))
+    pieces = [Piece(f"recipe {number + 1} of {len(specs)}", spec) for number, spec in enumerate(specs)]
+    return session.each(session, _measuring, pieces, say=say)
+
+
+def _measuring(session: Session) -> Callable[[PruningSpec], Quality]:
+    return lambda spec: quality_of(session, spec)
 
 
 def _fitted(smap: SensitivityMap, case: Case, pairs: Sequence[tuple[Plan, Quality]]) -> dict[str, Any]:

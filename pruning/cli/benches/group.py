@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pruning.cli.run import load, terminal_progress
+from pruning.cli.options import Ray
+from pruning.cli.run import load, sharing, terminal_progress
 from pruning.workspace.store import Store
 
 if TYPE_CHECKING:
@@ -44,11 +45,15 @@ def publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "Lo
 
 
 def run(
-    model: str, how: dict[str, Any], measure: Callable[["Session"], dict[str, Any]], data: str = "demo"
+    model: str,
+    how: dict[str, Any],
+    measure: Callable[["Session"], dict[str, Any]],
+    data: str = "demo",
+    ray: Ray | None = None,
 ) -> tuple[dict[str, Any], "Loaded"]:
-    """What a bench returns of a model, which is loaded for it, and the model."""
+    """What a bench returns of a model, which is loaded for it, and the model. `ray` shares the measuring."""
     from pruning.tasks import Session
 
-    with terminal_progress() as progress:
+    with terminal_progress() as progress, sharing(ray, how) as each:
         loaded = load(model, how, progress)
-        return measure(Session(loaded, Store(), data, progress)), loaded
+        return measure(Session(loaded, Store(), data, progress, each=each)), loaded

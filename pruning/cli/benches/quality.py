@@ -14,21 +14,22 @@ from pruning.benchmarks.result_types import (
     VerdictBench,
 )
 from pruning.cli.benches.group import bench, markdown_option, publish, run
-from pruning.cli.options import data_option, errors_as_sentences, model_options, prints
+from pruning.cli.options import Ray, data_option, errors_as_sentences, model_options, prints, ray_options
 from pruning.cli.run import figures, finish
 
 
 @prints(MapBench)
 @bench.command("map")
 @click.argument("model", default="demo")
+@ray_options
 @model_options
 @markdown_option
 @errors_as_sentences
-def bench_map(model: str, how: dict[str, Any], markdown: str | None) -> None:
+def bench_map(model: str, how: dict[str, Any], ray: Ray | None, markdown: str | None) -> None:
     """Time a full map in dense forward passes, and compare its order with measured points."""
     from pruning.benchmarks import map as benches
 
-    result, loaded = run(model, how, benches.bench_map)
+    result, loaded = run(model, how, benches.bench_map, ray=ray)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     finish(result, figures(result, numbers))
     publish(markdown, "map", result, loaded)
@@ -132,15 +133,18 @@ def bench_solver(model: str, data: str, how: dict[str, Any], markdown: str | Non
     "--mixed", is_flag=True, help="Recipes that prune units and weights together, in place of the others."
 )
 @data_option
+@ray_options
 @model_options
 @markdown_option
 @errors_as_sentences
-def bench_forecast(model: str, mixed: bool, data: str, how: dict[str, Any], markdown: str | None) -> None:
+def bench_forecast(
+    model: str, mixed: bool, data: str, how: dict[str, Any], ray: Ray | None, markdown: str | None
+) -> None:
     """Compare forecasts of recipes of many kinds with measurements of them."""
     from pruning.benchmarks.forecast import bench as benches
 
     cases = benches.MIXED_CASES if mixed else benches.CASES
-    result, loaded = run(model, how, lambda session: benches.bench_forecast(session, cases), data)
+    result, loaded = run(model, how, lambda session: benches.bench_forecast(session, cases), data, ray)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
     lines = [
         f"{name:<12} {row['recipes']:>3} recipes  median error {row['median_error']:6.1%}  "

@@ -128,14 +128,16 @@ class CompactGroups(Mapping[Group, FisherFactors]):
     def __init__(self, kept: Mapping[Group, CompactFactors]) -> None:
         self.kept = kept
         self._last: tuple[Group, FisherFactors] | None = None
+        self._codes: torch.Tensor | None = None
 
     def __getitem__(self, group: Group) -> FisherFactors:
-        last, kept = self._last, self.kept[group]
+        last = self._last
         if last is not None and last[0] == group:
             return last[1]
-        same = last is not None and self.kept[last[0]].input_codes is kept.input_codes
+        kept = self.kept[group]
+        same = last is not None and self._codes is kept.input_codes
         factors = kept.restored(last[1].input_covariance if last and same else None)
-        self._last = group, factors
+        self._last, self._codes = (group, factors), kept.input_codes
         return factors
 
     def __iter__(self) -> Iterator[Group]:

@@ -6,6 +6,9 @@ input covariance A and the output-gradient second moment G, which takes x and g 
 sampled quadratic form ("token" for short), which evaluates the sum itself at some positions.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -13,7 +16,7 @@ from pruning.engine.architecture.forward import Head, batches, device_of, head_o
 from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
-from pruning.engine.calibration.fisher_sums import Batch, Site, gradients_from_embeddings, recording
+from pruning.engine.calibration.fisher_sums import Batch, Site, Sums, gradients_from_embeddings, recording
 from pruning.engine.linalg.symmetric import whole
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
@@ -23,6 +26,48 @@ SCORE_EVERY = 2
 CHUNK = 128
 BATCH_TOKENS = 256
 SEED = 0
+# From here on seeds are those of windows.
+WINDOW_SEED = 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One batch of the calibration text.
+
+    What is drawn at random is drawn for each window by itself and on the CPU: repeatable, and the same whatever
+    is read before or elsewhere.
+
+    Attributes
+    ----------
+    fold
+        0 scores, 1 prices.
+    first
+        The number of its first window within the fold.
+    ids
+        Its tokens [windows, length].
+    counted
+        bool [windows, length]: the positions whose predictions count.
+    """
+
+    fold: int
+    first: int
+    ids: torch.Tensor
+    counted: torch.Tensor
+
+    def draws(self) -> torch.Tensor:
+        """A number from (0, 1] for each position [windows · length], by which it is sampled."""
+        return torch.cat([1 - torch.rand(self.ids.shape[1], generator=each) for each in self._generators(1)])
+
+    def labels(self) -> torch.Tensor:
+        """A number from [0, 1) for each position that counts [n, 1], by which its label is drawn."""
+        counts = self.counted.sum(1).tolist()
+        drawn = zip(counts, self._generators(0), strict=True)
+        return torch.cat([torch.rand(count, 1, generator=each) for count, each in drawn])
+
+    def _generators(self, stream: int) -> list[torch.Generator]:
+        numbers = range(self.first, self.first + len(self.ids))
+        seeds = (SEED + WINDOW_SEED + 4 * number + 2 * self.fold + stream for number in numbers)
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def collect(
@@ -61,55 +106,89 @@ def collect(
     arXiv 1503.05671. Kunstner et al. 2019, "Limitations of the Empirical Fisher Approximation",
     arXiv 1905.12558.
     """
+    return statistics_of(
+        read(model, groups, calibration, scored_at, progress=progress), calibration, identity
+    )
+
+
+def read(
+    model: nn.Module,
+    groups: list[GroupInfo],
+    calibration: torch.Tensor,
+    scored_at: torch.Tensor | None = None,
+    share: tuple[int, int] = (0, 1),
+    progress: Progress = silent,
+) -> Sums:
+    """The sums that statistics are made of, over one share of the batches; see `collect`.
+
+    `share` is (which, of how many): runs of batches, one after the other. The sums over all shares are those of
+    the whole, however many. Raises PruningError as `collect` does.
+    """
+    everything, (which, many) = readings(calibration, scored_at), share
+    mine = everything[len(everything) * which // many : len(everything) * (which + 1) // many]
+    sums = Sums({group.key: Site() for group in groups}, [0, 0])
+    total, done = sum(part.ids.numel() for part in mine), 0
+    head, batch = head_of(model), Batch(0, calibration.shape[1], mine[0].draws() if mine else torch.empty(0))
+    with gradients_from_embeddings(model), recording(model, groups, sums.sites, batch):
+        for part in mine:
+            batch.fold, batch.draws = part.fold, part.draws().to(device_of(model))
+            with torch.enable_grad():
+                hidden = hidden_states(model, part.ids)
+            hidden.backward(gradient_of(head, hidden, part))
+            sums.scored[part.fold] += int(part.counted.sum())
+            done += part.ids.numel()
+            progress(done, total, "Reading the calibration text")
+    return sums
+
+
+def shares(calibration: torch.Tensor) -> int:
+    """Into how many shares `read` can take the calibration windows [n, length] apart."""
+    return len(readings(calibration))
+
+
+def readings(calibration: torch.Tensor, scored_at: torch.Tensor | None = None) -> list[Reading]:
+    """The calibration windows [n, length] in the batches in which they are read: even ones, then odd ones.
+
+    Raises PruningError for too little text.
+    """
     if len(calibration) < 2:
         raise PruningError("The calibration text fills only one window; two are needed. Give a longer text.")
     counted = _every_second(calibration) if scored_at is None else scored_at
-    folds = [(calibration[fold::2], counted[fold::2]) for fold in (0, 1)]
-    if not all(where.any() for _, where in folds):
-        raise PruningError("Half of the windows have no position to score. Give more text to score.")
-    sites = {(group.layer, group.kind): Site() for group in groups}
-    scored = _run_folds(model, groups, sites, folds, progress)
-    positions = [windows.numel() for windows, _ in folds]
-    return Statistics(identity, calibration.numel(), CompactGroups(_compacted(sites, positions, scored)))
+    found = []
+    for fold in (0, 1):
+        windows, where = calibration[fold::2], counted[fold::2]
+        if not where.any():
+            raise PruningError("Half of the windows have no position to score. Give more text to score.")
+        first = 0
+        for ids, each in zip(batches(windows, BATCH_TOKENS), batches(where, BATCH_TOKENS), strict=True):
+            found.append(Reading(fold, first, ids, each))
+            first += len(ids)
+    return found
 
 
-def _compacted(
-    sites: dict[Group, Site], positions: list[int], scored: list[int]
-) -> dict[Group, CompactFactors]:
-    """The compact form of all groups, layer by layer; `sites` is emptied on the way."""
+def statistics_of(
+    sums: Sums, calibration: torch.Tensor, identity: StatisticsIdentity = UNNAMED
+) -> Statistics:
+    """What the sums over all of the calibration windows [n, length] say of each group.
+
+    They are emptied *in place* on the way, so that they and what becomes of them are never both in memory.
+    """
     kept: dict[Group, CompactFactors] = {}
-    for layer in sorted({layer for layer, _ in sites}):
-        own = {key: sites.pop(key) for key in list(sites) if key[0] == layer}
-        kept |= compact_groups({key: _finish(site, positions, scored) for key, site in own.items()})
-    return kept
+    for layer in sorted({layer for layer, _ in sums.sites}):
+        own = {key: sums.sites.pop(key) for key in list(sums.sites) if key[0] == layer}
+        kept |= compact_sites(own, calibration, sums.scored)
+    return Statistics(identity, calibration.numel(), CompactGroups(kept))
 
 
-def _run_folds(
-    model: nn.Module,
-    groups: list[GroupInfo],
-    sites: dict[Group, Site],
-    folds: list[tuple[torch.Tensor, torch.Tensor]],
-    progress: Progress,
-) -> list[int]:
-    """Run both folds, windows [n, length] and where they count; returns the positions scored in each."""
-    head = head_of(model)
-    generator = torch.Generator().manual_seed(SEED)
-    draws = 1 - torch.rand(folds[1][0].numel(), generator=generator)
-    total, done = sum(windows.numel() for windows, _ in folds), 0
-    scored = [0, 0]
-    batch = Batch(0, folds[0][0].shape[1], draws[:0])
-    with gradients_from_embeddings(model), recording(model, groups, sites, batch):
-        for fold, (windows, counted) in enumerate(folds):
-            offset = 0
-            pairs = zip(batches(windows, BATCH_TOKENS), batches(counted, BATCH_TOKENS), strict=True)
-            for ids, where in pairs:
-                batch.fold = fold
-                batch.draws = draws[offset : offset + ids.numel()].to(device_of(model))
-                scored[fold] += _backward(model, head, ids, where, generator)
-                offset += ids.numel()
-                done += ids.numel()
-                progress(done, total, "Reading the calibration text")
-    return scored
+def compact_sites(
+    sites: dict[Group, Site], calibration: torch.Tensor, scored: Sequence[int]
+) -> dict[Group, CompactFactors]:
+    """The factors of one layer's groups, as they are kept, from their sums over all of the windows [n, length].
+
+    `scored`: the positions that count in each fold.
+    """
+    positions = [calibration[fold::2].numel() for fold in (0, 1)]
+    return compact_groups({key: _finish(site, positions, scored) for key, site in sites.items()})
 
 
 def _every_second(windows: torch.Tensor) -> torch.Tensor:
@@ -118,45 +197,39 @@ def _every_second(windows: torch.Tensor) -> torch.Tensor:
     return scored
 
 
-def _backward(
-    model: nn.Module, head: Head, ids: torch.Tensor, where: torch.Tensor, generator: torch.Generator
-) -> int:
-    """Send back the gradient of -Σ log q(ŷ), ŷ ~ q, over the positions of `ids` that are True in `where`.
+def gradient_of(head: Head, hidden: torch.Tensor, part: Reading) -> torch.Tensor:
+    """∂/∂hidden of -Σ log q(ŷ), ŷ ~ q, over the positions that count, for hidden [windows, length, hidden].
 
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
-    Returns how many positions were scored.
     """
-    with torch.enable_grad():
-        hidden = hidden_states(model, ids)
-    where = where.to(hidden.device)
-    flat = hidden.detach()[where]
-    gradients = [_from_head(head, chunk, generator) for chunk in flat.split(CHUNK)]
+    where, uniform = part.counted.to(hidden.device), part.labels().to(hidden.device)
+    chunks = zip(hidden.detach()[where].split(CHUNK), uniform.split(CHUNK), strict=True)
+    gradients = [_from_head(head, states, drawn) for states, drawn in chunks]
     sent = torch.zeros_like(hidden)
-    sent[where] = torch.cat(gradients)
-    hidden.backward(sent)
-    return len(flat)
+    if gradients:
+        sent[where] = torch.cat(gradients)
+    return sent
 
 
-def _from_head(head: Head, states: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _from_head(head: Head, states: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """∂/∂states of -Σ log q(ŷ), ŷ ~ q, for states [n, hidden]: softmax − ŷ sent back through the head."""
     states = states.clone().requires_grad_(True)
     with torch.enable_grad():
         logits = head(states)
     sent = torch.softmax(logits.detach().float(), -1)
-    labels = _draw(sent, generator)
+    labels = _draw(sent, uniform)
     sent[torch.arange(len(sent), device=sent.device), labels] -= 1
     return torch.autograd.grad(logits, states, sent.to(logits.dtype))[0]
 
 
-def _draw(probabilities: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One label for each row of probabilities [n, vocabulary], drawn on the CPU to be repeatable."""
-    uniform = torch.rand(len(probabilities), 1, generator=generator).to(probabilities.device)
+def _draw(probabilities: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """One label for each row of probabilities [n, vocabulary], by a number from [0, 1) for each [n, 1]."""
     cumulative = probabilities.cumsum(-1)
     picked = torch.searchsorted(cumulative, uniform * cumulative[:, -1:]).squeeze(1)
     return picked.clamp_max(probabilities.shape[1] - 1)
 
 
-def _finish(site: Site, positions: list[int], scored: list[int]) -> FisherFactors:
+def _finish(site: Site, positions: Sequence[int], scored: Sequence[int]) -> FisherFactors:
     """A group's factors from its sums; positions and scored tokens are those of (scoring, pricing) fold."""
     source = site.same_inputs_as or site
     if source.score_inputs is None or source.input_sum is None:

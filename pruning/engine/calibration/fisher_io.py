@@ -1,13 +1,13 @@
 """Fisher factors in a safetensors file, so that later questions need no pass over the data."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import FisherFactors, Statistics, StatisticsIdentity
@@ -15,6 +15,8 @@ from pruning.engine.export.safetensors_file import GrowingFile
 from pruning.errors import PruningError
 from pruning.files import write_whole
 from pruning.planning.recipe.plan import Group
+
+Factors = TypeVar("Factors")
 
 FORMAT = "2"
 # The names in files of before the compact form; workspaces have them.
@@ -51,11 +53,11 @@ class StatisticsFile:
         names: dict[int, str] = {}
         for (layer, kind), factors in groups.items():
             entry = self._index.setdefault(f"{layer}.{kind}", {})
-            for field in fields(factors):
-                tensor = getattr(factors, field.name)
-                name = names.setdefault(id(tensor), f"{layer}.{kind}.{field.name}")
+            for each in fields(factors):
+                tensor = getattr(factors, each.name)
+                name = names.setdefault(id(tensor), f"{layer}.{kind}.{each.name}")
                 tensors[name] = tensor
-                entry[field.name] = name
+                entry[each.name] = name
         self._file.add(tensors)
 
     def finish(self, identity: StatisticsIdentity, tokens: int) -> None:
@@ -84,35 +86,92 @@ def _compact_layer(groups: Mapping[Group, FisherFactors], layer: int) -> dict[Gr
     return compact_groups({key: groups[key] for key in keys})
 
 
+def join(parts: Sequence[Path], path: Path) -> None:
+    """Make one file of several that hold the statistics of one model on one text, each of other groups."""
+
+    def write(draft: Path) -> None:
+        all_parts = [load(part) for part in parts]
+        file = StatisticsFile(draft, sum(len(part.groups) for part in all_parts))
+        for part in all_parts:
+            for layer in sorted({layer for layer, _ in part.groups}):
+                file.add(_compact_layer(part.groups, layer))
+        file.finish(all_parts[0].identity, all_parts[0].tokens)
+
+    write_whole(path, write, "The statistics")
+
+
 def load(path: Path, device: torch.device | str = "cpu") -> Statistics:
-    """Read what `save` wrote, now or before there was a compact form.
+    """What `save` wrote, now or before there was a compact form; a group is read when it is asked for.
 
     Raises PruningError when the file is missing or damaged.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        tensors = load_file(path, device=str(device))
-        entries: dict[Group, dict[str, torch.Tensor]] = {}
+            there = set(file.keys())
+        index: dict[Group, dict[str, str]] = {}
         for key, entry in json.loads(metadata["index"]).items():
             layer, kind = key.split(".")
-            entries[int(layer), kind] = {field: tensors[name] for field, name in entry.items()}
+            index[int(layer), kind] = entry
+            if set(entry.values()) - there:
+                raise KeyError(f"{key} is not all there")
         identity = StatisticsIdentity(metadata["fingerprint"], metadata["data_fingerprint"])
-        return Statistics(identity, int(metadata["tokens"]), _groups(entries, metadata.get("format")))
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise PruningError(
-            f"The statistics in {path} cannot be read ({error}); make the map again."
-        ) from None
+        stored = _StoredGroups(path, torch.device(device), index)
+        return Statistics(identity, int(metadata["tokens"]), _groups(stored, metadata.get("format")))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(path, error) from None
 
 
-def _groups(
-    entries: Mapping[Group, Mapping[str, torch.Tensor]], form: str | None
-) -> Mapping[Group, FisherFactors]:
+def _unreadable(path: Path, error: Exception) -> PruningError:
+    return PruningError(f"The statistics in {path} cannot be read ({error}); make the map again.")
+
+
+@dataclass
+class _StoredGroups:
+    """The tensors of a file's groups; those of the layer that was asked for last are in memory."""
+
+    path: Path
+    device: torch.device
+    index: Mapping[Group, Mapping[str, str]]
+    layer: int = -1
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def fields(self, group: Group) -> dict[str, torch.Tensor]:
+        """The tensors of a group by field; those that groups share are the very same."""
+        if group[0] != self.layer:
+            self.layer, self.tensors = group[0], {}
+        names = self.index[group]
+        try:
+            with safe_open(self.path, framework="pt", device=str(self.device)) as file:
+                for name in set(names.values()) - self.tensors.keys():
+                    self.tensors[name] = file.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise _unreadable(self.path, error) from None
+        return {field: self.tensors[name] for field, name in names.items()}
+
+
+class _StoredFactors(Mapping[Group, Factors]):
+    """The factors of a file's groups, each made of its tensors when it is asked for."""
+
+    def __init__(self, stored: _StoredGroups, make: Callable[[Mapping[str, torch.Tensor]], Factors]) -> None:
+        self._stored, self._make = stored, make
+
+    def __getitem__(self, group: Group) -> Factors:
+        return self._make(self._stored.fields(group))
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._stored.index)
+
+    def __len__(self) -> int:
+        return len(self._stored.index)
+
+
+def _groups(stored: _StoredGroups, form: str | None) -> Mapping[Group, FisherFactors]:
     if form is None:
-        return {key: _first_form(entry) for key, entry in entries.items()}
+        return _StoredFactors(stored, _first_form)
     if form != FORMAT:
         raise ValueError(f"it has the format {form}, which this version does not know")
-    return CompactGroups({key: CompactFactors(**entry) for key, entry in entries.items()})
+    return CompactGroups(_StoredFactors(stored, lambda entry: CompactFactors(**entry)))
 
 
 def _first_form(entry: Mapping[str, torch.Tensor]) -> FisherFactors:

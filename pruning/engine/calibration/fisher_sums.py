@@ -40,6 +40,35 @@ class Site:
 
 
 @dataclass
+class Sums:
+    """Running sums over some of the text: of each group, and the positions that were scored in each fold."""
+
+    sites: dict[Group, Site]
+    scored: list[int]
+
+    def plus(self, later: "Sums") -> "Sums":
+        """These sums, to which in place those over the text that comes next are added."""
+        self.scored = [a + b for a, b in zip(self.scored, later.scored, strict=True)]
+        for key, site in self.sites.items():
+            _add_site(site, later.sites[key])
+        return self
+
+
+def _add_site(site: Site, later: Site) -> None:
+    site.parts = later.parts
+    for name in ("score_inputs", "input_sum"):
+        more = getattr(later, name)
+        if more is not None:
+            setattr(site, name, _plus(getattr(site, name), more))
+    for key, squares in later.squared_gradients.items():
+        site.squared_gradients[key] = _plus(site.squared_gradients.get(key), squares)
+    site.input_outliers += later.input_outliers
+    for index, rows in later.gradient_outliers.items():
+        site.gradient_outliers.setdefault(index, []).extend(rows)
+    site.sample.join(later.sample)
+
+
+@dataclass
 class Batch:
     """The batch in flight: its fold, the length of its windows, and a draw from (0, 1] for each position.
 

@@ -21,7 +21,11 @@ CHUNK = 256
 
 
 def collect(
-    model: nn.Module, groups: Sequence[GroupInfo], calibration: torch.Tensor, progress: Progress = silent
+    model: nn.Module,
+    groups: Sequence[GroupInfo],
+    calibration: torch.Tensor,
+    progress: Progress = silent,
+    share: tuple[int, int] = (0, 1),
 ) -> dict[Group, torch.Tensor]:
     """Σ |∂L/∂w| of every group over batches of the calibration windows.
 
@@ -35,6 +39,8 @@ def collect(
         The dense model and its groups.
     calibration
         Token windows [n, length].
+    share
+        (which, of how many) shares of the batches; the sums of all shares add up to those of the whole.
 
     Returns
     -------
@@ -42,18 +48,32 @@ def collect(
     """
     head = head_of(model)
     names = {part.module for group in groups for part in group.parts}
-    done = 0
+    parts, (which, many) = list(batches(calibration, BATCH_TOKENS)), share
+    parts = parts[len(parts) * which // many : len(parts) * (which + 1) // many]
+    total, done = sum(ids.numel() for ids in parts), 0
     with _summed(model, names) as sums:
-        for ids in batches(calibration, BATCH_TOKENS):
+        for ids in parts:
             _backward(model, head, ids)
             done += ids.numel()
-            progress(done, calibration.numel(), "Reading the calibration text for gradients")
+            progress(done, total, "Reading the calibration text for gradients")
     return {
         (group.layer, group.kind): torch.cat(
             [view_of(model, part, sums[part.module]) for part in group.parts]
         ).contiguous()
         for group in groups
     }
+
+
+def shares(calibration: torch.Tensor) -> int:
+    """Into how many shares `collect` can take the calibration windows [n, length] apart."""
+    return len(list(batches(calibration, BATCH_TOKENS)))
+
+
+def plus(total: dict[Group, torch.Tensor], more: dict[Group, torch.Tensor]) -> dict[Group, torch.Tensor]:
+    """The sums of `total`, to which in place those of another share are added."""
+    for group, sums in more.items():
+        total[group] += sums
+    return total
 
 
 @contextmanager

@@ -44,6 +44,19 @@ class PrioritySample:
         self.gradients = _picked(self.gradients, gradients, kept, before)
         self.sizes, self.priorities = sizes[kept], priorities[kept]
 
+    def join(self, later: "PrioritySample") -> None:
+        """Take in what another sample kept of the positions that come next."""
+        if self.priorities is None or later.priorities is None:
+            if later.priorities is not None:
+                vars(self).update(vars(later))
+            return
+        both = [
+            torch.cat([getattr(self, name), getattr(later, name)])
+            for name in ("inputs", "gradients", "sizes", "priorities")
+        ]
+        kept = both[-1].topk(min(self.size + 1, len(both[-1]))).indices.sort().values
+        self.inputs, self.gradients, self.sizes, self.priorities = (values[kept] for values in both)
+
     def finished(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """x [n, in], g [n, out] and weights [n]: Σ weight · f(x, g) estimates Σ f over all positions.
 

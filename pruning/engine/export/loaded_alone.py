@@ -76,10 +76,8 @@ def _places(request: dict[str, Any]) -> dict[str, str]:
         request["folder"], trust_remote_code=bool(request["trust_remote_code"]), local_files_only=True
     )
     with torch.device("meta"):
-        bare = AutoModelForCausalLM.from_config(
-            config, trust_remote_code=bool(request["trust_remote_code"])
-        )
-    places = {name: "disk" for name in request["on_disk"]}
+        bare = AutoModelForCausalLM.from_config(config, trust_remote_code=bool(request["trust_remote_code"]))
+    places = dict.fromkeys(request["on_disk"], "disk")
     for name, module in bare.named_modules():
         inside = any(name == path or name.startswith(f"{path}.") for path in places if places[path] == "disk")
         if not inside and not list(module.children()):

@@ -1,6 +1,6 @@
 """The sweep: what pruning one group really costs, measured one point at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -62,21 +62,41 @@ def sweep(
     PruningError
         A point names a group that is not there, or the family cannot be started in the middle.
     """
-    head = head_of(model)
     names = {(group.layer, group.kind) for group in groups}
     names |= {(group.layer, kind) for group in groups for kind in UNIT_KINDS}
     missing = [point for point in points if (point.layer, point.kind) not in names]
     if missing:
         raise PruningError(f"Layer {missing[0].layer} has no group {missing[0].kind}.")
-    layers = sorted({point.layer for point in points})
     starting("Running the dense model")
-    inputs, dense = layer_inputs(model, evaluation, layers)
+    quality = measuring(model, pruned, evaluation, {point.layer for point in points})
+    for point in in_layer_order(points):
+        yield point, quality(point)
+
+
+def in_layer_order(points: Sequence[Point]) -> list[Point]:
+    """The points in the order in which they are measured."""
+    return sorted(points, key=lambda point: (point.layer, point.kind, point.level))
+
+
+def measuring(
+    model: nn.Module,
+    pruned: Callable[[Point], AbstractContextManager[Any]],
+    evaluation: torch.Tensor,
+    layers: Collection[int],
+) -> Callable[[Point], Quality]:
+    """What measures one point in any of `layers` after the other, once the dense model has been run; see
+    `sweep`."""
+    head = head_of(model)
+    inputs, dense = layer_inputs(model, evaluation, sorted(layers))
     if layers:
-        _check_start(model, evaluation, layers[-1], inputs[layers[-1]], dense)
-    for point in sorted(points, key=lambda item: (item.layer, item.kind, item.level)):
+        _check_start(model, evaluation, max(layers), inputs[max(layers)], dense)
+
+    def quality(point: Point) -> Quality:
         with pruned(point):
             final = run_from(model, evaluation, point.layer, inputs[point.layer])
-        yield point, compare(head, dense, final, evaluation, SCORE_EVERY)
+        return compare(head, dense, final, evaluation, SCORE_EVERY)
+
+    return quality
 
 
 def _check_start(

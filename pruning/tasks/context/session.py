@@ -8,9 +8,16 @@ import torch
 
 from pruning.data_files.source import stamp_of
 from pruning.engine.architecture.forward import Head, head_of, run
-from pruning.engine.calibration import fisher, fisher_io, gradients
-from pruning.engine.calibration.data import Windows, load_windows
-from pruning.engine.calibration.factors import Statistics
+from pruning.engine.calibration import fisher_io, gradients
+from pruning.engine.calibration.data import (
+    CALIBRATION_TOKENS,
+    EVALUATION_TOKENS,
+    WINDOW,
+    Windows,
+    load_windows,
+)
+from pruning.engine.calibration.factors import Statistics, StatisticsIdentity
+from pruning.engine.calibration.streamed import collect_to
 from pruning.engine.criteria import Criterion, CriterionInputs
 from pruning.engine.evaluation.behaviour import DenseAnswers
 from pruning.engine.evaluation.metrics import Quality, compare
@@ -19,7 +26,9 @@ from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress, silent, stage
+from pruning.sharing import ONE_BY_ONE, Each
 from pruning.tasks.context.answers import dense_answers
+from pruning.tasks.context.collected import collect_gradients, collect_statistics
 from pruning.workspace import results
 from pruning.workspace.store import Store
 
@@ -41,13 +50,23 @@ class Reference:
     answers: DenseAnswers | None = None
 
 
+@dataclass(frozen=True)
+class SentText:
+    """A text that another machine has read: its windows, and those that weights are fitted to [n, length]."""
+
+    windows: Windows
+    fitting: torch.Tensor
+
+
 @dataclass
 class Made:
     """The latest of each part for one model; what another text needs takes the place of what was there.
 
     `change`: the latest weight update, with all that decides it; whoever measures it often writes it next.
+    `sent`: of a worker's session the text, which is not looked for on its own machine.
     """
 
+    sent: SentText | None = None
     windows: Windows | None = None
     stamp: tuple[int, ...] | None = None
     reference: Reference | None = None
@@ -61,7 +80,9 @@ class Made:
 class Session:
     """A loaded model with the text `data`, a workspace, and somebody to report progress to.
 
-    `fitting_tokens`: how much of the text the weights that stay are fitted to.
+    `fitting_tokens`: how much of the text the weights that stay are fitted to. `each` does the pieces of a
+    task: one after the other, or on other machines too. `tokens`: at most so many of the text are read to
+    calibrate, to evaluate and to fit; as many as each usually takes where it is None.
 
     Views made by `on` and `reporting` share what was made; for a file's text that ends when the file changes.
     """
@@ -72,6 +93,8 @@ class Session:
     progress: Progress = silent
     made: Made = field(default_factory=Made, repr=False)
     fitting_tokens: int = FITTING_TOKENS
+    each: Each = ONE_BY_ONE
+    tokens: int | None = None
 
     @classmethod
     def open(
@@ -81,6 +104,7 @@ class Session:
         *,
         store: Store | None = None,
         progress: Progress = silent,
+        each: Each = ONE_BY_ONE,
         **how: Any,
     ) -> "Session":
         """Load a model and open the workspace.
@@ -96,6 +120,8 @@ class Session:
             The workspace; the user's own where it is None.
         progress
             Hears of the loading, and of all that is done with the session.
+        each
+            Who does the pieces of a task; see `pruning.tasks.context.ray_cluster.cluster`.
         how
             `dtype`, `device`, `trust_remote_code`, `allow_pickle`: see `pruning.engine.models.load.load`.
 
@@ -105,7 +131,7 @@ class Session:
             For a model that is not there, is damaged, or cannot be pruned.
         """
         loaded = load(reference, **how, progress=progress)
-        return cls(loaded, Store() if store is None else store, data, progress)
+        return cls(loaded, Store() if store is None else store, data, progress, each=each)
 
     def on(self, data: str) -> "Session":
         """The same model with another text."""
@@ -159,18 +185,27 @@ class Session:
         When it is read the workspace is told which text it is, so that nobody takes figures of an older one
         under the same name for its own.
         """
-        made, stamp = self.made, stamp_of(self.data)
+        made = self.made
+        if made.sent is not None:
+            return made.sent.windows
+        stamp = stamp_of(self.data)
         if made.windows is None or made.windows.name != self.data or made.stamp != stamp:
             self.stage("text", "Reading the text")
-            made.windows, made.stamp = load_windows(self.loaded.tokenizer, self.data), stamp
+            made.windows, made.stamp = self._read(CALIBRATION_TOKENS, EVALUATION_TOKENS), stamp
             results.put_text(self.store, self.subject_of(made.windows), stamp)
         return made.windows
 
     @property
     def fitting_windows(self) -> torch.Tensor:
         """More of the calibration text [n, length] than statistics need: what weights are fitted to."""
-        tokens = self.fitting_tokens
-        return load_windows(self.loaded.tokenizer, self.data, calibration_tokens=tokens).calibration
+        if self.made.sent is not None:
+            return self.made.sent.fitting
+        return self._read(self.fitting_tokens, EVALUATION_TOKENS).calibration
+
+    def _read(self, calibration: int, evaluation: int) -> Windows:
+        """Windows of the text, of both kinds at most so many tokens."""
+        most = (min(count, self.tokens or count) for count in (calibration, evaluation))
+        return load_windows(self.loaded.tokenizer, self.data, WINDOW, *most)
 
     @property
     def subject(self) -> results.Subject:
@@ -232,9 +267,13 @@ class Session:
             made.statistics = fisher_io.load(path, self.loaded.device)
         else:
             heard = self.stage("statistics", "Reading the calibration text")
-            identity = fisher.StatisticsIdentity(self.loaded.computed, windows.fingerprint)
-            made.statistics = fisher.collect(self.model, self.groups, windows.calibration, identity, heard)
-            fisher_io.save(made.statistics, path)
+            if self.loaded.streamed:
+                identity = StatisticsIdentity(self.loaded.computed, windows.fingerprint)
+                collect_to(path, self.model, self.groups, windows.calibration, identity, heard)
+                made.statistics = fisher_io.load(path, self.loaded.device)
+            else:
+                made.statistics = collect_statistics(self.reporting(heard))
+                fisher_io.save(made.statistics, path)
         return made.statistics
 
     @property
@@ -252,7 +291,7 @@ class Session:
             sums = gradients.load(path, self.loaded.device)
         else:
             heard = self.stage("gradients", "Reading the calibration text for gradients")
-            sums = gradients.collect(self.model, self.groups, windows.calibration, heard)
+            sums = collect_gradients(self.reporting(heard))
             gradients.save(sums, path)
         made.gradients = windows.fingerprint, sums
         return sums

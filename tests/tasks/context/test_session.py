@@ -11,6 +11,7 @@ from pruning.engine.criteria import criterion
 from pruning.engine.models.load import Loaded
 from pruning.errors import PruningError
 from pruning.tasks import Session
+from pruning.tasks.context import collected as collecting
 from pruning.tasks.context import session as module
 from pruning.workspace.results import Subject, latest_subject
 from pruning.workspace.store import Store
@@ -36,7 +37,7 @@ def test_each_part_is_made_once_and_shared_between_views(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = count(monkeypatch, module, "load_windows")
-    collected = count(monkeypatch, module.fisher, "collect")
+    collected = count(monkeypatch, collecting.fisher, "read")
     summed = count(monkeypatch, module.gradients, "collect")
     heard: list[str] = []
     view = session.reporting(lambda done, total, note="", partial=None: heard.append(note))
@@ -57,7 +58,7 @@ def test_another_session_takes_from_the_workspace_what_it_can(
     def forbidden(*_: Any, **__: Any) -> None:
         raise AssertionError("it was collected again")
 
-    monkeypatch.setattr(module.fisher, "collect", forbidden)
+    monkeypatch.setattr(collecting.fisher, "read", forbidden)
     monkeypatch.setattr(module.gradients, "collect", forbidden)
     again = Session(session.loaded, session.store, session.data)
     assert again.statistics.identity == statistics.identity

@@ -1,0 +1,1 @@
+"""Pieces of tasks done by the workers of a Ray cluster."""
