@@ -25,13 +25,14 @@ def price_layers(
     they hold that it puts there: o / (h + o), with o what it adds there, the median of squared norms, and h
     what the layers before have added.
     """
-    parts: dict[int, list[tuple[torch.Tensor, FisherFactors]]] = {}
+    parts: dict[int, list[GroupInfo]] = {}
     for group in groups:
         if group.kind in ("attn_out", "down"):
-            entry = group_weight(model, group), statistics.groups[group.key]
-            parts.setdefault(group.layer, []).append(entry)
+            parts.setdefault(group.layer, []).append(group)
     held, costs = _embedded(model), {}
-    for layer, added in sorted(parts.items()):
+    for layer, own in sorted(parts.items()):
+        # One layer's weights and factors at a time: those of all would take more than the model.
+        added = [(group_weight(model, group), statistics.groups[group.key]) for group in own]
         more = sum(_at_outliers(weight, factors) for weight, factors in added)
         extra = OUTLIERS_GONE * more / (held + more) if held + more > 0 else 0.0
         estimates = [_silenced(weight, factors) for weight, factors in added]
