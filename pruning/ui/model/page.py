@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
 from pruning.ui.data import background, queries, requests, session
-from pruning.ui.model import difference, text_preview
+from pruning.ui.model import difference, estimate, text_preview
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -74,6 +74,7 @@ def _choose(busy: bool) -> None:
         _options(choice)
     with right:
         _check(choice, busy)
+    estimate.section(choice)
 
 
 def _load_demo() -> None:
