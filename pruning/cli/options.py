@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from pruning.errors import Cancelled, PruningError
+from pruning.model_files.streaming import STREAMS
 from pruning.planning.exports.llamacpp import LLAMA_CPP, NUMBERS, PYTORCH, TIMED
 from pruning.planning.recipe.criterion_names import canonical_criterion
 from pruning.planning.recipe.mask_options import DEFAULT, SCOPES, WEIGHT_STRUCTURES, MaskOptions, names
@@ -77,6 +78,8 @@ settings_option = click.option(
     metavar="KIND[@LAYERS]=LEVEL",
     help="Share of weights to remove, like up=0.5 or down@0-3=0.1; later ones win.",
 )
+# What the model options are called, as `pruning.engine.models.load.load` has them.
+HOW = ("dtype", "device", "trust_remote_code", "allow_pickle", "stream", "tokens")
 _MODEL_OPTIONS = (
     click.option(
         "--dtype",
@@ -88,6 +91,18 @@ _MODEL_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."),
     click.option("--trust-remote-code", is_flag=True, help="Let the model run Python code it ships."),
     click.option("--allow-pickle", is_flag=True, help="Load pickled weights, which can run code."),
+    click.option(
+        "--stream",
+        type=click.Choice(STREAMS),
+        default=STREAMS[0],
+        show_default=True,
+        help="Whether layers stay on disk and come one at a time; auto: where memory does not hold all.",
+    ),
+    click.option(
+        "--tokens",
+        type=click.IntRange(min=1),
+        help="Read at most so many tokens of the text, to calibrate, to fit and to evaluate.",
+    ),
 )
 RAY_HELP = (
     "Share the work with a Ray cluster (the extra ray): HOST:PORT of its head, or auto, the cluster that "
@@ -185,14 +200,8 @@ def model_options(command: Command) -> Command:
     """The options that say how the model is loaded, gathered into one keyword `how`."""
 
     @functools.wraps(command)
-    def gathered(dtype: str, device: str, trust_remote_code: bool, allow_pickle: bool, **rest: Any) -> Any:
-        how = {
-            "dtype": dtype,
-            "device": device,
-            "trust_remote_code": trust_remote_code,
-            "allow_pickle": allow_pickle,
-        }
-        return command(how=how, **rest)
+    def gathered(**rest: Any) -> Any:
+        return command(how={name: rest.pop(name) for name in HOW}, **rest)
 
     return _with_options(gathered, _MODEL_OPTIONS)
 

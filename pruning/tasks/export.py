@@ -77,6 +77,8 @@ def export_model(
     check_exportable(session, spec, to, masked, trained=request.recovery is not None)
     numbers = gguf_numbers(session, spec, to, quantize, cut)
     check_onnx(to)
+    if to == ONNX:
+        session.check_whole("An ONNX graph")
     if to in TEXTS:
         value = export_text(session, request, spec, folder, {"to": to, "masked": masked})
         return _kept(session, value)

@@ -44,6 +44,7 @@ def impact(
     training in each of its networks. `only` names the rows; `out` is the JSON file to write, otherwise it
     goes into the workspace. A row that the model does not allow says why in `refused`, and is tried again.
     """
+    session.check_whole("Measuring what methods do to size and speed")
     techniques = _chosen(only, lottery_steps)
     reference = session.reference_with_answers
     key = {**session.text_key, "device": session.loaded.device}

@@ -132,6 +132,7 @@ def _gguf(session: Session) -> dict[str, Any]:
 
 def baseline(session: Session) -> dict[str, Any]:
     """Measure the dense model: quality on the text and on the questions, size, and speed on this machine."""
+    session.check_whole("Timing")
     reference, model, device = session.reference, session.model, session.loaded.device
     session.stage("questions", "Answering the questions")
     probes = probe_accuracy(model, reference.head, session.loaded.tokenizer, load_probes())

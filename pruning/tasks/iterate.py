@@ -38,6 +38,7 @@ def progressive(
     itself is kept as well while it grows. `best` is the last row within the budget, None if there is none;
     `ended` says what stopped it, "budget" or "levels", and is None as long as nothing has.
     """
+    session.check_whole("Training")
     budget = {"kl": max_kl, "perplexity": max_perplexity}
     if not any(budget.values()):
         raise PruningError("A ladder needs an end. Give the most KL (max_kl) or perplexity (max_perplexity).")
@@ -94,6 +95,7 @@ def lottery_ticket(
     it names another), `rewind` to which step of the first round weights go back. `dense`, `ticket` and
     `random` are measured after the same training, on text that was not trained on.
     """
+    session.check_whole("Training")
     training = Training.of({**TICKET, **(recovery or {})})
     plan = session.plan(settings)
     _check(plan, training, rounds, rewind)

@@ -31,6 +31,7 @@ def latency(
     anew. What the model is made of is kept with it: times of a plan are worked out from both. With the engine
     "llamacpp" GGUF files with the numbers `quantize` are timed in llama.cpp, and kept apart.
     """
+    session.check_whole("Timing")
     if engine not in ENGINES:
         raise PruningError(f'"{engine}" is no engine. Choose one of {", ".join(ENGINES)}.')
     if engine == LLAMA_CPP:

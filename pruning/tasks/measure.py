@@ -43,7 +43,7 @@ def measure(
     dict
         KL to the dense model (nats per token), perplexity, agreement and accuracies (0..1), `sparsity`,
         sizes as `pruning.tasks.context.units.sizes`, `behaviour` (how its answers differ from the dense
-        model's), and what was measured. Where units are pruned whole `not_smaller` says why the result cannot
+        model's), and what was measured; a streamed model is asked nothing. Where units are pruned whole `not_smaller` says why the result cannot
         be exported as a smaller model, or is None.
     """
     spec = spec_of(session, settings, criterion, options)
@@ -86,15 +86,22 @@ def figures_now(
 ) -> dict[str, Any]:
     """The same; nothing is stored."""
     value = text_figures(session, spec, change, reference)
-    session.stage("questions", "Answering the questions")
-    hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
-    probes = shares_right(load_probes(), hits)
-    value |= {"probe_accuracy": probes.pop("all"), "probes": probes}
-    if reference.answers is not None:
-        value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
+    if not session.loaded.streamed:
+        value |= _answered(session, reference)
     if recovery is not None:
         value["recovery"] = dict(recovery)
         value["best_step"] = trained_steps(session, spec, recovery)
+    return value
+
+
+def _answered(session: Session, reference: Reference) -> dict[str, Any]:
+    """What `measure` finds out by asking the model, as it is now."""
+    session.stage("questions", "Answering the questions")
+    hits = probe_hits(session.model, reference.head, session.loaded.tokenizer, load_probes())
+    probes = shares_right(load_probes(), hits)
+    value: dict[str, Any] = {"probe_accuracy": probes.pop("all"), "probes": probes}
+    if reference.answers is not None:
+        value["behaviour"] = behaviour_now(session.loaded, reference.answers, hits, session.progress)
     return value
 
 

@@ -62,6 +62,7 @@ def recover(
     recovery
         How it is trained; see `pruning.planning.recipe.training`.
     """
+    session.check_whole("Training")
     spec = spec_of(session, settings, criterion, options)
     training = Training.of(recovery or {})
     _check(spec, training)

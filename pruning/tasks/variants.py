@@ -81,6 +81,7 @@ def quantize(
     quantized. Whole units are cut out first, where what is left can be written so. `file_bytes` are those of
     an ordinary file, `bytes` of a compact one. Nothing is written.
     """
+    session.check_whole("Quantizing")
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference
     total = (1 + len(methods)) * (2 if spec.settings else 1)

@@ -11,13 +11,14 @@ from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_ty
 import click
 
 from pruning.cli import main
+from pruning.cli.options import HOW
 from pruning.planning.recipe.mask_options import names
 from pruning.planning.recipe.training import Training
 from pruning.workspace.task_registry import ROWS
 
 # Options that many commands share are listed once: the title of their section, and their names.
 SHARED: Mapping[str, frozenset[str]] = {
-    "How a model is loaded": frozenset(("dtype", "device", "trust_remote_code", "allow_pickle")),
+    "How a model is loaded": frozenset(HOW),
     "How it is pruned": frozenset(names()),
     "How it is trained": frozenset(field.name for field in fields(Training)),
 }

@@ -106,9 +106,10 @@ def card(recipe: Recipe, figures: dict[str, Any], written: Written) -> str:
     written
         The form in which the model is written, and its size.
     """
-    questions = "\n".join(
-        f"| questions: {name} | {value:.1%} right |" for name, value in figures["probes"].items()
-    )
+    questions = ""
+    if "probes" in figures:
+        shares = {"all": figures["probe_accuracy"], **figures["probes"]}
+        questions = "".join(f"\n| questions: {name} | {value:.1%} right |" for name, value in shares.items())
     return f"""---
 tags: [pruned, prunescope]
 ---
@@ -127,9 +128,7 @@ All figures were measured on the text `{recipe.data.name}` ({counted(figures["to
 | KL to the dense model | {figures["kl"]:.4f} nats per token |
 | perplexity | {figures["perplexity"]:.2f} (dense: {figures["dense_perplexity"]:.2f}) |
 | same most likely token as the dense model | {figures["agreement"]:.1%} |
-| next-token accuracy | {figures["accuracy"]:.1%} (dense: {figures["dense_accuracy"]:.1%}) |
-| questions: all | {figures["probe_accuracy"]:.1%} right |
-{questions}
+| next-token accuracy | {figures["accuracy"]:.1%} (dense: {figures["dense_accuracy"]:.1%}) |{questions}
 | weights, as written here | {written.size / 1e6:.1f} MB (dense: {written.dense / 1e6:.1f} MB) |
 | number format | {_format(written)} |
 {_FORMS[written.form]}{_BY_LAYER if written.by_layer else ""}{written.more}

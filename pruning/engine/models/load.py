@@ -25,6 +25,7 @@ from pruning.model_files.checkpoint import (
     safetensors_shapes,
 )
 from pruning.model_files.number_formats import Formats, weight_formats
+from pruning.model_files.streaming import AUTO, is_streamed
 from pruning.progress import Progress, silent, stage
 
 
@@ -52,6 +53,8 @@ class Loaded:
         Its local folder.
     streamed
         Whether its layers stay in files and come one at a time; see `pruning.engine.architecture.paging`.
+    tokens
+        The most tokens that are read of a text, to calibrate, to fit and to evaluate; None for the usual.
     """
 
     model: Any
@@ -65,6 +68,7 @@ class Loaded:
     groups: list[GroupInfo]
     path: str | None
     streamed: bool = False
+    tokens: int | None = None
 
     @property
     def weight_bytes(self) -> int:
@@ -78,7 +82,8 @@ def load(
     device: str = "auto",
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
-    stream: bool = False,
+    stream: str = AUTO,
+    tokens: int | None = None,
     progress: Progress = silent,
 ) -> Loaded:
     """Load a causal language model.
@@ -96,7 +101,9 @@ def load(
     allow_pickle
         Read pickled weights, which can run code.
     stream
-        Leave the layers in their files, and have one at a time in memory.
+        yes, no or auto: whether the layers stay in their files, and one at a time is in memory.
+    tokens
+        Read at most so many of a text.
 
     Raises
     ------
@@ -111,16 +118,19 @@ def load(
     _check(checkpoint, trust_remote_code, allow_pickle)
     heard = stage(progress, "load", "Loading the weights")
     tokenizer = _tokenizer(checkpoint, trust_remote_code)
-    model = _dense(checkpoint, dtype, place, trust_remote_code, stream)
+    streamed = is_streamed(checkpoint, dtype, stream)
+    model = _dense(checkpoint, dtype, place, trust_remote_code, streamed)
     heard(1, 3, "Finding the groups")
     groups = find_groups(model)
     heard(2, 3, "Fingerprinting the weights")
     formats = weight_formats(checkpoint)
     said = formats.fit(dtype) and not (checkpoint.pickled and dtype != "float32")
-    exact = model if said else _dense(checkpoint, "float32", "cpu", trust_remote_code, stream)
+    exact = model if said else _dense(checkpoint, "float32", "cpu", trust_remote_code, streamed)
     names = fingerprint(exact), computed_fingerprint(model)
     heard(3, 3, "Loaded")
-    return Loaded(model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder), stream)
+    return Loaded(
+        model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder), streamed, tokens
+    )
 
 
 def exact_model(loaded: Loaded) -> Any:

@@ -90,12 +90,18 @@ def figures_table(report: Report) -> list[list[str]]:
     rows.append(["right next word", accuracy, *(percent(c["accuracy"], 1) for c in columns)])
     right = questions_before(pruned)
     before = "–" if right is None else percent(right, 1)
-    rows.append(["questions right", before, *(percent(c["probe_accuracy"], 1) for c in columns)])
+    rows.append(["questions right", before, *(_questions(c) for c in columns)])
     rows.append(["model folder", size(report.dense_bytes), *(size(file_bytes(c)) for c in columns)])
     packed = [compact_bytes(c) for c in columns]
     if any(packed):
         rows.append(["compact file", "–", *(size(c) if c else "–" for c in packed)])
     return rows
+
+
+def _questions(figures: Mapping[str, Any]) -> str:
+    """The share of the questions answered right; a dash where none were asked."""
+    right = figures.get("probe_accuracy")
+    return "–" if right is None else percent(right, 1)
 
 
 def bands(report: Report) -> list[Band]:

@@ -33,6 +33,7 @@ def gguf_numbers(session: Session, spec: PruningSpec, to: str, quantize: str | N
             raise PruningError(f"Numbers are quantized in {FORM} alone, not in {to}. Leave --quantize out.")
         return None
     check_installed()
+    session.check_whole("A GGUF file")
     numbers = quantize or DEFAULT
     check_format(numbers)
     if cut:

@@ -24,6 +24,7 @@ from pruning.engine.evaluation.metrics import Quality, compare
 from pruning.engine.masking.change import WeightChange
 from pruning.engine.masking.masks import criterion_inputs
 from pruning.engine.models.load import Loaded, load
+from pruning.errors import PruningError
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, format_settings, parse_settings
 from pruning.progress import Progress, silent, stage
 from pruning.sharing import ONE_BY_ONE, Each
@@ -81,8 +82,7 @@ class Session:
     """A loaded model with the text `data`, a workspace, and somebody to report progress to.
 
     `fitting_tokens`: how much of the text the weights that stay are fitted to. `each` does the pieces of a
-    task: one after the other, or on other machines too. `tokens`: at most so many of the text are read to
-    calibrate, to evaluate and to fit; as many as each usually takes where it is None.
+    task: one after the other, or on other machines too.
 
     Views made by `on` and `reporting` share what was made; for a file's text that ends when the file changes.
     """
@@ -94,7 +94,6 @@ class Session:
     made: Made = field(default_factory=Made, repr=False)
     fitting_tokens: int = FITTING_TOKENS
     each: Each = ONE_BY_ONE
-    tokens: int | None = None
 
     @classmethod
     def open(
@@ -123,7 +122,8 @@ class Session:
         each
             Who does the pieces of a task; see `pruning.tasks.context.ray_cluster.cluster`.
         how
-            `dtype`, `device`, `trust_remote_code`, `allow_pickle`: see `pruning.engine.models.load.load`.
+            `dtype`, `device`, `trust_remote_code`, `allow_pickle`, `stream`, `tokens`: see
+            `pruning.engine.models.load.load`.
 
         Raises
         ------
@@ -156,6 +156,14 @@ class Session:
     def groups(self) -> list[Any]:
         """The model's groups of weights, with the modules they are in."""
         return self.loaded.groups
+
+    def check_whole(self, what: str) -> None:
+        """Raise PruningError where the model's layers stay on disk; `what` takes all of them in memory."""
+        if self.loaded.streamed:
+            raise PruningError(
+                f"{what} takes the whole model in memory, and its layers stay on disk. Load it with "
+                "--stream no, on a machine that holds it."
+            )
 
     def plan_groups(self, structure: str = "unstructured") -> list[Group]:
         """What plans have levels for: the model's groups, or for whole units those of each layer."""
@@ -204,7 +212,8 @@ class Session:
 
     def _read(self, calibration: int, evaluation: int) -> Windows:
         """Windows of the text, of both kinds at most so many tokens."""
-        most = (min(count, self.tokens or count) for count in (calibration, evaluation))
+        tokens = self.loaded.tokens
+        most = (min(count, tokens or count) for count in (calibration, evaluation))
         return load_windows(self.loaded.tokenizer, self.data, WINDOW, *most)
 
     @property
@@ -246,8 +255,13 @@ class Session:
 
     @property
     def reference_with_answers(self) -> Reference:
-        """The same with the dense model's answers, which are kept in the workspace."""
+        """The same with the dense model's answers, which are kept in the workspace.
+
+        A streamed model is asked nothing: every word would read all of it from the disk.
+        """
         reference, made = self.reference, self.made
+        if self.loaded.streamed:
+            return reference
         if made.answers is None:
             made.answers = dense_answers(self.loaded, reference.head, self.store, self.progress)
         return replace(reference, answers=made.answers)
@@ -282,6 +296,7 @@ class Session:
 
         Looked for here, then in the workspace; what is collected is written there.
         """
+        self.check_whole("A criterion that looks at gradients of all weights")
         windows, made = self.windows, self.made
         if made.gradients is not None and made.gradients[0] == windows.fingerprint:
             return made.gradients[1]
