@@ -1,4 +1,4 @@
-"""What jobs will take with a model, before it is loaded; and which way a model is to be loaded for a job."""
+"""What jobs will take with a model, before it is loaded."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,12 +7,9 @@ from pruning.engine.evaluation.probe import machine_of, probe
 from pruning.engine.models.load import choose_device
 from pruning.errors import PruningError
 from pruning.model_files.checkpoint import DTYPE_BYTES
-from pruning.planning.cost.estimate.fit import choose
-from pruning.planning.cost.estimate.jobs import JOBS
-from pruning.planning.cost.estimate.machine import Speeds
-from pruning.planning.cost.estimate.read import Source, source_of
 from pruning.planning.cost.estimate.result import estimates
-from pruning.planning.cost.estimate.setting import Setting
+from pruning.planning.cost.given.machine import Speeds
+from pruning.planning.cost.given.read import Source, source_of
 from pruning.workspace.store import Store
 
 SPEEDS = "speeds"
@@ -53,36 +50,3 @@ def probed(source: Source, store: Store, dtype: str, device: str) -> Speeds:
     speeds = probe(source.shape, dtype, device, source.files, store.root)
     store.put(SPEEDS, {"dtype": dtype, "device": device}, asdict(speeds))
     return speeds
-
-
-def should_stream(
-    reference: str, store: Store, job: str, how: dict[str, Any], stream: str = "auto", tokens: int | None = None
-) -> bool:
-    """Whether a model's layers are to be streamed for a job, asked before it is loaded.
-
-    Parameters
-    ----------
-    reference, store
-        The model, and the workspace.
-    job
-        What is to be done, by its name as a task; one that there is no estimate of is judged by `measure`.
-    how
-        `dtype` and `device`, as for `load`.
-    stream
-        auto, yes or no.
-    tokens
-        The most tokens of text; None for the usual.
-
-    Raises
-    ------
-    PruningError
-        The job does not fit in the way that was asked for, or in none; it says what would.
-    """
-    source, place = source_of(reference), choose_device(str(how.get("device", "auto")))
-    setting = Setting(source.shape, str(how.get("dtype", "float32")), tokens=tokens)
-    name = job if job in JOBS else _LIKE.get(job, "measure")
-    return choose(source, [name], setting, machine_of(place, store.root), stream)
-
-
-# Tasks that take as much as another.
-_LIKE = {"inspect": "measure", "sweep": "map", "capabilities": "map", "progressive": "recover", "lottery": "recover"}

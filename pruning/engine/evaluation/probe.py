@@ -1,4 +1,4 @@
-"""How fast this machine is at what jobs are made of, found in at most five seconds, before a model is loaded."""
+"""How fast this machine is at what jobs are made of, found in five seconds, before a model is loaded."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ import torch
 
 from pruning.engine.evaluation.timing import now
 from pruning.model_files.disk_speed import disk_speed
-from pruning.planning.cost.estimate.machine import Machine, Speeds, this_machine
-from pruning.planning.cost.estimate.quick_probe import speeds_of
-from pruning.planning.cost.estimate.shape import ModelShape
+from pruning.planning.cost.given.machine import Machine, Speeds, this_machine
+from pruning.planning.cost.given.quick_probe import speeds_of
+from pruning.planning.cost.given.shape import ModelShape
 
 # Seconds for products, for walks, and for reading and writing each.
 PRODUCTS, WALKS, DISK = 2.0, 0.5, 1.0
@@ -37,9 +37,7 @@ def probe(shape: ModelShape, dtype: str, device: str, files: Sequence[Path], fol
     """
     place = torch.device(device)
     sizes = {(min(ROWS, m.rows), m.columns) for m in shape.matrices}
-    batches = [
-        (torch.randn(TOKENS, columns), torch.randn(columns, rows)) for rows, columns in sorted(sizes)
-    ]
+    batches = [(torch.randn(TOKENS, columns), torch.randn(columns, rows)) for rows, columns in sorted(sizes)]
     pairs = [tuple(each.to(place, getattr(torch, dtype)) for each in pair) for pair in batches]
     operations = sum(2 * TOKENS * columns * rows for rows, columns in sizes)
     numbers = torch.rand(ELEMENTS, device=place)
@@ -50,8 +48,11 @@ def probe(shape: ModelShape, dtype: str, device: str, files: Sequence[Path], fol
 
 
 def machine_of(device: str, folder: Path) -> Machine:
-    """This machine with the device that is computed on; of a GPU its own memory too."""
-    machine = replace(this_machine(folder), device=device)
+    """This machine with the device that is computed on; of a GPU its own memory too.
+
+    What this process has of memory counts as available to it.
+    """
+    machine = replace(this_machine(folder, own=True), device=device)
     if not device.startswith("cuda"):
         return machine
     free, total = torch.cuda.mem_get_info(torch.device(device))

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from pruning.planning.cost.estimate.machine import Speeds, this_machine
-from pruning.planning.cost.estimate.quick_probe import quick_speeds
-from pruning.planning.cost.estimate.read import Source, source_of
 from pruning.planning.cost.estimate.result import estimates
+from pruning.planning.cost.given.machine import Speeds, this_machine
+from pruning.planning.cost.given.quick_probe import quick_speeds
+from pruning.planning.cost.given.read import Source, source_of
 from pruning.ui.data.queries import store
 
 SPEEDS = "speeds"

@@ -1,4 +1,4 @@
-"""What every job will take with the chosen model, before it is loaded: memory, disk and time, all estimates."""
+"""What every job will take with the chosen model, before it is loaded: memory, disk and time, estimated."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pruning.ui.text import format, labels
 IN_MEMORY, STREAMED = "In memory", "Streamed"
 WAYS = {IN_MEMORY: "in_memory", STREAMED: "streamed"}
 HELP = (
-    "Worked out from the headers of the model's files and from how fast this machine was found to be. In memory: "
-    "the whole model at once. Streamed: a layer at a time, the others stay in their files. The command "
+    "Worked out from the headers of the model's files and from how fast this machine was found to be. "
+    "In memory: the whole model at once. Streamed: a layer at a time, the others stay in their files. The command "
     "`prunescope estimate` says more."
 )
 
@@ -39,8 +39,8 @@ def section(choice: session.Choice) -> None:
     _table(found, way or first)
     machine = found["machine"]
     st.caption(
-        f"{labels.ESTIMATE} {found['summary']} This machine has {format.size(machine['available'])} of memory and "
-        f"{format.size(machine['disk'])} of disk free."
+        f"{labels.ESTIMATE} {found['summary']} This machine has "
+        f"{format.size(machine['available'])} of memory and {format.size(machine['disk'])} of disk free."
     )
 
 
@@ -57,7 +57,9 @@ def _table(found: Mapping[str, Any], way: str) -> None:
             }
         )
     frame = pd.DataFrame(rows).set_index("Job")
-    st.table(frame, border="horizontal", alt=f"Estimates of memory, disk and time of every job, {way.lower()}")
+    st.table(
+        frame, border="horizontal", alt=f"Estimates of memory, disk and time of every job, {way.lower()}"
+    )
 
 
 def _marked(memory: str, taken: Mapping[str, Any] | None) -> str:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pruning.planning.cost.estimate.setting import CALIBRATION, EVALUATION, FITTING, FLOAT, Setting
 from pruning.planning.cost.estimate.statistics import kept_bytes
+from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, FLOAT, Setting
 
 # Maps, measurements and cards.
 SMALL = 2 * 10**6

@@ -1,30 +1,32 @@
-"""Seconds that the steps of a job take, from what they compute, read and write, and how fast that goes here.
+"""Seconds that the steps of a job take: what they compute, read and write, and how fast that goes here.
 
-Operations are counted from the widths. What is left out, and was found by comparing with times on the demo, is
-in the shares and counts below: attention between tokens, norms, hooks, Python.
+Operations are counted from the widths. What is left out, and was found by comparing with times on the demo,
+is in the shares and counts below: attention between tokens, norms, hooks, Python.
 """
 
 from dataclasses import dataclass, replace
 
-from pruning.planning.cost.estimate.machine import Speeds
-from pruning.planning.cost.estimate.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, Setting
+from pruning.planning.cost.given.machine import Speeds
+from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, Setting
 
 # Python with torch, and looking at the model: seconds.
 STARTING = 12.0
 # How much longer than its matrices alone a pass through the layers takes, forwards or backwards.
-PASS = 1.5
-# Walks over each number of a matrix: reading and naming its values when it is loaded; pricing a level; a mask;
-# a weight update of one column at a time.
+PASS = 1.2
+# Walks over each logit that models are compared by.
+LOGITS = 10
+# Walks over each number of a matrix: reading and naming its values when it is loaded; pricing a level; a
+# mask; a weight update of one column at a time.
 LOADED, PRICED, CHOSEN, UPDATED = 3, 12, 12, 40
 LEVELS, ANCHORS = 9, 3
 # Tokens of the questions and of the prompts; how many calls of the model they take, of which each reads all
 # weights.
 QUESTIONS, PROMPTS = 6000, 1100
 QUESTION_CALLS, PROMPT_CALLS = 60, 65
-# Runs of a layer for one weight update: whole in the dense and in the pruned model, and in parts for each stage.
+# Runs of a layer for one weight update: whole in the dense and the pruned model, and in parts for each stage.
 WALKS = 3.6
-# Training: a step's windows in tokens; forwards and backwards of the student, and forwards of the teacher; steps
-# between looks, and tokens of each.
+# Training: a step's windows in tokens; forwards and backwards of the student, and forwards of the teacher;
+# steps between looks, and tokens of each.
 STEP, STEP_PASSES, LOOK_EVERY, LOOK_TOKENS = 1024, 4.0, 20, 32768
 # Tokens that the dense model writes for recovery, as a share of those trained on, each a pass of its own.
 WRITTEN_CALLS = 256
@@ -83,11 +85,12 @@ def passes(setting: Setting, tokens: float, head: float = 1.0, calls: float = 1.
 def dense(setting: Setting) -> Work:
     """The dense model on the evaluation text."""
     tokens = setting.text(EVALUATION)
-    return passes(setting, tokens, calls=tokens / 1024)
+    compared = Work(0, LOGITS * tokens * setting.shape.vocabulary)
+    return passes(setting, tokens, calls=tokens / 1024) + compared
 
 
 def collecting(setting: Setting) -> Work:
-    """Forwards and backwards, half of the positions through the head and back, and half of the covariances."""
+    """Forwards and backwards, half of the positions through the head and back, and half the covariances."""
     shape, tokens = setting.shape, setting.text(CALIBRATION)
     work = passes(setting, 2 * tokens, head=0.5, calls=3 if setting.streamed else 1)
     products = shape.layers * sum(
@@ -143,15 +146,13 @@ def updating(setting: Setting, tokens: int = FITTING, refit: bool = False) -> Wo
 def answering(setting: Setting) -> Work:
     """The questions and the prompts, once."""
     calls = QUESTION_CALLS + PROMPT_CALLS
-    work = passes(setting, QUESTIONS + PROMPTS, head=0.5, calls=calls)
-    if setting.streamed:
-        return work
+    work = passes(setting, QUESTIONS + PROMPTS, head=0.5)
     # Each call reads all weights from memory, however few tokens it is for.
     return work + Work(0, 0.25 * calls * setting.shape.total)
 
 
 def writing(setting: Setting) -> Work:
-    """An export: names of all values twice, the files, and another process that reads, names and runs them."""
+    """An export: names of all values twice, the files, and another process that reads and runs them."""
     shape = setting.shape
     bytes_ = shape.weight_bytes * shape.total
     work = Work(0, 3 * LOADED * shape.total, 2 * bytes_, bytes_, STARTING)

@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 from pruning.errors import PruningError
 from pruning.planning.cost.estimate.jobs import WHOLE, Estimate, estimate
-from pruning.planning.cost.estimate.machine import Machine, Speeds
 from pruning.planning.cost.estimate.memory import BASE
-from pruning.planning.cost.estimate.read import Source
-from pruning.planning.cost.estimate.setting import Setting
+from pruning.planning.cost.given.machine import Machine, Speeds
+from pruning.planning.cost.given.read import Source
+from pruning.planning.cost.given.setting import Setting
 from pruning.wording import seconds, size
 
 # By what share estimates may be off; so much of the free memory is left.
 MARGIN = 0.1
-CLOSE = "close other programs"
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,8 @@ class Fit:
     def _lacks(self, taken: Estimate) -> str:
         machine = self.machine
         if self.has_memory(taken):
-            return (
-                f"This writes about {size(taken.disk.total)}, and the disk has {size(machine.disk)} free."
-            )
-        main, device = self._short(taken)
+            return f"This writes about {size(taken.disk.total)}, and the disk has {size(machine.disk)} free."
+        _, device = self._short(taken)
         if device > 0 and machine.device_available is not None:
             return (
                 f"This needs about {size(taken.memory - BASE)} on the device {machine.device}, which has "
@@ -90,8 +87,8 @@ class Fit:
 
 
 _CLOSING = (
-    f"{CLOSE.capitalize()}, take less text (--tokens), bfloat16 (--dtype), or a smaller model, or a machine with "
-    "more memory."
+    "Close other programs, take less text (--tokens), bfloat16 (--dtype) or a smaller model, or a machine "
+    "with more memory."
 )
 
 

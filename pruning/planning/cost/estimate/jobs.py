@@ -14,11 +14,12 @@ from pruning.planning.cost.estimate.disk import (
     recover_disk,
 )
 from pruning.planning.cost.estimate.duration import Work
-from pruning.planning.cost.estimate.machine import Speeds
-from pruning.planning.cost.estimate.setting import FLOAT, Setting
 from pruning.planning.cost.estimate.statistics import kept_bytes
+from pruning.planning.cost.given.machine import Speeds
+from pruning.planning.cost.given.setting import FLOAT, Setting
 
 # In the order in which people come to them.
+# "load" is looking at a model, and no more; nobody asks for its estimate by itself.
 JOBS = ("map", "best", "corrected", "measure", "recover", "export")
 STEPS = 200
 # Jobs that keep the whole model in memory in any case.
@@ -89,6 +90,10 @@ def _second_process(setting: Setting) -> int:
 Made = tuple[dict[str, int], Disk, Work]
 
 
+def _load(setting: Setting, _: int) -> Made:
+    return {}, Disk(0), Work()
+
+
 def _map(setting: Setting, _: int) -> Made:
     peaks = {
         "dense": memory.comparing(setting),
@@ -106,7 +111,8 @@ def _measured(setting: Setting, updates: bool) -> Made:
     held += 0 if updates or setting.streamed else kept_bytes(setting)
     peaks = {"dense": memory.comparing(setting), "evaluate": held + memory.comparing(setting)}
     work = duration.dense(setting) + duration.dense(setting)
-    work += duration.answering(setting) + duration.answering(setting)
+    if not setting.streamed:  # a streamed model is asked nothing
+        work += duration.answering(setting) + duration.answering(setting)
     return peaks, change_disk(setting, updates) + measure_disk(setting), work
 
 
@@ -148,6 +154,7 @@ def _recover(setting: Setting, steps: int) -> Made:
 
 _JOBS: Mapping[str, Callable[[Setting, int], Made]] = MappingProxyType(
     {
+        "load": _load,
         "map": _map,
         "best": _best,
         "corrected": _corrected,

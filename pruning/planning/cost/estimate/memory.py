@@ -1,11 +1,12 @@
 """The memory peak of each step of a job, worked out from what the engine holds at once.
 
-Bytes are those beside Python with its libraries (`BASE`) and the model's weights. The counts follow the engine's
-code, which the comments name; what no count explains, and was found by comparing with measured peaks of the demo
-and of a made-up model, is in `BASE`, `KEPT_FREE` and `LOGITS`.
+Bytes are those beside Python with its libraries (`BASE`) and the model's weights. The counts follow the
+engine's code, which the comments name; what no count explains, and was found by comparing with measured
+peaks of the demo, is in `BASE` and `KEPT_FREE`.
 """
 
-from pruning.planning.cost.estimate.setting import (
+from pruning.planning.cost.estimate.statistics import collected_bytes, kept_bytes
+from pruning.planning.cost.given.setting import (
     CALIBRATION,
     EVALUATION,
     FITTING,
@@ -14,28 +15,27 @@ from pruning.planning.cost.estimate.setting import (
     WINDOW,
     Setting,
 )
-from pruning.planning.cost.estimate.statistics import collected_bytes, kept_bytes
 
-# Python with torch and transformers, tokenizer and model code: 394 MB to import them, measured, and the rest once
-# a model is open.
+# Python with torch and transformers, tokenizer and model code: 394 MB to import them, measured, and the rest
+# once a model is open.
 BASE = 460 * 10**6
 # What the allocator keeps of freed memory, as a share of what was held in many small parts.
 KEPT_FREE = 0.9
-# Rows of logits at a time, and how many arrays of them: `metrics.compare` (two models, log-probabilities, and what
-# kl_div makes of them), `fisher._from_head`, `losses.output_loss`.
+# Rows of logits at a time, and how many arrays of them: `metrics.compare` (two models, log-probabilities, and
+# what kl_div makes of them), `fisher._from_head`, `losses.output_loss`.
 COMPARED, LOGITS = 512, 7
 SENT, SENT_LOGITS = 128, 5
 LEARNT, LEARNT_LOGITS = 256, 6
 # Tokens in a batch whose gradients are taken (`fisher.BATCH_TOKENS`), in one that only runs
 # (`forward.BATCH_TOKENS`), and in one of training (`Training.batch` windows).
 BATCH, RUN, TRAINED = 256, 1024, 4 * WINDOW
-# Numbers that autograd keeps of a token and layer, by width: weights fixed (norms' inputs; queries, keys, values
-# and what attention puts out; the MLP's products), and trained (every matrix's inputs too).
+# Numbers that autograd keeps of a token and layer, by width: weights fixed (norms' inputs; queries, keys,
+# values and what attention puts out; the MLP's products), and trained (every matrix's inputs too).
 FIXED = {"hidden": 2, "queries": 4, "inner": 3}
 TRAINING = {"hidden": 4, "queries": 5, "inner": 4}
-# Bytes for each entry of the widest [in, in], and arrays as large as the largest weight, at the fullest moment:
-# pricing groups (`group_costs`), units (`unit_costs._neurons`), weight updates (`least_squares.corrected_target`,
-# in float64, with both moments beside it).
+# Bytes for each entry of the widest [in, in], and arrays as large as the largest weight, at the fullest
+# moment: pricing groups (`group_costs`), units (`unit_costs._neurons`), weight updates
+# (`least_squares.corrected_target`, in float64, with both moments beside it).
 PRICED, UNITS, UPDATED = (5, 6), (28, 3), (32, 6)
 # A mask's bytes a weight in memory; a list of states keeps so much there where layers are streamed
 # (`spilled.KEPT_BYTES`).
@@ -76,7 +76,7 @@ def pricing(setting: Setting) -> int:
 
 
 def updating(setting: Setting, tokens: int = FITTING) -> int:
-    """Weight updates of one layer after the other, on `tokens` tokens at most, and what came of all of them."""
+    """Weight updates layer after layer, on `tokens` tokens at most, and what came of all of them."""
     states = _walk(setting, setting.text(tokens))
     # The layer's dense weights lie beside it.
     return states + setting.layer_bytes + _matrices(setting, UPDATED) + changed(setting, updates=True)
@@ -97,7 +97,7 @@ def training(setting: Setting) -> int:
     """The student in float32, its gradients and both moments, and what autograd keeps of a batch."""
     shape = setting.shape
     student = FLOAT * shape.total + 2 * MASK * shape.prunable
-    # One array more for what the optimizer works with, and one for the weights that are kept when they are best.
+    # One array more for the weights that are kept when they are best.
     moving = 4 * FLOAT * shape.prunable
     batch = _graph(setting, TRAINED, TRAINING) + LEARNT_LOGITS * FLOAT * LEARNT * shape.vocabulary
     return student + moving + batch

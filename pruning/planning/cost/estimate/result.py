@@ -6,9 +6,9 @@ from typing import Any
 
 from pruning.planning.cost.estimate.fit import Fit, fit, summary
 from pruning.planning.cost.estimate.jobs import JOBS, Estimate
-from pruning.planning.cost.estimate.machine import Machine, Speeds
-from pruning.planning.cost.estimate.read import Source
-from pruning.planning.cost.estimate.setting import Setting
+from pruning.planning.cost.given.machine import Machine, Speeds
+from pruning.planning.cost.given.read import Source
+from pruning.planning.cost.given.setting import Setting
 from pruning.wording import seconds, size
 
 # What the jobs are called for people.
@@ -75,13 +75,24 @@ def way_words(way: Mapping[str, Any] | None) -> tuple[str, str, str]:
 
 def table_lines(result: Mapping[str, Any]) -> list[str]:
     """A table for a terminal: a row for each job, both ways side by side."""
-    head = ("job (all figures are estimates)", "memory", "disk", "time", "streamed: memory", "disk", "time", "")
+    head = (
+        "job (all figures are estimates)",
+        "memory",
+        "disk",
+        "time",
+        "streamed: memory",
+        "disk",
+        "time",
+        "",
+    )
     rows = [head]
     for row in result["jobs"]:
         whole, streamed = way_words(row["in_memory"]), way_words(row["streamed"])
         rows.append((NAMES[row["job"]], *whole, *streamed, verdict(row)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def verdict(row: Mapping[str, Any]) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pruning.planning.cost.estimate.setting import CALIBRATION, FLOAT, WINDOW, Setting
-from pruning.planning.cost.estimate.shape import Matrix
+from pruning.planning.cost.given.setting import CALIBRATION, FLOAT, WINDOW, Setting
+from pruning.planning.cost.given.shape import Matrix
 
-# Positions that are sampled, one more while they are (`fisher_sums.SAMPLED_POSITIONS`); rows of a band of a half
-# covariance (`symmetric.BAND`); bytes of its entries, and of the sample's, while collected and as kept.
+# Positions that are sampled (`fisher_sums.SAMPLED_POSITIONS`); rows of a band of a half covariance
+# (`symmetric.BAND`); bytes of its entries, and of the sample's, while collected and as kept.
 SAMPLED, BAND = 448, 128
 COLLECTED_SUM, COLLECTED_SAMPLE, KEPT_CODE, KEPT_SAMPLE = 4, 2, 2, 1
 

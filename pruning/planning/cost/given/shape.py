@@ -22,9 +22,39 @@ _NAMES = {
 }
 # Families whose MLP has two matrices, and those whose head is the embedding where nothing is said of it.
 PLAIN_MLP = frozenset(
-    "bloom codegen falcon gpt2 gpt_bigcode gpt_neo gpt_neox gptj mpt nemotron opt phi phimoe starcoder2".split()
+    (
+        "bloom",
+        "codegen",
+        "falcon",
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "mpt",
+        "nemotron",
+        "opt",
+        "phi",
+        "phimoe",
+        "starcoder2",
+    )
 )
-TIED = frozenset("bloom cohere cohere2 gemma gemma2 gemma3 gemma3_text gpt2 gpt_bigcode gpt_neo mpt opt".split())
+TIED = frozenset(
+    (
+        "bloom",
+        "cohere",
+        "cohere2",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "gemma3_text",
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "mpt",
+        "opt",
+    )
+)
 # What a matrix reads: groups with the same inputs have one covariance.
 INPUTS = {"qkv": "qkv", "attn_out": "attn_out", "gate": "gate", "up": "gate", "down": "down"}
 
@@ -195,7 +225,7 @@ def shape_of(
 
 
 def _said(config: Mapping[str, Any], what: str, otherwise: int | None = None) -> int:
-    """A number of the configuration by any of its names. PruningError for one that must be there and is not."""
+    """A number of the configuration by any of its names; PruningError for one that has to be there."""
     for name in _NAMES[what]:
         value = config.get(name)
         # Where layers differ the widest decides.
@@ -204,7 +234,7 @@ def _said(config: Mapping[str, Any], what: str, otherwise: int | None = None) ->
             return value
     if otherwise is None:
         raise PruningError(
-            f"The configuration does not say {_NAMES[what][0]}, so that nothing can be worked out from it. Give "
-            "one of a decoder model."
+            f"The configuration does not say {_NAMES[what][0]}, so that nothing can be worked out from it. "
+            "Give one of a decoder model."
         )
     return otherwise

@@ -19,8 +19,8 @@ from pruning.model_files.checkpoint import (
 )
 from pruning.model_files.gguf_header import Gguf, gguf_header
 from pruning.model_files.number_formats import weight_formats
-from pruning.planning.cost.estimate.published import DEMO
-from pruning.planning.cost.estimate.shape import ModelShape, shape_of
+from pruning.planning.cost.given.published import DEMO
+from pruning.planning.cost.given.shape import ModelShape, shape_of
 
 # What a GGUF file is converted to before it is loaded.
 CONVERTED = "float32"

@@ -1,13 +1,13 @@
-"""What a job is to be done with: the model's shape, the number format, how much text, in memory or streamed."""
+"""What a job is to be done with: the model's shape, the number format, how much text, and streamed or not."""
 
 from dataclasses import dataclass
 
 from pruning.model_files.checkpoint import DTYPE_BYTES
-from pruning.planning.cost.estimate.shape import Matrix, ModelShape
+from pruning.planning.cost.given.shape import Matrix, ModelShape
 
 WINDOW = 256
-# Tokens that are scored and priced with, that quality is looked at on, that what is kept is fitted to, and that
-# recovery fits to: as tasks have them where nobody says otherwise.
+# Tokens that are scored and priced with, that quality is looked at on, that what is kept is fitted to, and
+# that recovery fits to: as tasks have them where nobody says otherwise.
 CALIBRATION, EVALUATION, FITTING, REFITTING = 4096, 4096, 16384, 65536
 FLOAT = 4
 

@@ -24,10 +24,14 @@ class Machine:
     device_available: int | None = None
 
 
-def this_machine(folder: Path) -> Machine:
-    """This machine, with the disk that `folder` is on or will be; of a GPU nothing is known here."""
+def this_machine(folder: Path, own: bool = False) -> Machine:
+    """This machine, with the disk that `folder` is on or will be; of a GPU nothing is known here.
+
+    `own`: what this process has already counts as available.
+    """
     memory = psutil.virtual_memory()
-    return Machine(memory.total, memory.available, free_disk(folder))
+    mine = psutil.Process().memory_info().rss if own else 0
+    return Machine(memory.total, min(memory.total, memory.available + mine), free_disk(folder))
 
 
 def free_disk(folder: Path) -> int:

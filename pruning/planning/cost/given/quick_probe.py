@@ -1,4 +1,4 @@
-"""How fast this machine multiplies, found in a second without torch: for pages, before the engine has started."""
+"""How fast this machine multiplies, found in a second without torch: for pages."""
 
 import time
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pruning.model_files.disk_speed import DiskSpeed, disk_speed
-from pruning.planning.cost.estimate.machine import Speeds, processors
-from pruning.planning.cost.estimate.shape import ModelShape
+from pruning.planning.cost.given.machine import Speeds, processors
+from pruning.planning.cost.given.shape import ModelShape
 
 # Rows of a batch, the most rows of a matrix that are multiplied with, and numbers that are walked over.
 TOKENS, ROWS, ELEMENTS = 256, 4096, 2**22
