@@ -43,7 +43,8 @@ def _about(result: Mapping[str, Any]) -> list[str]:
     cached = ", from memory" if speeds["cached"] else ""
     lines = [
         f"{result['parameters']:,} parameters in {result['layers']} layers, {size(result['file_bytes'])}",
-        f"free: {size(machine['available'])} of {size(machine['memory'])} memory, {size(machine['disk'])} disk",
+        f"free: {size(machine['available'])} of {size(machine['memory'])} of memory, "
+        f"{size(machine['disk'])} of disk",
         f"{speeds['operations'] / 1e9:,.0f} billion operations a second in {result['dtype']} on "
         f"{machine['device']}; reads {size(speeds['read'])} a second{cached}, writes {size(speeds['write'])}",
     ]

@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from pruning.errors import PruningError
-from pruning.planning.cost.estimate.result import NAMES, way_words
+from pruning.planning.cost.estimate.jobs import NAMES
+from pruning.planning.cost.estimate.result import way_words
 from pruning.ui.data import estimates, session
 from pruning.ui.text import format, labels
 
@@ -17,8 +18,8 @@ IN_MEMORY, STREAMED = "In memory", "Streamed"
 WAYS = {IN_MEMORY: "in_memory", STREAMED: "streamed"}
 HELP = (
     "Worked out from the headers of the model's files and from how fast this machine was found to be. "
-    "In memory: the whole model at once. Streamed: a layer at a time, the others stay in their files. The command "
-    "`prunescope estimate` says more."
+    "In memory: the whole model at once. Streamed: a layer at a time, the others stay in their files. "
+    "The command `prunescope estimate` says more."
 )
 
 

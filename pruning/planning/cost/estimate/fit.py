@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pruning.errors import PruningError
-from pruning.planning.cost.estimate.jobs import WHOLE, Estimate, estimate
+from pruning.planning.cost.estimate.jobs import NAMES, WHOLE, Estimate, estimate
 from pruning.planning.cost.estimate.memory import BASE
 from pruning.planning.cost.given.machine import Machine, Speeds
 from pruning.planning.cost.given.read import Source
@@ -131,25 +131,11 @@ def choose(source: Source, jobs: Iterable[str], setting: Setting, machine: Machi
 
 def summary(fits: Sequence[Fit]) -> str:
     """What fits, in a sentence for people."""
-    whole = [each.whole.job for each in fits if each.fits(each.whole)]
-    streamed = [
-        each.whole.job
-        for each in fits
-        if each.whole.job not in whole and each.streamed is not None and each.fits(each.streamed)
-    ]
-    neither = [each.whole.job for each in fits if each.whole.job not in (*whole, *streamed)]
-    parts = [
-        f"{_listed(jobs)} {_verb(jobs)} {how}"
-        for jobs, how in ((whole, "in memory"), (streamed, "only streamed"), (neither, "not at all"))
-        if jobs
-    ]
-    text = "; ".join(parts)
-    return text[:1].upper() + text[1:] + "."
-
-
-def _verb(jobs: Sequence[str]) -> str:
-    return "fits" if len(jobs) == 1 else "fit"
-
-
-def _listed(jobs: Sequence[str]) -> str:
-    return jobs[0] if len(jobs) == 1 else f"{', '.join(jobs[:-1])} and {jobs[-1]}"
+    ways: dict[str, list[str]] = {}
+    for each in fits:
+        streamed = each.streamed is not None and each.fits(each.streamed)
+        way = "fits in memory" if each.fits(each.whole) else "fits streamed" if streamed else "does not fit"
+        ways.setdefault(way, []).append(NAMES[each.whole.job])
+    if list(ways) == ["fits in memory"]:
+        return "All of them fit in memory."
+    return " ".join(f"{way[:1].upper()}{way[1:]}: {', '.join(jobs)}." for way, jobs in ways.items())

@@ -21,6 +21,17 @@ from pruning.planning.cost.given.setting import FLOAT, Setting
 # In the order in which people come to them.
 # "load" is looking at a model, and no more; nobody asks for its estimate by itself.
 JOBS = ("map", "best", "corrected", "measure", "recover", "export")
+# What the jobs are called for people.
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "map": "Sensitivity map",
+        "best": "Best recipe",
+        "corrected": "A plan with corrected weights",
+        "measure": "Measuring a plan",
+        "recover": "Recovery, 200 steps",
+        "export": "Export",
+    }
+)
 STEPS = 200
 # Jobs that keep the whole model in memory in any case.
 WHOLE = frozenset({"recover"})

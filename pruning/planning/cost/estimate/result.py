@@ -5,21 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from pruning.planning.cost.estimate.fit import Fit, fit, summary
-from pruning.planning.cost.estimate.jobs import JOBS, Estimate
+from pruning.planning.cost.estimate.jobs import JOBS, NAMES, Estimate
 from pruning.planning.cost.given.machine import Machine, Speeds
 from pruning.planning.cost.given.read import Source
 from pruning.planning.cost.given.setting import Setting
 from pruning.wording import seconds, size
-
-# What the jobs are called for people.
-NAMES: Mapping[str, str] = {
-    "map": "Sensitivity map",
-    "best": "Best recipe",
-    "corrected": "A plan with corrected weights",
-    "measure": "Measuring a plan",
-    "recover": "Recovery, 200 steps",
-    "export": "Export",
-}
 
 
 def estimates(

@@ -38,7 +38,8 @@ def _bytes(matrix: Matrix, number: int, sampled: int, setting: Setting) -> int:
     covariance = 0 if matrix.shares_inputs else number * half_length(columns)
     # Outliers are the first position of each window of the pricing fold, and some massive ones.
     outliers = 2 * max(1, setting.text(CALIBRATION) // WINDOW // 2) * (rows + columns)
-    vectors = FLOAT * (2 * rows + 2 * columns)
+    # Mean squares, and of each sampled position its weight and its two scales.
+    vectors = FLOAT * (2 * rows + 2 * columns + 3 * SAMPLED)
     return covariance + sampled * SAMPLED * (rows + columns) + outliers + vectors
 
 
