@@ -43,8 +43,8 @@ def measure(
     dict
         KL to the dense model (nats per token), perplexity, agreement and accuracies (0..1), `sparsity`,
         sizes as `pruning.tasks.context.units.sizes`, `behaviour` (how its answers differ from the dense
-        model's), and what was measured; a streamed model is asked nothing. Where units are pruned whole `not_smaller` says why the result cannot
-        be exported as a smaller model, or is None.
+        model's), and what was measured; a streamed model is asked nothing. Where units are pruned whole
+        `not_smaller` says why the result cannot be exported as a smaller model, or is None.
     """
     spec = spec_of(session, settings, criterion, options)
     reference = session.reference_with_answers

@@ -22,8 +22,8 @@ Send = Callable[[int, torch.Tensor], torch.Tensor]
 class BackwardWalk:
     """Token windows on their way through the layers and back, of which a folder holds what enters each layer.
 
-    A walk that was cut off goes on from the layer it was at, in another process too, as long as it is made with
-    the same model, windows and folder.
+    A walk that was cut off goes on from the layer it was at, in another process too, as long as it is made
+    with the same model, windows and folder.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class BackwardWalk:
     ) -> Iterator[int]:
         """Give the number of each layer, the last first, once the gradients of all batches went through it.
 
-        Whoever listens to the layer's modules has heard all of its batches then; `begin` is told the layer and
-        the number of each batch before it is run with gradients. `send` is asked for the gradient behind the
-        last layer, batch after batch in their order, unless the walk goes on from where it was.
+        Whoever listens to the layer's modules has heard all of its batches then; `begin` is told the layer
+        and the number of each batch before it is run with gradients. `send` is asked for the gradient behind
+        the last layer, batch after batch in their order, unless the walk goes on from where it was.
         """
         names = [name for name, _ in decoder_layers(self.model)]
         count, parts = len(names), len(self.batches)

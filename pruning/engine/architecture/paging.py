@@ -1,7 +1,7 @@
 """Models larger than memory: decoder layers whose weights stay in files until the layer is used.
 
-One layer is in memory at a time. It comes when it is called, or when somebody looks at its weights, and the one
-before goes: so whatever walks through the layers in their order reads each from its file once.
+One layer is in memory at a time. It comes when it is called, or when somebody looks at its weights, and the
+one before goes: so whatever walks through the layers in their order reads each from its file once.
 """
 
 import os

@@ -34,8 +34,8 @@ WINDOW_SEED = 1
 class Reading:
     """One batch of the calibration text.
 
-    What is drawn at random is drawn for each window by itself and on the CPU: repeatable, and the same whatever
-    is read before or elsewhere.
+    What is drawn at random is drawn for each window by itself and on the CPU: repeatable, and the same
+    whatever is read before or elsewhere.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ def read(
 ) -> Sums:
     """The sums that statistics are made of, over one share of the batches; see `collect`.
 
-    `share` is (which, of how many): runs of batches, one after the other. The sums over all shares are those of
-    the whole, however many. Raises PruningError as `collect` does.
+    `share` is (which, of how many): runs of batches, one after the other. The sums over all shares are those
+    of the whole, however many. Raises PruningError as `collect` does.
     """
     everything, (which, many) = readings(calibration, scored_at), share
     mine = everything[len(everything) * which // many : len(everything) * (which + 1) // many]

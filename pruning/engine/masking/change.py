@@ -74,7 +74,8 @@ def applied_change(
 def put_weight(model: nn.Module, group: GroupInfo, weight: torch.Tensor, stored: Read | None = None) -> Saved:
     """Give a group a new weight [out, in], *in place*; returns what `put_back` needs to restore it.
 
-    Of a model whose layers stay in files the new weight goes to a file as well: nothing of it stays in memory.
+    Of a model whose layers stay in files the new weight goes to a file as well: nothing of it stays in
+    memory.
     """
     saved, start, paged = Saved(), 0, paged_of(model)
     with torch.no_grad():

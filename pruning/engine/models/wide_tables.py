@@ -1,7 +1,7 @@
 """Embeddings and heads that stay in the checkpoint's number format while the model computes in a wider one.
 
-Of a large vocabulary they are the largest tensors, and are needed as a whole where layers come and go. What is
-computed is what the widened weights would give, bit for bit but for the order of sums.
+Of a large vocabulary they are the largest tensors, and are needed as a whole where layers come and go. What
+is computed is what the widened weights would give, bit for bit but for the order of sums.
 """
 
 from typing import Any

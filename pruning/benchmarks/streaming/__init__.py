@@ -1,0 +1,1 @@
+"""The bench of models that memory does not hold."""
