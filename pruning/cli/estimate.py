@@ -8,6 +8,7 @@ import click
 from pruning.cli.options import errors_as_sentences, model_argument, prints
 from pruning.cli.run import finish
 from pruning.planning.cost.estimate.result import table_lines
+from pruning.planning.cost.latency_table import processor
 from pruning.wording import size
 from pruning.workspace.result_types.estimate import EstimateResult
 from pruning.workspace.store import Store
@@ -25,8 +26,11 @@ from pruning.workspace.store import Store
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--tokens", type=click.IntRange(min=1), help="The most tokens of text; otherwise the usual.")
+@click.option(
+    "--markdown", help="Also put estimates of well-known models into this Markdown file, at the same speeds."
+)
 @errors_as_sentences
-def estimate(model: str, dtype: str, device: str, tokens: int | None) -> None:
+def estimate(model: str, dtype: str, device: str, tokens: int | None, markdown: str | None) -> None:
     """Say what maps, recipes, recovery and exports of a model will take here, before it is loaded.
 
     From the model's headers and a probe of five seconds: memory, disk and time of every job, in memory and
@@ -36,6 +40,11 @@ def estimate(model: str, dtype: str, device: str, tokens: int | None) -> None:
 
     result = make(model, Store(), dtype, device, tokens)
     finish(result, [*_about(result), "", *table_lines(result), "", result["summary"], *_sentences(result)])
+    if markdown is not None:
+        from pruning.benchmarks.markdown import Origin, publish
+
+        place = f"{result['machine']['device']}, {processor()}"
+        publish(markdown, "estimate", result, Origin.here(model, place))
 
 
 def _about(result: Mapping[str, Any]) -> list[str]:

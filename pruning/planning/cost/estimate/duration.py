@@ -6,6 +6,7 @@ is in the shares and counts below: attention between tokens, norms, hooks, Pytho
 
 from dataclasses import dataclass, replace
 
+from pruning.planning.cost.estimate.statistics import SAMPLED
 from pruning.planning.cost.given.machine import Speeds
 from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, Setting
 
@@ -18,7 +19,11 @@ LOGITS = 10
 # Walks over each number of a matrix: reading and naming its values when it is loaded; pricing a level; a
 # mask; a weight update of one column at a time.
 LOADED, PRICED, CHOSEN, UPDATED = 3, 12, 12, 40
-LEVELS, ANCHORS = 9, 3
+# Levels, of which some by the sample too; and the share of its inputs that a covariance in short has rows
+# (`low_rank.SHARE`).
+LEVELS, ANCHORS, RANK = 9, 2, 6
+# Walks over each number that a matrix takes in or puts out, to add it to the statistics.
+COLLECTED = 3
 # Tokens of the questions and of the prompts; how many calls of the model they take, of which each reads all
 # weights.
 QUESTIONS, PROMPTS = 6000, 1100
@@ -96,14 +101,20 @@ def collecting(setting: Setting) -> Work:
     products = shape.layers * sum(
         tokens / 2 * m.columns**2 for m in shape.matrices for _ in range(m.active) if not m.shares_inputs
     )
-    return work + Work(products)
+    numbers = shape.layers * tokens * sum((m.rows + m.columns) * m.active for m in shape.matrices)
+    return work + Work(products, COLLECTED * numbers + LOGITS * tokens / 2 * shape.vocabulary)
 
 
 def pricing(setting: Setting) -> Work:
     """Every level of every group, and the units of every layer."""
     shape = setting.shape
     groups = shape.layers * sum(
-        m.count * 2 * m.rows * m.columns * (LEVELS * m.columns + ANCHORS * 448) for m in shape.matrices
+        m.count * 2 * m.rows * m.columns * (LEVELS * m.columns / RANK + ANCHORS * SAMPLED)
+        for m in shape.matrices
+    )
+    # Covariances in short: two products with as many rows, and their factors.
+    groups += shape.layers * sum(
+        m.count * m.columns**3 * (4 / RANK + 8 / RANK**2) for m in shape.matrices if not m.shares_inputs
     )
     # Second moments are factored, inverted and factored again to price units.
     units = shape.layers * sum(

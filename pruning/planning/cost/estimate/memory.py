@@ -24,7 +24,7 @@ KEPT_FREE = 0.9
 # Rows of logits at a time, and how many arrays of them: `metrics.compare` (two models, log-probabilities, and
 # what kl_div makes of them), `fisher._from_head`, `losses.output_loss`.
 COMPARED, LOGITS = 512, 7
-SENT, SENT_LOGITS = 128, 5
+SENT, SENT_LOGITS = 64, 5
 LEARNT, LEARNT_LOGITS = 256, 6
 # Tokens in a batch whose gradients are taken (`fisher.BATCH_TOKENS`), in one that only runs
 # (`forward.BATCH_TOKENS`), and in one of training (`Training.batch` windows).
@@ -36,7 +36,7 @@ TRAINING = {"hidden": 4, "queries": 5, "inner": 4}
 # Bytes for each entry of the widest [in, in], and arrays as large as the largest weight, at the fullest
 # moment: pricing groups (`group_costs`), units (`unit_costs._neurons`), weight updates
 # (`least_squares.corrected_target`, in float64, with both moments beside it).
-PRICED, UNITS, UPDATED = (5, 6), (28, 3), (32, 6)
+PRICED, UNITS, UPDATED = (6, 5), (24, 3), (32, 6)
 # A mask's bytes a weight in memory; a list of states keeps so much there where layers are streamed
 # (`spilled.KEPT_BYTES`).
 MASK, SPILL = 1, 64 * 2**20

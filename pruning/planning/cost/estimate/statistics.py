@@ -6,19 +6,19 @@ from pruning.planning.cost.given.setting import CALIBRATION, FLOAT, WINDOW, Sett
 from pruning.planning.cost.given.shape import Matrix
 
 # Positions that are sampled (`fisher_sums.SAMPLED_POSITIONS`); rows of a band of a half covariance
-# (`symmetric.BAND`); bytes of its entries, and of the sample's, while collected and as kept.
-SAMPLED, BAND = 448, 128
-COLLECTED_SUM, COLLECTED_SAMPLE, KEPT_CODE, KEPT_SAMPLE = 4, 2, 2, 1
+# (`symmetric.BAND`); bytes of its entries while collected and as kept.
+SAMPLED, BAND = 320, 128
+COLLECTED_SUM, KEPT_CODE = 4, 2
 
 
 def collected_bytes(setting: Setting) -> int:
     """Bytes of all sums that are open at once: those of every layer, or of one where layers are streamed."""
-    return _layers(setting) * sum(_bytes(m, COLLECTED_SUM, COLLECTED_SAMPLE, setting) for m in _each(setting))
+    return _layers(setting) * sum(_bytes(m, COLLECTED_SUM, setting) for m in _each(setting))
 
 
 def kept_bytes(setting: Setting) -> int:
     """Bytes of all statistics as they are kept, in memory and in their file."""
-    each = sum(_bytes(matrix, KEPT_CODE, KEPT_SAMPLE, setting) for matrix in _each(setting))
+    each = sum(_bytes(matrix, KEPT_CODE, setting) for matrix in _each(setting))
     return setting.shape.layers * each
 
 
@@ -32,15 +32,15 @@ def _each(setting: Setting) -> Iterator[Matrix]:
         yield from [matrix] * matrix.count
 
 
-def _bytes(matrix: Matrix, number: int, sampled: int, setting: Setting) -> int:
-    """Bytes of one matrix's factors: half a covariance, the sample, outliers in bfloat16, and vectors."""
+def _bytes(matrix: Matrix, number: int, setting: Setting) -> int:
+    """Bytes of a matrix's factors: half a covariance, a byte a sampled number, outliers in two, vectors."""
     rows, columns = matrix.rows, matrix.columns
     covariance = 0 if matrix.shares_inputs else number * half_length(columns)
     # Outliers are the first position of each window of the pricing fold, and some massive ones.
     outliers = 2 * max(1, setting.text(CALIBRATION) // WINDOW // 2) * (rows + columns)
     # Mean squares, and of each sampled position its weight and its two scales.
     vectors = FLOAT * (2 * rows + 2 * columns + 3 * SAMPLED)
-    return covariance + sampled * SAMPLED * (rows + columns) + outliers + vectors
+    return covariance + SAMPLED * (rows + columns) + outliers + vectors
 
 
 def half_length(size: int) -> int:

@@ -184,7 +184,7 @@ def shape_of(
     config
         As in config.json; that of the text where the model reads pictures too.
     parameters
-        How many weights the files hold, where that is known; it also tells a gated MLP from a plain one.
+        How many weights the files hold, where that is known.
     weight_bytes
         Bytes of a weight in the files.
     tied
@@ -217,11 +217,7 @@ def shape_of(
         tied=tied if tied is not None else bool(said if said is not None else kind in TIED),
         weight_bytes=weight_bytes,
     )
-    if parameters is None:
-        return shape
-    forms = (shape, replace(shape, gated=not shape.gated))
-    nearest = min(forms, key=lambda form: abs(form.total - parameters))
-    return replace(nearest, parameters=parameters)
+    return replace(shape, parameters=parameters)
 
 
 def _said(config: Mapping[str, Any], what: str, otherwise: int | None = None) -> int:
