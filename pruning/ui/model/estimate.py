@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -23,11 +24,33 @@ HELP = (
 )
 
 
+def verdict(choice: session.Choice, otherwise: bool) -> None:
+    """Whether the chosen model fits into memory for its map; `otherwise` where there is no estimate."""
+    whole, streamed = otherwise, False
+    with suppress(PruningError):
+        row = _found(choice)["jobs"][0]
+        whole, streamed = row["in_memory"]["fits"], row["stream"]
+    if whole:
+        st.badge("Fits into memory", icon=":material/check:", color="green")
+    elif streamed:
+        st.badge("Fits streamed, a layer at a time", icon=":material/layers:", color="blue")
+    else:
+        st.warning(
+            "This needs more memory than is free. Choose bfloat16 under Options, close other programs, "
+            "or take a smaller model.",
+            icon=":material/memory_alt:",
+        )
+
+
+def _found(choice: session.Choice) -> dict[str, Any]:
+    return estimates.cached_estimates(choice.model or "demo", choice.dtype, choice.device)
+
+
 def section(choice: session.Choice) -> None:
     """The table of the chosen model; nothing where it cannot be worked out."""
     try:
         with st.spinner("Working out what it will take …"):
-            found = estimates.cached_estimates(choice.model or "demo", choice.dtype, choice.device)
+            found = _found(choice)
     except PruningError as error:
         # What is wrong with the model itself is said beside it.
         st.caption(f"No estimate of what jobs will take: {format.plain(str(error))}")

@@ -18,12 +18,12 @@ PASS = 1.2
 LOGITS = 10
 # Walks over each number of a matrix: reading and naming its values when it is loaded; pricing a level; a
 # mask; a weight update of one column at a time.
-LOADED, PRICED, CHOSEN, UPDATED = 3, 12, 12, 40
+LOADED, PRICED, CHOSEN, UPDATED = 3, 2, 12, 40
 # Levels, of which some by the sample too; and the share of its inputs that a covariance in short has rows
 # (`low_rank.SHARE`).
 LEVELS, ANCHORS, RANK = 9, 2, 6
 # Walks over each number that a matrix takes in or puts out, to add it to the statistics.
-COLLECTED = 3
+COLLECTED = 6
 # Tokens of the questions and of the prompts; how many calls of the model they take, of which each reads all
 # weights.
 QUESTIONS, PROMPTS = 6000, 1100

@@ -115,9 +115,9 @@ def _map(setting: Setting, _: int) -> Made:
     return peaks, map_disk(setting), work + duration.timing(setting)
 
 
-def _measured(setting: Setting, updates: bool) -> Made:
-    """Measuring a model with a change on it, beside the dense one."""
-    held = memory.changed(setting, updates)
+def _measured(setting: Setting, updates: bool, copied: bool = True) -> Made:
+    """Measuring a model with a change on it, beside the dense one; `copied`: see `memory.changed`."""
+    held = memory.changed(setting, updates, copied)
     # Criteria that look at the text have the statistics beside them.
     held += 0 if updates or setting.streamed else kept_bytes(setting)
     peaks = {"dense": memory.comparing(setting), "evaluate": held + memory.comparing(setting)}
@@ -127,8 +127,8 @@ def _measured(setting: Setting, updates: bool) -> Made:
     return peaks, change_disk(setting, updates) + measure_disk(setting), work
 
 
-def _measure(setting: Setting, _: int) -> Made:
-    peaks, disk, work = _measured(setting, updates=False)
+def _measure(setting: Setting, _: int, copied: bool = True) -> Made:
+    peaks, disk, work = _measured(setting, updates=False, copied=copied)
     peaks["statistics"] = memory.collecting(setting)
     work += duration.collecting(setting) + duration.choosing(setting)
     return peaks, disk + Disk(kept_bytes(setting)), work
@@ -146,7 +146,8 @@ def _best(setting: Setting, steps: int) -> Made:
 
 
 def _export(setting: Setting, steps: int) -> Made:
-    peaks, disk, work = _measure(setting, steps)
+    # What was there before is read again from the model's files.
+    peaks, disk, work = _measure(setting, steps, copied=False)
     return peaks, disk + export_disk(setting), work + duration.writing(setting)
 
 

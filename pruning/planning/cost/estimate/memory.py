@@ -5,7 +5,7 @@ engine's code, which the comments name; what no count explains, and was found by
 peaks of the demo, is in `BASE` and `KEPT_FREE`.
 """
 
-from pruning.planning.cost.estimate.statistics import collected_bytes, kept_bytes
+from pruning.planning.cost.estimate.statistics import collected_bytes, half_length, kept_bytes, sums_bytes
 from pruning.planning.cost.given.setting import (
     CALIBRATION,
     EVALUATION,
@@ -19,8 +19,11 @@ from pruning.planning.cost.given.setting import (
 # Python with torch and transformers, tokenizer and model code: 394 MB to import them, measured, and the rest
 # once a model is open.
 BASE = 460 * 10**6
-# What the allocator keeps of freed memory, as a share of what was held in many small parts.
-KEPT_FREE = 0.9
+# What the allocator keeps of freed memory, as a share of what is held in parts so small that it does not give
+# them back one by one (glibc's largest threshold for that).
+KEPT_FREE, SMALL = 0.38, 32 * 2**20
+# The same of masks and weights of a change.
+CHANGE_KEPT_FREE = 0.5
 # Rows of logits at a time, and how many arrays of them: `metrics.compare` (two models, log-probabilities, and
 # what kl_div makes of them), `fisher._from_head`, `losses.output_loss`.
 COMPARED, LOGITS = 512, 7
@@ -62,11 +65,18 @@ def collecting(setting: Setting) -> int:
     Streamed it is one layer's, with what enters it for the whole text, and the gradients behind it.
     """
     shape = setting.shape
-    held = collected_bytes(setting) + _graph(setting, BATCH, FIXED)
+    held = collected_bytes(setting) + _graph(setting, BATCH, FIXED) + _waiting(setting)
     logits = SENT_LOGITS * FLOAT * SENT * shape.vocabulary
     if setting.streamed:
         return round(held + logits + 4 * FLOAT * setting.text(CALIBRATION) * shape.hidden)
-    return round(held * (1 + KEPT_FREE) + logits)
+    large = 0 if FLOAT * half_length(setting.widest) < SMALL else sums_bytes(setting)
+    return round(held + KEPT_FREE * (held - large) + logits)
+
+
+def _waiting(setting: Setting) -> int:
+    """What went into each matrix, in a byte a number, until the gradients come."""
+    inputs = sum(m.columns * m.active for m in setting.shape.matrices if not m.shares_inputs)
+    return BATCH * inputs * (1 if setting.streamed else setting.shape.layers)
 
 
 def pricing(setting: Setting) -> int:
@@ -82,15 +92,17 @@ def updating(setting: Setting, tokens: int = FITTING) -> int:
     return states + setting.layer_bytes + _matrices(setting, UPDATED) + changed(setting, updates=True)
 
 
-def changed(setting: Setting, updates: bool) -> int:
-    """A change on the model: masks, the weights that it brings, and the ones that it took the place of.
+def changed(setting: Setting, updates: bool, copied: bool = True) -> int:
+    """A change on the model: masks, the weights that it brings, and copies of those it took the place of.
 
     Streamed they are in files.
     """
     if setting.streamed:
         return 0
     brought = FLOAT * setting.shape.prunable if updates else 0
-    return MASK * setting.shape.prunable + brought + setting.prunable_bytes
+    held = MASK * setting.shape.prunable + brought + (setting.prunable_bytes if copied else 0)
+    small = FLOAT * setting.largest.rows * setting.largest.columns < SMALL
+    return round(held * (1 + CHANGE_KEPT_FREE * small))
 
 
 def training(setting: Setting) -> int:

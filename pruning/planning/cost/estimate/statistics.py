@@ -16,6 +16,12 @@ def collected_bytes(setting: Setting) -> int:
     return _layers(setting) * sum(_bytes(m, COLLECTED_SUM, setting) for m in _each(setting))
 
 
+def sums_bytes(setting: Setting) -> int:
+    """Of these, what the halves of the covariances take."""
+    columns = (matrix.columns for matrix in _each(setting) if not matrix.shares_inputs)
+    return _layers(setting) * COLLECTED_SUM * sum(map(half_length, columns))
+
+
 def kept_bytes(setting: Setting) -> int:
     """Bytes of all statistics as they are kept, in memory and in their file."""
     each = sum(_bytes(matrix, KEPT_CODE, setting) for matrix in _each(setting))
