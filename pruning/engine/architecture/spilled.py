@@ -85,7 +85,7 @@ class GroupTensors(MutableMapping[Group, torch.Tensor]):
             packed = torch.from_numpy(np.packbits(tensor.cpu().numpy()))
         path = _written(packed, self._scratch)
         if group in self._shapes:
-            del self[group]
+            self._shapes[group][0].unlink(missing_ok=True)
         self._files.append(path)
         self._shapes[group] = path, tensor.dtype, tensor.shape
 
