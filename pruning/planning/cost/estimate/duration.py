@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pruning.planning.cost.estimate.statistics import SAMPLED
 from pruning.planning.cost.given.machine import Speeds
-from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, Setting
+from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, WINDOW, Setting
 
 # Python with torch, and looking at the model: seconds.
 STARTING = 12.0
@@ -18,7 +18,7 @@ PASS = 1.2
 LOGITS = 10
 # Walks over each number of a matrix: reading and naming its values when it is loaded; pricing a level; a
 # mask; a weight update of one column at a time.
-LOADED, PRICED, CHOSEN, UPDATED = 3, 2, 12, 40
+LOADED, PRICED, CHOSEN, UPDATED = 3, 2, 12, 130
 # Levels, of which some by the sample too; and the share of its inputs that a covariance in short has rows
 # (`low_rank.SHARE`).
 LEVELS, ANCHORS, RANK = 9, 2, 6
@@ -33,8 +33,9 @@ WALKS = 3.6
 # Training: a step's windows in tokens; forwards and backwards of the student, and forwards of the teacher;
 # steps between looks, and tokens of each.
 STEP, STEP_PASSES, LOOK_EVERY, LOOK_TOKENS = 1024, 4.0, 20, 32768
-# Tokens that the dense model writes for recovery, as a share of those trained on, each a pass of its own.
-WRITTEN_CALLS = 256
+# Windows that the dense model writes for it, for each step, where the text is short; and how much longer it
+# takes to write a token than to read it.
+WRITTEN, WRITING = 2, 5
 # Conjugate-gradient rounds of a masked refit.
 ROUNDS = 20
 
@@ -177,7 +178,8 @@ def training(setting: Setting, steps: int) -> Work:
     # The optimizer walks over weights, gradients and both moments.
     optimizer = Work(0, 12 * setting.shape.prunable)
     look = passes(setting, min(LOOK_TOKENS, text / 8))
-    work = updating(setting, REFITTING, refit=True) + _times(step + optimizer, steps)
+    written = passes(setting, WRITING * WRITTEN * WINDOW * steps)
+    work = written + updating(setting, REFITTING, refit=True) + _times(step + optimizer, steps)
     return work + _times(look, 2 + steps / LOOK_EVERY)
 
 
