@@ -3,12 +3,17 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 
 from pruning.engine.architecture.forward import device_of
-from pruning.engine.calibration.fisher import StatisticsIdentity, collect
+from pruning.engine.calibration.data import load_windows
+from pruning.engine.calibration.factors import Statistics, StatisticsIdentity
+from pruning.engine.calibration.fisher import collect
 from pruning.engine.criteria import Criterion
 from pruning.engine.criteria import criterion as named_criterion
 from pruning.engine.evaluation.metrics import Quality
@@ -20,6 +25,7 @@ from pruning.engine.sensitivity.sweep import Point, in_layer_order, measuring
 from pruning.engine.sensitivity.unit_costs import price_units
 from pruning.planning.forecast.sensitivity_map import combined
 from pruning.planning.recipe.plan import Group
+from pruning.processor_time import part, timing_parts
 from pruning.sharing import Piece
 from pruning.tasks.context.session import Session
 from pruning.tasks.sensitivity import forward_seconds
@@ -34,46 +40,93 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A map from nothing: costs of groups, points of units, and seconds on the wall and of the processor.
+
+    `wall` and `processor` are after nothing, the statistics, the groups and the units; `parts` the
+    processor's seconds by part.
+    """
+
+    statistics: Statistics
+    kronecker: np.ndarray
+    token: np.ndarray
+    unit_points: int
+    scoring: Scoring
+    wall: tuple[float, ...]
+    processor: tuple[float, ...]
+    parts: dict[str, float]
+
+
 def bench_map(session: Session, criterion: str = "magnitude") -> dict[str, Any]:
     """Time a full map from nothing, weights and units, and compare its order with measured points.
 
     The forward pass over the same calibration tokens is timed before and after the map, in the same
-    process, and the mean is used; all of it on this machine alone, where a cluster shares the measuring.
-    Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5 and 0.7.
+    process, and the mean is used, of seconds on the wall and of the processor's; all of it on this machine
+    alone, where a cluster shares the measuring. Points: `SWEPT_GROUPS` groups drawn with a fixed seed, at 0.5
+    and 0.7.
     """
-    model, groups, progress = session.model, session.groups, session.progress
     calibration = session.reference.windows.calibration
-    forward_seconds(session)
-    before = forward_seconds(session)
-    start, worked = now(device_of(session.model)), time.process_time()
-    identity = StatisticsIdentity(session.loaded.computed, session.windows.fingerprint)
-    statistics = collect(model, groups, calibration, identity, progress)
-    statistics_seconds = now(device_of(session.model)) - start
-    method, inputs = named_criterion(criterion), criterion_inputs(statistics)
-    kronecker, token = price_groups(model, groups, statistics, Scoring(method, inputs), LEVELS, progress)
-    units_start, units_worked = now(device_of(session.model)), time.process_time()
-    units = price_units(model, groups, statistics, LEVELS, progress)
-    end, done = now(device_of(session.model)), time.process_time()
-    seconds = end - start
-    forward = (before + forward_seconds(session)) / 2
-    rows = _drawn_rows(len(groups))
+    _forward(session)
+    before = _forward(session)
+    made = _make(session, calibration, criterion)
+    after = _forward(session)
+    forward, processor_forward = ((one + other) / 2 for one, other in zip(before, after, strict=True))
+    rows = _drawn_rows(len(session.groups))
     # Those who measure choose weights by the same statistics.
-    session.made.statistics = statistics
-    measured = _measured(session, rows, method)
+    session.made.statistics = made.statistics
+    measured = _measured(session, rows, made.scoring.criterion)
+    seconds, statistics_seconds, groups_seconds, units_seconds = _spans(made.wall)
+    worked, *_, units_worked = _spans(made.processor)
     return {
-        "points": kronecker.size + units.kronecker.size,
+        "points": made.kronecker.size + made.unit_points,
         "criterion": criterion,
         "tokens": calibration.numel(),
         "seconds": seconds,
         "forward_seconds": forward,
         "dense_forwards": seconds / forward,
+        "processor_seconds": worked,
+        "processor_forwards": worked / processor_forward,
         "statistics_forwards": statistics_seconds / forward,
-        "pricing_forwards": (seconds - statistics_seconds) / forward,
-        "units_share": (end - units_start) / (units_start - start),
-        "units_processor_share": (done - units_worked) / (units_worked - worked),
+        "pricing_forwards": (groups_seconds + units_seconds) / forward,
+        "parts": {name: spent / processor_forward for name, spent in made.parts.items()},
+        "units_share": units_seconds / (seconds - units_seconds),
+        "units_processor_share": units_worked / (worked - units_worked),
         "measured_points": len(rows),
-        **_ranks(session.plan_groups(), rows, measured, kronecker, token),
+        **_ranks(session.plan_groups(), rows, measured, made.kronecker, made.token),
     }
+
+
+def _make(session: Session, calibration: torch.Tensor, criterion: str) -> _Made:
+    model, groups, progress = session.model, session.groups, session.progress
+    times = [(now(device_of(model)), time.process_time())]
+    with timing_parts() as parts:
+        with part("reading"):
+            load_windows(session.loaded.tokenizer, session.data)
+        with part("the rest of the statistics"):
+            identity = StatisticsIdentity(session.loaded.computed, session.windows.fingerprint)
+            statistics = collect(model, groups, calibration, identity, progress)
+        times.append((now(device_of(model)), time.process_time()))
+        scoring = Scoring(named_criterion(criterion), criterion_inputs(statistics))
+        with part("pricing weights"):
+            kronecker, token = price_groups(model, groups, statistics, scoring, LEVELS, progress)
+        times.append((now(device_of(model)), time.process_time()))
+        with part("pricing units"):
+            units = price_units(model, groups, statistics, LEVELS, progress)
+        times.append((now(device_of(model)), time.process_time()))
+    wall, processor = zip(*times, strict=True)
+    return _Made(statistics, kronecker, token, units.kronecker.size, scoring, wall, processor, dict(parts))
+
+
+def _spans(times: tuple[float, ...]) -> tuple[float, ...]:
+    """From first to last, and each step."""
+    return times[-1] - times[0], *(after - before for before, after in pairwise(times))
+
+
+def _forward(session: Session) -> tuple[float, float]:
+    """Seconds of a dense forward pass over the calibration tokens, on the wall and of the processor."""
+    start = time.process_time()
+    return forward_seconds(session), time.process_time() - start
 
 
 def _measured(session: Session, rows: list[int], criterion: Criterion) -> dict[tuple[int, float], float]:

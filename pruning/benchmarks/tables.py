@@ -85,7 +85,8 @@ def figure_table(result: Result, figures: Sequence[Figure]) -> str:
 
 def _map(result: Result) -> list[str]:
     figures = [
-        Figure("dense_forwards", "the map, in dense forwards over its tokens", decimals(1), "at most 10"),
+        Figure("processor_forwards", "the map, in dense forwards' processor time", decimals(1), "at most 3"),
+        Figure("dense_forwards", "the same on the wall", decimals(1), "at most 3"),
         Figure("statistics_forwards", "of these, the Fisher factors", decimals(1)),
         Figure("pricing_forwards", "of these, the prices", decimals(1)),
         Figure("units_processor_share", "processor seconds that units add", percent(), "at most 25 %"),
@@ -97,7 +98,9 @@ def _map(result: Result) -> list[str]:
         for name in ("spearman_50", "spearman_70")
     ]
     header = ("Spearman with measured KL at", "both estimators", "Kronecker alone", "token alone")
-    return [figure_table(result, figures), table(header, rows)]
+    parts = [(name, decimals(2)(forwards)) for name, forwards in result["parts"].items()]
+    where = table(("where the processor's time goes", "dense forwards"), parts)
+    return [figure_table(result, figures), where, table(header, rows)]
 
 
 # Each with its forms after measurements and by the prior, and what is wanted.

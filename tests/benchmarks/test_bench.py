@@ -73,7 +73,10 @@ def test_bench_map_measures_and_leaves_the_model_alone(llama_folder: Path, tmp_p
     assert found["measured_points"] == 15
     for name in ("spearman_50", "spearman_70", "spearman_50_kronecker", "spearman_50_token"):
         assert -1 <= found[name] <= 1
-    assert f"| {found['dense_forwards']:.1f} | at most 10 |" in written("map", found)
+    assert f"| {found['processor_forwards']:.1f} | at most 3 |" in written("map", found)
+    assert sum(found["parts"].values()) == pytest.approx(found["processor_forwards"], rel=0.1)
+    wanted = {"reading", "forward", "head", "backward", "inputs", "gradients", "sorting"}
+    assert wanted | {"pricing weights", "pricing units"} <= found["parts"].keys()
     assert fingerprint(loaded.model) == loaded.fingerprint
 
 

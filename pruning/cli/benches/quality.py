@@ -31,7 +31,8 @@ def bench_map(model: str, how: dict[str, Any], ray: Ray | None, markdown: str | 
 
     result, loaded = run(model, how, benches.bench_map, ray=ray)
     numbers = {key: key for key, value in result.items() if isinstance(value, int | float)}
-    finish(result, figures(result, numbers))
+    parts = figures(result["parts"], {name: f"  {name}" for name in result["parts"]})
+    finish(result, figures(result, numbers) + parts)
     publish(markdown, "map", result, loaded)
 
 

@@ -28,8 +28,8 @@ _VALUES = "values"
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a parameter belongs: its layer, its module and its name there; `absent` stands there meanwhile, on
-    the device "meta"."""
+    """Where a parameter belongs: its layer, its module and its name there; `absent` stands there meanwhile,
+    on the device "meta"."""
 
     layer: int
     module: nn.Module

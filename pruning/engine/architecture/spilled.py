@@ -65,7 +65,7 @@ class Batches(Sequence[torch.Tensor]):
 
 
 class GroupTensors(MutableMapping[Group, torch.Tensor]):
-    """A tensor for each of many groups, read from its file whenever it is asked for; masks take a bit a weight.
+    """A tensor for each of many groups, read from its file whenever it is asked for; masks are bits.
 
     Parameters
     ----------
@@ -119,7 +119,8 @@ def _written(tensor: torch.Tensor, scratch: Path) -> Path:
     except (OSError, SafetensorError) as error:
         path.unlink(missing_ok=True)
         raise PruningError(
-            f"What does not fit into memory could not be written to {scratch} ({error}). Make room on that disk."
+            f"What does not fit into memory could not be written to {scratch} ({error}). Make room on that "
+            "disk."
         ) from None
     return path
 

@@ -17,13 +17,15 @@ from pruning.engine.architecture.groups import GroupInfo
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import UNNAMED, FisherFactors, Statistics, StatisticsIdentity
 from pruning.engine.calibration.fisher_sums import Batch, Site, Sums, gradients_from_embeddings, recording
+from pruning.engine.linalg.memory import release_memory
 from pruning.engine.linalg.symmetric import whole
 from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
+from pruning.processor_time import part
 from pruning.progress import Progress, silent
 
 SCORE_EVERY = 2
-CHUNK = 128
+CHUNK = 64
 BATCH_TOKENS = 256
 SEED = 0
 # From here on seeds are those of windows.
@@ -127,16 +129,19 @@ def read(
     everything, (which, many) = readings(calibration, scored_at), share
     mine = everything[len(everything) * which // many : len(everything) * (which + 1) // many]
     sums = Sums({group.key: Site() for group in groups}, [0, 0])
-    total, done = sum(part.ids.numel() for part in mine), 0
+    total, done = sum(each.ids.numel() for each in mine), 0
     head, batch = head_of(model), Batch(0, calibration.shape[1], mine[0].draws() if mine else torch.empty(0))
     with gradients_from_embeddings(model), recording(model, groups, sums.sites, batch):
-        for part in mine:
-            batch.fold, batch.draws = part.fold, part.draws().to(device_of(model))
-            with torch.enable_grad():
-                hidden = hidden_states(model, part.ids)
-            hidden.backward(gradient_of(head, hidden, part))
-            sums.scored[part.fold] += int(part.counted.sum())
-            done += part.ids.numel()
+        for reading in mine:
+            batch.fold, batch.draws = reading.fold, reading.draws().to(device_of(model))
+            release_memory()
+            with part("forward"), torch.enable_grad():
+                hidden = hidden_states(model, reading.ids)
+            sent = gradient_of(head, hidden, reading)
+            with part("backward"):
+                hidden.backward(sent)
+            sums.scored[reading.fold] += int(reading.counted.sum())
+            done += reading.ids.numel()
             progress(done, total, "Reading the calibration text")
     return sums
 
@@ -177,18 +182,21 @@ def statistics_of(
     for layer in sorted({layer for layer, _ in sums.sites}):
         own = {key: sums.sites.pop(key) for key in list(sums.sites) if key[0] == layer}
         kept |= compact_sites(own, calibration, sums.scored)
+        own.clear()
+        release_memory()
     return Statistics(identity, calibration.numel(), CompactGroups(kept))
 
 
 def compact_sites(
     sites: dict[Group, Site], calibration: torch.Tensor, scored: Sequence[int]
 ) -> dict[Group, CompactFactors]:
-    """The factors of one layer's groups, as they are kept, from their sums over all of the windows [n, length].
+    """The factors of one layer's groups, as they are kept, from their sums over all windows [n, length].
 
     `scored`: the positions that count in each fold.
     """
     positions = [calibration[fold::2].numel() for fold in (0, 1)]
-    return compact_groups({key: _finish(site, positions, scored) for key, site in sites.items()})
+    with part("compaction"):
+        return compact_groups({key: _finish(site, positions, scored) for key, site in sites.items()})
 
 
 def _every_second(windows: torch.Tensor) -> torch.Tensor:
@@ -197,14 +205,15 @@ def _every_second(windows: torch.Tensor) -> torch.Tensor:
     return scored
 
 
-def gradient_of(head: Head, hidden: torch.Tensor, part: Reading) -> torch.Tensor:
+def gradient_of(head: Head, hidden: torch.Tensor, reading: Reading) -> torch.Tensor:
     """∂/∂hidden of -Σ log q(ŷ), ŷ ~ q, over the positions that count, for hidden [windows, length, hidden].
 
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
     """
-    where, uniform = part.counted.to(hidden.device), part.labels().to(hidden.device)
+    where, uniform = reading.counted.to(hidden.device), reading.labels().to(hidden.device)
     chunks = zip(hidden.detach()[where].split(CHUNK), uniform.split(CHUNK), strict=True)
-    gradients = [_from_head(head, states, drawn) for states, drawn in chunks]
+    with part("head"):
+        gradients = [_from_head(head, states, drawn) for states, drawn in chunks]
     sent = torch.zeros_like(hidden)
     if gradients:
         sent[where] = torch.cat(gradients)

@@ -9,9 +9,9 @@ from typing import TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 
+from pruning.engine.architecture.safetensors_file import GrowingFile
 from pruning.engine.calibration.compact_factors import CompactFactors, CompactGroups, compact_groups
 from pruning.engine.calibration.factors import FisherFactors, Statistics, StatisticsIdentity
-from pruning.engine.export.safetensors_file import GrowingFile
 from pruning.errors import PruningError
 from pruning.files import write_whole
 from pruning.planning.recipe.plan import Group

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from pruning import processor_time
 from pruning.engine.architecture.groups import GroupInfo, Part
-from pruning.engine.calibration.priority_sample import PrioritySample
+from pruning.engine.linalg.byte_rows import rows_in_bytes
+from pruning.engine.linalg.priority_sample import ByteRows, PrioritySample
 from pruning.engine.linalg.symmetric import add_product, zero_half
 from pruning.planning.recipe.plan import Group
 
 MASSIVE = 25.0
 MOST_MASSIVE = 16
-SAMPLED_POSITIONS = 448
+SAMPLED_POSITIONS = 320
 
 
 @dataclass
@@ -31,7 +33,8 @@ class Site:
     input_sum: torch.Tensor | None = None
     input_covariance: torch.Tensor | None = None
     input_outliers: list[torch.Tensor] = field(default_factory=list)
-    inputs: torch.Tensor | None = None
+    inputs: ByteRows | None = None
+    input_norms: torch.Tensor | None = None
     outliers: torch.Tensor | None = None
     squared_gradients: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
     gradients: dict[int, torch.Tensor] = field(default_factory=dict)
@@ -111,11 +114,16 @@ def recording(
             ) -> None:
                 for site, index, part in uses:
                     if index == 0:
-                        _add_inputs(site, args[0], batch)
+                        with processor_time.part("inputs"):
+                            _add_inputs(site, args[0], batch)
                     output.register_hook(_gradient_hook(site, index, part, batch))
 
             stack.callback(model.get_submodule(name).register_forward_hook(record).remove)
-        yield
+        try:
+            yield
+        finally:
+            # It leads to the graph, whose hooks lead back here: a circle that is never collected.
+            batch.last_input, batch.last_site = None, None
 
 
 def _add_inputs(site: Site, given: torch.Tensor, batch: Batch) -> None:
@@ -134,7 +142,7 @@ def _add_inputs(site: Site, given: torch.Tensor, batch: Batch) -> None:
     if site.input_sum is None:
         site.input_sum = zero_half(x.shape[1], x.device)
     add_product(site.input_sum, x)
-    site.inputs = x.bfloat16()
+    site.inputs, site.input_norms = rows_in_bytes(x), x.square().sum(1)
 
 
 def _outlier_positions(x: torch.Tensor, length: int) -> torch.Tensor:
@@ -151,6 +159,10 @@ def _outlier_positions(x: torch.Tensor, length: int) -> torch.Tensor:
 
 def _gradient_hook(site: Site, index: int, part: Part, batch: Batch) -> Callable[[torch.Tensor], None]:
     def hook(gradient: torch.Tensor) -> None:
+        with processor_time.part("gradients"):
+            add(gradient)
+
+    def add(gradient: torch.Tensor) -> None:
         g = gradient.detach().flatten(0, -2)
         g = (g if part.rows is None else g[:, slice(*part.rows)]).float()
         if batch.fold == 1:
@@ -164,13 +176,14 @@ def _gradient_hook(site: Site, index: int, part: Part, batch: Batch) -> Callable
 def _sampled(site: Site, index: int, g: torch.Tensor, batch: Batch) -> torch.Tensor:
     """g [positions, out] of a part without its outliers, which are kept apart; sampled with the last part."""
     source = site.same_inputs_as or site
-    if source.outliers is None or source.inputs is None:
+    if source.outliers is None or source.inputs is None or source.input_norms is None:
         raise ValueError("Gradients came before the inputs that they belong to.")
     site.gradient_outliers.setdefault(index, []).append(g[source.outliers].bfloat16())
     site.gradients[index] = g = g.index_fill(0, source.outliers, 0.0)
     if len(site.gradients) == site.parts:
         gradients = torch.cat([site.gradients[part] for part in sorted(site.gradients)], dim=1)
-        site.sample.add(source.inputs, gradients, batch.draws)
+        sizes = source.input_norms * gradients.square().sum(1)
+        site.sample.add(source.inputs, gradients, sizes, batch.draws)
         site.gradients.clear()
     return g
 

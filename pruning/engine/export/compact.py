@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoTokenizer
 
+from pruning.engine.architecture.safetensors_file import Entry, write_safetensors
 from pruning.engine.export.folder import (
     Sample,
     bits,
@@ -25,7 +26,6 @@ from pruning.engine.export.folder import (
 )
 from pruning.engine.export.loaded_alone import digest
 from pruning.engine.export.new_folder import new_folder
-from pruning.engine.export.safetensors_file import Entry, write_safetensors
 from pruning.engine.export.weights import Pruned, Weights
 from pruning.engine.models.compact import load_compact, read
 from pruning.errors import PruningError

@@ -13,10 +13,10 @@ from pruning.engine.architecture.equivalence import TOLERANCES, relative_error, 
 from pruning.engine.architecture.forward import device_of
 from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.paging import paged_of
+from pruning.engine.architecture.safetensors_file import sharded, write_safetensors
 from pruning.engine.export.fresh_process import load_alone
 from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.per_layer import MODULE, modelling_file
-from pruning.engine.export.safetensors_file import sharded, write_safetensors
 from pruning.engine.export.weights import Pruned, Weights, as_written
 from pruning.errors import PruningError
 

@@ -12,8 +12,8 @@ from transformers.pytorch_utils import Conv1D
 
 from pruning.engine.architecture.groups import decoder_layers
 from pruning.engine.architecture.paging import tensor_of
+from pruning.engine.architecture.safetensors_file import Entry, as_bytes
 from pruning.engine.architecture.units import Removal, Units, pruned_columns, pruned_rows
-from pruning.engine.export.safetensors_file import Entry, as_bytes
 from pruning.engine.models.file_names import file_names as names_in_files
 from pruning.engine.structured.surgery import bare, form_of, smaller
 from pruning.errors import PruningError

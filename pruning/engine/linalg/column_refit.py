@@ -63,9 +63,16 @@ def refit_costs(
         When the inputs are not finite.
     """
     last_first = torch.as_tensor(list(reversed(order)), device=weight.device)
-    lower = _lower(inputs[last_first][:, last_first], damping).to(weight)
-    parts = 0.5 * (outputs @ (weight[:, last_first] @ lower).square())
-    return parts.flip(0).cumsum(0)
+    ordered = inputs.index_select(0, last_first).index_select(1, last_first)
+    lower, moved = _lower(ordered, damping).to(weight), weight.index_select(1, last_first)
+    parts = torch.cat(
+        [
+            # What is above the diagonal is zero and left out.
+            outputs @ (moved[:, first:] @ lower[first:, first : first + SOLVED]).square()
+            for first in range(0, len(lower), SOLVED)
+        ]
+    )
+    return (0.5 * parts).flip(0).cumsum(0)
 
 
 def _inverse(lower: torch.Tensor) -> torch.Tensor:
@@ -85,6 +92,7 @@ def _inverse(lower: torch.Tensor) -> torch.Tensor:
 def _lower(inputs: torch.Tensor, damping: float) -> torch.Tensor:
     """The lower Cholesky factor of A with its ridge; in single precision, where that is fine enough."""
     ridge = ridge_of(inputs, damping)
-    ridged = inputs + ridge * torch.eye(len(inputs), dtype=inputs.dtype, device=inputs.device)
+    ridged = inputs.clone()
+    ridged.diagonal().add_(ridge)
     lower, failed = torch.linalg.cholesky_ex(ridged)
     return lower_factor(inputs, ridge, NO_COMPENSATION) if int(failed) else lower

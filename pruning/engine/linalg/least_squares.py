@@ -42,7 +42,9 @@ def shrunk_covariance(inputs: torch.Tensor, tokens: int) -> torch.Tensor:
     Wolf 2004). How far they are drawn is what did best on text that was not fitted to.
     """
     share = min(MOST_SHRINKING, SHRINKING * len(inputs) / tokens)
-    return (1 - share) * inputs + share * torch.diag(inputs.diagonal())
+    shrunk = (1 - share) * inputs
+    shrunk.diagonal().add_(share * inputs.diagonal())
+    return shrunk
 
 
 def compensate_columns(

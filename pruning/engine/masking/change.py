@@ -11,7 +11,7 @@ from torch import nn
 from pruning.engine.architecture.groups import GroupInfo, Part, view_of, weight_view
 from pruning.engine.architecture.paging import Undo, paged_of
 from pruning.engine.architecture.units import Removal
-from pruning.engine.masking.memory import release_memory
+from pruning.engine.linalg.memory import release_memory
 from pruning.engine.models.stored_weights import Read
 from pruning.planning.recipe.plan import Group
 

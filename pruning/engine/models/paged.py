@@ -44,8 +44,8 @@ def load_paged(checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device,
     if checkpoint.pickled or checkpoint.compact:
         what = "pickled" if checkpoint.pickled else "packed"
         raise PruningError(
-            f"The weights in {checkpoint.folder} are {what} and cannot be read layer by layer. Load the model "
-            "whole (--stream no)."
+            f"The weights in {checkpoint.folder} are {what} and cannot be read layer by layer. Load the "
+            "model whole (--stream no)."
         )
     model = _without_weights(checkpoint, dtype, code)
     with ExitStack() as stack:
@@ -93,8 +93,8 @@ def _names(model: Any, stored: StoredWeights, checkpoint: Checkpoint) -> dict[st
     missing = sorted(name for name, there in found.items() if not there)
     if missing:
         raise PruningError(
-            f"{checkpoint.folder} does not hold {missing[0]} as a tensor of its own, so that it cannot be read "
-            "layer by layer. Load the model whole (--stream no)."
+            f"{checkpoint.folder} does not hold {missing[0]} as a tensor of its own, so that it cannot be "
+            "read layer by layer. Load the model whole (--stream no)."
         )
     return found
 

@@ -14,6 +14,7 @@ from pruning.engine.calibration.factors import FisherFactors, Statistics
 from pruning.engine.linalg.block_obs import Blocks, damped_inverse, removal_steps
 from pruning.engine.linalg.column_refit import column_order, refit_costs
 from pruning.engine.linalg.least_squares import shrunk_covariance
+from pruning.engine.linalg.low_rank import LowRank, low_rank
 from pruning.engine.sensitivity.group_costs import LEAST, price_changes
 from pruning.engine.sensitivity.layer_costs import price_layers
 from pruning.engine.structured.selection import evenly
@@ -138,7 +139,7 @@ def _with_outliers(factors: FisherFactors) -> tuple[torch.Tensor, int]:
     """
     apart, ordinary = factors.outlier_inputs.float(), float(factors.ordinary)
     total = ordinary + len(apart)
-    mean = (factors.input_covariance * ordinary + apart.T @ apart) / max(1.0, total)
+    mean = (factors.input_covariance * ordinary).addmm_(apart.T, apart).div_(max(1.0, total))
     tokens = max(1, round(total))
     return shrunk_covariance(mean, tokens), tokens
 
@@ -157,16 +158,19 @@ def _neurons(weight: torch.Tensor, factors: FisherFactors, levels: Sequence[floa
 
 @dataclass(frozen=True, eq=False)
 class _Attention:
-    """attn_out of one layer: its weight [out, in], its factors, and (A + λ I)⁻¹ [in, in] of its inputs."""
+    """attn_out of one layer: its weight [out, in], its factors, their A in short, and (A + λ I)⁻¹ [in, in] of
+    its inputs."""
 
     weight: torch.Tensor
     factors: FisherFactors
+    covariance: LowRank | None
     inverse: torch.Tensor
 
     @classmethod
     def of(cls, weight: torch.Tensor, factors: FisherFactors) -> "_Attention":
         """With the inverse that all its heads and KV groups are priced by."""
-        return cls(weight, factors, damped_inverse(_with_outliers(factors)[0]))
+        inverse = damped_inverse(_with_outliers(factors)[0])
+        return cls(weight, factors, low_rank(factors.input_covariance), inverse)
 
     def costs(self, heads: Heads, kind: str, levels: Sequence[float]) -> Curves:
         """Costs [levels] of heads or KV groups."""
@@ -174,7 +178,7 @@ class _Attention:
         most = max(1, min(total - 1, round(MOST_HEADS * total)))
         known = np.arange(1, most + 1) / total
         changes = (weight - self.weight for weight in self._pruned(heads, kind, most))
-        estimates = price_changes(changes, self.factors, known.tolist())
+        estimates = price_changes(changes, self.factors, known.tolist(), self.covariance)
         kronecker, token = (_on_levels(known, costs, levels) for costs in estimates)
         return kronecker, token
 

@@ -37,13 +37,16 @@ def test_masks_take_a_bit_and_weights_stay_what_they_are(tmp_path: Path) -> None
     masks[0, "up"], masks[1, "up"] = mask, weight
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert min(sizes) < max(sizes) < mask.numel() / 8 + 200
-    assert torch.equal(masks[0, "up"], mask) and masks[0, "up"].dtype == torch.bool
+    assert torch.equal(masks[0, "up"], mask)
+    assert masks[0, "up"].dtype == torch.bool
     assert torch.equal(masks[1, "up"], weight)
     masks[0, "up"] = ~mask
     assert torch.equal(masks[0, "up"], ~mask)
-    assert list(masks) == [(0, "up"), (1, "up")] and len(masks) == 2
+    assert list(masks) == [(0, "up"), (1, "up")]
+    assert len(masks) == 2
     del masks[0, "up"]
-    assert (0, "up") not in masks and len(list(tmp_path.iterdir())) == 1
+    assert (0, "up") not in masks
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_in_memory_it_is_a_dictionary_and_a_missing_disk_is_a_sentence(tmp_path: Path) -> None:

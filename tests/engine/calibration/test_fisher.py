@@ -1,5 +1,6 @@
 """Fisher factors: collected without a trace, right about small changes, and stored under the old names."""
 
+import gc
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration import fisher, fisher_io
 from pruning.engine.calibration.compact_factors import CompactGroups
+from pruning.engine.calibration.fisher_sums import Site
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.masks import group_weight
 from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
@@ -206,3 +208,10 @@ def test_only_marked_positions_send_gradients() -> None:
     assert int((stats.groups[0, "down"].sample_gradients.abs().sum(1) > 0).sum()) > 2
     with pytest.raises(PruningError, match="no position to score"):
         fisher.collect(model, find_groups(model), windows, scored_at=torch.zeros_like(marks))
+
+
+def test_nothing_of_a_pass_is_left_in_memory() -> None:
+    model = tiny_model("llama").eval().requires_grad_(False)
+    fisher.collect(model, find_groups(model), _windows())
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if type(thing) is Site]

@@ -13,7 +13,8 @@ def test_a_narrow_embedding_looks_up_what_the_widened_one_does() -> None:
     expected = narrow.weight.float()[ids]
     compute_in(narrow, torch.float32)
     assert torch.equal(narrow(ids), expected)
-    assert narrow.weight.dtype == torch.bfloat16 and narrow.weight.shape == (50, 8)
+    assert narrow.weight.dtype == torch.bfloat16
+    assert narrow.weight.shape == (50, 8)
 
 
 def test_a_narrow_head_has_the_widened_ones_logits_and_gradients() -> None:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 import torch
 from transformers import AutoTokenizer
 
+from pruning.engine.architecture.safetensors_file import as_bytes
 from pruning.engine.export.folder import (
     Sample,
     check_tokens,
@@ -18,7 +19,6 @@ from pruning.engine.export.folder import (
 from pruning.engine.export.new_folder import new_folder
 from pruning.engine.export.onnx_graph.trace import trace
 from pruning.engine.export.onnx_graph.verify import check_runs
-from pruning.engine.export.safetensors_file import as_bytes
 from pruning.engine.export.weights import Pruned, Weights
 
 GRAPH, DATA = "model.onnx", "model.onnx_data"
