@@ -12,6 +12,8 @@ from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
 # What it costs, in nats per token before κ, when all that the outlier positions hold goes. Chosen on the 30
 # layers of the demo model.
 OUTLIERS_GONE = 1.0
+# Rows of the embedding that are widened at once.
+ROWS = 4096
 
 
 def price_layers(
@@ -63,4 +65,6 @@ def _at_outliers(weight: torch.Tensor, factors: FisherFactors) -> float:
 def _embedded(model: nn.Module) -> float:
     """The mean squared norm of what the first layer is given, about: of the embeddings of all words."""
     table: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
-    return float(table.detach().float().square().sum(1).mean())
+    # Some rows at a time: a large vocabulary's would take as much as many layers.
+    norms = [rows.float().square().sum(1) for rows in table.detach().split(ROWS)]
+    return float(torch.cat(norms).mean())

@@ -32,16 +32,46 @@ def test_streamed_a_layer_is_in_memory_and_tables_as_the_files_have_them() -> No
     assert streamed.model_bytes == 4 * SHAPE.layer + 2 * 1600
 
 
-def test_statistics_take_what_the_engine_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_works_in_the_pieces_that_are_counted() -> None:
+    from pruning.engine.architecture import forward, spilled
+    from pruning.engine.calibration import data, fisher, fisher_sums
+    from pruning.engine.evaluation import metrics
+    from pruning.engine.linalg import low_rank, symmetric
+    from pruning.engine.recovery import losses
+    from pruning.engine.sensitivity import group_costs
+    from pruning.planning.cost.given import setting
+    from pruning.tasks import recover
+    from pruning.tasks.context import session
+
+    pairs = [
+        (statistics.SAMPLED, fisher_sums.SAMPLED_POSITIONS),
+        (statistics.BAND, symmetric.BAND),
+        (memory.COMPARED, metrics.CHUNK),
+        (memory.SENT, fisher.CHUNK),
+        (memory.BATCH, fisher.BATCH_TOKENS),
+        (memory.RUN, forward.BATCH_TOKENS),
+        (memory.LEARNT, losses.CHUNK),
+        (memory.SPILL, spilled.KEPT_BYTES),
+        (duration.ANCHORS, group_costs.ANCHORS),
+        (duration.LEVELS, len(group_costs.LEVELS)),
+        (duration.RANK, low_rank.SHARE),
+        (setting.WINDOW, data.WINDOW),
+        (setting.CALIBRATION, data.CALIBRATION_TOKENS),
+        (setting.EVALUATION, data.EVALUATION_TOKENS),
+        (setting.FITTING, session.FITTING_TOKENS),
+        (setting.REFITTING, recover.FITTED_TOKENS),
+    ]
+    assert [counted for counted, _ in pairs] == [worked for _, worked in pairs]
+
+
+def test_statistics_take_what_the_engine_keeps() -> None:
     import torch
 
     from pruning.engine.architecture.groups import find_groups
-    from pruning.engine.calibration import fisher_sums
     from pruning.engine.calibration.data import WINDOW
     from pruning.engine.calibration.fisher import collect
     from tests.support.tiny import tiny_model
 
-    monkeypatch.setattr(statistics, "SAMPLED", fisher_sums.SAMPLED_POSITIONS)
     model = tiny_model()
     windows = torch.randint(3, 380, (16, WINDOW), generator=torch.Generator().manual_seed(0))
     kept = collect(model, find_groups(model), windows).groups.kept  # type: ignore[attr-defined]
