@@ -40,6 +40,8 @@ TRAINING = {"hidden": 4, "queries": 5, "inner": 4}
 # moment: pricing groups (`group_costs`), units (`unit_costs._neurons`), weight updates
 # (`least_squares.corrected_target`, in float64, with both moments beside it).
 PRICED, UNITS, UPDATED = (6, 5), (24, 3), (32, 6)
+# The same while the sums of one layer are made whole and then short (`fisher._finish`, `compact_factors`).
+MADE_WHOLE = (16, 0)
 # A mask's bytes a weight in memory; a list of states keeps so much there where layers are streamed
 # (`spilled.KEPT_BYTES`).
 MASK, SPILL = 1, 64 * 2**20
@@ -67,10 +69,11 @@ def collecting(setting: Setting) -> int:
     shape = setting.shape
     held = collected_bytes(setting) + _graph(setting, BATCH, FIXED) + _waiting(setting)
     logits = SENT_LOGITS * FLOAT * SENT * shape.vocabulary
+    finished = sums_bytes(setting) + _matrices(setting, MADE_WHOLE)
     if setting.streamed:
-        return round(held + logits + 4 * FLOAT * setting.text(CALIBRATION) * shape.hidden)
+        return max(finished, held + logits) + 4 * FLOAT * setting.text(CALIBRATION) * shape.hidden
     large = 0 if FLOAT * half_length(setting.widest) < SMALL else sums_bytes(setting)
-    return round(held + KEPT_FREE * (held - large) + logits)
+    return max(finished, round(held + KEPT_FREE * (held - large) + logits))
 
 
 def _waiting(setting: Setting) -> int:
