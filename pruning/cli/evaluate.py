@@ -29,6 +29,7 @@ from pruning.planning.recipe.mask_options import DEFAULT, MaskOptions, effective
 from pruning.planning.recipe.plan import UNIT_KINDS, Group, Plan, kinds_of
 from pruning.planning.recipe.recipe import Recipe
 from pruning.workspace.result_types.first_look import FirstLookResult
+from pruning.workspace.result_types.measured_plans import MeasuredPlans
 from pruning.workspace.result_types.results import (
     EarlyExitResult,
     GenerateResult,
@@ -121,33 +122,33 @@ def _forecastable(recipe: Recipe, groups: Sequence[Group]) -> Plan:
     return effective(recipe.to_plan(groups), groups, options)
 
 
-@prints(MeasureResult)
+@prints(MeasureResult, several=MeasuredPlans)
 @click.command()
 @model_argument
-@click.argument("recipe_files", metavar="RECIPE...", nargs=-1, required=True)
+@click.argument("recipe_file", metavar="RECIPE...", nargs=-1, required=True)
 @click.option("--data", help="Text to score with instead of the recipe's.")
 @ray_options
 @model_options
 @errors_as_sentences
 def measure(
-    model: str, recipe_files: tuple[str, ...], data: str | None, how: dict[str, Any], ray: Ray | None
+    model: str, recipe_file: tuple[str, ...], data: str | None, how: dict[str, Any], ray: Ray | None
 ) -> None:
     """Prune as a recipe says, in memory, and measure what it costs.
 
     With several recipes only those are measured that were not before, each is kept once it is done, and the
     last line has `plans`, the figures of each, and how many were `measured` now.
     """
-    if len(recipe_files) == 1 and ray is None:
-        result = run_recipe("measure", model, recipe_files[0], data, how)
+    if len(recipe_file) == 1 and ray is None:
+        result = run_recipe("measure", model, recipe_file[0], data, how)
         finish(result, _measured_lines(result))
         return
-    results = run_recipes(model, recipe_files, data, how, ray)
-    if len(recipe_files) == 1:
+    results = run_recipes(model, recipe_file, data, how, ray)
+    if len(recipe_file) == 1:
         finish(results["plans"][0], _measured_lines(results["plans"][0]))
         return
     lines = [
         line
-        for name, result in zip(recipe_files, results["plans"], strict=True)
+        for name, result in zip(recipe_file, results["plans"], strict=True)
         for line in (name, *_measured_lines(result), "")
     ]
     finish(results, lines)

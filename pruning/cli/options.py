@@ -186,11 +186,15 @@ def errors_as_sentences(command: Command) -> Command:
     return guarded  # type: ignore[return-value]
 
 
-def prints(result: type) -> Callable[[click.Command], click.Command]:
-    """Say which TypedDict the command's last line is; docs/cli.md and the tests read it as `result`."""
+def prints(result: type, several: type | None = None) -> Callable[[click.Command], click.Command]:
+    """Say which TypedDict the command's last line is; docs/cli.md and the tests read it as `result`.
+
+    `several`: what it is where several things were asked for at once.
+    """
 
     def marked(command: click.Command) -> click.Command:
         command.result = result  # type: ignore[attr-defined]
+        command.several = several  # type: ignore[attr-defined]
         return command
 
     return marked

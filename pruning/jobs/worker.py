@@ -89,7 +89,7 @@ class ModelHost:
         if self._tasks not in sys.modules:
             stage(progress, "start", "Starting the engine")
         tasks = importlib.import_module(self._tasks).TASKS
-        name, arguments = request.get("task"), dict(request.get("arguments") or {})
+        name, arguments = str(request.get("task")), dict(request.get("arguments") or {})
         task = tasks.get(name)
         if task is None:
             raise PruningError(f"There is no task {name!r}. Choose one of {', '.join(sorted(tasks))}.")
@@ -100,11 +100,11 @@ class ModelHost:
         progress(0, 1, "")
         session = session.on(data).reporting(progress)
         if not (self._ray and name in BY_NAME and BY_NAME[name].shared):
-            return task(session, **arguments)  # type: ignore[no-any-return]
+            return task(session, **arguments)
         progress(0, 1, "Joining the cluster")
         cluster = importlib.import_module(CLUSTER).cluster
         with cluster(self._ray, str(model.get("device") or "auto")) as each:
-            return task(replace(session, each=each), **arguments)  # type: ignore[no-any-return]
+            return task(replace(session, each=each), **arguments)
 
     def drop(self) -> None:
         """Let go of the model and give its memory back."""

@@ -78,7 +78,7 @@ def test_a_measurement_is_two_commands(parsed: Parsed) -> None:
     }.items() <= found.items()
     name, again = parsed(second)
     assert name == "measure"
-    assert again["recipe_file"] == found["out"]
+    assert again["recipe_file"] == (found["out"],)
 
 
 def test_the_commands_of_the_best_recipe(parsed: Parsed) -> None:

@@ -50,6 +50,24 @@ def test_map_recipe_forecast_measure_export(call: Call, llama_folder: Path, work
     assert call("inspect", workspace / "pruned")["layers"] == 3
 
 
+def test_several_recipes_are_measured_once_each(call: Call, llama_folder: Path, workspace: Path) -> None:
+    text, other = workspace / "text.txt", workspace / "other.txt"
+    other.write_text(text.read_text(encoding="utf-8")[::-1], encoding="utf-8")
+    recipes = [workspace / f"{name}.yaml" for name in ("one", "two", "three")]
+    for recipe, setting, data in zip(
+        recipes, ("up=0.5", "neurons=0.25", "up=0.5"), (text, text, other), strict=True
+    ):
+        call("recipe", llama_folder, "--set", setting, "--data", data, "--out", recipe)
+    alone = call("measure", llama_folder, recipes[0])
+    found = call("measure", llama_folder, *recipes)
+    assert found["measured"] == 2
+    assert found["plans"][0] == alone
+    assert found["plans"][1]["settings"] == ["neurons=0.25"]
+    assert found["plans"][2]["kl"] != alone["kl"]
+    again = call("measure", llama_folder, *reversed(recipes))
+    assert again == {"plans": found["plans"][::-1], "measured": 0}
+
+
 def test_a_recipe_of_units_and_weights_is_forecast(call: Call, llama_folder: Path, workspace: Path) -> None:
     text, table, recipe = workspace / "text.txt", workspace / "units.json", workspace / "units.yaml"
     call("map", llama_folder, "--levels", "0.3,0.6", "--data", text, "--out", table)

@@ -30,8 +30,8 @@ def test_a_row_has_a_function_a_command_a_title_and_a_page(row: TaskRow) -> None
         assert main.commands[alias].callback is main.commands[row.command].callback
 
 
-# They return plain data to the tasks that call them.
-PARTS = {"dense_figures", "export_text", "figures_of", "stored_figures"}
+# They return plain data to the tasks that call them; of `measure_plans` each plan is a `measure`.
+PARTS = {"dense_figures", "export_text", "figures_of", "measure_plans", "stored_figures"}
 
 
 def test_every_public_task_has_a_row() -> None:

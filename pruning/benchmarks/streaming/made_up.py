@@ -52,7 +52,7 @@ def write_made_up(folder: Path, tokenizer: Path, shape: Mapping[str, Any] = SHAP
     for first in range(0, layers, LAYERS_IN_SHARD):
         numbers = range(first, min(first + LAYERS_IN_SHARD, layers))
         shards.append([name for name in shapes for n in numbers if name.startswith(f"{path}{n}.")])
-    places = {}
+    places: dict[str, str] = {}
     for number, names in enumerate(shards, 1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
         generator = torch.Generator().manual_seed(SEED + number)

@@ -19,6 +19,7 @@ from pruning.workspace.task_registry import ROWS
 # Options that many commands share are listed once: the title of their section, and their names.
 SHARED: Mapping[str, frozenset[str]] = {
     "How a model is loaded": frozenset(HOW),
+    "Who does the work": frozenset(("address", "workers")),
     "How it is pruned": frozenset(names()),
     "How it is trained": frozenset(field.name for field in fields(Training)),
 }
@@ -31,6 +32,12 @@ def result_of(command: click.Command) -> type:
     """The TypedDict that the command's last line of JSON is."""
     result: type = command.result  # type: ignore[attr-defined]
     return result
+
+
+def several_of(command: click.Command) -> type | None:
+    """The TypedDict that it is where several things were asked for at once, if that is another."""
+    several: type | None = command.several  # type: ignore[attr-defined]
+    return several
 
 
 def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -103,6 +110,12 @@ def _command(name: str, command: click.Command) -> str:
     lines += ["| key of the JSON | what it is |", "| --- | --- |"]
     for key, word, always in keys(result_of(command)):
         lines.append(f"| `{key}`{'' if always else ' ?'} | {_cell(word)} |")
+    several = several_of(command)
+    if several is not None:
+        # The rows inside are those above.
+        inside = [(key, word) for key, word, _ in keys(several) if "[]" not in key]
+        lines += ["", "| of several, key of the JSON | what it is |", "| --- | --- |"]
+        lines += [f"| `{key}` | {_cell(word)} |" for key, word in inside]
     return "\n".join(lines) + "\n"
 
 

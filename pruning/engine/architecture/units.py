@@ -157,7 +157,7 @@ def _reach(
     gradients tell what a head's block of attn_out's inputs depends on at the last token.
     """
     generator = torch.Generator().manual_seed(0)
-    dtype = model.get_submodule(out).weight.dtype
+    dtype = next(model.get_submodule(out).parameters()).dtype
     noise = {
         name: torch.randn(1, TRACE_TOKENS, _width(model, name), generator=generator)
         .to(device_of(model), dtype)

@@ -86,13 +86,16 @@ class PrioritySample:
 
         The weight of a position is max(size, τ) / size (eq. 1 of the paper); all are there with weight 1
         where they were no more than `size`. Positions without input or gradient, which add nothing, are left
-        out.
+        out. Those of the highest priority come first.
         """
         inputs, gradients, sizes, priorities = self._filled()
         least = priorities.argmin()
         threshold = priorities[least].clamp_min(0)
-        kept = (priorities >= 0) & (sizes != 0)
-        kept[least] = kept[least] & (threshold <= 0)
+        stays = (priorities >= 0) & (sizes != 0)
+        stays[least] = stays[least] & (threshold <= 0)
+        # In one order, whatever order they were taken in.
+        order = priorities.argsort(descending=True)
+        kept = order[stays[order]]
         x, g = (rows_from_bytes(codes[kept], scales[kept]) for codes, scales in (inputs, gradients))
         return x, g, torch.maximum(sizes[kept], threshold) / sizes[kept]
 

@@ -126,7 +126,9 @@ def load(
     formats = weight_formats(checkpoint)
     said = formats.fit(dtype) and not (checkpoint.pickled and dtype != "float32")
     exact = model if said else _dense(checkpoint, "float32", "cpu", trust_remote_code, streamed)
-    names = fingerprint(exact), computed_fingerprint(model)
+    name = fingerprint(exact)
+    # They are the same in float32, and reading all weights takes its time.
+    names = name, name if dtype == "float32" else computed_fingerprint(model)
     heard(3, 3, "Loaded")
     return Loaded(
         model, tokenizer, reference, *names, dtype, place, formats, groups, str(folder), streamed, tokens

@@ -16,7 +16,7 @@ ROWS = 4096
 
 def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
     """Let an embedding or a linear head, whose weight is narrower, compute in `dtype`, *in place*."""
-    module.forward = _looking_up(module, dtype) if isinstance(module, nn.Embedding) else _multiplying(module)  # type: ignore[assignment]
+    module.forward = _looking_up(module, dtype) if isinstance(module, nn.Embedding) else _multiplying(module)
 
 
 def _looking_up(module: nn.Embedding, dtype: torch.dtype) -> Any:
@@ -38,8 +38,9 @@ def _looking_up(module: nn.Embedding, dtype: torch.dtype) -> Any:
 
 def _multiplying(module: nn.Module) -> Any:
     def forward(states: torch.Tensor) -> torch.Tensor:
-        product: torch.Tensor = _WidenedLinear.apply(states, module.weight)  # type: ignore[no-untyped-call]
-        return product if module.bias is None else product + module.bias.to(product.dtype)
+        product: torch.Tensor = _WidenedLinear.apply(states, module.weight)
+        bias = module._parameters.get("bias")
+        return product if bias is None else product + bias.to(product.dtype)
 
     return forward
 

@@ -18,8 +18,9 @@ from pruning.tasks.cluster.sent import sent_work
 
 # Ray starts a lost worker again so often; a piece is given up after as many tries.
 RESTARTS = TRIES = 3
-# How long there may be no worker at all, and how long the head may be silent.
-ROOM_SECONDS, SILENT_SECONDS = 60.0, 5.0
+# How long there may be no worker at all (on a busy machine one starts in a minute), and how long the head may
+# be silent.
+ROOM_SECONDS, SILENT_SECONDS = 180.0, 5.0
 LOOK_SECONDS = 1.0
 # So many workers are named when it is told who works on what.
 NAMED = 3

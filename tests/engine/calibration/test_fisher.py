@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pruning.engine.architecture.forward import head_of, run
 from pruning.engine.architecture.groups import find_groups
 from pruning.engine.calibration import fisher, fisher_io
 from pruning.engine.calibration.compact_factors import CompactGroups
-from pruning.engine.calibration.fisher_sums import Site
+from pruning.engine.calibration.fisher_sums import Site, Sums
 from pruning.engine.evaluation.metrics import compare
 from pruning.engine.masking.masks import group_weight
 from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
@@ -215,3 +216,17 @@ def test_nothing_of_a_pass_is_left_in_memory() -> None:
     fisher.collect(model, find_groups(model), _windows())
     gc.collect()
     assert not [thing for thing in gc.get_objects() if type(thing) is Site]
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 5])
+def test_shares_of_the_text_add_up_to_the_whole(many: int) -> None:
+    model = tiny_model("llama").requires_grad_(False)
+    groups, windows = find_groups(model), _windows(11, 256)
+    assert fisher.shares(windows) == 6
+    whole = _collect(model, windows)
+    parts = [fisher.read(model, groups, windows, share=(which, many)) for which in range(many)]
+    added = fisher.statistics_of(reduce(Sums.plus, parts), windows)
+    for group, factors in whole.groups.items():
+        for name, value in vars(factors).items():
+            error = 1e-6 * float(value.abs().max())
+            torch.testing.assert_close(getattr(added.groups[group], name), value, rtol=1e-6, atol=error)
