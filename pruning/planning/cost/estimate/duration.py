@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pruning.planning.cost.estimate.statistics import SAMPLED
 from pruning.planning.cost.given.machine import Speeds
 from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING, REFITTING, WINDOW, Setting
+from pruning.planning.cost.given.shape import Matrix
 
 # Python with torch, and looking at the model: seconds.
 STARTING = 12.0
@@ -110,7 +111,7 @@ def pricing(setting: Setting) -> Work:
     """Every level of every group, and the units of every layer."""
     shape = setting.shape
     groups = shape.layers * sum(
-        m.count * 2 * m.rows * m.columns * (LEVELS * m.columns / RANK + ANCHORS * SAMPLED)
+        m.count * 2 * m.rows * m.columns * (LEVELS * _rows_in_short(setting, m) + ANCHORS * SAMPLED)
         for m in shape.matrices
     )
     # Covariances in short: two products with as many rows, and their factors.
@@ -124,6 +125,12 @@ def pricing(setting: Setting) -> Work:
         if m.kind in ("attn_out", "down")
     )
     return Work(groups + units, PRICED * LEVELS * shape.prunable) + _visits(setting, 2)
+
+
+def _rows_in_short(setting: Setting, matrix: Matrix) -> float:
+    """Rows of a covariance in short; all of them where the text has fewer positions, and it has no factor."""
+    rows = matrix.columns / RANK
+    return rows if setting.text(CALIBRATION) / 2 >= rows else matrix.columns
 
 
 def timing(setting: Setting) -> Work:
