@@ -91,3 +91,12 @@ def kl(value: float) -> str:
         if value < 10
         else f"{value:,.0f}"
     )
+
+
+def seconds(value: float) -> str:
+    """A time for people: "under a second", "42 s", "3 min", "1.5 h"."""
+    if value < 1:
+        return "under a second"
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"

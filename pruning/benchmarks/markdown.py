@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pruning import __version__
+from pruning.benchmarks.estimates import estimate_tables
 from pruning.benchmarks.exports import exports_tables
 from pruning.benchmarks.interface.tables import TABLES as OF_THE_DASHBOARD
 from pruning.benchmarks.latency import WANTED_IN_LLAMA_CPP, latency_tables
@@ -28,6 +29,7 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "latency": latency_tables,
     "latency-llamacpp": partial(latency_tables, wanted=WANTED_IN_LLAMA_CPP),
     "exports": exports_tables,
+    "estimate": estimate_tables,
 }
 
 

@@ -10,6 +10,7 @@ import click
 from pruning import __version__
 from pruning.cli.benches import bench
 from pruning.cli.dashboard import app
+from pruning.cli.estimate import estimate
 from pruning.cli.evaluate import early_exit, first_look, forecast, generate, measure, quantize
 from pruning.cli.export import check, export, import_, push, recipe, unpack
 from pruning.cli.impact import impact
@@ -38,6 +39,7 @@ def _add_alias(name: str, command: click.Command) -> None:
 
 for command in (
     demo,
+    estimate,
     inspect,
     text,
     diff,

@@ -72,10 +72,11 @@ def recipe(model: str, out: str, how: dict[str, Any], **words: Any) -> None:
     best, sparsity, preset = words["best"], words["sparsity"], words["strategy"]
     options: MaskOptions = words["options"]
     _check_best(best, sparsity, bool(words["settings"] or preset))
+    task = "recipe" if best else "inspect"
     asked = request_of("recipe", model, how, data=words["data"], best=sparsity, **options.changed())
     with terminal_progress(asked) as progress:
         result = make_recipe(
-            Session(load(model, how, progress), Store(), words["data"], progress),
+            Session(load(model, how, progress, task), Store(), words["data"], progress),
             settings=words["settings"],
             criterion=words["criterion"],
             preset=preset,
@@ -163,7 +164,7 @@ def export(model: str, recipe_file: str, how: dict[str, Any], **written: Any) ->
     request = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     arguments = {"recipe": request.to_dict(), **written}
     with terminal_progress(request_of("export", model, how, **arguments)) as progress:
-        loaded = load(model, how, progress)
+        loaded = load(model, how, progress, "export", arguments)
         request.check_model(loaded.fingerprint, loaded.computed)
         result = run_on(loaded, "export", progress, **arguments)
     named = {

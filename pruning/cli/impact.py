@@ -43,7 +43,7 @@ def impact(model: str, how: dict[str, Any], rows: str | None, **request: Any) ->
     arguments = {"data": request["data"], "lottery_steps": steps, "only": only, "out": request["out"]}
     asked = request_of("impact", model, how, **arguments)
     with terminal_progress(asked, on_partial=_show_row) as progress:
-        loaded = load(model, how, progress)
+        loaded = load(model, how, progress, "impact", arguments)
         result = run_on(loaded, "impact", progress, **arguments)
     lines = [f"{_name(row):<22} {row['verdict']['text']}" for row in result["rows"]]
     finish(result, lines)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -17,6 +18,7 @@ from pruning.jobs.clock import JobClock
 from pruning.jobs.courses import course_of
 from pruning.jobs.history import History
 from pruning.jobs.stages import Course, Stage
+from pruning.planning.cost.estimate.loading import way_to_load
 from pruning.progress import Place, Progress, StageProgress, stage
 from pruning.sharing import ONE_BY_ONE, Each
 from pruning.workspace.store import Store
@@ -31,15 +33,29 @@ SPARSE_SECONDS = 5.0
 TTY_SECONDS = 0.1
 
 
-def load(model: str, how: Mapping[str, Any], progress: Progress) -> "Loaded":
-    """Load a model; imported here because torch takes seconds to import."""
+def load(
+    model: str,
+    how: Mapping[str, Any],
+    progress: Progress,
+    task: str | None = None,
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> "Loaded":
+    """Load a model, in the way in which the task fits on this machine; imported here because torch takes
+    seconds to import.
+
+    Raises PruningError before a weight is read where the task fits in no way, or not in the one asked for.
+    """
     stage(progress, "start", "Starting the engine")
     from transformers.utils import logging
 
+    from pruning.engine.evaluation.probe import machine_of
     from pruning.engine.models import load as models
 
     # Its bars would be drawn over ours.
     logging.disable_progress_bar()
+    if task is not None:
+        machine = machine_of(models.choose_device(how.get("device", "auto")), Store().root)
+        how = way_to_load(model, task, how, arguments, machine)
     return models.load(model, **how, progress=progress)
 
 
@@ -52,7 +68,8 @@ def run_task(
     """
     request = request_of(task, model, how, **arguments)
     with terminal_progress(request) as progress, sharing(ray, how) as each:
-        return run_on(load(model, how, progress), task, progress, each=each, **arguments)
+        loaded = load(model, how, progress, task, arguments)
+        return run_on(loaded, task, progress, each=each, **arguments)
 
 
 @contextmanager
@@ -90,7 +107,7 @@ def run_recipe(
     recipe = Recipe.load(recipe_file, [*CRITERIA, *LEARNT])
     arguments |= {"data": data or recipe.data.name, **_asked(recipe)}
     with terminal_progress(request_of(task, model, how, **arguments)) as progress:
-        loaded = load(model, how, progress)
+        loaded = load(model, how, progress, task, arguments)
         recipe.check_model(loaded.fingerprint, loaded.computed)
         return run_on(loaded, task, progress, **arguments)
 
@@ -108,7 +125,7 @@ def run_recipes(
     plans: list[Any] = [None] * len(recipes)
     measured = 0
     with terminal_progress() as progress, sharing(ray, how) as each:
-        loaded = load(model, how, progress)
+        loaded = load(model, how, progress, "measure")
         for recipe in recipes:
             recipe.check_model(loaded.fingerprint, loaded.computed)
         for text in dict.fromkeys(data or recipe.data.name for recipe in recipes):

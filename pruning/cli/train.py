@@ -54,7 +54,7 @@ def recover(
         **recipe.options().changed(),
     }
     with terminal_progress(request_of("recover", model, how, **arguments)) as progress:
-        loaded = load(model, how, progress)
+        loaded = load(model, how, progress, "recover", arguments)
         recipe.check_model(loaded.fingerprint, loaded.computed)
         result = run_on(loaded, "recover", progress, **arguments)
     if out is not None:

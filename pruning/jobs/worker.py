@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pruning.errors import Cancelled, PruningError
+from pruning.planning.cost.estimate.loading import way_to_load
 from pruning.progress import Place, StageProgress, stage
 from pruning.workspace.store import Store
 from pruning.workspace.task_registry import BY_NAME
 
 # Names the Ray cluster that shares the work; `prunescope app --ray` sets it.
 RAY, CLUSTER = "PRUNESCOPE_RAY", "pruning.tasks.cluster.ray_cluster"
+MODELS, PROBE = "pruning.engine.models.load", "pruning.engine.evaluation.probe"
 # How long a task may go on after the dashboard is gone.
 ORPHAN_SECONDS = 5.0
 
@@ -94,7 +96,7 @@ class ModelHost:
         data = arguments.pop("data", "demo")
         _check_arguments(f"The task {name}", task, (None,), arguments)
         model = request.get("model") or {}
-        session = self._load(model, progress)
+        session = self._load(self._way(model, str(name), arguments), progress)
         progress(0, 1, "")
         session = session.on(data).reporting(progress)
         if not (self._ray and name in BY_NAME and BY_NAME[name].shared):
@@ -111,6 +113,19 @@ class ModelHost:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _way(self, model: dict[str, Any], task: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The model's options with the way in which it is loaded for the task, as estimates have it.
+
+        Raises PruningError, before anything is loaded, where the task does not fit on this machine.
+        """
+        if self._models != MODELS:
+            return model
+        how = {name: value for name, value in model.items() if name != "reference"}
+        engine, models = importlib.import_module(PROBE), importlib.import_module(self._models)
+        machine = engine.machine_of(models.choose_device(how.get("device", "auto")), self._root)
+        reference = str(model.get("reference"))
+        return {"reference": reference, **way_to_load(reference, task, how, arguments, machine)}
 
     def _load(self, model: dict[str, Any], progress: Any) -> Any:
         name = json.dumps(model, sort_keys=True)
@@ -206,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="pruning.jobs.worker")
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--tasks", default="pruning.tasks")
-    parser.add_argument("--models", default="pruning.engine.models.load")
+    parser.add_argument("--models", default=MODELS)
     options = parser.parse_args()
     incoming, outgoing = _take_over_pipes()
     serve(

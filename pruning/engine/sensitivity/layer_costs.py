@@ -12,6 +12,8 @@ from pruning.engine.sensitivity.group_costs import kronecker_cost, token_cost
 # What it costs, in nats per token before κ, when all that the outlier positions hold goes. Chosen on the 30
 # layers of the demo model.
 OUTLIERS_GONE = 1.0
+# Rows of the embedding that are widened at once.
+ROWS = 4096
 
 
 def price_layers(
@@ -25,13 +27,14 @@ def price_layers(
     they hold that it puts there: o / (h + o), with o what it adds there, the median of squared norms, and h
     what the layers before have added.
     """
-    parts: dict[int, list[tuple[torch.Tensor, FisherFactors]]] = {}
+    parts: dict[int, list[GroupInfo]] = {}
     for group in groups:
         if group.kind in ("attn_out", "down"):
-            entry = group_weight(model, group), statistics.groups[group.key]
-            parts.setdefault(group.layer, []).append(entry)
+            parts.setdefault(group.layer, []).append(group)
     held, costs = _embedded(model), {}
-    for layer, added in sorted(parts.items()):
+    for layer, own in sorted(parts.items()):
+        # One layer's weights and factors at a time: those of all would take more than the model.
+        added = [(group_weight(model, group), statistics.groups[group.key]) for group in own]
         more = sum(_at_outliers(weight, factors) for weight, factors in added)
         extra = OUTLIERS_GONE * more / (held + more) if held + more > 0 else 0.0
         estimates = [_silenced(weight, factors) for weight, factors in added]
@@ -62,4 +65,6 @@ def _at_outliers(weight: torch.Tensor, factors: FisherFactors) -> float:
 def _embedded(model: nn.Module) -> float:
     """The mean squared norm of what the first layer is given, about: of the embeddings of all words."""
     table: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
-    return float(table.detach().float().square().sum(1).mean())
+    # Some rows at a time: a large vocabulary's would take as much as many layers.
+    norms = [rows.float().square().sum(1) for rows in table.detach().split(ROWS)]
+    return float(torch.cat(norms).mean())

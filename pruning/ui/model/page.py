@@ -9,7 +9,7 @@ import streamlit as st
 from pruning.model_files.preview import Preview
 from pruning.planning.recipe.plan import KINDS
 from pruning.ui.data import background, queries, requests, session
-from pruning.ui.model import difference, text_preview
+from pruning.ui.model import difference, estimate, text_preview
 from pruning.ui.shared import charts, jobs
 from pruning.ui.shared import page as page_frame
 from pruning.ui.text import format, labels
@@ -74,6 +74,7 @@ def _choose(busy: bool) -> None:
         _options(choice)
     with right:
         _check(choice, busy)
+    estimate.section(choice)
 
 
 def _load_demo() -> None:
@@ -155,7 +156,7 @@ def _check(choice: session.Choice, busy: bool) -> None:
     with page_frame.user_errors():
         with st.spinner("Looking at the model …"):
             preview = queries.cached_preview(choice.model or "demo", choice.dtype)
-        _facts(preview)
+        _facts(choice, preview)
         if not choice.model:
             return
         page_frame.submit_button(
@@ -169,23 +170,15 @@ def _check(choice: session.Choice, busy: bool) -> None:
         st.caption("Its baseline and its speed here are measured by themselves after that.")
 
 
-def _facts(preview: Preview) -> None:
+def _facts(choice: session.Choice, preview: Preview) -> None:
     rows: dict[str, str] = {"Model": preview.reference, "Architecture": preview.architecture}
     if preview.parameters:
         rows["Parameters"] = format.count(preview.parameters)
     if preview.bytes_on_disk:
         rows["On disk" if preview.local else "Download"] = format.size(preview.bytes_on_disk)
-    rows["Memory needed"] = format.size(preview.memory_needed)
     rows["Memory free"] = format.size(preview.memory_available)
     st.table(rows, border="horizontal", hide_header=True)
-    if preview.fits:
-        st.badge("Fits into memory", icon=":material/check:", color="green")
-    else:
-        st.warning(
-            "This needs more memory than is free. Choose bfloat16 under Options, close other programs, "
-            "or take a smaller model.",
-            icon=":material/memory_alt:",
-        )
+    estimate.verdict(choice, preview.fits)
     if preview.warning:
         st.warning(preview.warning, icon=":material/warning:")
 

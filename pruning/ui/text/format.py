@@ -13,6 +13,7 @@ from pruning.wording import (
     percent,
     perplexity,
     power_of_ten,
+    seconds,
     size,
     three_figures,
     whole_percent,
@@ -72,14 +73,6 @@ def more(share: float) -> str:
     if share < 0.001:
         return "less than 0.1 % more perplexity"
     return f"about {percent(share, 1 if share < 0.1 else 0)} more perplexity"
-
-
-def seconds(value: float) -> str:
-    if value < 1:
-        return "under a second"
-    if value < 90:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
 def layers(numbers: Iterable[int]) -> str:
