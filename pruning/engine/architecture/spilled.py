@@ -15,7 +15,7 @@ from pruning.errors import PruningError
 from pruning.planning.recipe.plan import Group
 
 # What a list keeps in memory before it begins to write, where it may.
-KEPT_BYTES = 64 * 2**20
+KEPT_BYTES = 16 * 2**20
 _NUMBER = itertools.count()
 _VALUES = "values"
 

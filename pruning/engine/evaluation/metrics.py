@@ -12,7 +12,8 @@ from torch import nn
 from pruning.engine.architecture.forward import Head, device_of
 from pruning.engine.calibration.data import Probe
 
-CHUNK = 512
+# Positions whose logits exist at once, and at most so many logits: with a large vocabulary fewer positions.
+CHUNK, MOST_LOGITS = 512, 512 * 50_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def compare(
     every: int = 1,
     other_head: Head | None = None,
 ) -> Quality:
-    """Quality of a pruned model against the dense one. Logits exist for `CHUNK` positions at a time.
+    """Quality of a pruned model against the dense one. Logits exist for at most `CHUNK` positions at a time.
 
     Parameters
     ----------
@@ -73,9 +74,8 @@ def compare(
     after = pruned[:, keep.to(device)].flatten(0, 1)
     totals = torch.zeros(4, dtype=torch.float64)
     with torch.no_grad():
-        for old, new, target in zip(
-            before.split(CHUNK), after.split(CHUNK), targets.split(CHUNK), strict=True
-        ):
+        rows = max(1, min(CHUNK, MOST_LOGITS // head(before[:1]).shape[-1])) if len(before) else CHUNK
+        for old, new, target in zip(before.split(rows), after.split(rows), targets.split(rows), strict=True):
             logits = head(old)
             # Where the dense model is held against itself, its logits are worked out once.
             same = pruned is dense and other_head is None

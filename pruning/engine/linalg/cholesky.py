@@ -56,8 +56,9 @@ def lower_factor(matrix: torch.Tensor, ridge: float, consequence: str) -> torch.
     """
 
     def attempt(damping: float, dtype: torch.dtype) -> torch.Tensor | None:
-        exact = matrix.to(dtype)
-        lower, failed = torch.linalg.cholesky_ex(exact + damping * torch.eye(len(exact)).to(exact))
+        exact = matrix.to(dtype, copy=True)
+        exact.diagonal().add_(damping)
+        lower, failed = torch.linalg.cholesky_ex(exact)
         return None if int(failed) else lower
 
     return factor_with_retry(attempt, ridge, (precise(matrix),), consequence)

@@ -12,7 +12,8 @@ import streamlit as st
 from pruning.errors import PruningError
 from pruning.planning.cost.estimate.jobs import NAMES
 from pruning.planning.cost.estimate.result import way_words
-from pruning.ui.data import estimates, session
+from pruning.ui.data import session
+from pruning.ui.model.estimated import cached_estimates
 from pruning.ui.text import format, labels
 
 IN_MEMORY, STREAMED = "In memory", "Streamed"
@@ -43,7 +44,7 @@ def verdict(choice: session.Choice, otherwise: bool) -> None:
 
 
 def _found(choice: session.Choice) -> dict[str, Any]:
-    return estimates.cached_estimates(choice.model or "demo", choice.dtype, choice.device)
+    return cached_estimates(choice.model or "demo", choice.dtype, choice.device)
 
 
 def section(choice: session.Choice) -> None:

@@ -8,7 +8,7 @@ from pruning.planning.cost.given.setting import CALIBRATION, EVALUATION, FITTING
 # Maps, measurements and cards.
 SMALL = 2 * 10**6
 # What a list of states keeps in memory before it begins to write (`spilled.KEPT_BYTES`).
-SPILL = 64 * 2**20
+SPILL = 16 * 2**20
 # Lists of states and of recorded inputs that a walk with weight updates holds of one layer, in widths of it.
 STATES_OF_UPDATES = 4
 # A trained weight and both moments of its optimizer.

@@ -26,7 +26,7 @@ KEPT_FREE, SMALL = 0.38, 32 * 2**20
 CHANGE_KEPT_FREE = 0.5
 # Rows of logits at a time, and how many arrays of them: `metrics.compare` (two models, log-probabilities, and
 # what kl_div makes of them), `fisher._from_head`, `losses.output_loss`.
-COMPARED, LOGITS = 512, 7
+COMPARED, MOST_LOGITS, LOGITS = 512, 512 * 50_000, 7
 SENT, SENT_LOGITS = 64, 5
 LEARNT, LEARNT_LOGITS = 256, 6
 # Tokens in a batch whose gradients are taken (`fisher.BATCH_TOKENS`), in one that only runs
@@ -44,7 +44,7 @@ PRICED, UNITS, UPDATED = (6, 5), (24, 3), (32, 6)
 MADE_WHOLE = (16, 0)
 # A mask's bytes a weight in memory; a list of states keeps so much there where layers are streamed
 # (`spilled.KEPT_BYTES`).
-MASK, SPILL = 1, 64 * 2**20
+MASK, SPILL = 1, 16 * 2**20
 
 
 def running(setting: Setting) -> int:
@@ -57,7 +57,7 @@ def running(setting: Setting) -> int:
 
 def comparing(setting: Setting) -> int:
     """The logits of two models, a chunk at a time, and the states they are worked out from."""
-    rows = min(COMPARED, setting.text(EVALUATION))
+    rows = min(COMPARED, MOST_LOGITS // setting.shape.vocabulary, setting.text(EVALUATION))
     return running(setting) + LOGITS * FLOAT * rows * setting.shape.vocabulary
 
 

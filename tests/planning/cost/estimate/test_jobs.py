@@ -47,6 +47,7 @@ def test_the_engine_works_in_the_pieces_that_are_counted() -> None:
         (statistics.SAMPLED, fisher_sums.SAMPLED_POSITIONS),
         (statistics.BAND, symmetric.BAND),
         (memory.COMPARED, metrics.CHUNK),
+        (memory.MOST_LOGITS, metrics.MOST_LOGITS),
         (memory.SENT, fisher.CHUNK),
         (memory.BATCH, fisher.BATCH_TOKENS),
         (memory.RUN, forward.BATCH_TOKENS),
