@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from pruning import processor_time
 from pruning.engine.architecture.groups import GroupInfo, Part
+from pruning.engine.linalg import processor_time
 from pruning.engine.linalg.byte_rows import rows_in_bytes
 from pruning.engine.linalg.priority_sample import ByteRows, PrioritySample
 from pruning.engine.linalg.symmetric import add_product, zero_half

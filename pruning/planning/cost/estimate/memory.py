@@ -39,7 +39,7 @@ TRAINING = {"hidden": 4, "queries": 5, "inner": 4}
 # Bytes for each entry of the widest [in, in], and arrays as large as the largest weight, at the fullest
 # moment: pricing groups (`group_costs`), units (`unit_costs._neurons`), weight updates
 # (`least_squares.corrected_target`, in float64, with both moments beside it).
-PRICED, UNITS, UPDATED = (6, 5), (24, 3), (32, 6)
+PRICED, UNITS, UPDATED = (6, 5), (24, 3), (24, 6)
 # The same while the sums of one layer are made whole and then short (`fisher._finish`, `compact_factors`).
 MADE_WHOLE = (16, 0)
 # A mask's bytes a weight in memory; a list of states keeps so much there where layers are streamed
