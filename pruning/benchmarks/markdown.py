@@ -17,6 +17,7 @@ from pruning.benchmarks.exports import exports_tables
 from pruning.benchmarks.interface.tables import TABLES as OF_THE_DASHBOARD
 from pruning.benchmarks.latency import WANTED_IN_LLAMA_CPP, latency_tables
 from pruning.benchmarks.mixed.table import mixed_tables
+from pruning.benchmarks.streaming.bench import streaming_tables
 from pruning.benchmarks.tables import TABLES as SHORTER
 from pruning.benchmarks.tables import Result
 from pruning.errors import PruningError
@@ -30,6 +31,7 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "latency-llamacpp": partial(latency_tables, wanted=WANTED_IN_LLAMA_CPP),
     "exports": exports_tables,
     "estimate": estimate_tables,
+    "streaming": streaming_tables,
 }
 
 

@@ -155,6 +155,15 @@ class ExportsBench(TypedDict):
     rows: Annotated[list[dict[str, Any]], "plan, settings, bytes by form, speed by engine, reached, wanted"]
 
 
+class StreamingBench(TypedDict):
+    """Commands on a model whose layers stay on disk, each in a process of its own."""
+
+    tokens: Annotated[int, "of the text, at most"]
+    bytes: Annotated[int, "of the model's weight files"]
+    peak: Annotated[int, "the largest resident set of all, in bytes"]
+    rows: Annotated[list[dict[str, Any]], "command, peak in bytes, seconds, processor_seconds"]
+
+
 class GalleryBench(TypedDict):
     """The gallery that was written."""
 

@@ -26,8 +26,17 @@ markdown_option = click.option(
 )
 
 
-def publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "Loaded | None" = None) -> None:
-    """Write the result to the Markdown file, if one was named; without a model it is about made-up maps."""
+def publish(
+    markdown: str | None,
+    name: str,
+    result: dict[str, Any],
+    loaded: "Loaded | None" = None,
+    model: str = "made-up maps",
+) -> None:
+    """Write the result to the Markdown file, if one was named.
+
+    `model`: what it is about where none is `loaded`.
+    """
     if markdown is None:
         return
     from pruning.benchmarks.markdown import Origin, publish
@@ -35,7 +44,7 @@ def publish(markdown: str | None, name: str, result: dict[str, Any], loaded: "Lo
     if loaded is None:
         from pruning.planning.cost.latency_table import processor
 
-        origin = Origin.here("made-up maps", processor())
+        origin = Origin.here(model, processor())
     else:
         from pruning.engine.evaluation.timing import machine
 
