@@ -4,7 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pruning.model_files.checkpoint import DTYPE_BYTES, VALUES, Checkpoint, safetensors_header
+from pruning.errors import PruningError
+from pruning.model_files.checkpoint import (
+    DTYPE_BYTES,
+    UNREADABLE,
+    VALUES,
+    Checkpoint,
+    damaged,
+    safetensors_header,
+)
 
 _NAMES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
@@ -27,18 +35,24 @@ class Formats:
 
 
 def weight_formats(checkpoint: Checkpoint) -> Formats:
-    """What the weights' own files say; of pickled ones what the configuration says, else float32."""
+    """What the weights' own files say; of pickled ones what the configuration says, else float32.
+
+    Raises PruningError when a file is damaged.
+    """
     if checkpoint.pickled:
         said = str(checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype"))
         return Formats(said if said in DTYPE_BYTES else "float32")
     found: dict[str, str] = {}
     sizes: Counter[str] = Counter()
     for path in checkpoint.weights:
-        header, _ = safetensors_header(path)
-        for name, entry in header.items():
-            if name != "__metadata__" and entry["dtype"] in _NAMES:
-                dtype = found[name.removesuffix(VALUES)] = _NAMES[entry["dtype"]]
-                start, end = entry["data_offsets"]
-                sizes[dtype] += end - start
+        try:
+            header, _ = safetensors_header(path)
+            for name, entry in header.items():
+                if name != "__metadata__" and entry["dtype"] in _NAMES:
+                    dtype = found[name.removesuffix(VALUES)] = _NAMES[entry["dtype"]]
+                    start, end = entry["data_offsets"]
+                    sizes[dtype] += end - start
+        except UNREADABLE as error:
+            raise PruningError(damaged(path, error)) from None
     usual = max(sizes, key=sizes.__getitem__, default="float32")
     return Formats(usual, {name: dtype for name, dtype in found.items() if dtype != usual})

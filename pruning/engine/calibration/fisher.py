@@ -43,7 +43,7 @@ WINDOW_SEED = 1
 class Reading:
     """One batch of the calibration text.
 
-    What is drawn at random is drawn for each window by itself and on the CPU: repeatable, and the same
+    What is drawn at random is drawn on the CPU and belongs to its place in the text: repeatable, and the same
     whatever is read before or elsewhere.
 
     Attributes
@@ -56,27 +56,22 @@ class Reading:
         Its tokens [windows, length].
     counted
         bool [windows, length]: the positions whose predictions count.
+    labels
+        A number from [0, 1) for each position that counts [n, 1], by which its label is drawn.
     """
 
     fold: int
     first: int
     ids: torch.Tensor
     counted: torch.Tensor
+    labels: torch.Tensor
 
     def draws(self) -> torch.Tensor:
         """A number from (0, 1] for each position [windows · length], by which it is sampled."""
-        return torch.cat([1 - torch.rand(self.ids.shape[1], generator=each) for each in self._generators(1)])
-
-    def labels(self) -> torch.Tensor:
-        """A number from [0, 1) for each position that counts [n, 1], by which its label is drawn."""
-        counts = self.counted.sum(1).tolist()
-        drawn = zip(counts, self._generators(0), strict=True)
-        return torch.cat([torch.rand(count, 1, generator=each) for count, each in drawn])
-
-    def _generators(self, stream: int) -> list[torch.Generator]:
         numbers = range(self.first, self.first + len(self.ids))
-        seeds = (SEED + WINDOW_SEED + 4 * number + 2 * self.fold + stream for number in numbers)
-        return [torch.Generator().manual_seed(seed) for seed in seeds]
+        seeds = (SEED + WINDOW_SEED + 2 * number + self.fold for number in numbers)
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        return torch.cat([1 - torch.rand(self.ids.shape[1], generator=each) for each in generators])
 
 
 def collect(
@@ -166,6 +161,7 @@ def readings(calibration: torch.Tensor, scored_at: torch.Tensor | None = None) -
     if len(calibration) < 2:
         raise PruningError("The calibration text fills only one window; two are needed. Give a longer text.")
     counted = _every_second(calibration) if scored_at is None else scored_at
+    labels, taken = _labels(calibration, counted), 0
     found = []
     for fold in (0, 1):
         windows, where = calibration[fold::2], counted[fold::2]
@@ -173,9 +169,18 @@ def readings(calibration: torch.Tensor, scored_at: torch.Tensor | None = None) -
             raise PruningError("Half of the windows have no position to score. Give more text to score.")
         first = 0
         for ids, each in zip(batches(windows, BATCH_TOKENS), batches(where, BATCH_TOKENS), strict=True):
-            found.append(Reading(fold, first, ids, each))
-            first += len(ids)
+            count = int(each.sum())
+            found.append(Reading(fold, first, ids, each, labels[taken : taken + count]))
+            first, taken = first + len(ids), taken + count
     return found
+
+
+def _labels(calibration: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """A number from [0, 1) for each position that counts, those of even windows first [n, 1]."""
+    generator = torch.Generator().manual_seed(SEED)
+    # Before labels the sampled positions were drawn: recipes of then still prune the same weights.
+    torch.randperm(calibration[1::2].numel(), generator=generator)
+    return torch.rand(int(counted.sum()), 1, generator=generator)
 
 
 def statistics_of(
@@ -217,7 +222,7 @@ def gradient_of(head: Head, hidden: torch.Tensor, reading: Reading) -> torch.Ten
 
     The head is taken `CHUNK` positions at a time, so that logits of the whole batch never exist.
     """
-    where, uniform = reading.counted.to(hidden.device), reading.labels().to(hidden.device)
+    where, uniform = reading.counted.to(hidden.device), reading.labels.to(hidden.device)
     chunks = zip(hidden.detach()[where].split(CHUNK), uniform.split(CHUNK), strict=True)
     with part("head"):
         gradients = [_from_head(head, states, drawn) for states, drawn in chunks]

@@ -223,10 +223,20 @@ def test_shares_of_the_text_add_up_to_the_whole(many: int) -> None:
     model = tiny_model("llama").requires_grad_(False)
     groups, windows = find_groups(model), _windows(11, 256)
     assert fisher.shares(windows) == 11
-    whole = _collect(model, windows)
+    whole = fisher.read(model, groups, windows)
     parts = [fisher.read(model, groups, windows, share=(which, many)) for which in range(many)]
-    added = fisher.statistics_of(reduce(Sums.plus, parts), windows)
-    for group, factors in whole.groups.items():
+    added = reduce(Sums.plus, parts)
+    assert added.scored == whole.scored
+    for key, site in whole.sites.items():
+        other = added.sites[key]
+        pairs = [(site.squared_gradients[at], other.squared_gradients[at]) for at in site.squared_gradients]
+        if site.input_sum is not None and site.score_inputs is not None:
+            pairs += [(site.input_sum, other.input_sum), (site.score_inputs, other.score_inputs)]
+        for expected, given in pairs:
+            torch.testing.assert_close(given, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    together, apart = (fisher.statistics_of(sums, windows) for sums in (whole, added))
+    for group, factors in together.groups.items():
         for name, value in vars(factors).items():
-            error = 1e-6 * float(value.abs().max())
-            torch.testing.assert_close(getattr(added.groups[group], name), value, rtol=1e-6, atol=error)
+            # What is kept has sixteen bits, and samples eight: where rounding falls the other way, one step.
+            error = 0.02 * float(value.abs().max())
+            torch.testing.assert_close(getattr(apart.groups[group], name), value, rtol=1e-6, atol=error)
