@@ -33,7 +33,7 @@ def bench_streaming(
         prefix="prunescope-", dir=Path(folder).parent if folder else None
     ) as scratch:
         model = folder or str(write_made_up(Path(scratch) / "model", demo_folder()))
-        rows = []
+        rows: list[dict[str, Any]] = []
         for name, words in _commands(model, Path(scratch), tokens).items():
             say(f"{name} ...")
             rows.append({"command": name, **_run(name, words)})
